@@ -1,0 +1,148 @@
+"""Integer arithmetic of TFLite's reference kernels, and the multipliers they derive from scales.
+
+The one place where a real scale becomes a multiplier and a shift: the interpreter, the passes and the code generator
+all take their numbers from here. A multiplier is a pair (mult, shift) with mult in [2^30, 2^31) (or 0) that stands for
+mult * 2^(shift - 31); a positive shift is to the left. Arrays hold int32 values in int64, so that no step overflows
+unseen. Checked against TensorFlow 2.21 (`OpResolverType.BUILTIN_REF`); the primitives are those of gemmlowp's
+fixedpoint.h.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Graph
+from .ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu, Requantize
+
+Ints: TypeAlias = NDArray[np.int64]
+Multiplier: TypeAlias = tuple[int, int]
+
+ADD_LEFT_SHIFT = 20
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+
+
+def quantize_multiplier(real: float) -> Multiplier:
+    """The closest (mult, shift) to a positive real; (0, 0) where every result would round to zero."""
+    if real == 0.0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    mult = math.floor(fraction * (1 << 31) + 0.5)
+    if mult == 1 << 31:
+        mult, shift = mult >> 1, shift + 1
+    return (mult, shift) if shift >= -31 else (0, 0)
+
+
+def wrap_int32(x: Ints) -> Ints:
+    """Two's complement wrap to 32 bits, as C arithmetic on the kernels' int32 does on every known machine."""
+    return x.astype(np.int32).astype(np.int64)
+
+
+def saturate_int32(x: Ints) -> Ints:
+    return np.clip(x, INT32_MIN, INT32_MAX)
+
+
+def doubling_high_multiply(a: Ints, b: Ints | int) -> Ints:
+    """Rounded a * b / 2^31, ties away from zero, saturated (gemmlowp's SaturatingRoundingDoublingHighMul)."""
+    product = a * np.int64(b)
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    quotient = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
+    return np.minimum(quotient, INT32_MAX)
+
+
+def rounding_shift_right(x: Ints, exponent: Ints | int) -> Ints:
+    """Rounded x / 2^exponent, ties away from zero (gemmlowp's RoundingDivideByPOT)."""
+    mask = (np.int64(1) << np.int64(exponent)) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> np.int64(exponent)) + ((x & mask) > threshold)
+
+
+def multiply_two_roundings(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
+    """x * mult * 2^(shift - 31), rounded after the multiply and again after the shift.
+
+    What every kernel but FULLY_CONNECTED does. A left shift acts first and wraps at 32 bits.
+    """
+    left, right = np.maximum(shift, 0), np.maximum(np.negative(shift), 0)
+    return rounding_shift_right(doubling_high_multiply(wrap_int32(x << left), mult), right)
+
+
+def multiply_one_rounding(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
+    """x * mult * 2^(shift - 31), rounded once, ties up: FULLY_CONNECTED's requantization."""
+    total = np.int64(31) - np.asarray(shift, np.int64)
+    return wrap_int32((x * np.int64(mult) + (np.int64(1) << (total - 1))) >> total)
+
+
+def conv_multipliers(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> list[Multiplier]:
+    """One multiplier per output channel: input scale * weight scale / output scale, in double precision.
+
+    For Conv2D and DepthwiseConv2D to be used with `multiply_two_roundings`, for FullyConnected with
+    `multiply_one_rounding`. Per-tensor weights give the same multiplier for each channel.
+    """
+    weights = graph.tensors[op.weights]
+    channels = weights.shape[3] if isinstance(op, DepthwiseConv2D) else weights.shape[0]
+    scale_in, scale_out = graph.tensors[op.inputs[0]].quant.scale, graph.tensors[op.output].quant.scale
+    multipliers = [quantize_multiplier(scale_in * scale / scale_out) for scale in weights.quant.scales]
+    return multipliers * channels if len(multipliers) == 1 else multipliers
+
+
+@dataclass(frozen=True)
+class AddParameters:
+    """Numbers of an ADD.
+
+    out = clamp(zp_out + M(M((a - zp_a) << 20, input1) + M((b - zp_b) << 20, input2), output)) where M is
+    `multiply_two_roundings`; all shifts are <= 0.
+    """
+
+    input1: Multiplier
+    input2: Multiplier
+    output: Multiplier
+    left_shift: int = ADD_LEFT_SHIFT
+
+
+def add_parameters(graph: Graph, op: Add) -> AddParameters:
+    scale1, scale2 = (graph.tensors[i].quant.scale for i in op.inputs)
+    twice_max = 2.0 * max(scale1, scale2)
+    return AddParameters(
+        quantize_multiplier(scale1 / twice_max),
+        quantize_multiplier(scale2 / twice_max),
+        quantize_multiplier(twice_max / ((1 << ADD_LEFT_SHIFT) * graph.tensors[op.output].quant.scale)),
+    )
+
+
+@dataclass(frozen=True)
+class MeanParameters:
+    """Numbers of a MEAN: out = clamp8(zp_out + M(sum - count * zp_in, multiplier)), M = `multiply_two_roundings`.
+
+    Attributes:
+        count: elements that are averaged.
+        multiplier: holds the division by `count`; its mult may lie below 2^30.
+    """
+
+    count: int
+    multiplier: Multiplier
+
+
+def mean_parameters(graph: Graph, op: Mean) -> MeanParameters:
+    x = graph.tensors[op.inputs[0]]
+    count = x.shape[1] * x.shape[2]
+    mult, shift = quantize_multiplier(x.quant.scale / graph.tensors[op.output].quant.scale)
+    up = min(count.bit_length() - 1, 32, 31 + shift)
+    return MeanParameters(count, ((mult << up) // count, shift - up))
+
+
+def requantize_multiplier(graph: Graph, op: Requantize | Relu) -> Multiplier:
+    """Input scale / output scale, for `multiply_two_roundings`; RELU divides in single precision."""
+    scale_in, scale_out = graph.tensors[op.inputs[0]].quant.scale, graph.tensors[op.output].quant.scale
+    if isinstance(op, Relu):
+        return quantize_multiplier(float(np.float32(scale_in) / np.float32(scale_out)))
+    return quantize_multiplier(scale_in / scale_out)
+
+
+def rounded_mean(total: Ints, count: Ints | int) -> Ints:
+    """Total / count to the nearest integer, ties away from zero: AVERAGE_POOL_2D's division."""
+    magnitude = (np.abs(total) + np.int64(count) // 2) // np.int64(count)
+    return np.where(total < 0, -magnitude, magnitude)

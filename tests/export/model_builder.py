@@ -1,0 +1,242 @@
+"""Writes int8 TFLite models operator by operator, with every scale, zero point and weight given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.lite.python import schema_py_generated as schema
+
+ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
+_TYPES = {
+    "int8": schema.TensorType.INT8,
+    "uint8": schema.TensorType.UINT8,
+    "int32": schema.TensorType.INT32,
+    "float32": schema.TensorType.FLOAT32,
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the model being built."""
+
+    index: int
+    shape: tuple[int, ...]
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+def _same(size: int, kernel: int, stride: int, padding: str) -> int:
+    return -(-size // stride) if padding == "SAME" else (size - kernel) // stride + 1
+
+
+class ModelBuilder:
+    """Collects tensors and operators of one subgraph; `finish` returns the bytes."""
+
+    def __init__(self) -> None:
+        self._tensors: list[Any] = []
+        self._buffers: list[Any] = [schema.BufferT()]
+        self._operators: list[Any] = []
+        self._codes: dict[int, int] = {}
+
+    def tensor(
+        self,
+        shape: Sequence[int],
+        scale: float | Sequence[float] = 1.0,
+        zero_point: int = 0,
+        *,
+        dtype: str = "int8",
+        data: NDArray[Any] | None = None,
+        axis: int = 0,
+        name: str | None = None,
+    ) -> Value:
+        """Adds a tensor; with `data` a constant. Several scales quantize per index of `axis`."""
+        tensor = schema.TensorT()
+        tensor.name = name if name is not None else f"t{len(self._tensors)}"
+        tensor.shape = np.asarray(shape, np.int32)
+        tensor.type = _TYPES[dtype]
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype).tobytes(), np.uint8)
+            tensor.buffer = len(self._buffers)
+            self._buffers.append(buffer)
+        scales = [scale] if np.isscalar(scale) else list(scale)  # type: ignore[arg-type]
+        if dtype in ("int8", "uint8") or (dtype == "int32" and scale != 1.0):
+            quantization = schema.QuantizationParametersT()
+            quantization.scale = np.asarray(scales, np.float32)
+            quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)
+            quantization.quantizedDimension = axis
+            tensor.quantization = quantization
+        self._tensors.append(tensor)
+        return Value(len(self._tensors) - 1, tuple(shape), float(np.float32(scales[0])), zero_point)
+
+    def operator(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: Any = None) -> None:
+        """Adds an operator by its BuiltinOperator name, with a `...OptionsT` object."""
+        code = getattr(schema.BuiltinOperator, name)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._codes.setdefault(code, len(self._codes))
+        operator.inputs = np.asarray(inputs, np.int32)
+        operator.outputs = np.asarray(outputs, np.int32)
+        if options is not None:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
+            operator.builtinOptions = options
+        self._operators.append(operator)
+
+    def conv(
+        self,
+        x: Value,
+        weights: NDArray[np.int8],
+        bias: NDArray[np.int32] | None,
+        weight_scales: Sequence[float],
+        scale: float,
+        zero_point: int,
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "none",
+        multiplier: int | None = None,
+    ) -> Value:
+        """CONV_2D, or DEPTHWISE_CONV_2D when a depth `multiplier` is given; weights as TFLite lays them out."""
+        depthwise = multiplier is not None
+        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+        if depthwise:
+            options.depthMultiplier = multiplier
+        options.strideH, options.strideW = stride
+        options.dilationHFactor, options.dilationWFactor = dilation
+        options.padding = 0 if padding == "SAME" else 1
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        w = self.tensor(weights.shape, weight_scales, data=weights, axis=3 if depthwise else 0)
+        inputs = [x.index, w.index]
+        if bias is not None:
+            inputs.append(self._bias(bias, x.scale, weight_scales).index)
+        extent = [(weights.shape[1 + i] - 1) * dilation[i] + 1 for i in range(2)]
+        spatial = [_same(x.shape[1 + i], extent[i], stride[i], padding) for i in range(2)]
+        out = self.tensor((1, *spatial, weights.shape[3 if depthwise else 0]), scale, zero_point)
+        self.operator("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, [out.index], options)
+        return out
+
+    def dense(
+        self,
+        x: Value,
+        weights: NDArray[np.int8],
+        bias: NDArray[np.int32] | None,
+        weight_scales: Sequence[float],
+        scale: float,
+        zero_point: int,
+        *,
+        activation: str = "none",
+    ) -> Value:
+        """FULLY_CONNECTED with weights [out, in]."""
+        options = schema.FullyConnectedOptionsT()
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        w = self.tensor(weights.shape, weight_scales, data=weights)
+        b = -1 if bias is None else self._bias(bias, x.scale, weight_scales).index
+        out = self.tensor((1, weights.shape[0]), scale, zero_point)
+        self.operator("FULLY_CONNECTED", [x.index, w.index, b], [out.index], options)
+        return out
+
+    def _bias(self, bias: NDArray[np.int32], input_scale: float, weight_scales: Sequence[float]) -> Value:
+        scales = [float(np.float32(input_scale) * np.float32(s)) for s in weight_scales]
+        return self.tensor(bias.shape, scales, dtype="int32", data=bias)
+
+    def pool(
+        self,
+        kind: str,
+        x: Value,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        *,
+        padding: str = "VALID",
+        activation: str = "none",
+    ) -> Value:
+        """MAX_POOL_2D (`kind` "max") or AVERAGE_POOL_2D ("average")."""
+        options = schema.Pool2DOptionsT()
+        options.filterHeight, options.filterWidth = kernel
+        options.strideH, options.strideW = stride
+        options.padding = 0 if padding == "SAME" else 1
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        spatial = [_same(x.shape[1 + i], kernel[i], stride[i], padding) for i in range(2)]
+        out = self.tensor((1, *spatial, x.shape[3]), x.scale, x.zero_point)
+        self.operator(
+            {"max": "MAX_POOL_2D", "average": "AVERAGE_POOL_2D"}[kind], [x.index], [out.index], options
+        )
+        return out
+
+    def add(self, x: Value, y: Value, scale: float, zero_point: int, *, activation: str = "none") -> Value:
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        out = self.tensor(x.shape, scale, zero_point)
+        self.operator("ADD", [x.index, y.index], [out.index], options)
+        return out
+
+    def concatenation(self, values: Sequence[Value], axis: int = 3) -> Value:
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        shape = list(values[0].shape)
+        shape[axis] = sum(v.shape[axis] for v in values)
+        out = self.tensor(shape, values[0].scale, values[0].zero_point)
+        self.operator("CONCATENATION", [v.index for v in values], [out.index], options)
+        return out
+
+    def mean(self, x: Value, scale: float, zero_point: int, *, keep_dims: bool = False) -> Value:
+        options = schema.ReducerOptionsT()
+        options.keepDims = keep_dims
+        axes = self.tensor((2,), dtype="int32", data=np.array([1, 2], np.int32))
+        out = self.tensor((1, 1, 1, x.shape[3]) if keep_dims else (1, x.shape[3]), scale, zero_point)
+        self.operator("MEAN", [x.index, axes.index], [out.index], options)
+        return out
+
+    def pad(self, x: Value, padding: tuple[tuple[int, int], tuple[int, int]]) -> Value:
+        rows = np.array([(0, 0), *padding, (0, 0)], np.int32)
+        amounts = self.tensor((4, 2), dtype="int32", data=rows)
+        shape = [size + before + after for size, (before, after) in zip(x.shape, rows.tolist(), strict=True)]
+        out = self.tensor(shape, x.scale, x.zero_point)
+        self.operator("PAD", [x.index, amounts.index], [out.index], schema.PadOptionsT())
+        return out
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(shape)
+        amounts = self.tensor((len(shape),), dtype="int32", data=np.asarray(shape, np.int32))
+        out = self.tensor(shape, x.scale, x.zero_point)
+        self.operator("RESHAPE", [x.index, amounts.index], [out.index], options)
+        return out
+
+    def softmax(self, x: Value, beta: float = 1.0) -> Value:
+        options = schema.SoftmaxOptionsT()
+        options.beta = beta
+        out = self.tensor(x.shape, 1 / 256, -128)
+        self.operator("SOFTMAX", [x.index], [out.index], options)
+        return out
+
+    def elementwise(
+        self, name: str, x: Value, scale: float, zero_point: int, *, dtype: str = "int8"
+    ) -> Value:
+        """RELU, RELU6, RELU_N1_TO_1, LOGISTIC, QUANTIZE or DEQUANTIZE."""
+        out = self.tensor(x.shape, scale, zero_point, dtype=dtype)
+        self.operator(name, [x.index], [out.index])
+        return out
+
+    def finish(self, inputs: Value | Sequence[Value], outputs: Value | Sequence[Value]) -> bytes:
+        """The model's bytes."""
+        subgraph = schema.SubGraphT()
+        subgraph.name = "main"
+        subgraph.tensors, subgraph.operators = self._tensors, self._operators
+        ends = [[v] if isinstance(v, Value) else list(v) for v in (inputs, outputs)]
+        subgraph.inputs, subgraph.outputs = ([v.index for v in values] for values in ends)
+        model = schema.ModelT()
+        model.version = 3
+        model.subgraphs, model.buffers = [subgraph], self._buffers
+        model.operatorCodes = []
+        for code in self._codes:
+            entry = schema.OperatorCodeT()
+            entry.builtinCode, entry.deprecatedBuiltinCode = code, min(code, 127)
+            model.operatorCodes.append(entry)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
