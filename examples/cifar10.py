@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import tf_keras as keras
@@ -104,9 +105,12 @@ def load(data: str | Path = "subset") -> Cifar10:
         raise FileNotFoundError(f"no file {path}: give 'subset', 'keras', or the path of an .npz file")
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("it is one array without a name")
+        with archive:
             arrays = [archive[name] for name in names]
-    except (KeyError, ValueError, OSError, AttributeError, TypeError) as error:
+    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ValueError(
             f"expected an .npz file with the arrays {', '.join(names)} in {path}: {error}"
         ) from error

@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -65,7 +66,7 @@ def read_archive(path: Path, parts: Sequence[str]) -> dict[str, tuple[np.ndarray
                 )
                 for name in parts
             }
-    except (KeyError, ValueError, EOFError, OSError) as error:
+    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ValueError(
             f"expected an archive of JPEG images with the parts {', '.join(parts)} in {path}: {error}"
         ) from error

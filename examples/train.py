@@ -99,6 +99,7 @@ def train(
         initial_epoch=done,
         epochs=epochs,
         callbacks=[checkpoint],
+        shuffle=False,  # AugmentedBatches does
         verbose=verbose,
     )
     record = {
