@@ -13,10 +13,12 @@ Microcontrollers through Approximate Kernels", 2024; `resnet8` is ResNet-8 of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import tensorflow as tf
 import tf_keras as keras
 
+WEIGHTS = Path(__file__).parent / "weights"
 INPUT_SHAPE = (32, 32, 3)
 CLASSES = 10
 
@@ -106,3 +108,20 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
     "resnet8": resnet8,
     "dscnn": dscnn,
 }
+
+
+def pretrained(name: str) -> keras.Model:
+    """A network with the float weights that `train.py` made on the 45,000 training images of the JPEG version.
+
+    `weights/<name>.json` is the record of that training.
+
+    Raises:
+        FileNotFoundError: no weights of that name are shipped.
+    """
+    path = WEIGHTS / f"{name}.h5"
+    if not path.is_file():
+        shipped = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.h5")))
+        raise FileNotFoundError(f"no weights {path}: there are weights for {shipped}; train.py makes others")
+    model = NETWORKS[name]()
+    model.load_weights(path)
+    return model

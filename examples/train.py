@@ -164,9 +164,9 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
         verbose=2 if options.log else 1,
     )
-    weights = options.out / f"{options.network}.weights.h5"
+    weights = options.out / f"{options.network}.h5"
     model.save_weights(weights)
-    weights.with_name(f"{options.network}.json").write_text(json.dumps(record, indent=1) + "\n")
+    weights.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"{weights}: {record['test_accuracy']:.2%} of {len(data.test):,} test images ({data.source})")
     return 0
 

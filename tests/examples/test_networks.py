@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import cifar10
 import networks
 import numpy as np
 import pytest
 import tf_keras as keras
+import train
 
 PRODUCTS = {"lenet": 4_548_608, "alexnet": 15_243_904, "resnet8": 12_501_632, "dscnn": 5_707_008}
 
@@ -36,3 +40,18 @@ def test_batch_normalization_follows_its_convolution(name: str) -> None:
             assert isinstance(producer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
             assert layer.name == f"{producer.name}_bn"
             assert not producer.use_bias
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in networks.WEIGHTS.glob("*.h5")))
+def test_shipped_weights_reach_their_recorded_accuracy(name: str) -> None:
+    record = json.loads((networks.WEIGHTS / f"{name}.json").read_text())
+    validation = cifar10.load("subset").validation
+    # 3,000 of the 5,000 validation images that were recorded: three standard deviations of the difference.
+    assert abs(train.accuracy(networks.pretrained(name), validation) - record["validation_accuracy"]) < 0.02
+    assert record["network"] == name
+    assert "JPEG" in record["data"]
+
+
+def test_missing_weights_are_named() -> None:
+    with pytest.raises(FileNotFoundError, match="there are weights for .*lenet"):
+        networks.pretrained("lenet5")

@@ -88,7 +88,7 @@ def test_command_writes_weights_and_record(
     assert record["images"] == {"train": 36, "validation": 4, "test": 20}
     assert record["settings"]["epochs"] == 1
     model = _tiny()
-    model.load_weights(out / "lenet.weights.h5")
+    model.load_weights(out / "lenet.h5")
     data = cifar10.load(tmp_path / "small.npz")
     assert train.accuracy(model, data.test) == record["test_accuracy"]
     assert "20 test images" in capsys.readouterr().out
