@@ -111,7 +111,7 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 
 
 def pretrained(name: str) -> keras.Model:
-    """A network with the float weights that `train.py` made on the 45,000 training images of the JPEG version.
+    """A network with the float weights that `train.py` made on the JPEG version's 45,000 training images.
 
     `weights/<name>.json` is the record of that training.
 

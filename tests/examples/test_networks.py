@@ -53,5 +53,5 @@ def test_shipped_weights_reach_their_recorded_accuracy(name: str) -> None:
 
 
 def test_missing_weights_are_named() -> None:
-    with pytest.raises(FileNotFoundError, match="there are weights for .*lenet"):
+    with pytest.raises(FileNotFoundError, match=r"there are weights for .*lenet"):
         networks.pretrained("lenet5")
