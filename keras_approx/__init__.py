@@ -1,0 +1,45 @@
+"""Keras models that skip the products that matter least, fine-tuned to recover what skipping costs.
+
+TensorFlow is imported at the first use of a name that needs it: `keras_approx.masks`, `keras_approx.significance`
+and `keras_approx.schedules` work without.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_approx import callbacks as callbacks
+    from keras_approx.calibration import calibrate as calibrate
+    from keras_approx.conversion import conversion_model as conversion_model
+    from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
+    from keras_approx.skip_wrapper import get_masks as get_masks
+    from keras_approx.skip_wrapper import set_masks as set_masks
+    from keras_approx.summaries import summary as summary
+    from keras_approx.wrapping import approx_scope as approx_scope
+    from keras_approx.wrapping import strip as strip
+    from keras_approx.wrapping import wrap as wrap
+
+_HOMES = {
+    "SkipWrapper": "skip_wrapper",
+    "approx_scope": "wrapping",
+    "calibrate": "calibration",
+    "conversion_model": "conversion",
+    "get_masks": "skip_wrapper",
+    "set_masks": "skip_wrapper",
+    "strip": "wrapping",
+    "summary": "summaries",
+    "wrap": "wrapping",
+}
+_MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
+
+__all__ = [*_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,91 @@
+"""Which tensors of a graph get a quantization range, and which must share one. Pure functions.
+
+The rules are those of int8 TFLite: an operator that moves or picks values (pooling, reshaping, padding,
+concatenation) has the range of its inputs, softmax and sigmoid a prescribed one, and a convolution or a sum is
+fused with the batch normalization and the ReLU that follow, so that only the last of them has a range.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_approx.graph import Graph, Node, unique_name
+from keras_approx.registry import FIXED_RANGE, FIXED_RANGE_ACTIVATIONS, SPECS, Range
+
+_FUSED_RELU = ("Conv2D", "DepthwiseConv2D", "Dense", "Add", "BatchNormalization")
+
+
+def range_rule(node: Node) -> Range:
+    """Where the range of a node's output comes from."""
+    if node.op == "Activation" and node.config["activation"] in FIXED_RANGE_ACTIVATIONS:
+        return Range.FIXED
+    return SPECS[node.op].range
+
+
+def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
+    """The batch normalization that folds into this node's kernel: nobody else may see what comes before it."""
+    after = graph.sole_consumer(node.name) if SPECS[node.op].kernel else None
+    return after if after is not None and after.op == "BatchNormalization" else None
+
+
+def _has_range(graph: Graph, node: Node) -> bool:
+    """False if int8 inference never sees the tensor, because its consumer is fused with the node."""
+    after = graph.sole_consumer(node.name)
+    if after is None:
+        return True
+    fused_relu = node.op in _FUSED_RELU and after.op == "Activation" and range_rule(after) is Range.OWN
+    return not fused_relu and fused_batch_norm(graph, node) is None
+
+
+def insert_quantizers(graph: Graph) -> Graph:
+    """Inserts QuantizeActivation nodes; those with the same "layer" setting share their range.
+
+    The model's output has none if it is a softmax or sigmoid: its range is prescribed anyway, and losses want
+    probabilities that were not rounded to zero.
+
+    Args:
+        graph: A normalized graph.
+    """
+    groups = _groups(graph)
+    taken = {node.name for node in graph.nodes}
+    layers: dict[str, str] = {}
+    nodes: list[Node] = []
+    renamed: dict[str, str] = {}
+    for node in graph.nodes:
+        nodes.append(dataclasses.replace(node, inputs=tuple(renamed[name] for name in node.inputs)))
+        renamed[node.name] = node.name
+        group = groups[node.name]
+        fixed = range_rule(graph[group]) is Range.FIXED
+        measured = range_rule(node) is not Range.SAME or node.op == "Concatenate"
+        if not measured or not _has_range(graph, node) or (fixed and group == graph.output):
+            continue
+        if group not in layers:
+            layers[group] = unique_name(f"{group}_range", taken)
+            taken.add(layers[group])
+        name = unique_name(f"{node.name}_range", taken) if node.name != group else layers[group]
+        taken.add(name)
+        config = {"layer": layers[group], "range": None, "fixed_range": FIXED_RANGE if fixed else None}
+        nodes.append(Node(name, "QuantizeActivation", (node.name,), node.shape, config))
+        renamed[node.name] = name
+    return Graph(graph.name, tuple(nodes), renamed[graph.output])
+
+
+def _groups(graph: Graph) -> dict[str, str]:
+    """For each node the name of the node that stands for all those that share its range."""
+    parent = {node.name: node.name for node in graph.nodes}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for node in graph.nodes:
+        if range_rule(node) is not Range.SAME:
+            continue
+        roots = [root(name) for name in node.inputs]
+        # A prescribed range is nobody else's: TFLite rescales such a tensor where it is concatenated with others.
+        measured = [name for name in roots if range_rule(graph[name]) is not Range.FIXED]
+        for name in measured[1:]:
+            parent[root(name)] = root(measured[0])
+        parent[node.name] = root((measured or roots)[0])
+    return {name: root(name) for name in parent}

@@ -1,0 +1,107 @@
+"""How much each operand matters to its output: pure functions of weights and activation statistics.
+
+An operand is one (weight, activation) product of a dot product. Every metric gives a non-negative array of the
+kernel's shape, in shares of the output channel's total, so that layers and channels of different scale compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_approx.errors import OptionError
+
+
+@dataclass(frozen=True)
+class OperandStatistics:
+    """What calibration measures on the inputs of one layer, over samples and output positions p.
+
+    Attributes:
+        mean: E[a], float32, the kernel's shape without the output channels.
+        mean_square: E[a^2], like mean.
+        relative: E[|a| / |sum w a|], float32, the kernel's shape.
+    """
+
+    mean: np.ndarray
+    mean_square: np.ndarray
+    relative: np.ndarray
+
+
+Metric = Callable[[np.ndarray, OperandStatistics], np.ndarray]
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    """Divides by the sum over each output channel; a channel of zeros stays zero."""
+    total = values.reshape(-1, values.shape[-1]).sum(axis=0)
+    return np.divide(values, total, out=np.zeros_like(values), where=total != 0)
+
+
+def relative(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """Mean over samples and positions of |w a| / |sum w a|: how large a term is beside the sum it goes into.
+
+    The metric of the approximate-kernels toolkit (Armeniakos, Mentzos, Soudris, 2024). Unlike the others it is not
+    a share: terms that cancel have values above one.
+    """
+    return np.abs(kernel) * statistics.relative
+
+
+def expected(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """|w E[a]| / sum |w E[a]|: a term's share of the expected output, cheap, blind to terms that average to zero."""
+    return _shares(np.abs(kernel * statistics.mean[..., np.newaxis]))
+
+
+def energy(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """w^2 E[a^2], as a share: the mean squared error that skipping the term alone adds to the output."""
+    return _shares(kernel**2 * statistics.mean_square[..., np.newaxis])
+
+
+def variance(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """w^2 Var[a], as a share: the mean squared error of skipping the term where its mean is added to the bias."""
+    spread = np.maximum(statistics.mean_square - statistics.mean**2, 0)
+    return _shares(kernel**2 * spread[..., np.newaxis])
+
+
+METRICS: Mapping[str, Metric] = {
+    "relative": relative,
+    "expected": expected,
+    "energy": energy,
+    "variance": variance,
+}
+
+
+def get_metric(metric: str | Metric) -> Metric:
+    """A metric by name, or any function of the same signature as it is.
+
+    Raises:
+        OptionError: If there is no metric of that name.
+    """
+    if callable(metric):
+        return metric
+    if metric not in METRICS:
+        raise OptionError(f"significance must be one of {', '.join(METRICS)} or a function, got {metric!r}")
+    return METRICS[metric]
+
+
+def significance(metric: str | Metric, kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """The significance of every operand of a layer.
+
+    Args:
+        metric: A name in METRICS, or a function of (kernel, statistics).
+        kernel: Weights, float32, output channels last.
+        statistics: What was measured on the layer's inputs.
+
+    Returns:
+        Array of the kernel's shape, finite and not negative.
+
+    Raises:
+        OptionError: If the metric is unknown, or gives something else.
+    """
+    values = np.asarray(get_metric(metric)(kernel, statistics))
+    if values.shape != kernel.shape or not np.all(np.isfinite(values)) or np.any(values < 0):
+        raise OptionError(
+            f"significance must give finite values >= 0 of shape {kernel.shape}, got shape {values.shape} with values "
+            f"from {values.min(initial=np.inf)} to {values.max(initial=-np.inf)}"
+        )
+    return values

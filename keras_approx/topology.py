@@ -1,0 +1,114 @@
+"""Walks the calls that make up a Keras model, of tf_keras or Keras 3, through nested models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer.
+
+    Attributes:
+        layer: The layer.
+        key: Number of the call, in an order in which each follows its inputs.
+        inputs: Keys of the calls that give its inputs.
+        input_tensors: The symbolic tensors it was called on.
+        output: The symbolic tensor it gave.
+        shape: The output's shape without the batch.
+    """
+
+    layer: Any
+    key: int
+    inputs: tuple[int, ...]
+    input_tensors: tuple[Any, ...]
+    output: Any
+    shape: tuple[int, ...]
+
+
+def calls(model: Any) -> list[Call]:
+    """The calls that the model's output depends on; the first is the input, the last gives the output.
+
+    Raises:
+        UnsupportedModelError: If the model is not a Sequential or functional Keras model with one input, one output
+            and static shapes.
+        UnsupportedLayerError: If it contains operations that are not layers.
+    """
+    _check_model(model)
+    walk = _Walk()
+    walk.visit(model.outputs[0], {})
+    return walk.calls
+
+
+def _check_model(model: Any) -> None:
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    if not _is_model(model):
+        raise UnsupportedModelError(f"expected a Keras model, got {kind}")
+    if not kind.startswith(("keras.", "tf_keras.")):
+        raise UnsupportedModelError(
+            f"expected a Sequential or functional Keras model, got the subclass {kind}; its call method is code that "
+            "cannot be read, so build it with keras.Model(inputs, outputs)"
+        )
+    if not getattr(model, "built", False) or not model.inputs:
+        raise UnsupportedModelError(
+            f"model {model.name!r} has no input shape yet; start it with keras.Input(shape), or call model.build(shape)"
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UnsupportedModelError(
+            f"expected one input and one output, model {model.name!r} has {len(model.inputs)} and {len(model.outputs)}"
+        )
+    shape = tuple(model.inputs[0].shape)
+    if None in shape[1:]:
+        raise UnsupportedModelError(
+            f"model {model.name!r} takes inputs of shape {shape}; all but the batch must be fixed, as C arrays are"
+        )
+
+
+def _is_model(value: Any) -> bool:
+    return any(
+        base.__name__ == "Model" and base.__module__.startswith(("keras.", "tf_keras."))
+        for base in type(value).__mro__
+    )
+
+
+class _Walk:
+    """Collects calls depth first; each tensor once."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.known: dict[int, int] = {}
+
+    def visit(self, tensor: Any, outer: dict[int, int]) -> int:
+        """The key of the call that gives `tensor`; `outer` has the keys of a nested model's inputs."""
+        if id(tensor) in outer:
+            return outer[id(tensor)]
+        if id(tensor) in self.known:
+            return self.known[id(tensor)]
+        layer, node_index, tensor_index = tensor._keras_history
+        node = layer._inbound_nodes[node_index]
+        parents = tuple(node.keras_inputs if hasattr(node, "keras_inputs") else node.input_tensors)
+        inputs = tuple(self.visit(parent, outer) for parent in parents)
+        if _is_model(layer):
+            key = self._nested(layer, inputs, tensor_index)
+        else:
+            key = self._call(layer, inputs, parents, tensor)
+        self.known[id(tensor)] = key
+        return key
+
+    def _nested(self, model: Any, inputs: tuple[int, ...], tensor_index: int) -> int:
+        _check_model(model)
+        return self.visit(model.outputs[tensor_index], {id(model.inputs[0]): inputs[0]})
+
+    def _call(self, layer: Any, inputs: tuple[int, ...], parents: tuple[Any, ...], tensor: Any) -> int:
+        if not hasattr(layer, "get_weights") or type(layer).__name__ in ("TFOpLambda", "SlicingOpLambda"):
+            raise UnsupportedLayerError(
+                f"operation {layer.name!r} ({type(layer).__name__}) is not a layer; use a Keras layer for it, such as "
+                "keras.layers.Add() for a sum"
+            )
+        shape = tuple(tensor.shape)[1:]
+        key = len(self.calls)
+        self.calls.append(Call(layer, key, inputs, parents, tensor, shape))
+        return key

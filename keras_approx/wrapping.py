@@ -1,0 +1,97 @@
+"""wrap, strip and approx_scope: into the wrapped model and out of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_approx.build import build_model, plain_layer
+from keras_approx.compat import keras
+from keras_approx.errors import UnsupportedModelError
+from keras_approx.graph import Node
+from keras_approx.quantized_layers import QuantizeActivation, QuantizedWrapper
+from keras_approx.ranges import insert_quantizers
+from keras_approx.reader import read_model
+from keras_approx.registry import SPECS
+from keras_approx.rewrites import normalize, remove
+from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
+
+
+def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False) -> Any:
+    """Makes a model that can skip products and be quantized while it trains.
+
+    Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at first:
+    the new model predicts what the given one does, bit for bit where that is a tf_keras model (Keras 3 computes some
+    layers with other operations, which round differently). `calibrate` switches quantization on, masks act as soon
+    as they are set.
+
+    Args:
+        model: Sequential or functional model of tf_keras or Keras 3, float32, one input of static shape, one output.
+            It is left as it is. Nested models are flattened.
+        skipped_gradient: "zero" or "straight_through", see SkipWrapper.
+        compensate: Whether to add the expected value of what is skipped to the bias.
+
+    Returns:
+        A tf_keras model, not compiled.
+
+    Raises:
+        UnsupportedModelError: If the model is subclassed, has dynamic shapes, shared weights, several inputs or
+            outputs, nothing to skip, or is wrapped already.
+        UnsupportedLayerError: If a layer or one of its settings is not supported.
+        OptionError: If an option has another value than those above.
+    """
+    graph = normalize(read_model(model))
+    if any(node.op == "QuantizeActivation" for node in graph.nodes):
+        raise UnsupportedModelError(f"model {model.name!r} is wrapped already")
+    if not any(SPECS[node.op].skippable for node in graph.nodes):
+        raise UnsupportedModelError(
+            f"model {model.name!r} has no Conv2D or Dense layer, so there is nothing to skip"
+        )
+    options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
+    return build_model(insert_quantizers(graph), _layer_factory(options))
+
+
+def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:
+    ranges: dict[str, QuantizeActivation] = {}
+
+    def make_layer(node: Node) -> Any:
+        if node.op == "QuantizeActivation":
+            name = node.config["layer"]
+            if name not in ranges:
+                ranges[name] = QuantizeActivation(node.config["fixed_range"], name=name)
+            return ranges[name]
+        layer = plain_layer(node)
+        spec = SPECS[node.op]
+        if spec.skippable:
+            return SkipWrapper(layer, **options)
+        return QuantizedWrapper(layer) if spec.kernel else layer
+
+    return make_layer
+
+
+def strip(model: Any) -> Any:
+    """The plain model that a wrapped one has become: skipped weights exactly 0, no quantization.
+
+    Args:
+        model: A wrapped model; it is left as it is.
+
+    Returns:
+        A tf_keras model of standard layers, not compiled. Activations are layers of their own, and compensation is
+        part of the biases.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+    skip_wrappers(model)
+    return build_model(remove(read_model(model), "QuantizeActivation"), plain_layer)
+
+
+def approx_scope() -> Any:
+    """A scope in which saved wrapped models can be loaded.
+
+    Example:
+        with keras_approx.approx_scope():
+            model = tf_keras.models.load_model("wrapped.keras")
+    """
+    layers = (SkipWrapper, QuantizedWrapper, QuantizeActivation)
+    return keras.utils.custom_object_scope({layer.__name__: layer for layer in layers})
