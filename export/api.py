@@ -1,0 +1,169 @@
+"""The exporter's entry points: from a model to a folder of C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .codegen import Project, emit_project
+from .errors import ExportError, ModelFormatError, QuantizationError
+from .frontend import read_tflite
+from .manifest import FORMAT, MANIFEST_NAME
+from .output import GENERATOR, check_replaceable, write_folder
+from .passes import run_passes
+from .schedule import Schedule, plan_network
+from .targets import Target, resolve
+
+COMPILER_FLAGS = ("-std=c11", "-O2")
+# Headers of the C library: a network of that name would hide them.
+_TAKEN = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+    "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split()
+)
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export.
+
+    Attributes:
+        path: the folder.
+        name: prefix of its files and functions.
+        target: core and board it was made for.
+        arena_bytes: static RAM for activations.
+        macs: products of the dense network.
+        kept_macs: products the code computes at most; those with a zero weight are left out.
+        manifest: the content of manifest.json.
+    """
+
+    path: Path
+    name: str
+    target: Target
+    arena_bytes: int
+    macs: int
+    kept_macs: int
+    manifest: Mapping[str, Any]
+
+
+def to_c(
+    model: Any,
+    out_dir: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    target: str = "cortex-m33",
+    representative_data: Any = None,
+) -> Export:
+    """Exports a model as C, bit-exact with TFLite's reference kernels.
+
+    Args:
+        model: a wrapped and fine-tuned model, a plain Keras model, or an int8 TFLite model (path or bytes).
+        out_dir: folder to write; an earlier export there is replaced as a whole.
+        name: prefix of files and functions: a lower-case C identifier of at most 31 characters.
+        target: name of a core or a board, see `export.targets`.
+        representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
+            batches, to set the activation ranges with.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ExportError: see its subclasses in `export.errors`. The folder is then as it was before.
+    """
+    check_name(name)
+    resolved = resolve(target)
+    folder = Path(out_dir)
+    check_replaceable(folder)  # before the long part; again when writing
+    data = load_tflite(model, representative_data)
+    schedule = plan_network(run_passes(read_tflite(data)))
+    project = emit_project(schedule, name)
+    manifest = _manifest(schedule, project, name, resolved)
+    files = {file: text.encode("ascii") for file, text in project.files.items()}
+    files[f"{name}.tflite"] = data
+    manifest["files"] = sorted([*files, MANIFEST_NAME])
+    files[MANIFEST_NAME] = (json.dumps(manifest, indent=1) + "\n").encode("ascii")
+    write_folder(folder, files)
+    return Export(
+        path=folder,
+        name=name,
+        target=resolved,
+        arena_bytes=schedule.arena_bytes,
+        macs=sum(layer.macs for layer in project.layers),
+        kept_macs=sum(layer.kept_macs for layer in project.layers),
+        manifest=manifest,
+    )
+
+
+def check_name(name: str) -> None:
+    """Raises ExportError unless a name can be the prefix of C files and functions."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN:
+        raise ExportError(
+            f"name must be a lower-case C identifier of at most 31 characters and no header of the C library, "
+            f"got {name!r}; try name='model'"
+        )
+
+
+def load_tflite(model: Any, representative_data: Any = None) -> bytes:
+    """The int8 TFLite model of whatever `to_c` accepts.
+
+    Args:
+        model: as for `to_c`.
+        representative_data: as for `to_c`.
+
+    Returns:
+        The content of a .tflite file.
+
+    Raises:
+        ModelFormatError: the path cannot be read.
+        QuantizationError: representative data came with a model that is quantized already.
+        ExportError: the model cannot be converted.
+    """
+    if isinstance(model, bytes | bytearray | memoryview | str | os.PathLike):
+        if representative_data is not None:
+            raise QuantizationError(
+                "representative_data goes with a float Keras model; a .tflite file has its ranges already: leave it out"
+            )
+        if isinstance(model, str | os.PathLike):
+            try:
+                return Path(model).read_bytes()
+            except OSError as error:
+                raise ModelFormatError(
+                    f"cannot read the TFLite model {str(model)!r}: {error.strerror}; pass a path to a .tflite file, "
+                    "its bytes, or a Keras model"
+                ) from error
+        return bytes(model)
+    from .frontend.keras import to_tflite  # noqa: PLC0415 - TensorFlow is loaded only where a Keras model needs it
+
+    return to_tflite(model, representative_data)
+
+
+def _manifest(schedule: Schedule, project: Project, name: str, target: Target) -> dict[str, Any]:
+    graph = schedule.graph
+    return {
+        "format": FORMAT,
+        "generator": {"name": GENERATOR, "version": metadata.version("keras_approx")},
+        "name": name,
+        "target": {"core": target.core.name, "board": target.board.name if target.board else None},
+        "sources": list(project.sources),
+        "headers": list(project.headers),
+        "compiler_flags": list(COMPILER_FLAGS),
+        "input": _tensor(graph.tensors[graph.input]),
+        "output": _tensor(graph.tensors[graph.output]),
+        "arena_bytes": schedule.arena_bytes,
+        "layers": [{**asdict(layer), "predicted_cycles": None} for layer in project.layers],
+    }
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    return {
+        "shape": list(tensor.shape[1:]),
+        "dtype": tensor.dtype,
+        "scale": tensor.quant.scale,
+        "zero_point": tensor.quant.zero_point,
+    }

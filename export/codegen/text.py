@@ -1,0 +1,40 @@
+"""C text: comments and tables. Whatever comes from a model passes through `comment` or is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+WIDTH = 116
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """A name from a model as it may stand in a comment: ASCII letters, digits and a few signs, of limited length."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.:+=()[],") else "?" for c in text)
+    return safe if len(safe) <= limit else safe[: limit - 3] + "..."
+
+
+def comment(lines: Iterable[str]) -> str:
+    """A block comment; the text must hold no comment end."""
+    body = list(lines)
+    if any("*/" in line or "\\" in line for line in body):
+        raise ValueError("comment end or backslash in a comment")
+    return "/* " + "\n * ".join(body) + "\n */\n"
+
+
+def table(ctype: str, name: str, values: Sequence[int], *, hexadecimal: bool = False) -> str:
+    """A constant array."""
+    items = [f"0x{value:08x}" if hexadecimal else str(value) for value in values]
+    lines, line = [], "   "
+    for item in items:
+        if len(line) + len(item) + 2 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {item},"
+    lines.append(line)
+    body = "\n".join(lines)
+    return f"static const {ctype} {name}[{len(items)}] = {{\n{body}\n}};\n"
+
+
+def indent(text: str, levels: int = 1) -> str:
+    """Indents non-empty lines by four spaces a level."""
+    return "".join("    " * levels + line if line.strip() else line for line in text.splitlines(keepends=True))

@@ -1,0 +1,228 @@
+"""Plans a Conv2D or FullyConnected layer: blocks of channels, kernels, and the constants they read.
+
+Two variants. `unpacked`: each block of channels has a kernel of its own, straight-line over all its kept products.
+`loop`: blocks share one kernel that loops over kernel rows and groups of input channels and computes every product;
+its code is small, so it wins where nearly all products are kept and the unpacked body would not fit the instruction
+cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .body import Operand, schedule_body
+from .machine import NEAR, Step, move, step
+from .program import COUNT, OUTER, Finish, Geometry, accumulator, write_program
+from .requantize import Requantization
+
+LOOP_BODY_PAIRS = 24  # input pairs x kernel columns that the loop variant unrolls
+
+
+@dataclass(frozen=True)
+class ConvProblem:
+    """A convolution as the planner sees it; a fully connected layer is a 1 x 1 one at a single position.
+
+    Attributes:
+        geometry: where kernels walk.
+        weights: int32 [out, kernel y, kernel x, in], unscaled.
+        bias: int64 [out], with the input's zero point folded in.
+        requantization: one a channel.
+        tap_y: bytes from one kernel row's inputs to the next one's.
+        tap_x: bytes from one kernel column's inputs to the next one's.
+    """
+
+    geometry: Geometry
+    weights: NDArray[np.int32]
+    bias: NDArray[np.int64]
+    requantization: tuple[Requantization, ...]
+    tap_y: int
+    tap_x: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's steps, and the channels of a block it computes."""
+
+    steps: tuple[Step, ...]
+    channels: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a kernel over all positions: which kernel, its constants, and its first output channel."""
+
+    kernel: int
+    stream: int
+    channel: int
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """What the emitter writes for a layer.
+
+    Attributes:
+        variant: "unpacked" or "loop".
+        kernels: the functions.
+        calls: in order.
+        stream: constants of all calls, uint32.
+    """
+
+    variant: str
+    kernels: tuple[Kernel, ...]
+    calls: tuple[Call, ...]
+    stream: tuple[int, ...]
+
+
+def block_channels(geometry: Geometry) -> int:
+    """Channels of a block: as many as its positions leave accumulators for."""
+    return 8 // geometry.positions
+
+
+def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
+    """Scaled weights in pairs, uint32 [out, kernel y, kernel x, pair]; an odd last channel pairs with zero."""
+    scale = np.array([1 << r.scale_bits for r in problem.requantization], np.int32)
+    scaled = problem.weights * scale[:, None, None, None]
+    if scaled.shape[3] % 2:
+        scaled = np.pad(scaled, ((0, 0), (0, 0), (0, 0), (0, 1)))
+    halves = (scaled & 0xFFFF).astype(np.uint32)
+    return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
+
+
+def plan_unpacked(problem: ConvProblem) -> ConvPlan:
+    """Plans straight-line kernels of the kept products."""
+    pairs = packed_pairs(problem)
+    kernels, calls, stream = [], [], []
+    for number, channels in enumerate(_blocks(problem)):
+        geometry = problem.geometry
+        registers = _registers(geometry, len(channels))
+        operands = _operands(pairs[channels.start : channels.stop], problem)
+        body = schedule_body(operands, _position_offsets(geometry), registers)
+        finish = [_finish(problem.requantization[c], streamed=False) for c in channels]
+        steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
+        kernels.append(Kernel(tuple(steps), len(channels)))
+        calls.append(Call(number, len(stream), channels.start))
+        stream += _stream(problem, channels, body.words, streamed=False)
+    return ConvPlan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def can_loop(problem: ConvProblem) -> bool:
+    """Whether channels can share a kernel: the rounding mode must be one for all, and taps within a load's reach."""
+    return _shared_mode(problem.requantization) is not None and _loop_reach(problem) <= NEAR
+
+
+def plan_loop(problem: ConvProblem) -> ConvPlan:
+    """Plans the shared kernel; `can_loop` must hold."""
+    pairs = packed_pairs(problem)
+    kernels: list[Kernel] = []
+    by_channels: dict[int, int] = {}
+    calls, stream = [], []
+    for channels in _blocks(problem):
+        if len(channels) not in by_channels:
+            by_channels[len(channels)] = len(kernels)
+            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3])), len(channels)))
+        calls.append(Call(by_channels[len(channels)], len(stream), channels.start))
+        words = [operand.word for operand in _loop_order(pairs[channels.start : channels.stop], problem)]
+        stream += _stream(problem, channels, words, streamed=True)
+    return ConvPlan("loop", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def _blocks(problem: ConvProblem) -> Iterator[range]:
+    size, total = block_channels(problem.geometry), problem.weights.shape[0]
+    for start in range(0, total, size):
+        yield range(start, min(start + size, total))
+
+
+def _registers(geometry: Geometry, channels: int) -> dict[tuple[int, int], str]:
+    positions = geometry.positions
+    return {(c, p): accumulator(c, p, positions) for c in range(channels) for p in range(positions)}
+
+
+def _position_offsets(geometry: Geometry) -> list[int]:
+    return [position * geometry.in_x for position in range(geometry.positions)]
+
+
+def _operands(pairs: NDArray[np.uint32], problem: ConvProblem) -> list[Operand]:
+    """Kept operands of a block: by kernel row, pair, kernel column, channel."""
+    by_order = pairs.transpose(1, 3, 2, 0)  # ky, pair, kx, channel
+    result = []
+    for ky, pair, kx, channel in np.argwhere(by_order).tolist():
+        row = ky * problem.tap_y
+        address = row + kx * problem.tap_x + pair * 4
+        result.append(Operand(address, row, channel, int(by_order[ky, pair, kx, channel])))
+    return result
+
+
+def _finish(requantization: Requantization, *, streamed: bool, mode: str | None = None) -> Finish:
+    shift = None if streamed else requantization.shift
+    return Finish(mode or requantization.mode, shift, requantization.low, requantization.high)
+
+
+def _stream(problem: ConvProblem, channels: range, words: Sequence[int], *, streamed: bool) -> list[int]:
+    entries = [problem.requantization[c] for c in channels]
+    result = [
+        (int(problem.bias[c]) << r.scale_bits) & 0xFFFFFFFF for c, r in zip(channels, entries, strict=True)
+    ]
+    result += words
+    for r in entries:
+        result += [r.mult & 0xFFFFFFFF, r.addend & 0xFFFFFFFF] + ([r.shift] if streamed else [])
+    return result
+
+
+def _shared_mode(entries: Sequence[Requantization]) -> str | None:
+    """The rounding mode that is right for every channel. "signed" is right where a shift follows."""
+    modes = {entry.mode for entry in entries}
+    if len(modes) == 1:
+        return modes.pop()
+    if "floor" not in modes and all(entry.shift > 0 for entry in entries):
+        return "signed"
+    return None
+
+
+def _unrolled_pairs(pairs: int, columns: int) -> int:
+    """Input pairs one turn of the loop takes: the largest divisor that keeps the body small."""
+    return max(d for d in range(1, pairs + 1) if pairs % d == 0 and (d * columns <= LOOP_BODY_PAIRS or d == 1))
+
+
+def _loop_reach(problem: ConvProblem) -> int:
+    columns, pairs = problem.weights.shape[2], -(-problem.weights.shape[3] // 2)
+    last_tap = (columns - 1) * problem.tap_x + 4 * _unrolled_pairs(pairs, columns)
+    return last_tap + (problem.geometry.positions - 1) * problem.geometry.in_x
+
+
+def _loop_order(pairs: NDArray[np.uint32], problem: ConvProblem) -> Iterator[Operand]:
+    """All operands of a block in the order in which the loop takes them, zeros included."""
+    channels, rows, columns, count = pairs.shape
+    for ky in range(rows):
+        for pair in range(count):
+            for kx in range(columns):
+                for channel in range(channels):
+                    address = kx * problem.tap_x + pair * 4
+                    yield Operand(address, 0, channel, int(pairs[channel, ky, kx, pair]))
+
+
+def _loop_steps(problem: ConvProblem, channels: int, pairs: int) -> list[Step]:
+    geometry = problem.geometry
+    _, rows, columns, _ = problem.weights.shape
+    unrolled = _unrolled_pairs(pairs, columns)
+    turns = pairs // unrolled
+    one_turn = np.zeros((channels, 1, columns, unrolled), np.uint32)
+    body = schedule_body(
+        _loop_order(one_turn, problem), _position_offsets(geometry), _registers(geometry, channels)
+    )
+    steps = list(body.steps)
+    if turns > 1:
+        steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", 4 * unrolled)]
+        steps.append(step("AGAIN", "count", COUNT))
+    row_moved = 4 * unrolled * turns if turns > 1 else 0
+    moved = row_moved
+    if rows > 1:
+        steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
+        steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
+        moved = rows * problem.tap_y
+    mode = _shared_mode(problem.requantization)
+    finish = [_finish(problem.requantization[0], streamed=True, mode=mode)] * channels
+    return write_program(geometry, steps, moved, channels * rows * columns * pairs, finish)

@@ -1,0 +1,79 @@
+"""How an activation lies in memory: NHWC with a border and a channel stride."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir.ops import Padding
+
+ELEMENT_BYTES = {"int8": 1, "int16": 2}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One image in memory, row-major, pixels of `pixel` elements, with `border` pixels around it.
+
+    The border holds the zero point, so that a padded kernel reads it like any other pixel and needs no branch.
+
+    Attributes:
+        height: rows, without the border.
+        width: pixels in a row, without the border.
+        channels: channels in use.
+        pixel: elements from one pixel to the next, at least `channels`; even where operands are read in pairs.
+        border: pixels added on each side.
+        element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
+    """
+
+    height: int
+    width: int
+    channels: int
+    pixel: int
+    border: Padding
+    element: str
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element."""
+        return ELEMENT_BYTES[self.element]
+
+    @property
+    def row(self) -> int:
+        """Elements from one row to the next."""
+        return (self.border.left + self.width + self.border.right) * self.pixel
+
+    @property
+    def rows(self) -> int:
+        """Rows including the border."""
+        return self.border.top + self.height + self.border.bottom
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the buffer, a multiple of 4 so that the last pair can be read as one word."""
+        return -(-self.rows * self.row * self.element_bytes // 4) * 4
+
+    @property
+    def has_border(self) -> bool:
+        """Whether any side has a border."""
+        return self.border != Padding()
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the elements lie row-major without gaps, as a flat vector would."""
+        return not self.has_border and self.pixel == self.channels
+
+    def offset(self, y: int, x: int, channel: int = 0) -> int:
+        """Element offset of (y, x, channel) from the start; y and x may reach into the border."""
+        return (y + self.border.top) * self.row + (x + self.border.left) * self.pixel + channel
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and channels of an activation of any rank: the last dimension is the channels."""
+    inner = shape[1:]
+    if len(inner) == 3:
+        return inner[0], inner[1], inner[2]
+    if not inner:
+        return 1, 1, 1
+    width = 1
+    for extent in inner[:-1]:
+        width *= extent
+    return 1, width, inner[-1]

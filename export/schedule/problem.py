@@ -1,0 +1,108 @@
+"""From an operator of the graph and the layouts around it to the convolution the planner solves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ir.fixed_point import conv_multipliers
+from ..ir.graph import Graph
+from ..ir.ops import Conv2D, FullyConnected, MaxPool2D
+from .conv import ConvProblem
+from .layout import Layout
+from .program import Geometry
+from .requantize import Requantization, plan_requantization
+
+
+def conv_problem(
+    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None, source: Layout, target: Layout
+) -> ConvProblem | None:
+    """States a layer as a planning problem.
+
+    Args:
+        graph: the network.
+        op: the layer.
+        pool: the 2 x 2 max pool fused behind it, or None.
+        source: layout of the layer's input, int16.
+        target: layout of its output, the pool's if there is one.
+
+    Returns:
+        The problem, or None where some channel's numbers do not fit the kernels' requantization.
+    """
+    requantization = requantizations(graph, op, pool)
+    if requantization is None:
+        return None
+    weights = _weights(graph, op)
+    geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
+    return ConvProblem(geometry, weights, _folded_bias(graph, op, weights), requantization, tap_y, tap_x)
+
+
+def requantizations(
+    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None
+) -> tuple[Requantization, ...] | None:
+    """How each channel is requantized, or None where some channel's numbers do not fit the kernels."""
+    weights = _weights(graph, op)
+    folded = _folded_bias(graph, op, weights)
+    clamp = op.clamp if pool is None else _joined(op.clamp, pool.clamp)
+    least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    entries = []
+    for channel, multiplier in enumerate(conv_multipliers(graph, op)):
+        entry = plan_requantization(
+            multiplier,
+            graph.tensors[op.output].quant.zero_point,
+            clamp,
+            (int(least[channel]), int(most[channel])),
+            int(np.abs(weights[channel]).max(initial=0)),
+            once=isinstance(op, FullyConnected),
+        )
+        if entry is None:
+            return None
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _weights(graph: Graph, op: Conv2D | FullyConnected) -> NDArray[np.int32]:
+    """Weights [out, kernel y, kernel x, in]."""
+    weights = np.asarray(graph.tensors[op.weights].data, np.int32)
+    return weights.reshape(len(weights), 1, 1, -1) if isinstance(op, FullyConnected) else weights
+
+
+def _folded_bias(
+    graph: Graph, op: Conv2D | FullyConnected, weights: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Bias minus the input's zero point times the weights it meets."""
+    bias = np.zeros(len(weights), np.int64)
+    if op.bias is not None:
+        bias = np.asarray(graph.tensors[op.bias].data, np.int64)
+    zero_point = graph.tensors[op.inputs[0]].quant.zero_point
+    return bias - zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64)
+
+
+def _joined(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    """Clamping to `first`, then to `second`, as one clamp."""
+    low, high = second
+    return min(max(first[0], low), high), min(max(first[1], low), high)
+
+
+def _geometry(
+    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None, source: Layout, target: Layout
+) -> tuple[Geometry, int, int]:
+    """Where the kernels walk, and the byte distances of kernel rows and columns."""
+    size, out_size = source.element_bytes, target.element_bytes
+    if isinstance(op, FullyConnected):
+        return Geometry(1, 1, 0, 0, 0, 0, out_size, False), 0, 0
+    rows, columns = graph.tensors[op.output].shape[1:3]
+    if pool is not None:
+        rows, columns = 2 * target.height, 2 * target.width
+    geometry = Geometry(
+        rows=rows,
+        columns=columns,
+        in_x=op.stride[1] * source.pixel * size,
+        in_y=op.stride[0] * source.row * size,
+        out_x=target.pixel * out_size,
+        out_y=target.row * out_size,
+        out_channel=out_size,
+        pooled=pool is not None,
+    )
+    return geometry, op.dilation[0] * source.row * size, op.dilation[1] * source.pixel * size

@@ -1,0 +1,84 @@
+"""How an accumulator becomes an int8 value in two or three instructions, exactly as the reference kernels round.
+
+Convolutions round twice: y = round(2 * acc * mult / 2^32), then y / 2^e to the nearest, ties away from zero. SMMLAR
+gives the first step when the accumulator is already doubled, and adds a constant to the result on the way: half of
+2^e for the second rounding, and the output's zero point at the same place. The doubling costs nothing, since weights
+are constants: weights and bias are multiplied by 2^(1 + left shift) when the code is written. Ties of negative values
+are mended by adding the accumulator's sign, which is left out where the clamp hides negative values anyway.
+
+FULLY_CONNECTED rounds once, ties up: (acc * mult + 2^(30 + e)) >> (31 + e). With e >= 2, which a scaled accumulator
+can always reach, the rounding constant has no part in the low word, so SMMLA, which drops that word, is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INT32_MAX = (1 << 31) - 1
+INT16_MAX = (1 << 15) - 1
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """Constants of one output channel: q = saturate8((high(acc * mult) + addend) >> shift).
+
+    Attributes:
+        scale_bits: weights and bias are multiplied by 2^scale_bits.
+        mult: the multiplier, int32.
+        addend: rounding constant and zero point, int32.
+        shift: final right shift, 0 to 31.
+        mode: "round" (SMMLAR), "signed" (SMMLAR and the sign of the accumulator) or "floor" (SMMLA).
+        low: lower clamp bound that saturation to int8 does not give already, or None.
+        high: upper clamp bound likewise.
+    """
+
+    scale_bits: int
+    mult: int
+    addend: int
+    shift: int
+    mode: str
+    low: int | None
+    high: int | None
+
+
+def plan_requantization(
+    multiplier: tuple[int, int],
+    zero_point: int,
+    clamp: tuple[int, int],
+    bounds: tuple[int, int],
+    largest_weight: int,
+    *,
+    once: bool,
+) -> Requantization | None:
+    """Finds the constants for one channel.
+
+    Args:
+        multiplier: (mult, shift) of `fixed_point.conv_multipliers`.
+        zero_point: of the output.
+        clamp: inclusive bounds of the quantized output.
+        bounds: least and largest accumulator any int8 input can give, bias included.
+        largest_weight: largest magnitude among the channel's weights.
+        once: one rounding (FULLY_CONNECTED) instead of two.
+
+    Returns:
+        The constants, or None where the accumulator would leave 32 bits or the weights 16 bits once scaled.
+    """
+    mult, shift = multiplier
+    if mult == 0:
+        shift = 0
+    if once:
+        scale_bits = max(0, 2 + shift)
+        right = scale_bits - shift
+        addend, final, mode = (1 << (right - 2)) + (zero_point << (right - 1)), right - 1, "floor"
+    else:
+        scale_bits = 1 + max(0, shift)
+        final = max(0, -shift)
+        addend = (1 << (final - 1) if final else 0) + (zero_point << final)
+        mode = "round" if final == 0 or clamp[0] >= zero_point else "signed"
+    reach = max(abs(bounds[0]), abs(bounds[1])) << scale_bits
+    # The high word is at most half the accumulator, so its sum with the addend stays in 32 bits if this holds.
+    fits = reach <= INT32_MAX and largest_weight << scale_bits <= INT16_MAX
+    if not fits or not 0 <= final <= 31 or reach // 2 + abs(addend) + 1 > INT32_MAX:
+        return None
+    low, high = (None if clamp[0] <= -128 else clamp[0]), (None if clamp[1] >= 127 else clamp[1])
+    return Requantization(scale_bits, mult, addend, final, mode, low, high)

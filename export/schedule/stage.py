@@ -1,0 +1,57 @@
+"""The schedule of a network: its stages in execution order, and the buffers they read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir.graph import Graph
+from ..ir.ops import MaxPool2D, Op
+from .conv import ConvPlan
+from .layout import Layout
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where an activation lies.
+
+    Attributes:
+        tensor: the tensor's index in the graph.
+        layout: its layout.
+        place: "arena", "input" (the caller's input array) or "output" (the caller's output array).
+        offset: bytes from the start of the place.
+    """
+
+    tensor: int
+    layout: Layout
+    place: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One layer of the generated program.
+
+    Attributes:
+        kind: the operator's kind in lower case, such as "conv2d"; "copy" where only the layout changes.
+        op: the operator; None for a copy between the caller's arrays and the arena.
+        pool: a max pool computed by the same kernels, or None.
+        reads: buffers of the operator's inputs.
+        writes: buffer of its output, or of the fused pool's.
+        plan: how a Conv2D or FullyConnected is computed; None means the plain C loops.
+    """
+
+    kind: str
+    op: Op | None
+    pool: MaxPool2D | None
+    reads: tuple[Buffer, ...]
+    writes: Buffer
+    plan: ConvPlan | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A network ready to be written as C: the graph, its stages in execution order, the size of the arena in bytes."""
+
+    graph: Graph
+    stages: tuple[Stage, ...]
+    arena_bytes: int

@@ -1,0 +1,280 @@
+/* Runtime of the generated kernels: the kernel macros, and small helpers for the plain C operators.
+ *
+ * A kernel is a list of K_ macros. On an Arm core with the DSP extension each expands to the text of one or a few
+ * instructions with fixed registers, and the list to one file-scope assembly function, so that what was scheduled is
+ * what runs, whatever compiler and optimization level. Everywhere else the same list expands to plain C statements.
+ * Define K_PORTABLE to use the C statements on Arm too.
+ *
+ * Registers: in (r0) input pointer, wt (r1) stream of constants, a0-a7 (r2-r9) accumulators, x0 x1 (r10 r11) operand
+ * pairs and temporaries, w0 w1 (r12 lr) weights.
+ */
+#ifndef KA_RUNTIME_H
+#define KA_RUNTIME_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__thumb2__) && defined(__ARM_FEATURE_DSP) && !defined(K_PORTABLE)
+#define K_ASSEMBLY 1
+#else
+#define K_ASSEMBLY 0
+#endif
+
+/* out is passed as a pointer to the first element this kernel writes. */
+typedef void ka_kernel(const void *in, const uint32_t *wt, void *out);
+
+#if K_ASSEMBLY
+
+#define K_in "r0"
+#define K_wt "r1"
+#define K_a0 "r2"
+#define K_a1 "r3"
+#define K_a2 "r4"
+#define K_a3 "r5"
+#define K_a4 "r6"
+#define K_a5 "r7"
+#define K_a6 "r8"
+#define K_a7 "r9"
+#define K_x0 "r10"
+#define K_x1 "r11"
+#define K_w0 "r12"
+#define K_w1 "lr"
+/* Stack slots: 0-15 kept maxima, then */
+#define K_out "[sp, #16]"
+#define K_last "[sp, #20]"
+#define K_rows "[sp, #24]"
+#define K_count "[sp, #28]"
+#define K_outer "[sp, #32]"
+#define K_half "[sp, #36]"
+
+#define K_DECLARE(name) ka_kernel name;
+#define K_BEGIN(name)                                                                                                 \
+    __asm__(".pushsection .text." #name ",\"ax\",%progbits\n.syntax unified\n.thumb\n.balign 4\n.global " #name       \
+            "\n.type " #name ", %function\n.thumb_func\n" #name ":\npush {r4-r11, lr}\nsub sp, #44\nstr r2, " K_out "\n"
+#define K_END(name) "add sp, #44\npop {r4-r11, pc}\n.size " #name ", . - " #name "\n.popsection\n");
+#define K_LABEL(n) #n ":\n"
+
+#define K_X(x, at) "ldr " K_##x ", [r0, #" #at "]\n"
+#define K_LOAD1(a) "ldr " K_##a ", [r1], #4\n"
+#define K_LOAD2(a, b) "ldmia r1!, {" K_##a ", " K_##b "}\n"
+#define K_LOAD3(a, b, c) "ldmia r1!, {" K_##a ", " K_##b ", " K_##c "}\n"
+#define K_LOAD4(a, b, c, d) "ldmia r1!, {" K_##a ", " K_##b ", " K_##c ", " K_##d "}\n"
+#define K_COPY(to, from) "mov " K_##to ", " K_##from "\n"
+#define K_MAC(a, x, w) "smlad " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
+#define K_ADD(p, n) "addw " K_##p ", " K_##p ", #" #n "\n"
+#define K_SUB(p, n) "subw " K_##p ", " K_##p ", #" #n "\n"
+#define K_ADD_FAR(p, n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nadd " K_##p ", r10\n"
+#define K_SUB_FAR(p, n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nsub " K_##p ", r10\n"
+
+#define K_SCALE(a) "smmlar " K_##a ", " K_##a ", r12, lr\n"
+#define K_SCALE_SIGNED(a) "add r11, lr, " K_##a ", asr #31\nsmmlar " K_##a ", " K_##a ", r12, r11\n"
+#define K_SCALE_FLOOR(a) "smmla " K_##a ", " K_##a ", r12, lr\n"
+#define K_SHIFT(a) "asr " K_##a ", " K_##a ", r11\n"
+#define K_SATURATE(a, n) "ssat " K_##a ", #8, " K_##a ", asr #" #n "\n"
+#define K_SATURATE0(a) "ssat " K_##a ", #8, " K_##a "\n"
+#define K_AT_LEAST(a, n) "cmp " K_##a ", #" #n "\nit lt\nmovlt " K_##a ", #" #n "\n"
+#define K_AT_MOST(a, n) "cmp " K_##a ", #" #n "\nit gt\nmovgt " K_##a ", #" #n "\n"
+#define K_MAX(a, b) "cmp " K_##a ", " K_##b "\nit lt\nmovlt " K_##a ", " K_##b "\n"
+#define K_KEEP4(a, b, c, d) "stmia sp, {" K_##a ", " K_##b ", " K_##c ", " K_##d "}\n"
+#define K_KEPT4(a, b, c, d) "ldmia sp, {" K_##a ", " K_##b ", " K_##c ", " K_##d "}\n"
+#define K_KEEP1(i, a) "str " K_##a ", [sp, #4*" #i "]\n"
+#define K_KEPT1(i, a) "ldr " K_##a ", [sp, #4*" #i "]\n"
+
+#define K_OUT() "ldr r10, " K_out "\n"
+#define K_STORE16(a, at) "strh " K_##a ", [r10, #" #at "]\n"
+#define K_STORE8(a, at) "strb " K_##a ", [r10, #" #at "]\n"
+#define K_OUT_ADD(n) "addw r10, r10, #" #n "\nstr r10, " K_out "\n"
+#define K_OUT_SUB(n) "subw r10, r10, #" #n "\nstr r10, " K_out "\n"
+#define K_OUT_ADD_FAR(n)                                                                                              \
+    "movw r11, #((" #n ") & 0xffff)\nmovt r11, #(((" #n ") >> 16) & 0xffff)\nadd r10, r11\nstr r10, " K_out "\n"
+
+#define K_SET(slot, n) "movw r10, #" #n "\nstr r10, " K_##slot "\n"
+#define K_AGAIN(slot, label) "ldr r10, " K_##slot "\nsubs r10, #1\nstr r10, " K_##slot "\nbne.w " #label "b\n"
+#define K_SECOND(label) "ldr r10, " K_half "\nsubs r10, #1\nstr r10, " K_half "\nbeq.w " #label "f\n"
+#define K_GOTO(label) "b.w " #label "b\n"
+#define K_LAST(n) "addw r10, r0, #" #n "\nstr r10, " K_last "\n"
+#define K_LAST_FAR(n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nadd r10, r0\nstr r10, " K_last "\n"
+#define K_NEXT(label) "ldr r10, " K_last "\ncmp r0, r10\nbls.w " #label "b\n"
+#define K_PAST(n, label) "subw r10, r0, #" #n "\nldr r11, " K_last "\ncmp r10, r11\nbne.w " #label "f\n"
+
+#else /* the same in C */
+
+typedef struct {
+    const uint8_t *in, *last;
+    const uint32_t *wt;
+    uint8_t *out;
+    uint32_t a0, a1, a2, a3, a4, a5, a6, a7, x0, x1, w0, w1;
+    uint32_t keep[4];
+    int32_t rows, count, outer, half;
+} ka_state;
+
+static inline uint32_t ka_load(const uint8_t *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static inline uint32_t ka_smlad(uint32_t a, uint32_t x, uint32_t w)
+{
+    int32_t low = (int32_t)(int16_t)(uint16_t)x * (int16_t)(uint16_t)w;
+    int32_t high = (int32_t)(int16_t)(uint16_t)(x >> 16) * (int16_t)(uint16_t)(w >> 16);
+    return a + (uint32_t)low + (uint32_t)high;
+}
+
+/* The high word of a * w + (c << 32) + round, as SMMLA (round 0) and SMMLAR (round 2^31) give it. */
+static inline uint32_t ka_smmla(uint32_t a, uint32_t w, uint32_t c, uint32_t round)
+{
+    int64_t product = (int64_t)(int32_t)a * (int32_t)w;
+    return (uint32_t)(((uint64_t)product + ((uint64_t)c << 32) + round) >> 32);
+}
+
+static inline uint32_t ka_asr(uint32_t a, uint32_t n)
+{
+    return (uint32_t)((int32_t)a >> n);
+}
+
+static inline uint32_t ka_ssat8(uint32_t a)
+{
+    int32_t v = (int32_t)a;
+    return (uint32_t)(v < -128 ? -128 : v > 127 ? 127 : v);
+}
+
+static inline uint32_t ka_max(uint32_t a, uint32_t b)
+{
+    return (int32_t)a < (int32_t)b ? b : a;
+}
+
+static inline void ka_store16(uint8_t *at, uint32_t a)
+{
+    uint16_t half = (uint16_t)a;
+    memcpy(at, &half, sizeof half);
+}
+
+#define K_DECLARE(name) ka_kernel name;
+#define K_BEGIN(name)                                                                                                 \
+    void name(const void *in_, const uint32_t *wt_, void *out_)                                                       \
+    {                                                                                                                 \
+        ka_state s = {0};                                                                                             \
+        s.in = (const uint8_t *)in_;                                                                                  \
+        s.wt = wt_;                                                                                                   \
+        s.out = (uint8_t *)out_;
+#define K_END(name) }
+#define K_LABEL(n) label_##n:
+
+#define K_X(x, at) s.x = ka_load(s.in + (at));
+#define K_LOAD1(a) s.a = *s.wt++;
+#define K_LOAD2(a, b) K_LOAD1(a) K_LOAD1(b)
+#define K_LOAD3(a, b, c) K_LOAD2(a, b) K_LOAD1(c)
+#define K_LOAD4(a, b, c, d) K_LOAD2(a, b) K_LOAD2(c, d)
+#define K_COPY(to, from) s.to = s.from;
+#define K_MAC(a, x, w) s.a = ka_smlad(s.a, s.x, s.w);
+#define K_ADD_in(n) s.in += (n);
+#define K_ADD_wt(n) s.wt += (n) / 4;
+#define K_SUB_in(n) s.in -= (n);
+#define K_SUB_wt(n) s.wt -= (n) / 4;
+#define K_ADD(p, n) K_ADD_##p(n)
+#define K_SUB(p, n) K_SUB_##p(n)
+#define K_ADD_FAR(p, n) K_ADD_##p(n)
+#define K_SUB_FAR(p, n) K_SUB_##p(n)
+
+#define K_SCALE(a) s.a = ka_smmla(s.a, s.w0, s.w1, 0x80000000u);
+#define K_SCALE_SIGNED(a) s.a = ka_smmla(s.a, s.w0, s.w1 + ka_asr(s.a, 31), 0x80000000u);
+#define K_SCALE_FLOOR(a) s.a = ka_smmla(s.a, s.w0, s.w1, 0);
+#define K_SHIFT(a) s.a = ka_asr(s.a, s.x1);
+#define K_SATURATE(a, n) s.a = ka_ssat8(ka_asr(s.a, n));
+#define K_SATURATE0(a) s.a = ka_ssat8(s.a);
+#define K_AT_LEAST(a, n) s.a = ka_max(s.a, (uint32_t)(n));
+#define K_AT_MOST(a, n) s.a = (int32_t)s.a > (n) ? (uint32_t)(n) : s.a;
+#define K_MAX(a, b) s.a = ka_max(s.a, s.b);
+#define K_KEEP4(a, b, c, d) K_KEEP1(0, a) K_KEEP1(1, b) K_KEEP1(2, c) K_KEEP1(3, d)
+#define K_KEPT4(a, b, c, d) K_KEPT1(0, a) K_KEPT1(1, b) K_KEPT1(2, c) K_KEPT1(3, d)
+#define K_KEEP1(i, a) s.keep[i] = s.a;
+#define K_KEPT1(i, a) s.a = s.keep[i];
+
+#define K_OUT()
+#define K_STORE16(a, at) ka_store16(s.out + (at), s.a);
+#define K_STORE8(a, at) s.out[at] = (uint8_t)s.a;
+#define K_OUT_ADD(n) s.out += (n);
+#define K_OUT_SUB(n) s.out -= (n);
+#define K_OUT_ADD_FAR(n) s.out += (n);
+
+#define K_SET(slot, n) s.slot = (n);
+#define K_AGAIN(slot, label) if (--s.slot != 0) goto label_##label;
+#define K_SECOND(label) if (--s.half == 0) goto label_##label;
+#define K_GOTO(label) goto label_##label;
+#define K_LAST(n) s.last = s.in + (n);
+#define K_LAST_FAR(n) s.last = s.in + (n);
+#define K_NEXT(label) if (s.in <= s.last) goto label_##label;
+#define K_PAST(n, label) if (s.in - (n) != s.last) goto label_##label;
+
+#endif /* K_ASSEMBLY */
+/* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
+
+/* a * b / 2^31, rounded. */
+static inline int32_t ka_high_multiply(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+/* x / 2^n to the nearest, ties away from zero. */
+static inline int32_t ka_shift_right(int32_t x, int n)
+{
+    int32_t mask = (int32_t)((1u << n) - 1);
+    return (x >> n) + ((x & mask) > (mask >> 1) + (x < 0));
+}
+
+/* x * mult * 2^(shift - 31) with two roundings. A left shift wraps at 32 bits. */
+static inline int32_t ka_multiply(int32_t x, int32_t mult, int shift)
+{
+    int32_t shifted = shift > 0 ? (int32_t)((uint32_t)x << shift) : x;
+    return ka_shift_right(ka_high_multiply(shifted, mult), shift < 0 ? -shift : 0);
+}
+
+/* x * mult * 2^(shift - 31) with one rounding. */
+static inline int32_t ka_multiply_once(int32_t x, int32_t mult, int shift)
+{
+    int total = 31 - shift;
+    return (int32_t)(((int64_t)x * mult + ((int64_t)1 << (total - 1))) >> total);
+}
+
+/* 1 / total of a positive Q12.19 value: a Q0.31 factor, and the right shift that makes an 8-bit product. */
+static inline int32_t ka_reciprocal(int32_t total, int *exponent)
+{
+    int headroom = 0;
+    while (((uint32_t)total << headroom) < 0x80000000u)
+        headroom++;
+    int32_t above_one = (int32_t)(((uint32_t)total << headroom) - 0x80000000u);
+    int32_t half = (int32_t)(((int64_t)above_one + 0x80000000) >> 1);
+    int32_t x = 1515870810 + ka_high_multiply(half, -1010580540); /* 48/17 - 32/17 half, Q2.29 */
+    for (int i = 0; i < 3; i++)
+        x += ka_high_multiply(x, (1 << 29) - ka_high_multiply(half, x)) * 4;
+    *exponent = 12 - headroom + 31 - 8;
+    return x > INT32_MAX / 2 ? INT32_MAX : x * 2;
+}
+
+static inline int32_t ka_clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* Fills the border of a buffer with the zero point. Counts are elements of a row, rows, and elements left and right. */
+#define KA_BORDER(type)                                                                                               \
+    static inline void ka_border_##type(type##_t *at, int rows, int row, int top, int bottom, int left, int right,    \
+                                        type##_t zero_point)                                                          \
+    {                                                                                                                 \
+        int y, i;                                                                                                     \
+        for (i = 0; i < top * row + left; i++)                                                                        \
+            *at++ = zero_point;                                                                                       \
+        for (y = top; y < rows - bottom; y++) {                                                                       \
+            at += row - left - right;                                                                                 \
+            for (i = 0; i < right + left; i++)                                                                        \
+                *at++ = zero_point;                                                                                   \
+        }                                                                                                             \
+        for (i = left; i < bottom * row; i++)                                                                         \
+            *at++ = zero_point;                                                                                       \
+    }
+KA_BORDER(int8)
+KA_BORDER(int16)
+
+#endif
