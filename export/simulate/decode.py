@@ -113,8 +113,8 @@ def decode(mnemonic: str, operands: str, width: int) -> Instruction:
         base, flags, conditional = _SPELLINGS[mnemonic]
     except KeyError:
         raise SimulationError(
-            f"no timing for the instruction {mnemonic + ' ' + operands!r}: expected integer Thumb-2 with the DSP "
-            "extension; add the mnemonic to export/simulate/decode.py with its group"
+            f"no timing for the instruction {mnemonic + ' ' + operands!r}: expected integer Thumb-2 with the "
+            "DSP extension; add the mnemonic to export/simulate/decode.py with its group"
         ) from None
     kind = _KINDS[base]
     late = (FLAGS,) if conditional or base in _CARRY_READERS else ()
