@@ -1,4 +1,4 @@
-"""The int8 graph that every stage of the exporter reads, and the interpreter that defines what it computes."""
+"""The int8 graph every stage of the exporter reads, and the interpreter that defines what it computes."""
 
 from .graph import Graph
 from .tensor import Quantization, Tensor

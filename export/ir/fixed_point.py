@@ -1,10 +1,10 @@
 """Integer arithmetic of TFLite's reference kernels, and the multipliers they derive from scales.
 
-The one place where a real scale becomes a multiplier and a shift: the interpreter, the passes and the code generator
-all take their numbers from here. A multiplier is a pair (mult, shift) with mult in [2^30, 2^31) (or 0) that stands for
-mult * 2^(shift - 31); a positive shift is to the left. Arrays hold int32 values in int64, so that no step overflows
-unseen. Checked against TensorFlow 2.21 (`OpResolverType.BUILTIN_REF`); the primitives are those of gemmlowp's
-fixedpoint.h.
+The one place where a real scale becomes a multiplier and a shift: the interpreter, the passes and the code
+generator all take their numbers from here. A multiplier is a pair (mult, shift) with mult in [2^30, 2^31) (or
+0) that stands for mult * 2^(shift - 31); a positive shift is to the left. Arrays hold int32 values in int64,
+so that no step overflows unseen. Checked against TensorFlow 2.21 (`OpResolverType.BUILTIN_REF`); the
+primitives are those of gemmlowp's fixedpoint.h.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def rounding_shift_right(x: Ints, exponent: Ints | int) -> Ints:
 
 
 def multiply_two_roundings(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
-    """x * mult * 2^(shift - 31), rounded after the multiply and again after the shift.
+    """Scales x by mult * 2^(shift - 31), rounded after the multiply and again after the shift.
 
     What every kernel but FULLY_CONNECTED does. A left shift acts first and wraps at 32 bits.
     """
@@ -71,7 +71,7 @@ def multiply_two_roundings(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints
 
 
 def multiply_one_rounding(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
-    """x * mult * 2^(shift - 31), rounded once, ties up: FULLY_CONNECTED's requantization."""
+    """Scales x by mult * 2^(shift - 31), rounded once, ties up: FULLY_CONNECTED's requantization."""
     total = np.int64(31) - np.asarray(shift, np.int64)
     return wrap_int32((x * np.int64(mult) + (np.int64(1) << (total - 1))) >> total)
 
@@ -115,7 +115,9 @@ def add_parameters(graph: Graph, op: Add) -> AddParameters:
 
 @dataclass(frozen=True)
 class MeanParameters:
-    """Numbers of a MEAN: out = clamp8(zp_out + M(sum - count * zp_in, multiplier)), M = `multiply_two_roundings`.
+    """Numbers of a MEAN.
+
+    out = clamp8(zp_out + M(sum - count * zp_in, multiplier)) where M is `multiply_two_roundings`.
 
     Attributes:
         count: elements that are averaged.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from .ops import Op
 from .tensor import Tensor
@@ -23,6 +26,13 @@ class Graph:
     ops: tuple[Op, ...]
     input: int
     output: int
+
+    def constant(self, tensor: int) -> NDArray[Any]:
+        """The values of a constant."""
+        data = self.tensors[tensor].data
+        if data is None:
+            raise ValueError(f"tensor {self.tensors[tensor].name!r} is not a constant")
+        return data
 
     def producer(self, tensor: int) -> Op | None:
         """The operator that writes a tensor; None for the input and for constants."""

@@ -1,7 +1,7 @@
 """Operators of the int8 graph, as frozen records.
 
-Each names the tensors it reads and writes by their index in `Graph.tensors`, and holds its attributes already checked:
-paddings are explicit amounts, activations are clamping bounds of the quantized output.
+Each names the tensors it reads and writes by their index in `Graph.tensors`, and holds its attributes already
+checked: paddings are explicit amounts, activations are clamping bounds of the quantized output.
 """
 
 from __future__ import annotations

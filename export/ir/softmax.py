@@ -1,7 +1,7 @@
 """SOFTMAX of the reference kernels in integers: gemmlowp's exp on [-32, 0] and its reciprocal.
 
-The exponential depends only on how far an input lies below its row's maximum, 0 to 255 steps, so a table of 256 values
-holds it exactly. What remains is a sum, one reciprocal and one multiply an element:
+The exponential depends only on how far an input lies below its row's maximum, 0 to 255 steps, so a table of
+256 values holds it exactly. What remains is a sum, one reciprocal and one multiply an element:
 
     e[i] = exp_table[max(x) - x[i]]                         Q0.31
     total = sum of rounding_shift_right(e[i], 12)           Q12.19
@@ -68,7 +68,7 @@ def exp_on_negative_values(a: Ints) -> Ints:
 
 
 def exp_table(graph: Graph, op: Softmax) -> tuple[int, ...]:
-    """256 Q0.31 values: exp(-beta * scale * d) for a difference d = 0 .. 255, 0 where it is too small to count."""
+    """Q0.31 values of exp(-beta * scale * d) for d = 0 .. 255; 0 where it is too small to count."""
     mult, shift = softmax_multiplier(graph.tensors[op.inputs[0]].quant.scale, op.beta)
     farthest = math.floor(((1 << INTEGER_BITS) - 1) * (1 << _FRACTION_BITS) / (1 << shift))
     difference = -np.arange(256, dtype=np.int64)

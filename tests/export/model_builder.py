@@ -91,17 +91,17 @@ class ModelBuilder:
         x: Value,
         weights: NDArray[np.int8],
         bias: NDArray[np.int32] | None,
+        *,
         weight_scales: Sequence[float],
         scale: float,
         zero_point: int,
-        *,
         stride: tuple[int, int] = (1, 1),
         dilation: tuple[int, int] = (1, 1),
         padding: str = "SAME",
         activation: str = "none",
         multiplier: int | None = None,
     ) -> Value:
-        """CONV_2D, or DEPTHWISE_CONV_2D when a depth `multiplier` is given; weights as TFLite lays them out."""
+        """CONV_2D, or DEPTHWISE_CONV_2D when a depth `multiplier` is given; weights in TFLite's order."""
         depthwise = multiplier is not None
         options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
         if depthwise:
@@ -125,10 +125,10 @@ class ModelBuilder:
         x: Value,
         weights: NDArray[np.int8],
         bias: NDArray[np.int32] | None,
+        *,
         weight_scales: Sequence[float],
         scale: float,
         zero_point: int,
-        *,
         activation: str = "none",
     ) -> Value:
         """FULLY_CONNECTED with weights [out, in]."""

@@ -1,0 +1,264 @@
+"""Reads a TFLite flatbuffer into plain records.
+
+Every offset and length of the file is untrusted. Python's bounds checks keep reads inside the file; what they
+miss is checked here: lengths are charged against the size of the file, so that overlapping vectors cannot
+make a small file cost much time or memory. Beyond this module nothing touches the flatbuffer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import ModelFormatError, UnsupportedModelError
+
+_MAX_RANK = 8
+# A well-formed file stores each vector once; writers may share a few.
+_SHARING = 4
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "Conv2DOptions": (
+        "Padding",
+        "StrideW",
+        "StrideH",
+        "FusedActivationFunction",
+        "DilationWFactor",
+        "DilationHFactor",
+    ),
+    "DepthwiseConv2DOptions": (
+        "Padding",
+        "StrideW",
+        "StrideH",
+        "DepthMultiplier",
+        "FusedActivationFunction",
+        "DilationWFactor",
+        "DilationHFactor",
+    ),
+    "FullyConnectedOptions": ("FusedActivationFunction", "WeightsFormat", "KeepNumDims"),
+    "Pool2DOptions": (
+        "Padding",
+        "StrideW",
+        "StrideH",
+        "FilterWidth",
+        "FilterHeight",
+        "FusedActivationFunction",
+    ),
+    "AddOptions": ("FusedActivationFunction",),
+    "ConcatenationOptions": ("Axis", "FusedActivationFunction"),
+    "ReducerOptions": ("KeepDims",),
+    "SoftmaxOptions": ("Beta",),
+    "ReshapeOptions": ("NewShapeAsNumpy",),
+    "PackOptions": ("Axis",),
+    "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+}
+
+
+@dataclass(frozen=True)
+class RawTensor:
+    """A tensor as stored. `data` is None for activations; -1 in `shape` is a dynamic dimension."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int
+    data: NDArray[np.uint8] | None
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class RawOperator:
+    """An operator as stored; an index of -1 in `inputs` is an absent optional input."""
+
+    index: int
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options_type: str
+    options: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"operator {self.index} ({self.name})"
+
+
+@dataclass(frozen=True)
+class RawModel:
+    tensors: tuple[RawTensor, ...]
+    operators: tuple[RawOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read_model(data: bytes) -> RawModel:
+    """Parses the bytes of a `.tflite` file.
+
+    Raises:
+        ModelFormatError: not a TFLite file, truncated or damaged.
+        UnsupportedModelError: several subgraphs, or weights kept outside the flatbuffer.
+    """
+    if len(data) < 16 or data[4:8] != b"TFL3":
+        raise ModelFormatError(
+            f"expected a TFLite flatbuffer (file identifier 'TFL3'), got {len(data)} bytes starting with "
+            f"{bytes(data[:8])!r}; pass the content of a .tflite file"
+        )
+    with _damage_reported(len(data)):
+        return _Reader(bytes(data)).model()
+
+
+@contextmanager
+def _damage_reported(size: int) -> Iterator[None]:
+    """Turns what the flatbuffer library raises on bad offsets, lengths and strings into our error."""
+    try:
+        yield
+    except (struct.error, ValueError, TypeError, IndexError, OverflowError) as error:
+        if isinstance(error, ModelFormatError | UnsupportedModelError):
+            raise
+        raise ModelFormatError(
+            f"the TFLite file ({size} bytes) is damaged or truncated: {error}; make or download it again"
+        ) from error
+
+
+def _damaged(what: str) -> ModelFormatError:
+    return ModelFormatError(f"the TFLite file is damaged: {what}; make or download it again")
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        from tensorflow.lite.python import schema_py_generated as schema  # noqa: PLC0415 (slow to import)
+
+        self._schema = schema
+        self._model = schema.Model.GetRootAs(data, 0)
+        self._budget = _SHARING * len(data)
+        self._types = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}
+        self._operators = {v: k for k, v in vars(schema.BuiltinOperator).items() if k[0].isupper()}
+        self._options = {v: k for k, v in vars(schema.BuiltinOptions).items() if k[0].isupper()}
+
+    def model(self) -> RawModel:
+        model = self._model
+        if model.Version() != 3:
+            raise _damaged(f"schema version 3 expected, got {model.Version()}")
+        if model.SubgraphsLength() != 1:
+            raise UnsupportedModelError(
+                f"expected a model of one subgraph, got {model.SubgraphsLength()}; export it without "
+                "control flow"
+            )
+        graph = model.Subgraphs(0)
+        codes = [self._code(i) for i in range(self._charged(model.OperatorCodesLength(), 4))]
+        tensors = tuple(
+            self._tensor(graph.Tensors(i)) for i in range(self._charged(graph.TensorsLength(), 4))
+        )
+        operators = tuple(
+            self._operator(i, graph.Operators(i), codes, len(tensors))
+            for i in range(self._charged(graph.OperatorsLength(), 4))
+        )
+        inputs = self._indices(graph.InputsAsNumpy(), len(tensors), 0)
+        outputs = self._indices(graph.OutputsAsNumpy(), len(tensors), 0)
+        return RawModel(tensors, operators, inputs, outputs)
+
+    def _charged(self, length: int, item_bytes: int) -> int:
+        self._budget -= length * item_bytes
+        if length < 0 or self._budget < 0:
+            raise _damaged("its vectors overlap or are longer than the file")
+        return length
+
+    def _vector(self, values: Any, item_bytes: int) -> NDArray[Any]:
+        """A vector read by the library, which returns 0 for an absent one."""
+        if not isinstance(values, np.ndarray):
+            return np.zeros(0, np.int64)
+        self._charged(len(values), item_bytes)
+        return values
+
+    def _indices(self, values: Any, count: int, lowest: int) -> tuple[int, ...]:
+        indices = tuple(self._vector(values, 4).tolist())
+        for index in indices:
+            if not lowest <= index < count:
+                raise _damaged(f"tensor index {index} is not in {lowest} .. {count - 1}")
+        return indices
+
+    def _code(self, index: int) -> str:
+        code = self._model.OperatorCodes(index)
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = self._operators.get(number, f"operator code {number}")
+        if name == "CUSTOM":
+            return f"CUSTOM {self._text(code.CustomCode())[:60]!r}"
+        return name
+
+    def _text(self, text: bytes | None) -> str:
+        self._charged(len(text or b""), 1)
+        return (text or b"").decode("utf-8", "replace")
+
+    def _tensor(self, tensor: Any) -> RawTensor:
+        shape = self._vector(tensor.ShapeAsNumpy(), 4)
+        signature = self._vector(tensor.ShapeSignatureAsNumpy(), 4)
+        if len(shape) > _MAX_RANK:
+            raise _damaged(f"a tensor of {len(shape)} dimensions")
+        if len(signature) == len(shape):
+            shape = signature
+        dtype = self._types.get(tensor.Type())
+        if dtype is None:
+            raise _damaged(f"tensor type {tensor.Type()}")
+        quantization = tensor.Quantization()
+        scales: NDArray[Any] = np.zeros(0)
+        zero_points: NDArray[Any] = np.zeros(0, np.int64)
+        if quantization is not None:
+            scales = self._vector(quantization.ScaleAsNumpy(), 4)
+            zero_points = self._vector(quantization.ZeroPointAsNumpy(), 8)
+        return RawTensor(
+            name=self._text(tensor.Name()),
+            shape=tuple(shape.tolist()),
+            dtype=dtype,
+            scales=tuple(scales.tolist()),
+            zero_points=tuple(zero_points.tolist()),
+            axis=0 if quantization is None else quantization.QuantizedDimension(),
+            data=self._buffer(tensor),
+            sparse=tensor.Sparsity() is not None,
+        )
+
+    def _buffer(self, tensor: Any) -> NDArray[np.uint8] | None:
+        index = tensor.Buffer()
+        if not 0 <= index < max(self._model.BuffersLength(), 1):
+            raise _damaged(f"buffer index {index} of {self._model.BuffersLength()}")
+        if index == 0:
+            return None
+        buffer = self._model.Buffers(index)
+        if buffer.Offset() > 1 or tensor.ExternalBuffer():
+            raise UnsupportedModelError(
+                "expected constants stored inside the flatbuffer, got one stored outside; convert the model "
+                "without the option for models over 2 GB"
+            )
+        data = self._vector(buffer.DataAsNumpy(), 1)
+        return data if len(data) else None
+
+    def _operator(self, index: int, operator: Any, codes: list[str], tensors: int) -> RawOperator:
+        if not 0 <= operator.OpcodeIndex() < len(codes):
+            raise _damaged(f"operator code index {operator.OpcodeIndex()} of {len(codes)}")
+        options_type = self._options.get(operator.BuiltinOptionsType(), "")
+        return RawOperator(
+            index=index,
+            name=codes[operator.OpcodeIndex()],
+            inputs=self._indices(operator.InputsAsNumpy(), tensors, -1),
+            outputs=self._indices(operator.OutputsAsNumpy(), tensors, 0),
+            options_type=options_type,
+            options=self._read_options(operator, options_type),
+        )
+
+    def _read_options(self, operator: Any, options_type: str) -> dict[str, Any]:
+        table = operator.BuiltinOptions()
+        if table is None or options_type not in _OPTIONS:
+            return {}
+        options = getattr(self._schema, options_type)()
+        options.Init(table.Bytes, table.Pos)
+        values: dict[str, Any] = {}
+        for name in _OPTIONS[options_type]:
+            value = getattr(options, name)()
+            is_vector = name.endswith("AsNumpy")
+            values[name.removesuffix("AsNumpy")] = (
+                tuple(self._vector(value, 4).tolist()) if is_vector else value
+            )
+        return values

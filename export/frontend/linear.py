@@ -1,0 +1,141 @@
+"""Lowers CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.ir.fixed_point import quantize_multiplier
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
+from export.ir.tensor import Quantization, Tensor
+
+from .activation import fused_clamp
+from .flatbuffer import RawOperator
+from .geometry import pair, window
+from .lowering import Lowering
+
+# Beyond this every accumulator saturates or wraps in the kernels.
+_MAX_SHIFT = 30
+_BIAS_TOLERANCE = 0.02
+
+
+def conv_2d(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2, 3)
+    source, x = state.image(op)
+    weights = _weights(state, op, axis=0, rank=4)
+    depth = state.tensors[weights].shape[3]
+    if depth != x.shape[3]:
+        raise UnsupportedModelError(
+            f"{op}: expected weights for {x.shape[3]} input channels, got {depth}; grouped convolutions are "
+            "not supported"
+        )
+    return Conv2D(**_convolution(state, op, "Conv2DOptions", source, weights))
+
+
+def depthwise_conv_2d(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2, 3)
+    source, x = state.image(op)
+    weights = _weights(state, op, axis=3, rank=4)
+    shape = state.tensors[weights].shape
+    multiplier = state.option(op, "DepthwiseConv2DOptions", "DepthMultiplier")
+    if shape[0] != 1 or multiplier < 1 or shape[3] != x.shape[3] * multiplier:
+        raise ModelFormatError(
+            f"{op}: weights of shape {shape} and depth multiplier {multiplier} do not fit {x.shape[3]} input "
+            "channels; the file is damaged"
+        )
+    fields = _convolution(state, op, "DepthwiseConv2DOptions", source, weights)
+    return DepthwiseConv2D(**fields, multiplier=multiplier)
+
+
+def _convolution(
+    state: Lowering, op: RawOperator, options_type: str, source: int, weights: int
+) -> dict[str, Any]:
+    """Makes the output and the bias of a convolution; the fields both kinds share."""
+    x, shape = state.tensors[source], state.tensors[weights].shape
+    channels = shape[3] if options_type == "DepthwiseConv2DOptions" else shape[0]
+    dilation = pair(state, op, options_type, "DilationHFactor", "DilationWFactor")
+    extent = ((shape[1] - 1) * dilation[0] + 1, (shape[2] - 1) * dilation[1] + 1)
+    place = window(state, op, options_type, x, extent)
+    output = state.define(op, (1, *place.size, channels))
+    return {
+        "inputs": (source,),
+        "output": output,
+        "weights": weights,
+        "bias": _bias(state, op, x, weights, output),
+        "stride": place.stride,
+        "dilation": dilation,
+        "padding": place.padding,
+        "clamp": fused_clamp(state, op, options_type, output),
+    }
+
+
+def fully_connected(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2, 3)
+    options_type = "FullyConnectedOptions"
+    if state.option(op, options_type, "WeightsFormat") != 0:
+        raise UnsupportedModelError(f"{op}: shuffled weights are not supported; convert the model again")
+    source = state.activation(op)
+    x = state.tensors[source]
+    weights = _weights(state, op, axis=0, rank=2)
+    channels, depth = state.tensors[weights].shape
+    if x.size != depth:
+        raise UnsupportedModelError(
+            f"{op}: expected {depth} inputs for weights of shape {(channels, depth)}, got shape {x.shape}; "
+            "a dense layer must follow Flatten or pooling, not act on every position of an image"
+        )
+    keep = state.option(op, options_type, "KeepNumDims")
+    output = state.define(op, (*x.shape[:-1], channels) if keep else (1, channels))
+    bias = _bias(state, op, x, weights, output)
+    return FullyConnected((source,), output, weights, bias, fused_clamp(state, op, options_type, output))
+
+
+def _weights(state: Lowering, op: RawOperator, axis: int, rank: int) -> int:
+    stored = state.stored(op, 1)
+    quantization = state.quantization(stored, str(op), per_tensor=False)
+    if len(stored.shape) != rank or min(stored.shape) < 1:
+        raise ModelFormatError(f"{op}: weights of shape {stored.shape}; the file is damaged")
+    if any(quantization.zero_points):
+        raise QuantizationError(
+            f"{op}: weights must have zero point 0 (symmetric int8), got {quantization.zero_points[:4]}; "
+            "convert the model with the int8 (not uint8) quantizer"
+        )
+    if len(quantization.scales) > 1 and (
+        quantization.axis != axis or len(quantization.scales) != stored.shape[axis]
+    ):
+        raise QuantizationError(
+            f"{op}: {len(quantization.scales)} scales along axis {quantization.axis} of weights "
+            f"{stored.shape}, expected one per output channel (axis {axis})"
+        )
+    return state.constant(op, 1, "int8", quantization)
+
+
+def _bias(state: Lowering, op: RawOperator, x: Tensor, weights: int, output: int) -> int | None:
+    """Lowers the bias, and checks the scales it takes part in."""
+    target = state.tensors[output]
+    scales = tuple(x.quant.scale * scale for scale in state.tensors[weights].quant.scales)
+    if any(quantize_multiplier(scale / target.quant.scale)[1] > _MAX_SHIFT for scale in scales):
+        raise QuantizationError(
+            f"{op}: input, weight and output scales are too far apart; quantize the model again"
+        )
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        return None
+    stored = state.stored(op, 2)
+    if stored.shape != (target.shape[-1],):
+        raise ModelFormatError(
+            f"{op}: bias of shape {stored.shape}, expected ({target.shape[-1]},); the file is damaged"
+        )
+    # Kernels add the bias to the accumulator as it is, so another scale would be a mistake in the file.
+    if stored.scales and not _matches(stored.scales, scales):
+        raise QuantizationError(
+            f"{op}: the bias scale must be input scale * weight scale ({scales[0]:g}), got {stored.scales[0]:g}"
+        )
+    axis = 0 if len(scales) > 1 else None
+    return state.constant(op, 2, "int32", Quantization(scales, (0,) * len(scales), axis))
+
+
+def _matches(scales: tuple[float, ...], expected: tuple[float, ...]) -> bool:
+    if len(scales) not in (1, len(expected)):
+        return False
+    spread = scales * (len(expected) // len(scales))
+    return all(math.isclose(a, b, rel_tol=_BIAS_TOLERANCE) for a, b in zip(spread, expected, strict=True))

@@ -1,0 +1,25 @@
+"""FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.ir.fixed_point import conv_multipliers, multiply_one_rounding, wrap_int32
+from export.ir.graph import Graph
+from export.ir.ops import FullyConnected
+
+from .exact import exact_float
+
+
+def fully_connected(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    weights = graph.constant(op.weights)
+    target = graph.tensors[op.output]
+    dtype = exact_float(weights, axis=1)
+    rows = x.reshape(len(x), -1).astype(dtype) - dtype(graph.tensors[op.inputs[0]].quant.zero_point)
+    total = (rows @ weights.astype(dtype).T).astype(np.int64)
+    if op.bias is not None:
+        total = total + graph.constant(op.bias)
+    mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
+    out = multiply_one_rounding(wrap_int32(total), mult, shift) + target.quant.zero_point
+    return np.clip(out, *op.clamp).astype(np.int8).reshape(len(x), *target.shape[1:])

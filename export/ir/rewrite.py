@@ -1,0 +1,44 @@
+"""What frontends and passes share when they build a changed graph."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from .graph import Graph
+from .ops import Op
+
+_TENSOR_FIELDS = ("weights", "bias")
+
+
+def constants_of(op: Op) -> tuple[int, ...]:
+    """Indices of the constants an operator reads."""
+    found = (getattr(op, f.name) for f in fields(op) if f.name in _TENSOR_FIELDS)
+    return tuple(index for index in found if index is not None)
+
+
+def redirect(op: Op, tensors: dict[int, int]) -> Op:
+    """The operator with tensor indices replaced where `tensors` names them."""
+    changed = {
+        f.name: tensors.get(getattr(op, f.name), getattr(op, f.name))
+        for f in fields(op)
+        if f.name in _TENSOR_FIELDS
+    }
+    inputs = tuple(tensors.get(i, i) for i in op.inputs)
+    return replace(op, inputs=inputs, output=tensors.get(op.output, op.output), **changed)
+
+
+def prune(graph: Graph) -> Graph:
+    """Drops operators whose results nobody reads and tensors no operator names, and renumbers the rest."""
+    needed, live = {graph.output}, []
+    for op in reversed(graph.ops):
+        if op.output in needed:
+            needed.update(op.inputs, constants_of(op))
+            live.append(op)
+    needed.add(graph.input)
+    order = {old: new for new, old in enumerate(sorted(needed))}
+    return Graph(
+        tuple(graph.tensors[old] for old in order),
+        tuple(redirect(op, order) for op in reversed(live)),
+        order[graph.input],
+        order[graph.output],
+    )

@@ -1,0 +1,259 @@
+"""Small int8 TFLite models for tests: one operator at a time, or random networks of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model_builder import ModelBuilder, Value
+
+ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
+
+
+def random_inputs(shape: Sequence[int], count: int, seed: int = 0) -> NDArray[np.int8]:
+    """Int8 [count, *shape]: uniform, except that the first two are all -128 and all 127."""
+    inputs = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
+    inputs[:1] = -128
+    inputs[1:2] = 127
+    return inputs
+
+
+def random_weights(rng: np.random.Generator, shape: Sequence[int], zeros: float = 0.0) -> NDArray[np.int8]:
+    """Weights in [-127, 127] of which a fraction `zeros` is exactly zero."""
+    weights = rng.integers(-127, 128, shape)
+    return np.where(rng.random(shape) < zeros, 0, weights).astype(np.int8)
+
+
+class Layers:
+    """Adds layers with random weights and scales that keep their outputs within int8."""
+
+    def __init__(self, rng: np.random.Generator, zeros: float = 0.0) -> None:
+        self.builder = ModelBuilder()
+        self._rng = rng
+        self._zeros = zeros
+
+    def input(self, shape: Sequence[int]) -> Value:
+        return self.builder.tensor((1, *shape), self._scale(), self.zero_point())
+
+    def zero_point(self) -> int:
+        return int(self._rng.integers(-128, 128))
+
+    def _scale(self) -> float:
+        return float(np.float32(10 ** self._rng.uniform(-3, 0)))
+
+    def _quantized(
+        self, x: Value, channels: int, terms: int, per_channel: bool
+    ) -> tuple[list[float], float, NDArray[np.int32]]:
+        """Weight scales, output scale and bias for sums of `terms` products."""
+        total = 40 * 73 * (terms * (1 - self._zeros)) ** 0.5 + 1  # what an accumulator typically holds
+        scale = float(np.float32(10 ** self._rng.uniform(-2.5, -0.5)))
+        spread = self._rng.uniform(0.3, 1.0, channels if per_channel else 1)
+        scales = [float(np.float32(s)) for s in scale * 60 / (x.scale * total) * spread]
+        bias = self._rng.integers(-int(total), int(total), channels, endpoint=True)
+        return scales, scale, bias.astype(np.int32)
+
+    def conv(
+        self,
+        x: Value,
+        channels: int,
+        kernel: tuple[int, int] = (3, 3),
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "none",
+        per_channel: bool = True,
+    ) -> Value:
+        shape = (channels, *kernel, x.shape[3])
+        scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), per_channel)
+        return self.builder.conv(
+            x,
+            random_weights(self._rng, shape, self._zeros),
+            values,
+            weight_scales=scales,
+            scale=scale,
+            zero_point=self.zero_point(),
+            stride=stride,
+            dilation=dilation,
+            padding=padding,
+            activation=activation,
+        )
+
+    def depthwise(
+        self,
+        x: Value,
+        multiplier: int = 1,
+        kernel: tuple[int, int] = (3, 3),
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "none",
+        per_channel: bool = True,
+        bias: bool = True,
+    ) -> Value:
+        channels = x.shape[3] * multiplier
+        scales, scale, values = self._quantized(x, channels, kernel[0] * kernel[1], per_channel)
+        return self.builder.conv(
+            x,
+            random_weights(self._rng, (1, *kernel, channels), self._zeros),
+            values if bias else None,
+            weight_scales=scales,
+            scale=scale,
+            zero_point=self.zero_point(),
+            stride=stride,
+            dilation=dilation,
+            padding=padding,
+            activation=activation,
+            multiplier=multiplier,
+        )
+
+    def dense(
+        self,
+        x: Value,
+        units: int,
+        *,
+        activation: str = "none",
+        per_channel: bool = False,
+        bias: bool = True,
+    ) -> Value:
+        terms = int(np.prod(x.shape))
+        scales, scale, values = self._quantized(x, units, terms, per_channel)
+        return self.builder.dense(
+            x,
+            random_weights(self._rng, (units, terms), self._zeros),
+            values if bias else None,
+            weight_scales=scales,
+            scale=scale,
+            zero_point=self.zero_point(),
+            activation=activation,
+        )
+
+    def pool(
+        self,
+        x: Value,
+        kind: str = "max",
+        kernel: tuple[int, int] = (2, 2),
+        *,
+        stride: tuple[int, int] | None = None,
+        padding: str = "VALID",
+        activation: str = "none",
+    ) -> Value:
+        return self.builder.pool(kind, x, kernel, stride or kernel, padding=padding, activation=activation)
+
+    def add(self, x: Value, y: Value, activation: str = "none") -> Value:
+        scale = float(np.float32((x.scale + y.scale) * self._rng.uniform(0.3, 1.2)))
+        return self.builder.add(x, y, scale, self.zero_point(), activation=activation)
+
+    def mean(self, x: Value, keep_dims: bool = False) -> Value:
+        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 1.5)))
+        return self.builder.mean(x, scale, self.zero_point(), keep_dims=keep_dims)
+
+    def elementwise(self, x: Value, name: str) -> Value:
+        """RELU, RELU6, RELU_N1_TO_1, QUANTIZE with a scale of its own, or LOGISTIC."""
+        if name == "LOGISTIC":
+            return self.builder.elementwise(name, x, 1 / 256, -128)
+        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 2.0)))
+        return self.builder.elementwise(name, x, scale, self.zero_point())
+
+    def like(self, x: Value, y: Value) -> Value:
+        """`y` requantized to the scale and zero point of `x`, as concatenation wants it."""
+        return self.builder.elementwise("QUANTIZE", y, x.scale, x.zero_point)
+
+
+def single_op_models(seed: int = 0) -> dict[str, bytes]:
+    """A model of each operator alone, at odd sizes, strides and paddings, by name."""
+    recipes: dict[str, Callable[[Layers, Value], Value]] = {
+        "conv_same": lambda n, x: n.conv(x, 5),
+        "conv_valid_stride": lambda n, x: n.conv(
+            x, 4, (2, 3), stride=(2, 3), padding="VALID", activation="relu"
+        ),
+        "conv_1x1_per_tensor": lambda n, x: n.conv(x, 7, (1, 1), per_channel=False),
+        "conv_dilated": lambda n, x: n.conv(x, 3, dilation=(2, 2), activation="relu6"),
+        "conv_whole_image": lambda n, x: n.conv(x, 6, x.shape[1:3], padding="VALID"),
+        "depthwise_same": lambda n, x: n.depthwise(x, activation="relu", bias=False),
+        "depthwise_multiplier_stride": lambda n, x: n.depthwise(x, 2, (3, 2), stride=(2, 1), padding="VALID"),
+        "dense": lambda n, x: n.dense(x, 9),
+        "dense_relu_no_bias": lambda n, x: n.dense(x, 4, activation="relu", bias=False),
+        "max_pool": lambda n, x: n.pool(x),
+        "max_pool_same": lambda n, x: n.pool(
+            x, kernel=(3, 3), stride=(2, 2), padding="SAME", activation="relu"
+        ),
+        "average_pool": lambda n, x: n.pool(x, "average", (3, 2), stride=(2, 2)),
+        "average_pool_same": lambda n, x: n.pool(x, "average", (3, 3), stride=(2, 2), padding="SAME"),
+        "mean": lambda n, x: n.mean(x),
+        "mean_keep_dims": lambda n, x: n.mean(x, keep_dims=True),
+        "add": lambda n, x: n.add(x, n.depthwise(x), activation="relu"),
+        "add_to_itself": lambda n, x: n.add(x, x),
+        "concatenation": lambda n, x: n.builder.concatenation([x, n.like(x, n.conv(x, 3)), x]),
+        "concatenation_rows": lambda n, x: n.builder.concatenation([x, x], axis=1),
+        "pad": lambda n, x: n.builder.pad(x, ((1, 2), (0, 3))),
+        "reshape": lambda n, x: n.builder.reshape(x, (1, x.shape[3], x.shape[1] * x.shape[2])),
+        "softmax": lambda n, x: n.builder.softmax(x),
+        "relu": lambda n, x: n.elementwise(x, "RELU"),
+        "relu6": lambda n, x: n.elementwise(x, "RELU6"),
+        "logistic": lambda n, x: n.elementwise(x, "LOGISTIC"),
+        "requantize": lambda n, x: n.elementwise(x, "QUANTIZE"),
+    }
+    models = {}
+    for i, (name, recipe) in enumerate(recipes.items()):
+        network = Layers(np.random.default_rng((seed, i)), zeros=0.3)
+        x = network.input((7, 6, 3))
+        models[name] = network.builder.finish(x, recipe(network, x))
+    return models
+
+
+def random_network(seed: int) -> bytes:
+    """An image network of 3 to 8 random blocks with branches that join again, and a classifier at its end."""
+    rng = np.random.default_rng(seed)
+    network = Layers(rng, zeros=float(rng.choice([0.0, 0.5, 0.9])))
+    x = start = network.input((int(rng.integers(5, 13)), int(rng.integers(5, 13)), int(rng.integers(1, 5))))
+    for _ in range(rng.integers(3, 9)):
+        x = _random_block(network, rng, x)
+    if rng.random() < 0.5:
+        x = network.mean(x, keep_dims=bool(rng.random() < 0.3))
+    if len(x.shape) == 4:
+        x = network.builder.reshape(x, (1, int(np.prod(x.shape))))
+    if rng.random() < 0.5:
+        x = network.dense(x, int(rng.integers(1, 12)), activation="relu")
+    x = network.dense(x, int(rng.integers(2, 11)), per_channel=bool(rng.random() < 0.3))
+    if rng.random() < 0.5:
+        x = network.builder.softmax(x)
+    return network.builder.finish(start, x)
+
+
+def _random_block(network: Layers, rng: np.random.Generator, x: Value) -> Value:
+    height, width = x.shape[1:3]
+    kernel = (int(rng.integers(1, min(4, height + 1))), int(rng.integers(1, min(4, width + 1))))
+    stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    padding = str(rng.choice(["SAME", "VALID"]))
+    activation = str(rng.choice(ACTIVATIONS[:3]))
+    channels = int(rng.integers(1, 9))
+    match rng.integers(0, 9):
+        case 0 | 1:
+            return network.conv(x, channels, kernel, stride=stride, padding=padding, activation=activation)
+        case 2:
+            return network.depthwise(
+                x, int(rng.integers(1, 3)), kernel, stride=stride, padding=padding, activation=activation
+            )
+        case 3:
+            kind = str(rng.choice(["max", "average"]))
+            return network.pool(x, kind, kernel, stride=stride, padding=padding)
+        case 4:
+            y = network.conv(x, x.shape[3], kernel, activation=activation)
+            return network.add(x, network.conv(y, x.shape[3], kernel), activation=activation)
+        case 5:
+            y = network.conv(x, channels, kernel, activation=activation)
+            return network.builder.concatenation([x, network.like(x, y)])
+        case 6:
+            amounts = rng.integers(0, 3, (2, 2)).tolist()
+            padded = network.builder.pad(x, (tuple(amounts[0]), tuple(amounts[1])))
+            return network.conv(padded, channels, kernel, stride=stride, padding=padding)
+        case 7:
+            y = network.conv(x, channels, kernel)
+            return network.elementwise(y, str(rng.choice(["RELU", "RELU6", "LOGISTIC"])))
+        case _:
+            y = network.conv(x, channels, kernel)
+            return network.builder.elementwise("RELU", y, y.scale, y.zero_point)
