@@ -1,0 +1,41 @@
+# The two commands: `make demo` runs the whole way on real images, `make test` passes the tests.
+# Both set up what they need: .venv with all packages, and the compilers (root is asked for only if those are missing).
+
+PYTHON := .venv/bin/python
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo test test-slow lint format check setup clean
+
+help:
+	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (10 minutes)"
+	@echo "make test       the tests"
+	@echo "make test-slow  the tests that take longer"
+	@echo "make lint       formatter, linter and types"
+	@echo "make format     format the code"
+
+setup:
+	@scripts/setup.sh test
+
+demo:
+	@scripts/setup.sh demo
+	$(PYTHON) examples/demo.py $(ARGS)
+
+test: setup
+	$(PYTHON) -m pytest -n auto -m "not slow" $(ARGS)
+
+test-slow: setup
+	$(PYTHON) -m pytest -n auto -m slow $(ARGS)
+
+lint: setup
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+format: setup
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+check: lint test
+
+clean:
+	rm -rf .venv build dist out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
