@@ -22,10 +22,11 @@ from .targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
 # Headers of the C library: a network of that name would hide them.
-_TAKEN = frozenset(
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
-    "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split()
-)
+_TAKEN = frozenset({
+    *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math"),
+    *("setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib"),
+    *("stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype"),
+})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 

@@ -95,7 +95,9 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
 def plan_unpacked(problem: ConvProblem) -> ConvPlan:
     """Plans straight-line kernels of the kept products."""
     pairs = packed_pairs(problem)
-    kernels, calls, stream = [], [], []
+    kernels: list[Kernel] = []
+    calls: list[Call] = []
+    stream: list[int] = []
     for number, channels in enumerate(_blocks(problem)):
         geometry = problem.geometry
         registers = _registers(geometry, len(channels))
@@ -119,7 +121,8 @@ def plan_loop(problem: ConvProblem) -> ConvPlan:
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
     by_channels: dict[int, int] = {}
-    calls, stream = [], []
+    calls: list[Call] = []
+    stream: list[int] = []
     for channels in _blocks(problem):
         if len(channels) not in by_channels:
             by_channels[len(channels)] = len(kernels)
@@ -184,7 +187,9 @@ def _shared_mode(entries: Sequence[Requantization]) -> str | None:
 
 def _unrolled_pairs(pairs: int, columns: int) -> int:
     """Input pairs one turn of the loop takes: the largest divisor that keeps the body small."""
-    return max(d for d in range(1, pairs + 1) if pairs % d == 0 and (d * columns <= LOOP_BODY_PAIRS or d == 1))
+    return max(
+        d for d in range(1, pairs + 1) if pairs % d == 0 and (d * columns <= LOOP_BODY_PAIRS or d == 1)
+    )
 
 
 def _loop_reach(problem: ConvProblem) -> int:

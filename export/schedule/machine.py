@@ -62,7 +62,12 @@ def lines(steps: Iterable[Step], width: int = 112) -> list[str]:
     result: list[str] = []
     for item in steps:
         text = str(item)
-        if item.name == "MAC" and result and result[-1].startswith("K_MAC") and len(result[-1]) + len(text) < width:
+        if (
+            item.name == "MAC"
+            and result
+            and result[-1].startswith("K_MAC")
+            and len(result[-1]) + len(text) < width
+        ):
             result[-1] += " " + text
         else:
             result.append(text)

@@ -86,7 +86,11 @@ def _fuse_pools(graph: Graph) -> list[_Layer]:
     """Joins each 2 x 2 max pool of stride 2 with the convolution whose only reader it is."""
     fused: dict[int, MaxPool2D] = {}
     for op in graph.ops:
-        if not isinstance(op, MaxPool2D) or (op.kernel, op.stride) != ((2, 2), (2, 2)) or op.padding != Padding():
+        if (
+            not isinstance(op, MaxPool2D)
+            or (op.kernel, op.stride) != ((2, 2), (2, 2))
+            or op.padding != Padding()
+        ):
             continue
         producer = graph.producer(op.inputs[0])
         if not isinstance(producer, Conv2D) or len(graph.consumers(producer.output)) != 1:

@@ -68,9 +68,7 @@ def _weights(graph: Graph, op: Conv2D | FullyConnected) -> NDArray[np.int32]:
     return weights.reshape(len(weights), 1, 1, -1) if isinstance(op, FullyConnected) else weights
 
 
-def _folded_bias(
-    graph: Graph, op: Conv2D | FullyConnected, weights: NDArray[np.int32]
-) -> NDArray[np.int64]:
+def _folded_bias(graph: Graph, op: Conv2D | FullyConnected, weights: NDArray[np.int32]) -> NDArray[np.int64]:
     """Bias minus the input's zero point times the weights it meets."""
     bias = np.zeros(len(weights), np.int64)
     if op.bias is not None:

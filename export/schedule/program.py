@@ -147,7 +147,9 @@ def _finish(
         if entry.shift is None:
             steps.append(load(("x1",)))
             steps += [step("SHIFT", a) for a in results]
-        saturate = [step("SATURATE", a, entry.shift) if entry.shift else step("SATURATE0", a) for a in results]
+        saturate = [
+            step("SATURATE", a, entry.shift) if entry.shift else step("SATURATE0", a) for a in results
+        ]
         steps += saturate
         steps += [step("AT_LEAST", a, entry.low) for a in results if entry.low is not None]
         steps += [step("AT_MOST", a, entry.high) for a in results if entry.high is not None]

@@ -1,0 +1,167 @@
+"""The instructions behind each macro of the kernel language, for the timing model: the mirror of runtime.h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..targets.instruction import FLAGS, SP, Instruction, Kind, Memory
+from .machine import Step
+
+_REGISTERS: Mapping[str, int] = {
+    "in": 0,
+    "wt": 1,
+    **{f"a{i}": 2 + i for i in range(8)},
+    "x0": 10,
+    "x1": 11,
+    "w0": 12,
+    "w1": 14,
+}
+_IN, _WT, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 10, 11, 12, 14
+
+
+def instructions(item: Step) -> tuple[Instruction, ...]:
+    """The instructions a macro expands to; none for a label."""
+    return _EXPANSIONS[item.name](*item.args)
+
+
+def _r(name: str | int) -> int:
+    return _REGISTERS[str(name)]
+
+
+def _alu(to: int, *sources: int, kind: Kind = Kind.ALU, width: int = 32) -> Instruction:
+    return Instruction(kind, writes=(to,), reads=sources, width=width)
+
+
+def _constant(to: int, value: int) -> tuple[Instruction, ...]:
+    return (_alu(to), _alu(to, to))
+
+
+def _stream(*registers: str | int) -> tuple[Instruction, ...]:
+    numbers = tuple(map(_r, registers))
+    kind = Kind.LOAD if len(numbers) == 1 else Kind.LOAD_MULTIPLE
+    return (
+        Instruction(
+            kind,
+            writes=(*numbers, _WT),
+            address=(_WT,),
+            words=len(numbers),
+            memory=Memory.FLASH,
+            writeback=True,
+        ),
+    )
+
+
+def _slot_load(to: int) -> Instruction:
+    return Instruction(Kind.LOAD, writes=(to,), address=(SP,))
+
+
+def _slot_store(source: int) -> Instruction:
+    return Instruction(Kind.STORE, reads=(source,), address=(SP,))
+
+
+def _compare(a: int, *others: int) -> Instruction:
+    return Instruction(Kind.ALU, writes=(FLAGS,), reads=(a, *others), width=32 if a >= 8 else 16)
+
+
+def _conditional(to: int, *sources: int) -> tuple[Instruction, Instruction]:
+    width = 16 if max(to, *sources, 0) < 8 or sources else 32
+    it = Instruction(Kind.IT, width=16)
+    return it, Instruction(Kind.ALU, writes=(to,), reads=(*sources, FLAGS), width=width)
+
+
+def _branch(*, flags: bool = True) -> Instruction:
+    return Instruction(Kind.BRANCH, reads=(FLAGS,) if flags else ())
+
+
+def _scale(a: str | int, addend: int = _ADDEND) -> Instruction:
+    return Instruction(Kind.MAC, writes=(_r(a),), reads=(_r(a), _MULT), accumulators=(addend,))
+
+
+def _signed(a: str | int) -> tuple[Instruction, ...]:
+    return (_alu(_SPARE, _ADDEND, _r(a), kind=Kind.SHIFTED), _scale(a, _SPARE))
+
+
+def _saturate(a: str | int, *_: str | int) -> tuple[Instruction, ...]:
+    return (_alu(_r(a), _r(a), kind=Kind.DSP),)
+
+
+def _bound(a: str | int, _: str | int) -> tuple[Instruction, ...]:
+    it, move = _conditional(_r(a))
+    return (_compare(_r(a)), it, move)
+
+
+def _maximum(a: str | int, b: str | int) -> tuple[Instruction, ...]:
+    return (_compare(_r(a), _r(b)), *_conditional(_r(a), _r(b)))
+
+
+def _kept(kind: Kind, registers: Sequence[str | int]) -> tuple[Instruction, ...]:
+    numbers = tuple(map(_r, registers))
+    if kind is Kind.STORE_MULTIPLE:
+        return (Instruction(kind, reads=numbers, address=(SP,), words=len(numbers)),)
+    return (Instruction(kind, writes=numbers, address=(SP,), words=len(numbers)),)
+
+
+def _store(a: str | int, _: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.STORE, reads=(_r(a),), address=(_OUT,)),)
+
+
+def _count_down(*_: str | int) -> tuple[Instruction, ...]:
+    decrement = Instruction(Kind.ALU, writes=(_OUT, FLAGS), reads=(_OUT,))
+    return (_slot_load(_OUT), decrement, _slot_store(_OUT), _branch())
+
+
+def _next(_: str | int) -> tuple[Instruction, ...]:
+    return (_slot_load(_OUT), _compare(_IN, _OUT), _branch())
+
+
+def _past(*_: str | int) -> tuple[Instruction, ...]:
+    return (_alu(_OUT, _IN), _slot_load(_SPARE), _compare(_OUT, _SPARE), _branch())
+
+
+_EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
+    "LABEL": lambda n: (),
+    "X": lambda x, at: (Instruction(Kind.LOAD, writes=(_r(x),), address=(_IN,)),),
+    "LOAD1": _stream,
+    "LOAD2": _stream,
+    "LOAD3": _stream,
+    "LOAD4": _stream,
+    "COPY": lambda to, source: (_alu(_r(to), _r(source), width=16),),
+    "MAC": lambda a, x, w: (
+        Instruction(Kind.MAC, writes=(_r(a),), reads=(_r(x), _r(w)), accumulators=(_r(a),)),
+    ),
+    "ADD": lambda p, n: (_alu(_r(p), _r(p)),),
+    "SUB": lambda p, n: (_alu(_r(p), _r(p)),),
+    "ADD_FAR": lambda p, n: (*_constant(_OUT, n), _alu(_r(p), _r(p), _OUT, width=16)),
+    "SUB_FAR": lambda p, n: (*_constant(_OUT, n), _alu(_r(p), _r(p), _OUT)),
+    "SCALE": lambda a: (_scale(a),),
+    "SCALE_SIGNED": _signed,
+    "SCALE_FLOOR": lambda a: (_scale(a),),
+    "SHIFT": lambda a: (_alu(_r(a), _r(a), _SPARE),),
+    "SATURATE": _saturate,
+    "SATURATE0": _saturate,
+    "AT_LEAST": _bound,
+    "AT_MOST": _bound,
+    "MAX": _maximum,
+    "KEEP4": lambda *registers: _kept(Kind.STORE_MULTIPLE, registers),
+    "KEPT4": lambda *registers: _kept(Kind.LOAD_MULTIPLE, registers),
+    "KEEP1": lambda i, a: (_slot_store(_r(a)),),
+    "KEPT1": lambda i, a: (_slot_load(_r(a)),),
+    "OUT": lambda: (_slot_load(_OUT),),
+    "STORE16": _store,
+    "STORE8": _store,
+    "OUT_ADD": lambda n: (_alu(_OUT, _OUT), _slot_store(_OUT)),
+    "OUT_SUB": lambda n: (_alu(_OUT, _OUT), _slot_store(_OUT)),
+    "OUT_ADD_FAR": lambda n: (
+        *_constant(_SPARE, n),
+        _alu(_OUT, _OUT, _SPARE, width=16),
+        _slot_store(_OUT),
+    ),
+    "SET": lambda slot, n: (_alu(_OUT), _slot_store(_OUT)),
+    "AGAIN": _count_down,
+    "SECOND": _count_down,
+    "GOTO": lambda label: (_branch(flags=False),),
+    "LAST": lambda n: (_alu(_OUT, _IN), _slot_store(_OUT)),
+    "LAST_FAR": lambda n: (*_constant(_OUT, n), _alu(_OUT, _OUT, _IN, width=16), _slot_store(_OUT)),
+    "NEXT": _next,
+    "PAST": _past,
+}
