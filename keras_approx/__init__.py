@@ -1,7 +1,7 @@
 """Keras models that skip the products that matter least, fine-tuned to recover what skipping costs.
 
-TensorFlow is imported at the first use of a name that needs it: `keras_approx.masks`, `keras_approx.significance`
-and `keras_approx.schedules` work without.
+TensorFlow is imported at the first use of a name that needs it: `keras_approx.masks`,
+`keras_approx.significance` and `keras_approx.schedules` work without.
 """
 
 from importlib import import_module
@@ -32,7 +32,22 @@ _HOMES = {
 }
 _MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
 
-__all__ = [*_HOMES, *_MODULES]
+__all__ = [
+    "SkipWrapper",
+    "approx_scope",
+    "calibrate",
+    "callbacks",
+    "conversion_model",
+    "errors",
+    "get_masks",
+    "masks",
+    "schedules",
+    "set_masks",
+    "significance",
+    "strip",
+    "summary",
+    "wrap",
+]
 
 
 def __getattr__(name: str) -> Any:

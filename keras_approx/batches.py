@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int
     Raises:
         CalibrationError: If the data is of another kind, endless, or an array of another shape.
     """
-    if steps is not None and steps < 1 or batch_size < 1:
+    if (steps is not None and steps < 1) or batch_size < 1:
         raise CalibrationError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
     if isinstance(data, (np.ndarray, tf.Tensor)):
         array = np.asarray(data)
@@ -58,9 +58,10 @@ def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int
             raise CalibrationError("the dataset never ends: give steps=, or use dataset.take(n)")
         return Batches(data, shape, _least(size if size >= 0 else None, steps))
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
-        return Batches(data, shape, _least(len(data) if hasattr(data, "__len__") else None, steps))
+        return Batches(data, shape, _least(len(data) if isinstance(data, Sized) else None, steps))
     raise CalibrationError(
-        f"calibration data must be an array, a tf.data.Dataset or an iterable of batches, got {type(data).__name__}"
+        "calibration data must be an array, a tf.data.Dataset or an iterable of batches, got "
+        f"{type(data).__name__}"
     )
 
 
@@ -75,7 +76,8 @@ def _checked(element: Any, shape: tuple[int, ...], number: int) -> np.ndarray:
         batch = np.asarray(inputs, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise CalibrationError(
-            f"batch {number} of the calibration data is a {type(inputs).__name__} that is not numbers: {error}"
+            f"batch {number} of the calibration data is a {type(inputs).__name__} that is not numbers: "
+            f"{error}"
         ) from error
     if batch.shape[1:] != shape or batch.ndim != len(shape) + 1:
         raise CalibrationError(_shape_message(f"batch {number} of the calibration data", batch.shape, shape))
@@ -83,7 +85,8 @@ def _checked(element: Any, shape: tuple[int, ...], number: int) -> np.ndarray:
         raise CalibrationError(f"batch {number} of the calibration data is empty: drop empty batches")
     if not np.all(np.isfinite(batch)):
         raise CalibrationError(
-            f"batch {number} of the calibration data contains NaN or infinity: expected finite values; clean the data"
+            f"batch {number} of the calibration data contains NaN or infinity: expected finite values; "
+            "clean the data"
         )
     return batch
 

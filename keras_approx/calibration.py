@@ -1,4 +1,4 @@
-"""Runs data through a wrapped model once, and stores what it measures: operand statistics and activation ranges."""
+"""Runs data through a wrapped model once, and stores operand statistics and activation ranges."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from keras_approx.significance import OperandStatistics
 from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.topology import calls
 
-# A sum that cancels to less than this share of its terms' magnitudes is taken to be this large: below one step of an
-# int8 output, |w a| / |sum w a| says nothing but how near to zero the sum came.
+# A sum that cancels to less than this share of its terms' magnitudes is taken to be this large: below one
+# step of an int8 output, |w a| / |sum w a| says nothing but how near to zero the sum came.
 RELATIVE_FLOOR = 2.0**-8
 
 
@@ -25,21 +25,21 @@ def calibrate(
 ) -> None:
     """Measures the inputs of every layer, sets the activation ranges, and switches quantization on.
 
-    One pass over the data; memory does not depend on its length. Nothing is changed if it fails. Calling it again
-    measures anew, then on the quantized and masked model.
+    One pass over the data; memory does not depend on its length. Nothing is changed if it fails. Calling it
+    again measures anew, then on the quantized and masked model.
 
     Args:
         model: A wrapped model.
-        data: Inputs as an array (n, *input shape), a batched tf.data.Dataset, or an iterable of batches; batches may
-            be tuples that start with the inputs, such as (inputs, labels).
+        data: Inputs as an array (n, *input shape), a batched tf.data.Dataset, or an iterable of batches;
+            batches may be tuples that start with the inputs, such as (inputs, labels).
         batch_size: Samples at a time, for arrays.
         steps: Batches to use at most; None for all there are.
         verbose: Whether to show progress.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
-        CalibrationError: If there is no data, it has another shape, or contains NaN or infinity, or if activations
-            are not finite.
+        CalibrationError: If there is no data, it has another shape, or contains NaN or infinity, or if
+            activations are not finite.
     """
     skip_wrappers(model)
     probe = _Probe(model)
@@ -114,8 +114,8 @@ class _Probe:
         for call, (low, high) in zip(self.quantizers, self.ranges, strict=True):
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise CalibrationError(
-                    f"activations at {call.layer.name!r} reach from {low} to {high}: expected finite values; check the "
-                    "model's weights and the scale of the inputs"
+                    f"activations at {call.layer.name!r} reach from {low} to {high}: expected finite "
+                    "values; check the model's weights and the scale of the inputs"
                 )
             _, (other_low, other_high) = found.get(id(call.layer), (None, (low, high)))
             found[id(call.layer)] = (call.layer, (min(low, other_low), max(high, other_high)))
@@ -131,8 +131,9 @@ def _added(
 def _operand_sums(layer: SkipWrapper, inputs: Any) -> dict[str, Any]:
     """Sums over samples and positions, of each operand's input.
 
-    The sum of a_k r over positions, for any r given at each, is the gradient of sum(r * sum_k(w_k a_k)) with respect
-    to w_k; so every statistic is a gradient of the layer's own products, right at borders and for any stride.
+    The sum of a_k r over positions, for any r given at each, is the gradient of sum(r * sum_k(w_k a_k)) with
+    respect to w_k; so every statistic is a gradient of the layer's own products, right at borders and for any
+    stride.
     """
     kernel = tf.convert_to_tensor(layer.kernel)
     terms = layer.products(tf.abs(inputs), tf.abs(kernel))

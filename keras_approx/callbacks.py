@@ -24,19 +24,21 @@ SCOPES = ("global", "layer")
 class UpdateSkipMasks(keras.callbacks.Callback):
     """Recomputes significance and masks while `fit` runs, and publishes `kept` into the epoch logs.
 
-    The step is the optimizer's, so training that continues from a saved model continues the schedule. Masks are
-    recomputed before the batches at which the step is a multiple of `frequency`, and last at the end of the schedule.
+    The step is the optimizer's, so training that continues from a saved model continues the schedule. Masks
+    are recomputed before the batches at which the step is a multiple of `frequency`, and last at the end of
+    the schedule.
 
     Args:
-        schedule: The fraction of products to keep or the threshold, for each step; a number stands for a constant.
+        schedule: The fraction of products to keep or the threshold, for each step; a number stands for a
+            constant.
         select: What the schedule gives: "fraction" or "threshold".
         significance: Name of a metric, or a function; see keras_approx.significance.
         granularity: "pair" or "operand"; see keras_approx.masks.
         scope: "global": one ranking, or threshold, for all layers. "layer": the fraction of each layer.
         frequency: Steps between updates.
         exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
-        data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate takes it:
-            an array or a dataset, which can be read many times.
+        data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate
+            takes it: an array or a dataset, which can be read many times.
 
     Raises:
         OptionError: If an option has another value than those above.
@@ -88,8 +90,8 @@ class UpdateSkipMasks(keras.callbacks.Callback):
                 )
         if self.data is None and not all(layer.calibrated.numpy() for layer in wrappers):
             raise NotCalibratedError(
-                "significance needs activation statistics: call keras_approx.calibrate(model, data) before model.fit, "
-                "or give UpdateSkipMasks(data=...)"
+                "significance needs activation statistics: call keras_approx.calibrate(model, data) before "
+                "model.fit, or give UpdateSkipMasks(data=...)"
             )
         step = self._step()
         self._check_start(step)
@@ -144,15 +146,16 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         nothing_skipped = all(mask.all() for mask in get_masks(self.model).values())
         if step > end and nothing_skipped and self.select == "fraction" and self.schedule(end) < 1:
             raise OptionError(
-                f"the schedule ended at step {end}, but the optimizer is at step {step} and nothing is skipped: compile "
-                f"the model again, or let the schedule begin at step {step}"
+                f"the schedule ended at step {end}, but the optimizer is at step {step} and nothing is "
+                f"skipped: compile the model again, or let the schedule begin at step {step}"
             )
 
 
 class SkipSummaries(keras.callbacks.Callback):
     """Publishes what each layer keeps into the epoch logs, and prints the table when training ends.
 
-    The logs get `kept/<layer>` for every layer that carries a mask; TensorBoard and CSVLogger take them from there.
+    The logs get `kept/<layer>` for every layer that carries a mask; TensorBoard and CSVLogger take them from
+    there.
 
     Args:
         print_fn: Takes the table when training ends; None prints nothing.

@@ -1,8 +1,8 @@
 """The model that the TFLite converter turns into int8: plain layers with fake quantization between them.
 
-The converter takes the ranges from the FakeQuant operations, and the weights' scales from the largest weight of each
-output channel. Both are those of training: the kernels given to it are already multiples of these scales, batch
-normalization folded, so every integer it computes is the one that fake quantization used.
+The converter takes the ranges from the FakeQuant operations, and the weights' scales from the largest weight
+of each output channel. Both are those of training: the kernels given to it are already multiples of these
+scales, batch normalization folded, so every integer it computes is the one that fake quantization used.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from keras_approx.skip_wrapper import skip_wrappers
 def conversion_model(model: Any) -> Any:
     """The quantized model in layers that convert to an int8 TFLite graph, integer for integer.
 
-    Use `tf.lite.TFLiteConverter.from_keras_model` with `optimizations = [tf.lite.Optimize.DEFAULT]` and nothing else;
-    `inference_input_type` and `inference_output_type` may be `tf.int8`. Skipped weights are 0 in the int8 graph.
+    Use `tf.lite.TFLiteConverter.from_keras_model` with `optimizations = [tf.lite.Optimize.DEFAULT]` and
+    nothing else; `inference_input_type` and `inference_output_type` may be `tf.int8`. Skipped weights are 0
+    in the int8 graph.
 
     Args:
         model: A wrapped model, calibrated.
 
     Returns:
-        A tf_keras model that predicts what the wrapped one does, up to float rounding, without any state: batch
-        normalization is folded into kernels (or is a 1x1 depthwise convolution where it follows none), dropout gone,
-        and global max pooling a max pooling over everything.
+        A tf_keras model that predicts what the wrapped one does, up to float rounding, without any state:
+        batch normalization is folded into kernels (or is a 1x1 depthwise convolution where it follows none),
+        dropout gone, and global max pooling a max pooling over everything.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
@@ -46,7 +47,8 @@ def conversion_model(model: Any) -> Any:
     for node in graph.nodes:
         if node.op == "QuantizeActivation" and node.config["range"] is None:
             raise NotCalibratedError(
-                f"the range of {node.inputs[0]!r} was never measured: call keras_approx.calibrate(model, data) first"
+                f"the range of {node.inputs[0]!r} was never measured: call keras_approx.calibrate(model, "
+                "data) first"
             )
     return build_model(lower(graph), _conversion_layer)
 
@@ -130,7 +132,7 @@ def _global_max(node: Node, shape: tuple[int, ...], taken: set[str]) -> list[Nod
 
 
 class FakeQuantize(keras.layers.Layer):
-    """A FakeQuant operation with constant range, from which the converter takes the quantization of a tensor."""
+    """A FakeQuant operation with constant range, from which the converter takes a tensor's quantization."""
 
     def __init__(self, low: float, high: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)

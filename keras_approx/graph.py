@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which each follows its inputs; the first is the input, `output` names the last tensor."""
+    """Nodes, each after those it takes inputs from, first the input; `output` names the last tensor."""
 
     name: str
     nodes: tuple[Node, ...]

@@ -1,12 +1,12 @@
 """From significance to masks: which operands of each layer are kept. Pure NumPy.
 
-Operands are dropped in groups, all or none, and a group's significance is the sum of its operands'. With granularity
-"operand" each is its own group. With "pair" a group is what one dual multiply-accumulate instruction takes: input
-channels 2k and 2k+1 at one kernel position (inputs 2k and 2k+1 of a dense layer); an odd last channel is alone. So
-significances of groups are significances per instruction, and compare.
+Operands are dropped in groups, all or none, and a group's significance is the sum of its operands'. With
+granularity "operand" each is its own group. With "pair" a group is what one dual multiply-accumulate
+instruction takes: input channels 2k and 2k+1 at one kernel position (inputs 2k and 2k+1 of a dense layer); an
+odd last channel is alone. So significances of groups are significances per instruction, and compare.
 
-Arrays are of a kernel's shape, (kernel height, kernel width, input channels, output channels) or (inputs, outputs);
-masks are bool, True where a product is kept.
+Arrays are of a kernel's shape, (kernel height, kernel width, input channels, output channels) or (inputs,
+outputs); masks are bool, True where a product is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,8 @@ def fraction_masks(
 ) -> dict[str, np.ndarray]:
     """Keeps the most significant groups that make up at most a fraction of the products.
 
-    Groups are taken from the most significant down until the next one would exceed the fraction; equal ones in
-    layer and kernel order.
+    Groups are taken from the most significant down until the next one would exceed the fraction; equal ones
+    in layer and kernel order.
 
     Args:
         significance: By layer name.
@@ -124,7 +125,8 @@ def kept_fraction(masks: Mapping[str, np.ndarray], positions: Mapping[str, int])
 def save_masks(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
     """Writes masks to an .npz file, one bool array by layer name."""
     with open(path, "wb") as file:
-        np.savez_compressed(file, **{name: np.asarray(mask, np.bool_) for name, mask in masks.items()})
+        arrays: dict[str, Any] = {name: np.asarray(mask, np.bool_) for name, mask in masks.items()}
+        np.savez_compressed(file, **arrays)
 
 
 def load_masks(path: str | Path) -> dict[str, np.ndarray]:

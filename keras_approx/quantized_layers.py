@@ -1,4 +1,4 @@
-"""Layers that emulate int8 inference: a wrapper that quantizes a kernel, and a layer that quantizes activations."""
+"""Layers that emulate int8 inference: one wraps a layer and quantizes its kernel, one quantizes tensors."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ class QuantizedWrapper(keras.layers.Wrapper):
         spec = SPECS.get(type(layer).__name__)
         if spec is None or spec.kernel is None:
             raise UnsupportedLayerError(
-                f"{type(self).__name__} expects a Conv2D, DepthwiseConv2D or Dense layer, got {type(layer).__name__}"
+                f"{type(self).__name__} expects a Conv2D, DepthwiseConv2D or Dense layer, got "
+                f"{type(layer).__name__}"
             )
         if layer.activation is not keras.activations.linear:
             raise UnsupportedLayerError(
-                f"layer {layer.name!r} has an activation; make it a layer of its own, as keras_approx.wrap does"
+                f"layer {layer.name!r} has an activation; make it a layer of its own, as keras_approx.wrap "
+                "does"
             )
         super().__init__(layer, **{"name": layer.name, **kwargs})
         self.spec = spec
+        self.kernel_name = spec.kernel
         self.kernel_quantizer = KernelQuantizer(spec.channel_axes)
 
     def build(self, input_shape: Any = None) -> None:
@@ -45,7 +48,7 @@ class QuantizedWrapper(keras.layers.Wrapper):
     @property
     def kernel(self) -> Any:
         """The trained weights, whatever is skipped or quantized when they are used."""
-        return getattr(self.layer, self.spec.kernel)
+        return getattr(self.layer, self.kernel_name)
 
     @property
     def bias(self) -> Any:
@@ -112,7 +115,7 @@ class QuantizeActivation(keras.layers.Layer):
         return self.quantizer(inputs, None, self.range)
 
     def set_range(self, low: float, high: float) -> None:
-        """Sets the range to one that holds [low, high], or to the fixed range; quantization acts from then on."""
+        """Sets the range to one that holds [low, high], or the fixed range; quantization acts from then on."""
         low, high = self.fixed_range or int8_range(low, high)
         self.range["min"].assign(low)
         self.range["max"].assign(high)

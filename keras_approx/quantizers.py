@@ -1,4 +1,4 @@
-"""Quantizers of the model optimization toolkit's interface, for weights and activations of int8 TFLite models.
+"""Quantizers, after the model optimization toolkit's interface, for int8 weights and activations.
 
 Both keep zero exactly zero, so a skipped product stays skipped through fake quantization and conversion.
 """
@@ -16,10 +16,11 @@ QMIN, QMAX = -128, 127
 
 
 class KernelQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
-    """Symmetric int8 weights in -127..127, one scale per output channel: max|w| / 127 of the weights as they are.
+    """Symmetric int8 weights in -127..127, one scale per output channel: max|w| / 127 of the weights as they
+    are.
 
-    The gradient passes straight through. A batch normalization that follows scales whole channels, so folding it
-    into the kernel later changes the scales and leaves every integer what it was in training.
+    The gradient passes straight through. A batch normalization that follows scales whole channels, so folding
+    it into the kernel later changes the scales and leaves every integer what it was in training.
 
     Args:
         channel_axes: Axes of the kernel that number output channels.
@@ -46,8 +47,8 @@ class KernelQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 class RangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
     """Asymmetric int8 activations over a range that calibration sets; identity while the range is empty.
 
-    The range is state, not a moving average: it changes only when somebody measures it. A tensor clipped by it
-    passes no gradient where it is clipped.
+    The range is state, not a moving average: it changes only when somebody measures it. A tensor clipped by
+    it passes no gradient where it is clipped.
     """
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
@@ -72,15 +73,16 @@ class RangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 
 
 def int8_range(low: float, high: float) -> tuple[float, float]:
-    """The range of an int8 tensor that holds every value in [low, high]: it contains zero, exactly representable.
+    """The range of an int8 tensor that holds every value in [low, high]: it contains zero, exactly
+    representable.
 
     Args:
         low: Smallest value.
         high: Largest value.
 
     Returns:
-        (-128 - zero_point) * scale and (127 - zero_point) * scale for the scale and zero point that fit best. If all
-        values are zero, any scale does: the range is [0, 1].
+        (-128 - zero_point) * scale and (127 - zero_point) * scale for the scale and zero point that fit best.
+        If all values are zero, any scale does: the range is [0, 1].
     """
     low, high = min(low, 0.0), max(high, 0.0)
     if low == high:

@@ -1,8 +1,8 @@
 """Which tensors of a graph get a quantization range, and which must share one. Pure functions.
 
 The rules are those of int8 TFLite: an operator that moves or picks values (pooling, reshaping, padding,
-concatenation) has the range of its inputs, softmax and sigmoid a prescribed one, and a convolution or a sum is
-fused with the batch normalization and the ReLU that follow, so that only the last of them has a range.
+concatenation) has the range of its inputs, softmax and sigmoid a prescribed one, and a convolution or a sum
+is fused with the batch normalization and the ReLU that follow, so that only the last of them has a range.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def range_rule(node: Node) -> Range:
 
 
 def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
-    """The batch normalization that folds into this node's kernel: nobody else may see what comes before it."""
+    """The batch normalization that folds into this node's kernel, because nobody else sees what it takes."""
     after = graph.sole_consumer(node.name) if SPECS[node.op].kernel else None
     return after if after is not None and after.op == "BatchNormalization" else None
 
@@ -83,7 +83,8 @@ def _groups(graph: Graph) -> dict[str, str]:
         if range_rule(node) is not Range.SAME:
             continue
         roots = [root(name) for name in node.inputs]
-        # A prescribed range is nobody else's: TFLite rescales such a tensor where it is concatenated with others.
+        # A prescribed range is nobody else's: TFLite rescales such a tensor where it is concatenated with
+        # others.
         measured = [name for name in roots if range_rule(graph[name]) is not Range.FIXED]
         for name in measured[1:]:
             parent[root(name)] = root(measured[0])

@@ -15,7 +15,7 @@ from keras_approx.registry import ACTIVATIONS, SPECS, LayerSpec
 from keras_approx.skip_wrapper import SkipWrapper
 from keras_approx.topology import Call, calls
 
-_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]{0,127}")
+_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
 _LIBRARIES = ("keras.", "tf_keras.")
 
 
@@ -26,7 +26,8 @@ def read_model(model: Any) -> Graph:
     compensated bias, activation quantizers as nodes of their own.
 
     Args:
-        model: A Sequential or functional model of tf_keras or Keras 3, with one input of static shape, one output.
+        model: A Sequential or functional model of tf_keras or Keras 3, with one input of static shape, one
+            output.
 
     Returns:
         The graph. Layers without weights that are called more than once become one node a call.
@@ -51,8 +52,8 @@ def _reject_shared_weights(found: list[Call]) -> None:
     for call in found:
         if not isinstance(call.layer, QuantizeActivation) and call.layer.weights and id(call.layer) in seen:
             raise UnsupportedModelError(
-                f"layer {call.layer.name!r} is called more than once, so its weights are shared; give every call a "
-                "layer of its own"
+                f"layer {call.layer.name!r} is called more than once, so its weights are shared; give every "
+                "call a layer of its own"
             )
         seen.add(id(call.layer))
 
@@ -87,8 +88,8 @@ def _wrapped_node(
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UnsupportedLayerError(
-            f"layer name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', '/', the first "
-            "a letter or digit; rename the layer"
+            f"layer name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
+            "'/', the first a letter or digit; rename the layer"
         )
 
 
@@ -96,13 +97,13 @@ def _spec(layer: Any) -> LayerSpec:
     kind = type(layer).__name__
     if kind not in SPECS or not type(layer).__module__.startswith(_LIBRARIES):
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} is a {type(layer).__module__}.{kind}, which is not supported; supported are the Keras "
-            f"layers {', '.join(SPECS)}"
+            f"layer {layer.name!r} is a {type(layer).__module__}.{kind}, which is not supported; supported "
+            f"are the Keras layers {', '.join(SPECS)}"
         )
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} computes in {layer.compute_dtype} with {layer.variable_dtype} weights; build the "
-            "model with dtype float32"
+            f"layer {layer.name!r} computes in {layer.compute_dtype} with {layer.variable_dtype} weights; "
+            "build the model with dtype float32"
         )
     return SPECS[kind]
 
@@ -141,7 +142,8 @@ def _check_axis(layer: Any, axis: Any) -> None:
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     if axes not in ([-1], [rank - 1]):
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} ({type(layer).__name__}) works on axis {axis!r}; supported: the last, {rank - 1}"
+            f"layer {layer.name!r} ({type(layer).__name__}) works on axis {axis!r}; supported: the last, "
+            f"{rank - 1}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The layers that can be wrapped: their settings, weights and kernels, and where their output range comes from."""
+"""The layers that can be wrapped: their settings, weights, kernels, and kinds of output range."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ _CONVOLUTION = (
     "use_bias",
     "activation",
     "bias_regularizer",
+    "bias_constraint",
+    "activity_regularizer",
 )
-_CONVOLUTION += ("bias_constraint", "activity_regularizer")
 _KERNEL = ("kernel_regularizer", "kernel_constraint")
 _DEPTHWISE = ("depth_multiplier", "depthwise_regularizer", "depthwise_constraint")
 _PADDINGS = {"padding": ("valid", "same"), **_CHANNELS_LAST}
@@ -133,7 +134,7 @@ FIXED_RANGE = (0.0, 255.0 / 256.0)
 def positions(output_shape: Sequence[int]) -> int:
     """How often a kernel is applied to compute one output of this shape (without the batch).
 
-    Each weight of a kernel takes part in one product per position: the output pixels of a convolution, once for
-    a dense layer.
+    Each weight of a kernel takes part in one product per position: the output pixels of a convolution, once
+    for a dense layer.
     """
     return math.prod(output_shape[:-1])

@@ -12,8 +12,8 @@ from keras_approx.graph import Graph, Node, unique_name
 def normalize(graph: Graph) -> Graph:
     """The same function in fewer kinds of layers.
 
-    A separable convolution becomes a depthwise and a 1x1 convolution, an activation inside a layer a layer of its
-    own, and ReLU and Softmax layers become Activation; linear activations go.
+    A separable convolution becomes a depthwise and a 1x1 convolution, an activation inside a layer a layer of
+    its own, and ReLU and Softmax layers become Activation; linear activations go.
     """
     nodes: list[Node] = []
     renamed: dict[str, str] = {}

@@ -1,7 +1,8 @@
 """How much each operand matters to its output: pure functions of weights and activation statistics.
 
-An operand is one (weight, activation) product of a dot product. Every metric gives a non-negative array of the
-kernel's shape, in shares of the output channel's total, so that layers and channels of different scale compare.
+An operand is one (weight, activation) product of a dot product. Every metric gives a non-negative array of
+the kernel's shape, in shares of the output channel's total, so that layers and channels of different scale
+compare.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def _shares(values: np.ndarray) -> np.ndarray:
 def relative(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
     """Mean over samples and positions of |w a| / |sum w a|: how large a term is beside the sum it goes into.
 
-    The metric of the approximate-kernels toolkit (Armeniakos, Mentzos, Soudris, 2024). Unlike the others it is not
-    a share: terms that cancel have values above one.
+    The metric of the approximate-kernels toolkit (Armeniakos, Mentzos, Soudris, 2024). Unlike the others it
+    is not a share: terms that cancel have values above one.
     """
     return np.abs(kernel) * statistics.relative
 
 
 def expected(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
-    """|w E[a]| / sum |w E[a]|: a term's share of the expected output, cheap, blind to terms that average to zero."""
+    """|w E[a]| / sum |w E[a]|: a term's share of the expected output; blind to terms that average to 0."""
     return _shares(np.abs(kernel * statistics.mean[..., np.newaxis]))
 
 
@@ -58,7 +59,7 @@ def energy(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
 
 
 def variance(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
-    """w^2 Var[a], as a share: the mean squared error of skipping the term where its mean is added to the bias."""
+    """w^2 Var[a], as a share: the mean squared error of skipping the term if its mean goes to the bias."""
     spread = np.maximum(statistics.mean_square - statistics.mean**2, 0)
     return _shares(kernel**2 * spread[..., np.newaxis])
 
@@ -101,7 +102,7 @@ def significance(metric: str | Metric, kernel: np.ndarray, statistics: OperandSt
     values = np.asarray(get_metric(metric)(kernel, statistics))
     if values.shape != kernel.shape or not np.all(np.isfinite(values)) or np.any(values < 0):
         raise OptionError(
-            f"significance must give finite values >= 0 of shape {kernel.shape}, got shape {values.shape} with values "
-            f"from {values.min(initial=np.inf)} to {values.max(initial=-np.inf)}"
+            f"significance must give finite values >= 0 of shape {kernel.shape}, got shape {values.shape} "
+            f"with values from {values.min(initial=np.inf)} to {values.max(initial=-np.inf)}"
         )
     return values

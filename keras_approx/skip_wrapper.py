@@ -1,4 +1,4 @@
-"""The wrapper layer that skips products: a mask over the kernel, and the statistics that masks are made from."""
+"""The wrapper layer that skips products: a mask over the kernel, and the statistics masks are made from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.compat import keras, tf
+from keras_approx.compat import tf
 from keras_approx.errors import (
     MaskError,
     NotCalibratedError,
@@ -28,8 +28,8 @@ class SkipWrapper(QuantizedWrapper):
 
     Args:
         layer: A `tf_keras` Conv2D or Dense layer without an activation of its own.
-        skipped_gradient: "zero": the weights of skipped products do not train. "straight_through": they get the
-            gradient they would have if they were used.
+        skipped_gradient: "zero": the weights of skipped products do not train. "straight_through": they get
+            the gradient they would have if they were used.
         compensate: Whether to add the expected value of what is skipped, the sum of w E[a], to the bias.
         **kwargs: Arguments of a Keras layer; the name is that of the wrapped layer by default.
 
@@ -141,8 +141,8 @@ def skip_wrappers(model: Any) -> list[SkipWrapper]:
     found = [layer for layer in layers if isinstance(layer, SkipWrapper)]
     if not found:
         raise NotWrappedError(
-            f"model {model.name!r} has no layer that carries a mask: call keras_approx.wrap(model) first and use "
-            "the model it returns"
+            f"model {model.name!r} has no layer that carries a mask: call keras_approx.wrap(model) first "
+            "and use the model it returns"
         )
     return found
 

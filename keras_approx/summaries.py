@@ -21,7 +21,8 @@ class LayerRow:
         kind: Layer class, such as "Conv2D".
         products: Products (MACs) of one inference with nothing skipped.
         kept: Products that are kept.
-        pairs: Pairs of weights that one dual multiply-accumulate instruction takes; None if the layer does not skip.
+        pairs: Pairs of weights that one dual multiply-accumulate instruction takes; None if the layer does
+            not skip.
         pairs_kept: Pairs of which at least one product is kept; None likewise.
     """
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
 
+# How tf_keras records plain TensorFlow operations on symbolic tensors.
+_OPERATION_LAYERS = ("ClassMethod", "InstanceMethod", "InstanceProperty", "SlicingOpLambda", "TFOpLambda")
+
 
 @dataclass(frozen=True)
 class Call:
@@ -33,8 +36,8 @@ def calls(model: Any) -> list[Call]:
     """The calls that the model's output depends on; the first is the input, the last gives the output.
 
     Raises:
-        UnsupportedModelError: If the model is not a Sequential or functional Keras model with one input, one output
-            and static shapes.
+        UnsupportedModelError: If the model is not a Sequential or functional Keras model with one input, one
+            output and static shapes.
         UnsupportedLayerError: If it contains operations that are not layers.
     """
     _check_model(model)
@@ -49,21 +52,24 @@ def _check_model(model: Any) -> None:
         raise UnsupportedModelError(f"expected a Keras model, got {kind}")
     if not kind.startswith(("keras.", "tf_keras.")):
         raise UnsupportedModelError(
-            f"expected a Sequential or functional Keras model, got the subclass {kind}; its call method is code that "
-            "cannot be read, so build it with keras.Model(inputs, outputs)"
+            f"expected a Sequential or functional Keras model, got the subclass {kind}; its call method is "
+            "code that cannot be read, so build it with keras.Model(inputs, outputs)"
         )
     if not getattr(model, "built", False) or not model.inputs:
         raise UnsupportedModelError(
-            f"model {model.name!r} has no input shape yet; start it with keras.Input(shape), or call model.build(shape)"
+            f"model {model.name!r} has no input shape yet; start it with keras.Input(shape), or call "
+            "model.build(shape)"
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedModelError(
-            f"expected one input and one output, model {model.name!r} has {len(model.inputs)} and {len(model.outputs)}"
+            f"expected one input and one output, model {model.name!r} has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
         )
     shape = tuple(model.inputs[0].shape)
     if None in shape[1:]:
         raise UnsupportedModelError(
-            f"model {model.name!r} takes inputs of shape {shape}; all but the batch must be fixed, as C arrays are"
+            f"model {model.name!r} takes inputs of shape {shape}; all but the batch must be fixed, as C "
+            "arrays are"
         )
 
 
@@ -103,10 +109,10 @@ class _Walk:
         return self.visit(model.outputs[tensor_index], {id(model.inputs[0]): inputs[0]})
 
     def _call(self, layer: Any, inputs: tuple[int, ...], parents: tuple[Any, ...], tensor: Any) -> int:
-        if not hasattr(layer, "get_weights") or type(layer).__name__ in ("TFOpLambda", "SlicingOpLambda"):
+        if not hasattr(layer, "get_weights") or type(layer).__name__ in _OPERATION_LAYERS:
             raise UnsupportedLayerError(
-                f"operation {layer.name!r} ({type(layer).__name__}) is not a layer; use a Keras layer for it, such as "
-                "keras.layers.Add() for a sum"
+                f"operation {layer.name!r} ({type(layer).__name__}) is not a layer; use a Keras layer for "
+                "it, such as keras.layers.Add() for a sum"
             )
         shape = tuple(tensor.shape)[1:]
         key = len(self.calls)

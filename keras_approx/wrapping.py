@@ -20,14 +20,15 @@ from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
 def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False) -> Any:
     """Makes a model that can skip products and be quantized while it trains.
 
-    Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at first:
-    the new model predicts what the given one does, bit for bit where that is a tf_keras model (Keras 3 computes some
-    layers with other operations, which round differently). `calibrate` switches quantization on, masks act as soon
-    as they are set.
+    Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at
+    first: the new model predicts what the given one does, bit for bit where that is a tf_keras model (Keras 3
+        computes some
+    layers with other operations, which round differently). `calibrate` switches quantization on, masks act as
+    soon as they are set.
 
     Args:
-        model: Sequential or functional model of tf_keras or Keras 3, float32, one input of static shape, one output.
-            It is left as it is. Nested models are flattened.
+        model: Sequential or functional model of tf_keras or Keras 3, float32, one input of static shape, one
+            output. It is left as it is. Nested models are flattened.
         skipped_gradient: "zero" or "straight_through", see SkipWrapper.
         compensate: Whether to add the expected value of what is skipped to the bias.
 
@@ -35,8 +36,8 @@ def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False
         A tf_keras model, not compiled.
 
     Raises:
-        UnsupportedModelError: If the model is subclassed, has dynamic shapes, shared weights, several inputs or
-            outputs, nothing to skip, or is wrapped already.
+        UnsupportedModelError: If the model is subclassed, has dynamic shapes, shared weights, several inputs
+            or outputs, nothing to skip, or is wrapped already.
         UnsupportedLayerError: If a layer or one of its settings is not supported.
         OptionError: If an option has another value than those above.
     """
@@ -76,8 +77,8 @@ def strip(model: Any) -> Any:
         model: A wrapped model; it is left as it is.
 
     Returns:
-        A tf_keras model of standard layers, not compiled. Activations are layers of their own, and compensation is
-        part of the biases.
+        A tf_keras model of standard layers, not compiled. Activations are layers of their own, and
+        compensation is part of the biases.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
