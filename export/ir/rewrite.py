@@ -42,3 +42,13 @@ def prune(graph: Graph) -> Graph:
         order[graph.input],
         order[graph.output],
     )
+
+
+def bypass(graph: Graph, same: dict[int, int]) -> Graph:
+    """Removes the operators that write the keys of `same`; the values take the place of their results."""
+    kept = (op for op in graph.ops if op.output not in same)
+    return replace(
+        graph,
+        ops=tuple(replace(op, inputs=tuple(same.get(i, i) for i in op.inputs)) for op in kept),
+        output=same.get(graph.output, graph.output),
+    )

@@ -1,0 +1,39 @@
+"""Graph rewrites, one a file, each exact: the interpreter gives the same int8 outputs before and after.
+
+A pass is a function from Graph to Graph. They run once each, in the order of `PASSES`: later ones rely on
+earlier ones (lookup tables are merged only after they were made), and what earlier ones leave unused is
+dropped last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from export.ir.graph import Graph
+from export.ir.rewrite import prune
+
+from .fold_pad import fold_pad
+from .fuse_relu import fuse_relu
+from .merge_lookups import merge_lookups
+from .merge_reshapes import merge_reshapes
+from .remove_identities import remove_identities
+from .tabulate import tabulate
+
+__all__ = ["PASSES", "run_passes"]
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    fold_pad,
+    fuse_relu,
+    tabulate,
+    merge_lookups,
+    merge_reshapes,
+    remove_identities,
+    prune,
+)
+
+
+def run_passes(graph: Graph) -> Graph:
+    """The graph after all of `PASSES`."""
+    for rewrite in PASSES:
+        graph = rewrite(graph)
+    return graph

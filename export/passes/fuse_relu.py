@@ -1,0 +1,32 @@
+"""Fuses a stand-alone ReLU into the clamp of the operator before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from export.ir.graph import Graph
+from export.ir.ops import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Relu
+
+_CLAMPING = (Conv2D, DepthwiseConv2D, FullyConnected, Add, MaxPool2D, AveragePool2D)
+
+
+def fuse_relu(graph: Graph) -> Graph:
+    """Removes every Relu that keeps its input's quantization and is the only reader of a clamping operator."""
+    ops: list[Op] = []
+    for op in graph.ops:
+        before = next((i for i, earlier in enumerate(ops) if earlier.output == op.inputs[0]), None)
+        if (
+            isinstance(op, Relu)
+            and before is not None
+            and isinstance(producer := ops[before], _CLAMPING)
+            and producer.output != graph.output
+            and len(graph.consumers(producer.output)) == 1
+            and graph.tensors[producer.output].quant == graph.tensors[op.output].quant
+        ):
+            low, high = (int(bound) for bound in np.clip(producer.clamp, *op.clamp))
+            ops[before] = replace(producer, output=op.output, clamp=(low, high))
+        else:
+            ops.append(op)
+    return replace(graph, ops=tuple(ops))

@@ -1,0 +1,34 @@
+"""Removes operators that change nothing."""
+
+from __future__ import annotations
+
+from export.ir.graph import Graph
+from export.ir.ops import Lookup, Op, Pad, Padding, Reshape
+from export.ir.rewrite import bypass
+
+_IDENTITY = tuple(range(-128, 128))
+
+
+def remove_identities(graph: Graph) -> Graph:
+    """Removes reshapes to the same shape, paddings by nothing, and tables that map each value to itself.
+
+    A table between tensors of different quantizations stays: what reads its output computes with that scale.
+    So does an operator that leads straight from the network's input to its output.
+    """
+    same: dict[int, int] = {}
+    for op in graph.ops:
+        source = same.get(op.inputs[0], op.inputs[0])
+        if _changes_nothing(graph, op) and (source, op.output) != (graph.input, graph.output):
+            same[op.output] = source
+    return bypass(graph, same)
+
+
+def _changes_nothing(graph: Graph, op: Op) -> bool:
+    before, after = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    if before.shape != after.shape or before.quantization != after.quantization:
+        return False
+    return (
+        isinstance(op, Reshape)
+        or (isinstance(op, Pad) and op.padding == Padding())
+        or (isinstance(op, Lookup) and op.table == _IDENTITY)
+    )
