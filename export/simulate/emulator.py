@@ -1,0 +1,135 @@
+"""A bare core that runs an exported network: memory, calls and stack, without start-up code or
+peripherals.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from export.errors import SimulationError, ToolError
+from export.image import ArmImage
+from export.simulate.listing import Listing
+from export.simulate.tracer import BlockTracer
+from export.targets import InstructionCache
+
+_PAGE = 4096
+_RAM = 0x20000000  # as in image.ld
+_STACK = 0x30000000
+_STACK_BYTES = 1 << 16
+_BUFFERS = 0x38000000
+_RETURN = 0x1F000000  # in the code region of the Armv7-M memory map: others may not be executed
+_PAINT = 0xA5
+
+
+class Emulator:
+    """Runs an image's `<name>_run` on an emulated core. Memory keeps its contents between runs.
+
+    Args:
+        image: What to run.
+        listing: Its code.
+        cache: The instruction cache to model, or None.
+        max_instructions: A run that goes on some time after this many is an error.
+
+    Raises:
+        ToolError: The emulator or a C compiler is not installed.
+    """
+
+    def __init__(
+        self, image: ArmImage, listing: Listing, *, cache: InstructionCache | None, max_instructions: int
+    ) -> None:
+        try:
+            import unicorn  # noqa: PLC0415 - an extra
+            from unicorn import arm_const  # noqa: PLC0415
+            from unicorn.unicorn_py3.unicorn import uclib  # noqa: PLC0415
+        except ImportError as error:
+            raise ToolError("simulating needs unicorn; pip install 'keras_approx[simulate]'") from error
+        assert image.core.emulator is not None
+        self._error = unicorn.UcError
+        self._registers = arm_const
+        self._image = image
+        self._entry = image.address_of(f"{image.manifest.name}_run")
+        self._output = _BUFFERS + _pages(image.manifest.input.size)
+        machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        machine.ctl_set_cpu_model(getattr(arm_const, image.core.emulator))
+        self._machine = machine
+        read, write, execute = unicorn.UC_PROT_READ, unicorn.UC_PROT_WRITE, unicorn.UC_PROT_EXEC
+        flash = [segment for segment in image.segments if segment.address < _RAM]
+        start = min(segment.address for segment in flash) & -_PAGE
+        machine.mem_map(start, _pages(max(s.address + len(s.data) for s in flash) - start), read | execute)
+        machine.mem_map(_RAM, _pages(image.ram_bytes), read | write)
+        machine.mem_map(_STACK, _STACK_BYTES, read | write)
+        machine.mem_map(_BUFFERS, self._output + _pages(image.manifest.output.size) - _BUFFERS, read | write)
+        machine.mem_map(_RETURN, _PAGE, read | execute)
+        for segment in image.segments:
+            machine.mem_write(segment.address, segment.data)
+        machine.mem_write(_STACK, bytes([_PAINT]) * _STACK_BYTES)
+        # The hook is given to the C interface directly: a Python function for every block would cost more
+        # than emulating it. Memory hooks are avoided: with them, Unicorn 2.1.4 mis-executes the instruction
+        # after IT.
+        stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
+        assert stop is not None
+        self._tracer = BlockTracer(
+            listing.base, listing.literals, cache=cache, max_instructions=max_instructions, stop=stop
+        )
+        status = uclib.uc_hook_add(
+            machine._uch,
+            ctypes.byref(ctypes.c_size_t()),
+            unicorn.UC_HOOK_BLOCK,
+            ctypes.c_void_p(self._tracer.hook),
+            ctypes.c_void_p(self._tracer.handle),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+        )
+        if status != unicorn.UC_ERR_OK:
+            raise SimulationError(f"the emulator refused the block hook with status {status}")
+
+    @property
+    def tracer(self) -> BlockTracer:
+        """What counts the executed blocks."""
+        return self._tracer
+
+    def run(self, values: np.ndarray) -> np.ndarray:
+        """Runs the network once.
+
+        Args:
+            values: int8 [input size].
+
+        Returns:
+            int8 [output size].
+
+        Raises:
+            SimulationError: The program faulted, ran too long, or returned an error.
+        """
+        machine, registers = self._machine, self._registers
+        output_size = self._image.manifest.output.size
+        machine.mem_write(_BUFFERS, values.tobytes())
+        machine.mem_write(self._output, bytes(output_size))
+        machine.reg_write(registers.UC_ARM_REG_SP, _STACK + _STACK_BYTES)
+        machine.reg_write(registers.UC_ARM_REG_LR, _RETURN | 1)
+        machine.reg_write(registers.UC_ARM_REG_R0, _BUFFERS)
+        machine.reg_write(registers.UC_ARM_REG_R1, self._output)
+        try:
+            machine.emu_start(self._entry | 1, _RETURN)
+        except self._error as error:
+            at = machine.reg_read(registers.UC_ARM_REG_PC)
+            raise SimulationError(
+                f"the program faulted at {at:#010x} in {self._image.symbol_at(at) or 'unknown code'}: {error}"
+            ) from error
+        self._tracer.end()
+        status = machine.reg_read(registers.UC_ARM_REG_R0)
+        if status != 0:
+            raise SimulationError(f"{self._image.manifest.name}_run returned {status}, expected 0")
+        return np.frombuffer(bytes(machine.mem_read(self._output, output_size)), np.int8)
+
+    def stack_bytes(self) -> int:
+        """Returns the deepest the stack has been: how much of its paint is gone."""
+        stack = np.frombuffer(bytes(self._machine.mem_read(_STACK, _STACK_BYTES)), np.uint8)
+        touched = np.flatnonzero(stack != _PAINT)
+        return _STACK_BYTES - int(touched[0]) if touched.size else 0
+
+
+def _pages(size: int) -> int:
+    """Bytes rounded up to whole pages, at least one."""
+    return max(1, -(-size // _PAGE)) * _PAGE

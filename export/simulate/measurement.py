@@ -1,0 +1,153 @@
+"""What a simulation measured: data first, the table apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """One layer's share, a mean over the inputs.
+
+    Attributes:
+        index: The layer's, or None for what no layer owns: the sequence of layers, library routines.
+        kind: What it computes.
+        name: The network's own name for it; untrusted, for display only.
+        cycles: With memories that never wait.
+        cached_cycles: With the board's instruction cache and flash wait states, or None where unknown.
+        instructions: Executed.
+        flash_bytes: Its code and constants.
+        predicted_cycles: What the cost model said at export, or None.
+    """
+
+    index: int | None
+    kind: str
+    name: str
+    cycles: int
+    cached_cycles: int | None
+    instructions: int
+    flash_bytes: int
+    predicted_cycles: int | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A network's run on an emulated core.
+
+    Cycles are means over the inputs, by the core's timing table (`export.targets.timing`, with what it
+    leaves out).
+
+    Attributes:
+        core: Name of the core.
+        board: Name of the board, or None.
+        clock_hz: The board's clock, or None.
+        inputs: How many were run.
+        outputs: int8 [n, *output shape].
+        cycles: Of one inference, with memories that never wait.
+        worst_cycles: The most any of the inputs took.
+        cached_cycles: Cycles with the instruction cache and a wait for every line it misses, without the
+            prefetching some flash controllers do and without waits for constants read through pointers; None
+            without a board or where its cache is not documented well enough.
+        instructions: Of one inference.
+        per_layer: In order of execution; what no layer owns comes last.
+        per_function: Cycles by symbol, the largest first.
+        flash_bytes: Code, constants and initial data, without start-up code.
+        ram_bytes: Arena and data, without the stack.
+        stack_bytes: The deepest the stack was.
+    """
+
+    core: str
+    board: str | None
+    clock_hz: int | None
+    inputs: int
+    outputs: np.ndarray = field(repr=False)
+    cycles: int
+    worst_cycles: int
+    cached_cycles: int | None
+    instructions: int
+    per_layer: tuple[LayerMeasurement, ...]
+    per_function: dict[str, int]
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+
+    @property
+    def milliseconds(self) -> float | None:
+        """One inference at the board's clock, with its cache where that is known; None without a board."""
+        if self.clock_hz is None:
+            return None
+        return 1e3 * (self.cycles if self.cached_cycles is None else self.cached_cycles) / self.clock_hz
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything but the outputs, ready for JSON."""
+        content = asdict(self)
+        del content["outputs"]
+        return {**content, "milliseconds": self.milliseconds}
+
+    def save(self, path: str | Path) -> None:
+        """Writes `to_dict()` as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        cached = self.cached_cycles is not None
+        rows = [
+            (
+                "layer",
+                "kind",
+                "cycles",
+                *(("with cache",) if cached else ()),
+                "instructions",
+                "flash B",
+                "name",
+            )
+        ]
+        for layer in self.per_layer:
+            rows.append(
+                (
+                    "" if layer.index is None else f"{layer.index:02d}",
+                    layer.kind,
+                    f"{layer.cycles:,}",
+                    *((f"{layer.cached_cycles:,}",) if cached else ()),
+                    f"{layer.instructions:,}",
+                    f"{layer.flash_bytes:,}",
+                    _printable(layer.name),
+                )
+            )
+        total = f"{self.cached_cycles:,}" if cached else ""
+        totals = (
+            f"{self.cycles:,}",
+            *((total,) if cached else ()),
+            f"{self.instructions:,}",
+            f"{self.flash_bytes:,}",
+        )
+        rows.append(("", "total", *totals, ""))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column in (0, 1, len(row) - 1) else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        time = (
+            ""
+            if self.milliseconds is None or self.clock_hz is None
+            else (f", {self.milliseconds:.2f} ms at {self.clock_hz / 1e6:g} MHz")
+        )
+        lines.append(
+            f"{self.board or self.core}: {self.cycles:,} cycles an inference (worst of {self.inputs}: "
+            f"{self.worst_cycles:,}){time}; flash {self.flash_bytes:,} B, RAM {self.ram_bytes:,} B, "
+            f"stack {self.stack_bytes:,} B"
+        )
+        return "\n".join(lines)
+
+
+def _printable(name: str, limit: int = 40) -> str:
+    """A name without what could steer a terminal."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,0 +1,142 @@
+"""From an exported folder and inputs to a measurement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from export.build import build_arm
+from export.errors import InputError, TargetError
+from export.image import ArmImage
+from export.manifest import Manifest, read_manifest
+from export.simulate.emulator import Emulator
+from export.simulate.listing import disassemble
+from export.simulate.measurement import LayerMeasurement, Measurement
+from export.simulate.pricing import BlockCounts, Pricer
+from export.targets import CORES, Board, get_board, get_core
+
+
+def simulate(
+    out_dir: str | Path,
+    inputs: np.ndarray,
+    *,
+    core: str | None = None,
+    board: str | None = None,
+    compiler: str = "gcc",
+    max_instructions: int = 4_000_000_000,
+) -> Measurement:
+    """Cross-compiles an exported network, runs it on an emulated core and prices every executed instruction.
+
+    Args:
+        out_dir: The folder `export.to_c` wrote.
+        inputs: int8 [n, *input shape], or a single input; run one after the other in the same memory.
+        core: Name of the core; the board's, else the one it was exported for, if None.
+        board: Name of the board; the one it was exported for, if None and `core` does not say otherwise.
+        compiler: "gcc" or "clang".
+        max_instructions: An inference that goes on some time after this many is an error.
+
+    Raises:
+        InputError: Inputs of another shape or type, or none.
+        ModelFormatError: The folder is no export.
+        SimulationError: The program faulted, ran too long, returned an error, or executed an instruction
+            whose timing is not known.
+        TargetError: Core or board are unknown or do not go together, or the network does not fit the board.
+        ToolError: A compiler, the emulator or the disassembler is missing, or the code does not compile.
+    """
+    manifest = read_manifest(out_dir)
+    batch = manifest.input.batch(inputs)
+    if len(batch) == 0:
+        raise InputError(f"expected at least one input of shape {list(manifest.input.shape)}, got none")
+    core_name, chosen = _target(manifest, core, board)
+    image = build_arm(out_dir, core_name, board=chosen, compiler=compiler)
+    listing = disassemble(image)
+    cache = chosen.cache if chosen else None
+    emulator = Emulator(image, listing, cache=cache, max_instructions=max_instructions)
+    assert image.core.timing is not None
+    pricer = Pricer(listing, image.core.timing)
+    outputs, runs = [], []
+    for values in batch:
+        outputs.append(emulator.run(values))
+        runs.append(pricer.price(emulator.tracer.take()))
+    per_layer = _per_layer(image, runs, chosen)
+    cycles = sum(layer.cycles for layer in per_layer)
+    cached = [layer.cached_cycles for layer in per_layer if layer.cached_cycles is not None]
+    return Measurement(
+        core=core_name,
+        board=chosen.name if chosen else None,
+        clock_hz=chosen.clock_hz if chosen else None,
+        inputs=len(batch),
+        outputs=np.stack(outputs).reshape(len(batch), *manifest.output.shape),
+        cycles=cycles,
+        worst_cycles=max(run.cycles.total() for run in runs),
+        cached_cycles=sum(cached) if cached else None,
+        instructions=sum(layer.instructions for layer in per_layer),
+        per_layer=per_layer,
+        per_function=_per_function(image, runs),
+        flash_bytes=image.flash_bytes,
+        ram_bytes=image.ram_bytes,
+        stack_bytes=emulator.stack_bytes(),
+    )
+
+
+def _target(manifest: Manifest, core: str | None, board: str | None) -> tuple[str, Board | None]:
+    """The core to run on, and the board to measure for."""
+    if board is not None:
+        chosen = get_board(board)
+        if core is not None and get_core(core).name != chosen.core:
+            raise TargetError(
+                f"{board} has a {chosen.core}, not the {core} that was asked for; pass one of the two"
+            )
+        return chosen.core, chosen
+    name = get_core(core or manifest.core).name
+    if CORES[name].timing is None:
+        raise TargetError(
+            f"expected an Arm core to simulate, got {name!r}; pass core='cortex-m33' or another"
+        )
+    exported_for = get_board(manifest.board) if manifest.board else None
+    return name, exported_for if exported_for and exported_for.core == name else None
+
+
+def _per_layer(
+    image: ArmImage, runs: Sequence[BlockCounts], board: Board | None
+) -> tuple[LayerMeasurement, ...]:
+    cycles = _mean_by_layer(image, [run.cycles for run in runs])
+    instructions = _mean_by_layer(image, [run.instructions for run in runs])
+    wait_states = board.wait_states if board and board.cache else None
+    waited = _mean_by_layer(image, [run.misses for run in runs], wait_states or 0)
+    known = {layer.index: layer for layer in image.manifest.layers}
+    measured = []
+    for index in (*known, None):
+        layer = known[index] if index is not None else None
+        measured.append(
+            LayerMeasurement(
+                index=index,
+                kind=layer.kind if layer else "other",
+                name=layer.name if layer else "",
+                cycles=cycles[index],
+                cached_cycles=None if wait_states is None else cycles[index] + waited[index],
+                instructions=instructions[index],
+                flash_bytes=image.flash_by_layer.get(index, 0),
+                predicted_cycles=layer.predicted_cycles if layer else None,
+            )
+        )
+    return tuple(measured)
+
+
+def _mean_by_layer(image: ArmImage, runs: Sequence[Counter[int]], factor: int = 1) -> Counter[int | None]:
+    total: Counter[int | None] = Counter()
+    for run in runs:
+        for address, count in run.items():
+            total[image.layer_at(address)] += count
+    return Counter({layer: round(factor * count / len(runs)) for layer, count in total.items()})
+
+
+def _per_function(image: ArmImage, runs: Sequence[BlockCounts]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for run in runs:
+        for address, count in run.cycles.items():
+            total[image.symbol_at(address)] += count
+    return {name: round(count / len(runs)) for name, count in total.most_common()}

@@ -1,0 +1,224 @@
+"""The simulator on an export written by hand: outputs, counts, attribution, the cache, faults and the
+command.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import unicorn
+
+import export.__main__ as program
+from export.build import build_arm
+from export.errors import InputError, SimulationError, TargetError, ToolError
+from export.simulate import simulate
+from export.simulate.emulator import Emulator
+from export.simulate.listing import disassemble
+from export.simulate.pricing import Pricer
+from export.targets import CORES, InstructionCache, block_cycles
+from tests.export import handmade
+
+ARM_CORES = sorted(set(CORES) - {"host"})
+
+
+@pytest.fixture(scope="module")
+def out_dir(tmp_path_factory):
+    return handmade.write(tmp_path_factory.mktemp("simulate") / "out")
+
+
+@pytest.mark.parametrize("core", ARM_CORES)
+def test_outputs_are_exact_and_figures_add_up(out_dir, core):
+    batch = handmade.inputs(12)
+    result = simulate(out_dir, batch, core=core)
+    np.testing.assert_array_equal(result.outputs, handmade.reference(batch))
+    assert [layer.index for layer in result.per_layer] == [0, 1, None]
+    assert result.cycles == sum(layer.cycles for layer in result.per_layer)
+    assert result.instructions == sum(layer.instructions for layer in result.per_layer)
+    assert result.flash_bytes == sum(layer.flash_bytes for layer in result.per_layer)
+    assert result.worst_cycles >= result.cycles > 0
+    assert result.ram_bytes == 48
+    assert 20 <= result.stack_bytes < 100
+    assert set(result.per_function) == {"model_run", "model_00_dense", "model_01_clip"}
+
+
+def test_straight_line_layer_costs_what_the_timing_model_says(out_dir):
+    """The dense layer on M33: prologue, 4 rows of 4 literals and MACs, epilogue."""
+    layer = simulate(out_dir, handmade.inputs(1)).per_layer[0]
+    image = build_arm(out_dir)
+    listing = disassemble(image)
+    start = image.address_of("model_00_dense")
+    size = next(stop for first, stop in image.code_ranges if first == start) - start
+    block = listing.block(start, size)
+    assert layer.instructions == len(block) == 44
+    assert layer.cycles == block_cycles(block, CORES["cortex-m33"].timing, taken=True)
+
+
+def test_instruction_counts_agree_with_single_steps(out_dir):
+    """Block counts against a hook on every instruction, on a core without IT, whose skipped instructions that hook
+    does not see.
+    """
+    core = "cortex-m0plus"
+    image = build_arm(out_dir, core)
+    listing = disassemble(image)
+    emulator = Emulator(image, listing, cache=None, max_instructions=10**6)
+    stepped = []
+    emulator._machine.hook_add(
+        unicorn.UC_HOOK_CODE, lambda machine, address, size, data: stepped.append(address)
+    )
+    pricer = Pricer(listing, CORES[core].timing)
+    for values in handmade.inputs(5):
+        stepped.clear()
+        emulator.run(values)
+        assert pricer.price(emulator.tracer.take()).instructions.total() == len(stepped)
+
+
+def test_cache_misses_come_once_when_the_code_fits(out_dir):
+    """Cold start alone: each 16-byte line of code and literals is waited for once."""
+    image = build_arm(out_dir)
+    listing = disassemble(image)
+    cache = InstructionCache(size=8192, ways=2, line=16, literals=True)
+    emulator = Emulator(image, listing, cache=cache, max_instructions=10**6)
+    emulator.run(handmade.inputs(1)[0])
+    code = [segment for segment in image.segments if segment.executable]
+    lines = sum(-(-len(segment.data) // 16) for segment in code)
+    assert 0 < int(emulator.tracer.take().misses.sum()) <= lines
+    emulator.run(handmade.inputs(2)[1])
+    assert int(emulator.tracer.take().misses.sum()) <= 4  # branches the first input did not take
+
+
+@pytest.mark.parametrize(("ways", "literals"), [(1, True), (2, True), (4, False)])
+def test_cache_model_agrees_with_a_plain_one(out_dir, ways, literals):
+    """The C model against least recently used lists in Python, over the order of blocks of one run."""
+    image = build_arm(out_dir)
+    listing = disassemble(image)
+    cache = InstructionCache(size=64 * ways, ways=ways, line=16, literals=literals)
+    emulator = Emulator(image, listing, cache=cache, max_instructions=10**6)
+    order = []
+    emulator._machine.hook_add(
+        unicorn.UC_HOOK_BLOCK, lambda machine, address, size, data: order.append((address, size))
+    )
+    sets = [[] for _ in range(4)]
+    expected = 0
+    for values in handmade.inputs(3):
+        emulator.run(values)
+    for address, size in order:
+        fetched = None
+        touched = []
+        for at in range(address, address + size, 2):
+            if at // 16 != fetched:
+                fetched = at // 16
+                touched.append(fetched)
+            literal = int(listing.literals[(at - listing.base) // 2])
+            if literals and literal:
+                touched.append(literal // 16)
+        for line in touched:
+            lines = sets[line % 4]
+            expected += line not in lines
+            sets[line % 4] = [line, *(other for other in lines if other != line)][:ways]
+    assert int(emulator.tracer.take().misses.sum()) == expected > 0
+
+
+def test_board_figures(out_dir):
+    batch = handmade.inputs(4)
+    default = simulate(out_dir, batch)
+    assert (default.board, default.clock_hz) == ("nucleo-u575zi-q", 160_000_000)
+    assert default.cached_cycles > default.cycles
+    assert default.milliseconds == default.cached_cycles / 160_000
+    assert simulate(out_dir, batch, board="stm32f405").core == "cortex-m4"
+    without = simulate(out_dir, batch, core="cortex-m4")
+    assert (without.board, without.cached_cycles, without.milliseconds) == (None, None, None)
+
+
+def test_figures_are_saved_and_shown(out_dir, tmp_path):
+    result = simulate(out_dir, handmade.inputs(2))
+    result.save(tmp_path / "result.json")
+    saved = json.loads((tmp_path / "result.json").read_text())
+    assert saved["cycles"] == result.cycles
+    assert saved["per_layer"][0]["name"] == 'a"); system("'
+    assert "outputs" not in saved
+    assert f"{result.cycles:,}" in str(result)
+    assert "160 MHz" in str(result)
+
+
+def _broken(tmp_path, old, new, source="model_01_clip.c"):
+    folder = handmade.write(tmp_path / "out")
+    path = folder / source
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return folder
+
+
+def test_a_wild_store_is_an_error_with_its_place(tmp_path):
+    folder = _broken(
+        tmp_path,
+        "output[i] = (int8_t)value;",
+        "output[i] = 0; ((volatile int8_t *)0x08000000)[i] = (int8_t)value;",
+    )
+    with pytest.raises(SimulationError, match=r"faulted at 0x08000.* in model_01_clip"):
+        simulate(folder, handmade.inputs(1))
+
+
+def test_an_endless_loop_is_stopped(tmp_path):
+    folder = _broken(
+        tmp_path, "output[i] = (int8_t)value;", "output[i] = 0; for (volatile int k = 0; k < 2;) {}"
+    )
+    with pytest.raises(SimulationError, match="ran too long; raise max_instructions"):
+        simulate(folder, handmade.inputs(1), max_instructions=10_000)
+
+
+def test_an_error_status_is_an_error(tmp_path):
+    folder = _broken(tmp_path, "return 0;", "return -1;", "model.c")
+    with pytest.raises(SimulationError, match="model_run returned"):
+        simulate(folder, handmade.inputs(1))
+
+
+def test_an_instruction_without_timing_is_an_error(tmp_path):
+    folder = _broken(
+        tmp_path, "int32_t value = model", '__asm__("strex r3, r2, [r1]" ::: "r3"); int32_t value = model'
+    )
+    with pytest.raises(SimulationError, match="no timing for the instruction 'strex"):
+        simulate(folder, handmade.inputs(1))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "error"),
+    [
+        (np.zeros((1, 8), np.uint8), {}, InputError),
+        (np.zeros((0, 8), np.int8), {}, InputError),
+        (np.zeros((1, 9), np.int8), {}, InputError),
+        (np.zeros((1, 8), np.int8), {"core": "cortex-m99"}, TargetError),
+        (np.zeros((1, 8), np.int8), {"core": "host"}, TargetError),
+        (np.zeros((1, 8), np.int8), {"board": "arduino"}, TargetError),
+        (np.zeros((1, 8), np.int8), {"core": "cortex-m33", "board": "stm32f405"}, TargetError),
+        (np.zeros((1, 8), np.int8), {"compiler": "cc"}, ToolError),
+    ],
+)
+def test_bad_requests(out_dir, inputs, options, error):
+    with pytest.raises(error):
+        simulate(out_dir, inputs, **options)
+
+
+def test_command(out_dir, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", handmade.inputs(3))
+    arguments = [
+        "simulate",
+        str(out_dir),
+        "--inputs",
+        str(tmp_path / "x.npy"),
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
+    assert program.main([*arguments, "--outputs", str(tmp_path / "y.npy")]) == 0
+    assert "cycles an inference" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), handmade.reference(handmade.inputs(3)))
+    assert json.loads((tmp_path / "r.json").read_text())["inputs"] == 3
+
+
+def test_command_reports_errors_without_a_trace(out_dir, tmp_path, capsys):
+    (tmp_path / "x.npy").write_bytes(b"no array")
+    assert program.main(["simulate", str(out_dir), "--inputs", str(tmp_path / "x.npy")]) == 1
+    assert capsys.readouterr().err.startswith("error: expected")
+    with pytest.raises(SystemExit):
+        program.main(["simulate", "--help"])
+    assert "examples:" in capsys.readouterr().out
