@@ -62,10 +62,12 @@ def fraction_masks(
     granularity: str = "pair",
     scope: str = "global",
 ) -> dict[str, np.ndarray]:
-    """Keeps the most significant groups that make up at most a fraction of the products.
+    """Keeps the groups of most significance per instruction that make up at most a fraction of the products.
 
-    Groups are taken from the most significant down until the next one would exceed the fraction; equal ones
-    in layer and kernel order.
+    A group takes an instruction at each position of its layer's output, so its significance is divided by their
+    number: otherwise layers that cost little, such as dense ones, would lose nearly everything to save nothing.
+    Groups are taken from the top down until the next one would exceed the fraction; equal ones in layer and
+    kernel order.
 
     Args:
         significance: By layer name.
@@ -99,7 +101,7 @@ def _fraction_masks(
         return {}
     ranks, products = [], []
     for name, values in significance.items():
-        ranks.append(group_sums(values, granularity).ravel())
+        ranks.append(group_sums(values, granularity).ravel() / positions[name])
         products.append(group_sums(np.full(values.shape, positions[name], np.int64), granularity).ravel())
     order = np.argsort(-np.concatenate(ranks), kind="stable")
     total = np.cumsum(np.concatenate(products)[order])
