@@ -1,0 +1,168 @@
+"""Converts Keras models to full-integer int8 TFLite models."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import ExportError, QuantizationError, UnsupportedModelError
+
+_BATCH = 32
+_LOGGERS = ("absl", "tensorflow")
+
+
+def to_tflite(model: Any, representative_data: Any = None) -> bytes:
+    """The int8 TFLite model of a Keras model, with int8 input and output and batch 1.
+
+    The same model and data give the same bytes.
+
+    Args:
+        model: a calibrated model of `keras_approx.wrap`, which brings its activation ranges; or a plain
+            Sequential or functional float32 model of tf_keras or Keras 3 with one input of fixed shape.
+        representative_data: for a plain model, inputs as they will come: float32 [n, *input shape], a batched
+            tf.data.Dataset or an iterable of batches (a target beside the inputs is ignored). All of it is
+            used; a few hundred samples are enough.
+
+    Returns:
+        The content of a `.tflite` file.
+
+    Raises:
+        UnsupportedModelError: a subclassed model, dynamic shapes, several inputs or outputs, or a layer that
+            is not supported.
+        QuantizationError: representative data is missing, unusable, or not wanted; or the wrapped model was
+            never calibrated.
+    """
+    from keras_approx import errors  # noqa: PLC0415 (loads TensorFlow, like all of the training side)
+
+    try:
+        if _is_wrapped(model):
+            return _convert_wrapped(model, representative_data)
+        return _convert_plain(model, representative_data)
+    except (errors.UnsupportedModelError, errors.UnsupportedLayerError) as error:
+        raise UnsupportedModelError(str(error)) from error
+    except (errors.CalibrationError, errors.NotCalibratedError) as error:
+        raise QuantizationError(str(error)) from error
+
+
+def _is_wrapped(model: Any) -> bool:
+    from keras_approx.errors import NotWrappedError  # noqa: PLC0415
+    from keras_approx.skip_wrapper import skip_wrappers  # noqa: PLC0415
+
+    try:
+        skip_wrappers(model)
+    except NotWrappedError:
+        return False
+    return True
+
+
+def _convert_wrapped(model: Any, representative_data: Any) -> bytes:
+    from keras_approx.conversion import conversion_model  # noqa: PLC0415
+
+    if representative_data is not None:
+        raise QuantizationError(
+            "representative_data goes with a plain model; a wrapped one has the ranges it was calibrated and "
+            "trained with: leave it out"
+        )
+    return _convert(conversion_model(model), lambda converter: None)
+
+
+def _convert_plain(model: Any, representative_data: Any) -> bytes:
+    from keras_approx.batches import input_batches  # noqa: PLC0415
+    from keras_approx.build import build_model, plain_layer  # noqa: PLC0415
+    from keras_approx.compat import tf  # noqa: PLC0415
+    from keras_approx.reader import read_model  # noqa: PLC0415
+
+    graph = read_model(model)
+    if representative_data is None:
+        raise QuantizationError(
+            "a plain Keras model needs representative_data to choose its int8 ranges from: pass inputs like "
+            "those it will see, for instance representative_data=x_train[:300]"
+        )
+    batches = input_batches(representative_data, graph.nodes[0].shape, _BATCH, None)
+    seen = 0
+
+    def samples() -> Iterator[list[NDArray[np.float32]]]:
+        nonlocal seen
+        for batch in batches:
+            for sample in batch:
+                seen += 1
+                yield [sample[None].astype(np.float32)]
+        if not seen:
+            raise QuantizationError("representative_data is empty: expected at least one input")
+
+    def calibrate(converter: Any) -> None:
+        converter.representative_dataset = samples
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+    return _convert(build_model(graph, plain_layer), calibrate)
+
+
+def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
+    """Converts a tf_keras model, traced with batch 1, so that all its shapes are constant."""
+    from keras_approx.compat import tf  # noqa: PLC0415
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="input")])
+    def network(x: Any) -> Any:
+        return model(x, training=False)
+
+    with _quiet() as chatter:
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        configure(converter)
+        try:
+            return bytes(converter.convert())
+        except (ExportError, MemoryError):
+            raise
+        except Exception as error:
+            from keras_approx.errors import KerasApproxError  # noqa: PLC0415
+
+            if isinstance(error, KerasApproxError):
+                raise
+            raise UnsupportedModelError(
+                f"the TFLite converter rejects model {model.name!r}: {error}{chatter()}"
+            ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[Callable[[], str]]:
+    """Keeps what TensorFlow logs and prints, from Python and C++, off the terminal.
+
+    Yields:
+        A function that returns the end of what was kept, for an error message.
+    """
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        saved = [os.dup(1), os.dup(2)]
+
+        def tail() -> str:
+            kept.seek(0)
+            text = kept.read().decode("utf-8", "replace").strip()
+            return f"\n{text[-2000:]}" if text else ""
+
+        try:
+            for name in _LOGGERS:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            for descriptor in (1, 2):
+                os.dup2(kept.fileno(), descriptor)
+            yield tail
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, original in zip((1, 2), saved, strict=True):
+                os.dup2(original, descriptor)
+                os.close(original)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
