@@ -21,7 +21,13 @@ RELATIVE_FLOOR = 2.0**-8
 
 
 def calibrate(
-    model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True
+    model: Any,
+    data: Any,
+    *,
+    batch_size: int = 64,
+    steps: int | None = None,
+    input_range: tuple[float, float] | None = None,
+    verbose: bool = True,
 ) -> None:
     """Measures the inputs of every layer, sets the activation ranges, and switches quantization on.
 
@@ -34,12 +40,14 @@ def calibrate(
             batches may be tuples that start with the inputs, such as (inputs, labels).
         batch_size: Samples at a time, for arrays.
         steps: Batches to use at most; None for all there are.
+        input_range: Smallest and largest value that inputs can have, if known; measured otherwise. With
+            (-1, 127 / 128), for example, int8 pixels have scale 1 / 128 and zero point 0.
         verbose: Whether to show progress.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
-        CalibrationError: If there is no data, it has another shape, or contains NaN or infinity, or if
-            activations are not finite.
+        CalibrationError: If there is no data, it has another shape, contains NaN or infinity or values
+            outside the input range, or if activations are not finite.
     """
     skip_wrappers(model)
     probe = _Probe(model)
@@ -54,7 +62,7 @@ def calibrate(
         )
     if batches.count is None:
         progress.update(progress._seen_so_far, finalize=True)
-    probe.store()
+    probe.store(input_range)
 
 
 class _Probe:
@@ -89,7 +97,9 @@ class _Probe:
             for (low, high), (new_low, new_high) in zip(self.ranges, ranges, strict=True)
         ]
 
-    def store(self) -> None:
+    def store(self, input_range: tuple[float, float] | None) -> None:
+        if input_range is not None:
+            self._set_input_range(*input_range)
         ranges = self._range_by_layer()
         statistics = [
             OperandStatistics(
@@ -107,6 +117,16 @@ class _Probe:
         for layer in self.model.layers:
             if isinstance(layer, QuantizedWrapper):
                 layer.calibrated.assign(1)
+
+    def _set_input_range(self, low: float, high: float) -> None:
+        index = next(number for number, call in enumerate(self.quantizers) if call.inputs == (0,))
+        measured_low, measured_high = self.ranges[index]
+        if not low <= measured_low <= measured_high <= high:
+            raise CalibrationError(
+                f"calibration data reaches from {measured_low} to {measured_high}, outside the given input_range "
+                f"({low}, {high})"
+            )
+        self.ranges[index] = (low, high)
 
     def _range_by_layer(self) -> list[tuple[QuantizeActivation, tuple[float, float]]]:
         """A layer called on several tensors gets a range that holds them all."""

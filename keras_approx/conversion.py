@@ -8,6 +8,7 @@ scales, batch normalization folded, so every integer it computes is the one that
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,9 @@ def _depthwise_norm(node: Node, taken: set[str]) -> list[Node]:
     image = (1, *((1,) * (2 - len(node.shape))), *node.shape)
     before, after = (unique_name(f"{node.name}_{part}", taken) for part in ("image", "depthwise"))
     return [
-        Node(before, "Reshape", node.inputs, image, {"target_shape": image}),
+        Node(before, "Reshape", node.inputs, image),
         Node(after, "DepthwiseConv2D", (before,), image, config, weights),
-        Node(node.name, "Reshape", (after,), node.shape, {"target_shape": node.shape}),
+        Node(node.name, "Reshape", (after,), node.shape),
     ]
 
 
@@ -127,7 +128,7 @@ def _global_max(node: Node, shape: tuple[int, ...], taken: set[str]) -> list[Nod
     pooled = (1, 1, shape[-1])
     return [
         Node(name, "MaxPooling2D", node.inputs, pooled, {"pool_size": shape[:2]}),
-        Node(node.name, "Reshape", (name,), node.shape, {"target_shape": node.shape}),
+        Node(node.name, "Reshape", (name,), node.shape),
     ]
 
 
@@ -145,7 +146,23 @@ class FakeQuantize(keras.layers.Layer):
         return {**super().get_config(), "low": self.low, "high": self.high}
 
 
+class StaticReshape(keras.layers.Layer):
+    """A reshape to constants; Keras's own computes the batch at run time, in operators C has no use for."""
+
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = tuple(target_shape)
+
+    def call(self, inputs: Any) -> Any:
+        return tf.reshape(inputs, (-1, *self.target_shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "target_shape": self.target_shape}
+
+
 def _conversion_layer(node: Node) -> Any:
     if node.op == "QuantizeActivation":
         return FakeQuantize(*node.config["range"], name=node.name)
+    if node.op == "Reshape":
+        return StaticReshape(node.shape, name=node.name)
     return plain_layer(node)

@@ -148,5 +148,16 @@ def _check_axis(layer: Any, axis: Any) -> None:
 
 
 def _weights(layer: Any, spec: LayerSpec) -> Mapping[str, np.ndarray]:
-    variables = {name: getattr(layer, name, None) for name in spec.weights}
-    return {name: np.asarray(value) for name, value in variables.items() if value is not None}
+    variables = {name: getattr(layer, _attribute(layer, name), None) for name in spec.weights}
+    found = {name: np.asarray(value) for name, value in variables.items() if value is not None}
+    if len(found) != len(layer.weights):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} ({type(layer).__name__}) has {len(layer.weights)} weights; expected "
+            f"{len(found)}: {', '.join(found)}"
+        )
+    return found
+
+
+def _attribute(layer: Any, name: str) -> str:
+    """Keras 3 calls the weights of a depthwise convolution "kernel", Keras 2 "depthwise_kernel"."""
+    return "kernel" if name == "depthwise_kernel" and not hasattr(layer, name) else name
