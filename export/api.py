@@ -81,7 +81,7 @@ def to_c(
     resolved = resolve(target)
     folder = Path(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
-    data = load_tflite(model, representative_data)
+    data = to_tflite(model, representative_data=representative_data)
     schedule = plan_network(run_passes(read_tflite(data)))
     project = emit_project(schedule, name)
     manifest = _manifest(schedule, project, name, resolved)
@@ -110,7 +110,7 @@ def check_name(name: str) -> None:
         )
 
 
-def load_tflite(model: Any, representative_data: Any = None) -> bytes:
+def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
     """The int8 TFLite model of whatever `to_c` accepts.
 
     Args:
@@ -139,9 +139,9 @@ def load_tflite(model: Any, representative_data: Any = None) -> bytes:
                     "its bytes, or a Keras model"
                 ) from error
         return bytes(model)
-    from .frontend.keras import to_tflite  # noqa: PLC0415 - TensorFlow is loaded only where a Keras model needs it
+    from .frontend.keras import to_tflite as convert  # noqa: PLC0415 - TensorFlow is loaded only where it is needed
 
-    return to_tflite(model, representative_data)
+    return convert(model, representative_data)
 
 
 def _manifest(schedule: Schedule, project: Project, name: str, target: Target) -> dict[str, Any]:

@@ -264,14 +264,16 @@ static inline int32_t ka_clamp(int32_t x, int32_t low, int32_t high)
                                         type##_t zero_point)                                                          \
     {                                                                                                                 \
         int y, i;                                                                                                     \
-        for (i = 0; i < top * row + left; i++)                                                                        \
+        for (i = 0; i < top * row; i++)                                                                               \
             *at++ = zero_point;                                                                                       \
         for (y = top; y < rows - bottom; y++) {                                                                       \
+            for (i = 0; i < left; i++)                                                                                \
+                *at++ = zero_point;                                                                                   \
             at += row - left - right;                                                                                 \
-            for (i = 0; i < right + left; i++)                                                                        \
+            for (i = 0; i < right; i++)                                                                               \
                 *at++ = zero_point;                                                                                   \
         }                                                                                                             \
-        for (i = left; i < bottom * row; i++)                                                                         \
+        for (i = 0; i < bottom * row; i++)                                                                            \
             *at++ = zero_point;                                                                                       \
     }
 KA_BORDER(int8)

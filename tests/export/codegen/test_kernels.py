@@ -33,7 +33,7 @@ def convolutions(draw: st.DrawFn) -> bytes:
     weights = rng.integers(-127, 128, (filters, *kernel, channels)).astype(np.int8)
     weights[rng.random(weights.shape) < draw(st.sampled_from([0.0, 0.3, 0.8, 1.0]))] = 0
     scales = rng.uniform(0.001, 0.03, filters).tolist() if per_channel else [0.01]
-    bias = rng.integers(-3000, 3000, filters).astype(np.int32) if draw(st.booleans()) else None
+    bias = rng.integers(-3000, 3000, filters).astype(np.int32)
     y = builder.conv(
         x,
         weights,
