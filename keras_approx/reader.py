@@ -37,6 +37,7 @@ def read_model(model: Any) -> Graph:
         UnsupportedLayerError: If a layer or one of its settings is not supported.
     """
     found = calls(model)
+    _check_name("model", model.name)
     names: dict[int, str] = {}
     nodes: list[Node] = []
     for call in found:
@@ -60,7 +61,7 @@ def _reject_shared_weights(found: list[Call]) -> None:
 
 def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
     layer = call.layer
-    _check_name(layer.name)
+    _check_name("layer", layer.name)
     name = unique_name(layer.name, taken)
     if isinstance(layer, QuantizeActivation):
         config = {"layer": layer.name, "range": layer.get_range(), "fixed_range": layer.fixed_range}
@@ -68,6 +69,11 @@ def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
     if isinstance(layer, QuantizedWrapper):
         return _wrapped_node(layer, name, inputs, call.shape)
     spec = _spec(layer)
+    if type(layer).__name__ == "Dense" and len(call.shape) != 1:
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} (Dense) gives an output of shape {call.shape}; supported: one vector a "
+            "sample; use Flatten before it, or a 1x1 Conv2D instead"
+        )
     return Node(name, type(layer).__name__, inputs, call.shape, _config(layer, spec), _weights(layer, spec))
 
 
@@ -85,11 +91,11 @@ def _wrapped_node(
     return Node(name, type(layer).__name__, inputs, shape, config, weights)
 
 
-def _check_name(name: str) -> None:
+def _check_name(what: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UnsupportedLayerError(
-            f"layer name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
-            "'/', the first a letter or digit; rename the layer"
+            f"{what} name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
+            f"'/', the first a letter or digit, without '..'; rename the {what}"
         )
 
 

@@ -1,0 +1,221 @@
+"""wrap gives the same predictions, strip a plain model, and both refuse what they cannot do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras as keras3
+import numpy as np
+import pytest
+
+import keras_approx
+from keras_approx.compat import keras
+from keras_approx.errors import (
+    NotWrappedError,
+    OptionError,
+    UnsupportedLayerError,
+    UnsupportedModelError,
+)
+from keras_approx.skip_wrapper import skip_wrappers
+from tests.keras_approx import models
+
+layers = keras.layers
+
+
+@pytest.mark.parametrize("make", [models.small, models.every_layer])
+def test_wrapped_model_predicts_bit_for_bit_what_the_original_does(make: Any) -> None:
+    model = make()
+    x = models.inputs(model)
+    wrapped = keras_approx.wrap(model)
+    assert np.array_equal(model.predict(x, verbose=0), wrapped.predict(x, verbose=0))
+    assert np.array_equal(model(x), wrapped(x))
+
+
+@pytest.mark.parametrize("make", [models.small, models.every_layer])
+def test_keras_3_model_is_rebuilt(make: Any) -> None:
+    model = make(keras3)
+    x = models.inputs(model)
+    wrapped = keras_approx.wrap(model)
+    assert isinstance(wrapped, keras.Model)
+    # Keras 3 computes batch normalization with other operations, so that roundings differ.
+    np.testing.assert_allclose(np.asarray(model(x)), wrapped(x), rtol=1e-4, atol=1e-6)
+    assert np.asarray(model(x)).std() > 0.01
+
+
+def test_wrapping_leaves_the_original_alone() -> None:
+    model = models.small()
+    before = model.get_weights()
+    wrapped = keras_approx.wrap(model)
+    models.randomize(wrapped, seed=9)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_training_the_wrapped_model_is_training_the_original() -> None:
+    model = models.small()
+    wrapped = keras_approx.wrap(model)
+    for each in (model, wrapped):
+        each.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        each.fit(models.inputs(model), models.labels(), batch_size=16, shuffle=False, verbose=0)
+    x = models.inputs(model, seed=5)
+    assert np.array_equal(model.predict(x, verbose=0), wrapped.predict(x, verbose=0))
+
+
+def test_regularizers_and_frozen_layers_are_carried_over() -> None:
+    for library in (keras, keras3):
+        model = library.Sequential(
+            [
+                library.Input((4,)),
+                library.layers.Dense(3, kernel_regularizer=library.regularizers.L2(0.5), name="a"),
+                library.layers.Dense(2, name="b"),
+            ]
+        )
+        model.layers[-1].trainable = False
+        wrapped = keras_approx.wrap(model)
+        assert [weight.name for weight in wrapped.trainable_weights] == ["a/kernel:0", "a/bias:0"]
+        expected = 0.5 * np.sum(np.square(np.asarray(model.layers[0].kernel)))
+        assert float(wrapped.losses[0]) == pytest.approx(expected)
+
+
+def test_layer_without_weights_may_be_called_twice() -> None:
+    image = keras.Input((4, 4, 2))
+    relu = layers.ReLU()
+    x = relu(layers.Conv2D(2, 3)(relu(layers.Conv2D(3, 1)(image))))
+    model = models.randomize(keras.Model(image, x))
+    x = models.inputs(model)
+    assert np.array_equal(model(x), keras_approx.wrap(model)(x))
+
+
+@pytest.mark.parametrize("make", [models.small, models.every_layer])
+def test_strip_gives_plain_layers_with_skipped_weights_exactly_zero(make: Any) -> None:
+    wrapped = keras_approx.wrap(make())
+    masks = models.random_masks(wrapped)
+    keras_approx.set_masks(wrapped, masks)
+    stripped = keras_approx.strip(wrapped)
+    x = models.inputs(wrapped)
+    assert np.array_equal(wrapped(x), stripped(x))
+    assert all(type(layer).__module__.startswith("tf_keras.") for layer in stripped.layers)
+    for name, mask in masks.items():
+        kernel = stripped.get_layer(name).kernel.numpy()
+        original = next(layer for layer in skip_wrappers(wrapped) if layer.name == name).kernel.numpy()
+        assert np.array_equal(kernel, np.where(mask, original, 0))
+
+
+def test_clone_keeps_options() -> None:
+    wrapped = keras_approx.wrap(models.small(), skipped_gradient="straight_through", compensate=True)
+    clone = keras.models.clone_model(wrapped)
+    for layer in skip_wrappers(clone):
+        assert (layer.skipped_gradient, layer.compensate) == ("straight_through", True)
+    clone.set_weights(wrapped.get_weights())
+    x = models.inputs(wrapped)
+    assert np.array_equal(wrapped(x), clone(x))
+
+
+def _functional(*chain: Any, shape: tuple[int | None, ...] = (8, 8, 2)) -> Any:
+    image = tensor = keras.Input(shape)
+    for layer in chain:
+        tensor = layer(tensor)
+    return keras.Model(image, tensor)
+
+
+def _shared() -> Any:
+    image = keras.Input((4, 4, 2))
+    conv = layers.Conv2D(2, 1)
+    return keras.Model(image, conv(conv(image)))
+
+
+def _two_inputs() -> Any:
+    a, b = keras.Input((4,)), keras.Input((4,))
+    return keras.Model([a, b], layers.Dense(2)(layers.Add()([a, b])))
+
+
+def _two_outputs() -> Any:
+    a = keras.Input((4,))
+    return keras.Model(a, [layers.Dense(2)(a), layers.Dense(3)(a)])
+
+
+class _Subclassed(keras.Model):
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+class Conv2D(keras.layers.Conv2D):
+    """Has the name of a supported layer, and is none."""
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: 3, "expected a Keras model, got builtins.int"),
+        (_Subclassed, "subclass"),
+        (lambda: keras.Sequential([layers.Dense(2)]), "no input shape"),
+        (lambda: _functional(layers.Conv2D(2, 3), shape=(None, None, 3)), "must be fixed"),
+        (_two_inputs, "has 2 and 1"),
+        (_two_outputs, "has 1 and 2"),
+        (_shared, "called more than once"),
+        (lambda: _functional(layers.ReLU()), "nothing to skip"),
+        (lambda: keras_approx.wrap(models.small()), "wrapped already"),
+    ],
+)
+def test_unsupported_models(make: Any, says: str) -> None:
+    with pytest.raises(UnsupportedModelError, match=says):
+        keras_approx.wrap(make())
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (layers.LayerNormalization(), "LayerNormalization, which is not supported"),
+        (layers.Lambda(lambda x: x), "Lambda, which is not supported"),
+        (Conv2D(2, 3), "which is not supported"),
+        (layers.Conv2D(2, 3, groups=2), "groups=2"),
+        (layers.Conv2D(2, 3, activation="tanh"), "activation 'tanh'"),
+        (layers.Activation(lambda x: x), "activation '<lambda>'"),
+        (layers.ReLU(negative_slope=0.1), "negative_slope"),
+        (layers.ReLU(max_value=2), "max_value"),
+        (layers.Softmax(axis=1), "axis 1"),
+        (layers.BatchNormalization(axis=1), "axis"),
+        (layers.Conv2D(2, 3, dtype="mixed_float16"), "float16"),
+        (layers.MaxPooling2D(data_format="channels_first"), "channels_first"),
+        (layers.Dense(3), r"shape \(8, 8, 3\); supported: one vector"),
+    ],
+)
+def test_unsupported_layers(layer: Any, says: str) -> None:
+    with pytest.raises(UnsupportedLayerError, match=says):
+        keras_approx.wrap(_functional(layer, layers.Flatten(), layers.Dense(2)))
+
+
+@pytest.mark.parametrize("library", [keras, keras3])
+def test_operations_that_are_not_layers(library: Any) -> None:
+    image = library.Input((4,))
+    model = library.Model(image, library.layers.Dense(2)(image + 1.0))
+    with pytest.raises(UnsupportedLayerError, match="is not a layer"):
+        keras_approx.wrap(model)
+
+
+def test_keras_3_subclass() -> None:
+    class Subclassed(keras3.Model):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    with pytest.raises(UnsupportedModelError, match="subclass"):
+        keras_approx.wrap(Subclassed())
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 300, "größe", '"); system("'])
+def test_names_that_nothing_may_carry(name: str) -> None:
+    image = keras3.Input((3,))
+    model = keras3.Model(image, keras3.layers.Dense(2, name=name)(image))
+    with pytest.raises(UnsupportedLayerError, match="rename the layer"):
+        keras_approx.wrap(model)
+    model = keras3.Model(image, keras3.layers.Dense(2)(image), name=name)
+    with pytest.raises(UnsupportedLayerError, match="rename the model"):
+        keras_approx.wrap(model)
+
+
+def test_options() -> None:
+    with pytest.raises(OptionError, match="skipped_gradient must be one of"):
+        keras_approx.wrap(models.small(), skipped_gradient="none")
+    with pytest.raises(NotWrappedError, match="wrap"):
+        keras_approx.strip(models.small())
+    with pytest.raises(NotWrappedError, match="int"):
+        keras_approx.strip(3)
