@@ -11,14 +11,13 @@ import numpy as np
 from keras_approx.calibration import calibrate
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
-from keras_approx.masks import fraction_masks, group_size, kept_fraction, threshold_mask
+from keras_approx.masks import SCOPES, fraction_masks, group_size, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Schedule
 from keras_approx.significance import Metric, get_metric, significance
 from keras_approx.skip_wrapper import SkipWrapper, get_masks, set_masks, skip_wrappers
 from keras_approx.summaries import format_table, mask_positions, summarize
 
 SELECTIONS = ("fraction", "threshold")
-SCOPES = ("global", "layer")
 
 
 class UpdateSkipMasks(keras.callbacks.Callback):
@@ -34,7 +33,9 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         select: What the schedule gives: "fraction" or "threshold".
         significance: Name of a metric, or a function; see keras_approx.significance.
         granularity: "pair" or "operand"; see keras_approx.masks.
-        scope: "global": one ranking, or threshold, for all layers. "layer": the fraction of each layer.
+        scope: "global": one ranking of all layers. "layer": the fraction of each layer. Not for thresholds.
+        cost_exponent: How much the cost of a weight counts against it in a global ranking; see
+            masks.fraction_masks.
         frequency: Steps between updates.
         exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
         data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate
@@ -56,6 +57,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         significance: str | Metric = "energy",
         granularity: str = "pair",
         scope: str = "global",
+        cost_exponent: float = 0.5,
         frequency: int = 50,
         exempt: Sequence[str] = (),
         data: Any = None,
@@ -75,6 +77,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         self.metric = get_metric(significance)
         self.granularity = granularity
         self.scope = scope
+        self.cost_exponent = cost_exponent
         self.frequency = frequency
         self.exempt = tuple(exempt)
         self.data = data
@@ -96,9 +99,12 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         step = self._step()
         self._check_start(step)
         self._updated_at = self._update_step(step - 1) if step else None
+        self._update_if_due(step)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        step = self._step()
+        self._update_if_due(self._step())
+
+    def _update_if_due(self, step: int) -> None:
         due = self._update_step(step)
         if due != self._updated_at:
             self.update(self.schedule(step))
@@ -127,7 +133,14 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         if self.select == "threshold":
             return {name: threshold_mask(values, value, self.granularity) for name, values in found.items()}
         positions = mask_positions(self.model)
-        return fraction_masks(found, positions, value, granularity=self.granularity, scope=self.scope)
+        return fraction_masks(
+            found,
+            positions,
+            value,
+            granularity=self.granularity,
+            scope=self.scope,
+            cost_exponent=self.cost_exponent,
+        )
 
     def _is_exempt(self, layer: SkipWrapper) -> bool:
         return any(fnmatchcase(layer.name, pattern) for pattern in self.exempt)

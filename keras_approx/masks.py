@@ -21,6 +21,7 @@ import numpy as np
 from keras_approx.errors import MaskError, OptionError
 
 GROUP_SIZES: Mapping[str, int] = {"operand": 1, "pair": 2}
+SCOPES = ("global", "layer")
 
 
 def group_size(granularity: str) -> int:
@@ -61,13 +62,14 @@ def fraction_masks(
     *,
     granularity: str = "pair",
     scope: str = "global",
+    cost_exponent: float = 0.5,
 ) -> dict[str, np.ndarray]:
-    """Keeps the groups of most significance per instruction that make up at most a fraction of the products.
+    """Keeps the most significant groups that make up at most a fraction of the products.
 
-    A group takes an instruction at each position of its layer's output, so its significance is divided by their
-    number: otherwise layers that cost little, such as dense ones, would lose nearly everything to save nothing.
-    Groups are taken from the top down until the next one would exceed the fraction; equal ones in layer and
-    kernel order.
+    A group takes an instruction at each position of its layer's output. Groups are ranked by significance /
+    positions^cost_exponent: otherwise layers that cost little, such as dense ones, would lose nearly
+    everything to save nothing. They are taken from the first down until the next one would exceed the
+    fraction; equal ones in layer and kernel order.
 
     Args:
         significance: By layer name.
@@ -75,6 +77,8 @@ def fraction_masks(
         fraction: Of products to keep, 0 to 1.
         granularity: "operand" or "pair".
         scope: "global": one ranking of all layers' groups. "layer": the fraction of each layer.
+        cost_exponent: 0 ranks by significance alone, which empties wide late layers, 1 by significance per
+            instruction, which empties early ones.
 
     Returns:
         Masks by layer name.
@@ -84,14 +88,15 @@ def fraction_masks(
     """
     if not 0 <= fraction <= 1:
         raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {fraction}")
-    if scope == "layer":
-        return {
-            name: _fraction_masks({name: values}, positions, fraction, granularity)[name]
-            for name, values in significance.items()
-        }
+    if scope not in SCOPES:
+        raise OptionError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
+    ranks = {name: values / positions[name] ** cost_exponent for name, values in significance.items()}
     if scope == "global":
-        return _fraction_masks(significance, positions, fraction, granularity)
-    raise OptionError(f"scope must be 'global' or 'layer', got {scope!r}")
+        return _fraction_masks(ranks, positions, fraction, granularity)
+    return {
+        name: _fraction_masks({name: values}, positions, fraction, granularity)[name]
+        for name, values in ranks.items()
+    }
 
 
 def _fraction_masks(
@@ -101,7 +106,7 @@ def _fraction_masks(
         return {}
     ranks, products = [], []
     for name, values in significance.items():
-        ranks.append(group_sums(values, granularity).ravel() / positions[name])
+        ranks.append(group_sums(values, granularity).ravel())
         products.append(group_sums(np.full(values.shape, positions[name], np.int64), granularity).ravel())
     order = np.argsort(-np.concatenate(ranks), kind="stable")
     total = np.cumsum(np.concatenate(products)[order])
@@ -140,9 +145,11 @@ def load_masks(path: str | Path) -> dict[str, np.ndarray]:
     """
     with open(path, "rb") as file:
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                masks = {name: archive[name] for name in archive.files}
-        except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds one array without a name")
+            masks = {name: archive[name] for name in archive.files}
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise MaskError(
                 f"{path} is not an .npz file of masks, as save_masks writes it: {error}"
             ) from error

@@ -1,0 +1,155 @@
+"""Masks keep what they should, in whole pairs, within their fraction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_approx.errors import MaskError, OptionError
+from keras_approx.masks import (
+    fraction_masks,
+    group_sums,
+    kept_fraction,
+    load_masks,
+    save_masks,
+    spread,
+    threshold_mask,
+)
+
+shapes = st.one_of(
+    st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 4)),
+    st.tuples(st.integers(1, 7), st.integers(1, 4)),
+)
+granularities = st.sampled_from(["operand", "pair"])
+
+
+def _values(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape).astype(np.float32)
+
+
+def test_pairs_are_neighbouring_input_channels_and_the_last_odd_one_is_alone() -> None:
+    values = np.array([[1, 10], [2, 20], [3, 30]])
+    assert np.array_equal(group_sums(values, "pair"), [[3, 30], [3, 30]])
+    assert np.array_equal(spread(np.array([[5, 6], [7, 8]]), 3, "pair"), [[5, 6], [5, 6], [7, 8]])
+    assert np.array_equal(group_sums(values, "operand"), values)
+
+
+@given(shapes)
+def test_pairs_never_cross_kernel_positions(shape: tuple[int, ...]) -> None:
+    index = np.arange(np.prod(shape)).reshape(shape)
+    sums = group_sums(index, "pair")
+    for where in np.ndindex(sums.shape):
+        channels = index[(*where[:-2], slice(2 * where[-2], 2 * where[-2] + 2), where[-1])]
+        assert sums[where] == channels.sum()
+
+
+@given(shapes, st.floats(0, 2), granularities)
+def test_threshold_keeps_whole_groups_at_or_above_it(
+    shape: tuple[int, ...], threshold: float, granularity: str
+) -> None:
+    values = _values(shape)
+    mask = threshold_mask(values, threshold, granularity)
+    assert mask.shape == shape
+    kept = spread(group_sums(mask, granularity), shape[-2], granularity) > 0
+    assert np.array_equal(mask, kept)
+    sums = spread(group_sums(values, granularity), shape[-2], granularity)
+    assert np.array_equal(mask, sums >= threshold)
+
+
+@given(shapes, shapes, st.floats(0, 1), granularities, st.floats(0, 1))
+def test_fraction_is_met_as_closely_as_groups_allow(
+    first: tuple[int, ...], second: tuple[int, ...], fraction: float, granularity: str, cost_exponent: float
+) -> None:
+    significance = {"a": _values(first), "b": _values(second, seed=1)}
+    positions = {"a": 9, "b": 1}
+    masks = fraction_masks(
+        significance, positions, fraction, granularity=granularity, cost_exponent=cost_exponent
+    )
+    total = sum(values.size * positions[name] for name, values in significance.items())
+    largest = 2 * 9
+    kept = kept_fraction(masks, positions) * total
+    assert kept <= fraction * total + 0.5
+    assert kept > fraction * total - largest - 0.5 or fraction == 1
+    if fraction == 1:
+        assert kept == pytest.approx(total)
+    ranks = {
+        name: group_sums(values / positions[name] ** cost_exponent, granularity)
+        for name, values in significance.items()
+    }
+    chosen = {name: group_sums(masks[name], granularity) > 0 for name in masks}
+    lowest = min((ranks[name][chosen[name]].min(initial=np.inf) for name in masks), default=np.inf)
+    highest = max(ranks[name][~chosen[name]].max(initial=0) for name in masks)
+    assert lowest >= highest
+
+
+@given(shapes, st.integers(0, 100))
+def test_more_is_a_superset_of_less(shape: tuple[int, ...], percent: int) -> None:
+    significance = {"a": _values(shape)}
+    less = fraction_masks(significance, {"a": 4}, percent / 200)["a"]
+    more = fraction_masks(significance, {"a": 4}, percent / 100)["a"]
+    assert np.all(more | ~less)
+
+
+def test_layer_scope_gives_every_layer_its_fraction() -> None:
+    significance = {"a": _values((4, 10)), "b": 100 * _values((8, 10))}
+    masks = fraction_masks(significance, {"a": 1, "b": 1}, 0.5, scope="layer")
+    assert {name: mask.mean() for name, mask in masks.items()} == {"a": 0.5, "b": 0.5}
+
+
+def test_equal_groups_are_kept_in_order() -> None:
+    mask = fraction_masks({"a": np.ones((4, 2))}, {"a": 1}, 0.5)["a"]
+    assert np.array_equal(mask, [[True, True], [True, True], [False, False], [False, False]])
+
+
+def test_cost_exponent_decides_between_cheap_and_dear_layers() -> None:
+    significance = {"cheap": np.full((2, 2), 0.1), "dear": np.full((2, 2), 0.5)}
+    positions = {"cheap": 1, "dear": 100}
+    by_significance = fraction_masks(significance, positions, 0.5, granularity="operand", cost_exponent=0)
+    assert not by_significance["cheap"].any()
+    by_price = fraction_masks(significance, positions, 0.5, granularity="operand", cost_exponent=1)
+    assert by_price["cheap"].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fraction": 1.5}, "between 0 and 1"),
+        ({"fraction": float("nan")}, "between 0 and 1"),
+        ({"granularity": "triple"}, "granularity must be one of operand, pair"),
+        ({"scope": "network"}, "scope must be one of"),
+    ],
+)
+def test_options_that_do_not_exist(options: dict, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        fraction_masks({"a": np.ones((2, 2))}, {"a": 1}, **{"fraction": 0.5, **options})
+
+
+def test_no_layers_no_masks() -> None:
+    assert fraction_masks({}, {}, 0.5) == {}
+
+
+def test_masks_survive_a_file(tmp_path: Path) -> None:
+    masks = {"conv/../x": _values((3, 3, 5, 2)) > 0.5, "dense": _values((7, 3)) > 0.5}
+    path = tmp_path / "masks"
+    save_masks(path, masks)
+    loaded = load_masks(path)
+    assert list(loaded) == list(masks)
+    assert all(np.array_equal(masks[name], loaded[name]) for name in masks)
+    assert [file.name for file in tmp_path.iterdir()] == ["masks"]
+
+
+def test_files_that_are_no_masks(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no archive")
+    np.save(tmp_path / "array.npy", np.ones(3))
+    np.savez(tmp_path / "floats.npz", a=np.ones(3))
+    np.savez(tmp_path / "objects.npz", a=np.array([{}]))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "floats.npz").read_bytes()[:60])
+    for name in ("text", "array.npy", "floats.npz", "objects.npz", "cut.npz"):
+        with pytest.raises(MaskError, match=name):
+            load_masks(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        load_masks(tmp_path / "missing")
