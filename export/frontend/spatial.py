@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from export.errors import ModelFormatError, UnsupportedModelError
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.ir.fixed_point import INT32_MAX, mean_parameters
+from export.ir.graph import Graph
 from export.ir.ops import AveragePool2D, Concatenation, MaxPool2D, Mean, Op, Pad, Padding, Reshape
 
 from .activation import fused_clamp
@@ -46,7 +48,11 @@ def mean(state: Lowering, op: RawOperator) -> Op:
         )
     keep = bool(state.option(op, "ReducerOptions", "KeepDims"))
     output = state.define(op, (1, 1, 1, x.shape[3]) if keep else (1, x.shape[3]))
-    return Mean((source,), output, keep)
+    lowered = Mean((source,), output, keep)
+    parameters = mean_parameters(Graph(tuple(state.tensors), (), source, output), lowered)
+    if parameters.multiplier[1] > 0 and (parameters.count * 255) << parameters.multiplier[1] > INT32_MAX:
+        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
+    return lowered
 
 
 def pad(state: Lowering, op: RawOperator) -> Op:

@@ -37,11 +37,6 @@ def quantize_multiplier(real: float) -> Multiplier:
     return (mult, shift) if shift >= -31 else (0, 0)
 
 
-def wrap_int32(x: Ints) -> Ints:
-    """Two's complement wrap to 32 bits, as C arithmetic on the kernels' int32 does on every known machine."""
-    return x.astype(np.int32).astype(np.int64)
-
-
 def saturate_int32(x: Ints) -> Ints:
     return np.clip(x, INT32_MIN, INT32_MAX)
 
@@ -64,16 +59,19 @@ def rounding_shift_right(x: Ints, exponent: Ints | int) -> Ints:
 def multiply_two_roundings(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
     """Scales x by mult * 2^(shift - 31), rounded after the multiply and again after the shift.
 
-    What every kernel but FULLY_CONNECTED does. A left shift acts first and wraps at 32 bits.
+    What every kernel but FULLY_CONNECTED does. A left shift acts first; its result must fit in 32 bits.
     """
     left, right = np.maximum(shift, 0), np.maximum(np.negative(shift), 0)
-    return rounding_shift_right(doubling_high_multiply(wrap_int32(x << left), mult), right)
+    return rounding_shift_right(doubling_high_multiply(x << left, mult), right)
 
 
 def multiply_one_rounding(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
-    """Scales x by mult * 2^(shift - 31), rounded once, ties up: FULLY_CONNECTED's requantization."""
+    """Scales x by mult * 2^(shift - 31), rounded once, ties up: FULLY_CONNECTED's requantization.
+
+    The result must fit in 32 bits.
+    """
     total = np.int64(31) - np.asarray(shift, np.int64)
-    return wrap_int32((x * np.int64(mult) + (np.int64(1) << (total - 1))) >> total)
+    return (x * np.int64(mult) + (np.int64(1) << (total - 1))) >> total
 
 
 def conv_multipliers(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> list[Multiplier]:

@@ -23,7 +23,6 @@ from .fixed_point import (
     quantize_multiplier,
     rounding_shift_right,
     saturate_int32,
-    wrap_int32,
 )
 from .graph import Graph
 from .ops import Softmax
@@ -73,7 +72,7 @@ def exp_table(graph: Graph, op: Softmax) -> tuple[int, ...]:
     farthest = math.floor(((1 << INTEGER_BITS) - 1) * (1 << _FRACTION_BITS) / (1 << shift))
     difference = -np.arange(256, dtype=np.int64)
     counted = -difference <= farthest
-    scaled = doubling_high_multiply(wrap_int32(np.where(counted, difference, 0) << shift), mult)
+    scaled = doubling_high_multiply(np.where(counted, difference, 0) << shift, mult)
     return tuple(np.where(counted, exp_on_negative_values(scaled), 0).tolist())
 
 

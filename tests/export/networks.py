@@ -27,12 +27,19 @@ def random_weights(rng: np.random.Generator, shape: Sequence[int], zeros: float 
 
 
 class Layers:
-    """Adds layers with random weights and scales that keep their outputs within int8."""
+    """Adds layers with random weights, and scales that spread their outputs over int8.
 
-    def __init__(self, rng: np.random.Generator, zeros: float = 0.0) -> None:
+    Args:
+        rng: source of everything random.
+        zeros: fraction of the weights that is exactly zero.
+        contrast: factor on the multipliers; far above 1 outputs saturate, far below they vanish.
+    """
+
+    def __init__(self, rng: np.random.Generator, zeros: float = 0.0, contrast: float = 1.0) -> None:
         self.builder = ModelBuilder()
         self._rng = rng
         self._zeros = zeros
+        self._contrast = contrast
 
     def input(self, shape: Sequence[int]) -> Value:
         return self.builder.tensor((1, *shape), self._scale(), self.zero_point())
@@ -50,7 +57,7 @@ class Layers:
         total = 40 * 73 * (terms * (1 - self._zeros)) ** 0.5 + 1  # what an accumulator typically holds
         scale = float(np.float32(10 ** self._rng.uniform(-2.5, -0.5)))
         spread = self._rng.uniform(0.3, 1.0, channels if per_channel else 1)
-        scales = [float(np.float32(s)) for s in scale * 60 / (x.scale * total) * spread]
+        scales = [float(np.float32(s)) for s in scale * 60 * self._contrast / (x.scale * total) * spread]
         bias = self._rng.integers(-int(total), int(total), channels, endpoint=True)
         return scales, scale, bias.astype(np.int32)
 
@@ -144,18 +151,18 @@ class Layers:
         return self.builder.pool(kind, x, kernel, stride or kernel, padding=padding, activation=activation)
 
     def add(self, x: Value, y: Value, activation: str = "none") -> Value:
-        scale = float(np.float32((x.scale + y.scale) * self._rng.uniform(0.3, 1.2)))
+        scale = float(np.float32((x.scale + y.scale) * self._rng.uniform(0.3, 1.2) / self._contrast))
         return self.builder.add(x, y, scale, self.zero_point(), activation=activation)
 
     def mean(self, x: Value, keep_dims: bool = False) -> Value:
-        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 1.5)))
+        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 1.5) / self._contrast))
         return self.builder.mean(x, scale, self.zero_point(), keep_dims=keep_dims)
 
     def elementwise(self, x: Value, name: str) -> Value:
         """RELU, RELU6, RELU_N1_TO_1, QUANTIZE with a scale of its own, or LOGISTIC."""
         if name == "LOGISTIC":
             return self.builder.elementwise(name, x, 1 / 256, -128)
-        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 2.0)))
+        scale = float(np.float32(x.scale * self._rng.uniform(0.3, 2.0) / self._contrast))
         return self.builder.elementwise(name, x, scale, self.zero_point())
 
     def like(self, x: Value, y: Value) -> Value:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.fixed_point import Ints, conv_multipliers, multiply_two_roundings, wrap_int32
+from export.ir.fixed_point import Ints, conv_multipliers, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D
 
@@ -45,5 +45,5 @@ def _requantize(graph: Graph, op: Conv2D | DepthwiseConv2D, total: Ints) -> NDAr
     if op.bias is not None:
         total = total + graph.constant(op.bias)
     mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
-    out = multiply_two_roundings(wrap_int32(total), mult, shift) + graph.tensors[op.output].quant.zero_point
+    out = multiply_two_roundings(total, mult, shift) + graph.tensors[op.output].quant.zero_point
     return np.clip(out, *op.clamp).astype(np.int8)

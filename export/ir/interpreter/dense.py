@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.fixed_point import conv_multipliers, multiply_one_rounding, wrap_int32
+from export.ir.fixed_point import conv_multipliers, multiply_one_rounding
 from export.ir.graph import Graph
 from export.ir.ops import FullyConnected
 
@@ -21,5 +21,5 @@ def fully_connected(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> ND
     if op.bias is not None:
         total = total + graph.constant(op.bias)
     mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
-    out = multiply_one_rounding(wrap_int32(total), mult, shift) + target.quant.zero_point
+    out = multiply_one_rounding(total, mult, shift) + target.quant.zero_point
     return np.clip(out, *op.clamp).astype(np.int8).reshape(len(x), *target.shape[1:])
