@@ -51,8 +51,13 @@ def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     return outputs
 
 
-def make_interpreter(tflite: bytes) -> Any:
-    """A `tf.lite.Interpreter` with the reference kernels; tensors are not allocated yet."""
+def make_interpreter(tflite: bytes, *, keep_activations: bool = False) -> Any:
+    """A `tf.lite.Interpreter` with the reference kernels; tensors are not allocated yet.
+
+    Args:
+        tflite: content of a `.tflite` file.
+        keep_activations: lets every tensor be read after a run, not only the output.
+    """
     import tensorflow as tf  # noqa: PLC0415 (slow to import)
 
     with warnings.catch_warnings():
@@ -60,6 +65,7 @@ def make_interpreter(tflite: bytes) -> Any:
         return tf.lite.Interpreter(
             model_content=tflite,
             experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+            experimental_preserve_all_tensors=keep_activations,
         )
 
 
