@@ -52,7 +52,9 @@ def ctype(layout: Layout) -> str:
 
 def open_input(layout: Layout, number: int = 0) -> str:
     """Declares a typed pointer `x<number>` to the first pixel inside the border."""
-    return f"const {ctype(layout)} *x{number} = (const {ctype(layout)} *)in{number} + {layout.offset(0, 0)};\n"
+    return (
+        f"const {ctype(layout)} *x{number} = (const {ctype(layout)} *)in{number} + {layout.offset(0, 0)};\n"
+    )
 
 
 def open_output(layout: Layout) -> str:

@@ -37,4 +37,6 @@ def table(ctype: str, name: str, values: Sequence[int], *, hexadecimal: bool = F
 
 def indent(text: str, levels: int = 1) -> str:
     """Indents non-empty lines by four spaces a level."""
-    return "".join("    " * levels + line if line.strip() else line for line in text.splitlines(keepends=True))
+    return "".join(
+        "    " * levels + line if line.strip() else line for line in text.splitlines(keepends=True)
+    )

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from .body import Operand, schedule_body
 from .machine import NEAR, Step, move, step
-from .program import COUNT, OUTER, Finish, Geometry, accumulator, write_program
+from .plan import Call, Kernel, Plan, Pointer
+from .program import COUNT, OUTER, WORD, Finish, Geometry, accumulator, write_program
 from .requantize import Requantization
 
 LOOP_BODY_PAIRS = 24  # input pairs x kernel columns that the loop variant unrolls
@@ -33,6 +34,8 @@ class ConvProblem:
         requantization: one a channel.
         tap_y: bytes from one kernel row's inputs to the next one's.
         tap_x: bytes from one kernel column's inputs to the next one's.
+        source: byte offset of the first position's first input in its buffer.
+        target: byte offset of the first position's first output in its buffer.
     """
 
     geometry: Geometry
@@ -41,40 +44,8 @@ class ConvProblem:
     requantization: tuple[Requantization, ...]
     tap_y: int
     tap_x: int
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel's steps, and the channels of a block it computes."""
-
-    steps: tuple[Step, ...]
-    channels: int
-
-
-@dataclass(frozen=True)
-class Call:
-    """One run of a kernel over all positions: which kernel, its constants, and its first output channel."""
-
-    kernel: int
-    stream: int
-    channel: int
-
-
-@dataclass(frozen=True)
-class ConvPlan:
-    """What the emitter writes for a layer.
-
-    Attributes:
-        variant: "unpacked" or "loop".
-        kernels: the functions.
-        calls: in order.
-        stream: constants of all calls, uint32.
-    """
-
-    variant: str
-    kernels: tuple[Kernel, ...]
-    calls: tuple[Call, ...]
-    stream: tuple[int, ...]
+    source: int
+    target: int
 
 
 def block_channels(geometry: Geometry) -> int:
@@ -92,7 +63,7 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
     return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
 
 
-def plan_unpacked(problem: ConvProblem) -> ConvPlan:
+def plan_unpacked(problem: ConvProblem) -> Plan:
     """Plans straight-line kernels of the kept products."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
@@ -105,10 +76,10 @@ def plan_unpacked(problem: ConvProblem) -> ConvPlan:
         body = schedule_body(operands, _position_offsets(geometry), registers)
         finish = [_finish(problem.requantization[c], streamed=False) for c in channels]
         steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
-        kernels.append(Kernel(tuple(steps), len(channels)))
-        calls.append(Call(number, len(stream), channels.start))
+        kernels.append(Kernel(tuple(steps)))
+        calls.append(_call(problem, number, len(stream), channels.start))
         stream += _stream(problem, channels, body.words, streamed=False)
-    return ConvPlan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
+    return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
 
 
 def can_loop(problem: ConvProblem) -> bool:
@@ -116,7 +87,7 @@ def can_loop(problem: ConvProblem) -> bool:
     return _shared_mode(problem.requantization) is not None and _loop_reach(problem) <= NEAR
 
 
-def plan_loop(problem: ConvProblem) -> ConvPlan:
+def plan_loop(problem: ConvProblem) -> Plan:
     """Plans the shared kernel; `can_loop` must hold."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
@@ -126,17 +97,22 @@ def plan_loop(problem: ConvProblem) -> ConvPlan:
     for channels in _blocks(problem):
         if len(channels) not in by_channels:
             by_channels[len(channels)] = len(kernels)
-            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3])), len(channels)))
-        calls.append(Call(by_channels[len(channels)], len(stream), channels.start))
+            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3]))))
+        calls.append(_call(problem, by_channels[len(channels)], len(stream), channels.start))
         words = [operand.word for operand in _loop_order(pairs[channels.start : channels.stop], problem)]
         stream += _stream(problem, channels, words, streamed=True)
-    return ConvPlan("loop", tuple(kernels), tuple(calls), tuple(stream))
+    return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
 
 
 def _blocks(problem: ConvProblem) -> Iterator[range]:
     size, total = block_channels(problem.geometry), problem.weights.shape[0]
     for start in range(0, total, size):
         yield range(start, min(start + size, total))
+
+
+def _call(problem: ConvProblem, kernel: int, start: int, channel: int) -> Call:
+    target = problem.target + channel * problem.geometry.out_channel
+    return Call(kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start))
 
 
 def _registers(geometry: Geometry, channels: int) -> dict[tuple[int, int], str]:

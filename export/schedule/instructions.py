@@ -15,8 +15,10 @@ _REGISTERS: Mapping[str, int] = {
     "x1": 11,
     "w0": 12,
     "w1": 14,
+    "to": 9,
 }
-_IN, _WT, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 10, 11, 12, 14
+_IN, _WT, _TO, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 9, 10, 11, 12, 14
+_TABLE = _SPARE
 
 
 def instructions(item: Step) -> tuple[Instruction, ...]:
@@ -118,6 +120,31 @@ def _past(*_: str | int) -> tuple[Instruction, ...]:
     return (_alu(_OUT, _IN), _slot_load(_SPARE), _compare(_OUT, _SPARE), _branch())
 
 
+def _get(a: str | int, p: str | int, _: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_r(p),)),)
+
+
+def _put(a: str | int, _: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.STORE, reads=(_r(a),), address=(_TO,)),)
+
+
+def _look(a: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_TABLE, _r(a)), memory=Memory.FLASH),)
+
+
+def _divide(a: str | int, t: str | int) -> tuple[Instruction, ...]:
+    value, sign = _r(a), _r(t)
+    return (
+        _alu(sign, value),
+        _alu(value, value, sign),
+        _alu(value, value, sign),
+        _alu(value, _ADDEND, value, kind=Kind.SHIFTED),
+        _alu(value, value, _MULT, kind=Kind.MUL),
+        _alu(value, value, sign),
+        _alu(value, value, sign),
+    )
+
+
 _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "LABEL": lambda n: (),
     "X": lambda x, at: (Instruction(Kind.LOAD, writes=(_r(x),), address=(_IN,)),),
@@ -162,6 +189,20 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "GOTO": lambda label: (_branch(flags=False),),
     "LAST": lambda n: (_alu(_OUT, _IN), _slot_store(_OUT)),
     "LAST_FAR": lambda n: (*_constant(_OUT, n), _alu(_OUT, _OUT, _IN, width=16), _slot_store(_OUT)),
+    "OPEN": lambda: (_alu(_TO, 2, width=16), _alu(_TABLE, 3, width=16)),
+    "SET32": lambda a, n: _constant(_r(a), n),
+    "GET8": _get,
+    "GET16": _get,
+    "PUT8": _put,
+    "PUT16": _put,
+    "PUT32": _put,
+    "LOOK8": _look,
+    "LOOK32": _look,
+    "PLUS": lambda a, b: (_alu(_r(a), _r(a), _r(b)),),
+    "PLUS_LEFT": lambda a, b, n: (_alu(_r(a), _r(a), _r(b), kind=Kind.SHIFTED),),
+    "SIGN": lambda t, a: (_alu(_r(t), _ADDEND, _r(a), kind=Kind.SHIFTED),),
+    "SCALE_BY": lambda a, t: (_scale(a, _r(t)),),
+    "DIVIDE": _divide,
     "NEXT": _next,
     "PAST": _past,
 }

@@ -66,6 +66,12 @@ class Layout:
         return (y + self.border.top) * self.row + (x + self.border.left) * self.pixel + channel
 
 
+def flat(layout: Layout) -> Layout:
+    """A contiguous layout as one pixel of many channels."""
+    size = layout.height * layout.width * layout.channels
+    return Layout(1, 1, size, size, Padding(), layout.element)
+
+
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Height, width and channels of an activation of any rank: the last dimension is the channels."""
     inner = shape[1:]

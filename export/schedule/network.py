@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..ir.graph import Graph
 from ..ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
-from .choose import choose_plan
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
-from .problem import conv_problem, requantizations
+from .planning import plan_stage
+from .problem import requantizations
 from .stage import Buffer, Schedule, Stage
 
 _KINDS = {
@@ -79,7 +79,7 @@ def plan_network(graph: Graph) -> Schedule:
     else:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
     placed, arena_bytes = _place(stages, aliases)
-    return Schedule(graph, tuple(_with_plan(graph, stage) for stage in placed), arena_bytes)
+    return Schedule(graph, tuple(replace(stage, plan=plan_stage(graph, stage)) for stage in placed), arena_bytes)
 
 
 def _fuse_pools(graph: Graph) -> list[_Layer]:
@@ -182,11 +182,3 @@ def _place(stages: Sequence[Stage], aliases: dict[int, int]) -> tuple[list[Stage
         replace(stage, reads=tuple(placed(used) for used in stage.reads), writes=placed(stage.writes))
         for stage in stages
     ], total
-
-
-def _with_plan(graph: Graph, stage: Stage) -> Stage:
-    """Plans the kernels of a convolution or fully connected layer."""
-    if not isinstance(stage.op, Conv2D | FullyConnected):
-        return stage
-    problem = conv_problem(graph, stage.op, stage.pool, stage.reads[0].layout, stage.writes.layout)
-    return replace(stage, plan=choose_plan(problem) if problem is not None else None)

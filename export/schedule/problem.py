@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..ir.fixed_point import conv_multipliers
 from ..ir.graph import Graph
-from ..ir.ops import Conv2D, FullyConnected, MaxPool2D
+from ..ir.ops import Conv2D, FullyConnected, MaxPool2D, Padding
 from .conv import ConvProblem
 from .layout import Layout
 from .program import Geometry
@@ -34,7 +34,17 @@ def conv_problem(
         return None
     weights = _weights(graph, op)
     geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
-    return ConvProblem(geometry, weights, _folded_bias(graph, op, weights), requantization, tap_y, tap_x)
+    padding = op.padding if isinstance(op, Conv2D) else Padding()
+    return ConvProblem(
+        geometry=geometry,
+        weights=weights,
+        bias=_folded_bias(graph, op, weights),
+        requantization=requantization,
+        tap_y=tap_y,
+        tap_x=tap_x,
+        source=source.offset(-padding.top, -padding.left) * source.element_bytes,
+        target=target.offset(0, 0) * target.element_bytes,
+    )
 
 
 def requantizations(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ..ir.graph import Graph
 from ..ir.ops import MaxPool2D, Op
-from .conv import ConvPlan
 from .layout import Layout
+from .plan import Plan
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stage:
         pool: a max pool computed by the same kernels, or None.
         reads: buffers of the operator's inputs.
         writes: buffer of its output, or of the fused pool's.
-        plan: how a Conv2D or FullyConnected is computed; None means the plain C loops.
+        plan: kernels that compute it; None means plain C loops.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Stage:
     pool: MaxPool2D | None
     reads: tuple[Buffer, ...]
     writes: Buffer
-    plan: ConvPlan | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@
 #define K_ASSEMBLY 0
 #endif
 
-/* out is passed as a pointer to the first element this kernel writes. */
-typedef void ka_kernel(const void *in, const uint32_t *wt, void *out);
+/* in: operands. wt: the stream of constants, or a second operand. out: the first element to write. aux: a table. */
+typedef void ka_kernel(const void *in, const void *wt, void *out, const void *aux);
 
 #if K_ASSEMBLY
 
@@ -39,6 +39,7 @@ typedef void ka_kernel(const void *in, const uint32_t *wt, void *out);
 #define K_x1 "r11"
 #define K_w0 "r12"
 #define K_w1 "lr"
+#define K_to "r9" /* elementwise kernels hold the output pointer here, and the table's address in r11 */
 /* Stack slots: 0-15 kept maxima, then */
 #define K_out "[sp, #16]"
 #define K_last "[sp, #20]"
@@ -97,11 +98,30 @@ typedef void ka_kernel(const void *in, const uint32_t *wt, void *out);
 #define K_NEXT(label) "ldr r10, " K_last "\ncmp r0, r10\nbls.w " #label "b\n"
 #define K_PAST(n, label) "subw r10, r0, #" #n "\nldr r11, " K_last "\ncmp r10, r11\nbne.w " #label "f\n"
 
+
+#define K_OPEN() "mov r9, r2\nmov r11, r3\n"
+#define K_SET32(a, n) "movw " K_##a ", #((" #n ") & 0xffff)\nmovt " K_##a ", #(((" #n ") >> 16) & 0xffff)\n"
+#define K_GET8(a, p, at) "ldrsb " K_##a ", [" K_##p ", #" #at "]\n"
+#define K_GET16(a, p, at) "ldrsh " K_##a ", [" K_##p ", #" #at "]\n"
+#define K_PUT8(a, at) "strb " K_##a ", [r9, #" #at "]\n"
+#define K_PUT16(a, at) "strh " K_##a ", [r9, #" #at "]\n"
+#define K_PUT32(a, at) "str " K_##a ", [r9, #" #at "]\n"
+#define K_LOOK8(a) "ldrsb " K_##a ", [r11, " K_##a "]\n"
+#define K_LOOK32(a) "ldr " K_##a ", [r11, " K_##a ", lsl #2]\n"
+#define K_PLUS(a, b) "add " K_##a ", " K_##a ", " K_##b "\n"
+#define K_PLUS_LEFT(a, b, n) "add " K_##a ", " K_##a ", " K_##b ", lsl #" #n "\n"
+#define K_SIGN(t, a) "add " K_##t ", lr, " K_##a ", asr #31\n"
+#define K_SCALE_BY(a, t) "smmlar " K_##a ", " K_##a ", r12, " K_##t "\n"
+/* a = a / n, n's reciprocal 2^31 / n in w0 and n / 2 * 2 in w1, ties away from zero. */
+#define K_DIVIDE(a, t)                                                                                                \
+    "asr " K_##t ", " K_##a ", #31\neor " K_##a ", " K_##a ", " K_##t "\nsub " K_##a ", " K_##a ", " K_##t            \
+    "\nadd " K_##a ", lr, " K_##a ", lsl #1\nsmmul " K_##a ", " K_##a ", r12\neor " K_##a ", " K_##a ", " K_##t      \
+    "\nsub " K_##a ", " K_##a ", " K_##t "\n"
+
 #else /* the same in C */
 
 typedef struct {
-    const uint8_t *in, *last;
-    const uint32_t *wt;
+    const uint8_t *in, *wt, *aux, *last;
     uint8_t *out;
     uint32_t a0, a1, a2, a3, a4, a5, a6, a7, x0, x1, w0, w1;
     uint32_t keep[4];
@@ -145,6 +165,13 @@ static inline uint32_t ka_max(uint32_t a, uint32_t b)
     return (int32_t)a < (int32_t)b ? b : a;
 }
 
+static inline uint32_t ka_load16(const uint8_t *at)
+{
+    int16_t half;
+    memcpy(&half, at, sizeof half);
+    return (uint32_t)half;
+}
+
 static inline void ka_store16(uint8_t *at, uint32_t a)
 {
     uint16_t half = (uint16_t)a;
@@ -153,26 +180,29 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 
 #define K_DECLARE(name) ka_kernel name;
 #define K_BEGIN(name)                                                                                                 \
-    void name(const void *in_, const uint32_t *wt_, void *out_)                                                       \
+    void name(const void *in_, const void *wt_, void *out_, const void *aux_)                                         \
     {                                                                                                                 \
         ka_state s = {0};                                                                                             \
         s.in = (const uint8_t *)in_;                                                                                  \
-        s.wt = wt_;                                                                                                   \
-        s.out = (uint8_t *)out_;
+        s.wt = (const uint8_t *)wt_;                                                                                  \
+        s.out = (uint8_t *)out_;                                                                                      \
+        s.aux = (const uint8_t *)aux_;
 #define K_END(name) }
 #define K_LABEL(n) label_##n:
 
 #define K_X(x, at) s.x = ka_load(s.in + (at));
-#define K_LOAD1(a) s.a = *s.wt++;
+#define K_LOAD1(a) s.a = ka_load(s.wt), s.wt += 4;
 #define K_LOAD2(a, b) K_LOAD1(a) K_LOAD1(b)
 #define K_LOAD3(a, b, c) K_LOAD2(a, b) K_LOAD1(c)
 #define K_LOAD4(a, b, c, d) K_LOAD2(a, b) K_LOAD2(c, d)
 #define K_COPY(to, from) s.to = s.from;
 #define K_MAC(a, x, w) s.a = ka_smlad(s.a, s.x, s.w);
 #define K_ADD_in(n) s.in += (n);
-#define K_ADD_wt(n) s.wt += (n) / 4;
+#define K_ADD_wt(n) s.wt += (n);
+#define K_ADD_to(n) s.out += (n);
 #define K_SUB_in(n) s.in -= (n);
-#define K_SUB_wt(n) s.wt -= (n) / 4;
+#define K_SUB_wt(n) s.wt -= (n);
+#define K_SUB_to(n) s.out -= (n);
 #define K_ADD(p, n) K_ADD_##p(n)
 #define K_SUB(p, n) K_SUB_##p(n)
 #define K_ADD_FAR(p, n) K_ADD_##p(n)
@@ -207,6 +237,23 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_LAST_FAR(n) s.last = s.in + (n);
 #define K_NEXT(label) if (s.in <= s.last) goto label_##label;
 #define K_PAST(n, label) if (s.in - (n) != s.last) goto label_##label;
+
+#define K_OPEN()
+#define K_SET32(a, n) s.a = (uint32_t)(n);
+#define K_GET8(a, p, at) s.a = (uint32_t)(int8_t)s.p[at];
+#define K_GET16(a, p, at) s.a = ka_load16(s.p + (at));
+#define K_PUT8(a, at) s.out[at] = (uint8_t)s.a;
+#define K_PUT16(a, at) ka_store16(s.out + (at), s.a);
+#define K_PUT32(a, at) memcpy(s.out + (at), &s.a, 4);
+#define K_LOOK8(a) s.a = (uint32_t)(int8_t)s.aux[(int32_t)s.a];
+#define K_LOOK32(a) s.a = ka_load(s.aux + 4 * (int32_t)s.a);
+#define K_PLUS(a, b) s.a += s.b;
+#define K_PLUS_LEFT(a, b, n) s.a += s.b << (n);
+#define K_SIGN(t, a) s.t = s.w1 + ka_asr(s.a, 31);
+#define K_SCALE_BY(a, t) s.a = ka_smmla(s.a, s.w0, s.t, 0x80000000u);
+#define K_DIVIDE(a, t)                                                                                                \
+    s.t = ka_asr(s.a, 31);                                                                                            \
+    s.a = ((ka_smmla(s.w1 + (((s.a ^ s.t) - s.t) << 1), s.w0, 0, 0)) ^ s.t) - s.t;
 
 #endif /* K_ASSEMBLY */
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */

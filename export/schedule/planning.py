@@ -1,0 +1,115 @@
+"""The plan of each kind of stage; None where plain C loops have to do it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ir.fixed_point import add_parameters, multiply_two_roundings
+from ..ir.graph import Graph
+from ..ir.ops import Add, Concatenation, Conv2D, FullyConnected, Lookup, Pad, Padding
+from .choose import choose_plan
+from .elementwise import plan_add, plan_border, plan_copy, plan_lookup
+from .layout import Layout, flat
+from .plan import Plan, joined
+from .problem import conv_problem
+from .requantize import plan_requantization
+from .stage import Stage
+
+_HALF = (1 << 30, 0)  # the multiplier of the larger scale in an ADD: exactly one half
+
+
+def plan_stage(graph: Graph, stage: Stage) -> Plan | None:
+    """Plans a stage, the filling of its output's border included."""
+    plan = _plan(graph, stage)
+    if plan is None:
+        return None
+    border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
+    return plan if border is None else joined([border, plan], plan.variant)
+
+
+def _plan(graph: Graph, stage: Stage) -> Plan | None:
+    op, target = stage.op, stage.writes.layout
+    sources = [buffer.layout for buffer in stage.reads]
+    if isinstance(op, Conv2D | FullyConnected):
+        problem = conv_problem(graph, op, stage.pool, sources[0], target)
+        return None if problem is None else choose_plan(problem)
+    if isinstance(op, Add):
+        return _plan_add(graph, op, sources, target)
+    if isinstance(op, Concatenation):
+        return _plan_concatenation(graph, op, sources, target)
+    if isinstance(op, Pad):
+        inside = _inside(target, op.padding)
+        fill = plan_border(inside, graph.tensors[op.output].quant.zero_point)
+        return joined([*([fill] if fill else []), plan_copy(sources[0], inside)], "direct")
+    if isinstance(op, Lookup):
+        return plan_lookup(sources[0], target, op.table)
+    if stage.kind == "copy":
+        return _plan_copy(sources[0], target)
+    return None
+
+
+def _plan_copy(source: Layout, target: Layout) -> Plan | None:
+    if (source.height, source.width, source.channels) == (target.height, target.width, target.channels):
+        return plan_copy(source, target)
+    if source.contiguous and target.contiguous:
+        return plan_copy(flat(source), flat(target))
+    return None
+
+
+def _plan_concatenation(graph: Graph, op: Concatenation, sources: list[Layout], target: Layout) -> Plan:
+    axis = op.axis - len(graph.tensors[op.output].shape)  # -1 is the channels, whatever the rank
+    plans, start = [], 0
+    for number, source in enumerate(sources):
+        at = {-1: (0, 0, start), -2: (0, start, 0), -3: (start, 0, 0)}[axis]
+        plans.append(plan_copy(source, target, at, number))
+        start += {-1: source.channels, -2: source.width, -3: source.height}[axis]
+    return joined(plans, "direct")
+
+
+def _plan_add(graph: Graph, op: Add, sources: list[Layout], target: Layout) -> Plan | None:
+    parameters = add_parameters(graph, op)
+    linear = 0 if parameters.input1 == _HALF else 1
+    if (parameters.input1, parameters.input2)[linear] != _HALF:
+        return None
+    multiplier = (parameters.input2, parameters.input1)[linear]
+    zero_points = [graph.tensors[tensor].quant.zero_point for tensor in op.inputs]
+    centered = np.arange(-128, 128, dtype=np.int64) - zero_points[1 - linear]
+    other = multiply_two_roundings(centered << parameters.left_shift, *multiplier)
+    half = 1 << (parameters.left_shift - 1)
+    table = other - zero_points[linear] * half
+    finish = plan_requantization(
+        parameters.output,
+        graph.tensors[op.output].quant.zero_point,
+        op.clamp,
+        (int(table.min()) - 128 * half, int(table.max()) + 127 * half),
+        1,
+        once=False,
+    )
+    if finish is None or finish.scale_bits != 1:
+        return None
+    return plan_add(
+        sources[linear],
+        sources[1 - linear],
+        target,
+        (linear, 1 - linear),
+        (2 * table).tolist(),
+        finish,
+    )
+
+
+def _inside(layout: Layout, padding: Padding) -> Layout:
+    """A padded layout as its unpadded middle with a wider border."""
+    border = layout.border
+    return replace(
+        layout,
+        height=layout.height - padding.top - padding.bottom,
+        width=layout.width - padding.left - padding.right,
+        border=Padding(
+            border.top + padding.top,
+            border.bottom + padding.bottom,
+            border.left + padding.left,
+            border.right + padding.right,
+        ),
+    )

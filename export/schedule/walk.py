@@ -1,0 +1,101 @@
+"""Kernels that visit elements in order: loops around a run of contiguous elements.
+
+A walk moves the pointers `in`, `wt` (a second operand) and `to` through up to three nested dimensions, the innermost a
+run that is unrolled in groups of four elements, so that no load's result is used at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .machine import Step, move, step
+
+GROUP = 4
+TURN = 16  # elements of a turn of the innermost loop
+_SLOTS = ("rows", "outer", "count")
+POINTERS = ("in", "wt", "to")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A loop: how often, and the bytes each of the pointers `in`, `wt`, `to` moves from one turn to the next."""
+
+    count: int
+    moves: tuple[int, int, int]
+
+
+Emit = Callable[[Sequence[tuple[int, int, int]]], list[Step]]
+"""Writes the steps of up to four elements, given their byte offsets from the three pointers."""
+
+
+def write_walk(dimensions: Sequence[Dimension], emit: Emit, prologue: Sequence[Step] = ()) -> list[Step]:
+    """Writes a kernel that visits every element.
+
+    Args:
+        dimensions: outermost first; the last one's elements are handed to `emit` in groups.
+        emit: writes a group.
+        prologue: steps that run once, such as loading constants.
+
+    Returns:
+        The steps between BEGIN and END.
+    """
+    merged = _merged(dimensions)
+    if len(merged) > len(_SLOTS):
+        raise ValueError(f"a walk has at most {len(_SLOTS)} dimensions, got {len(merged)}")
+    *outer, run = merged
+    steps, moved = _run(run, emit)
+    label = 3
+    for dimension, slot in reversed(list(zip(outer, _SLOTS, strict=False))):
+        if dimension.count == 1:
+            continue
+        advance = [wanted - done for wanted, done in zip(dimension.moves, moved, strict=True)]
+        steps = [step("SET", slot, dimension.count), step("LABEL", label), *steps]
+        for pointer, distance in zip(POINTERS, advance, strict=True):
+            steps += move(pointer, distance)
+        steps.append(step("AGAIN", slot, label))
+        moved = tuple(dimension.count * distance for distance in dimension.moves)
+        label += 1
+    return [step("OPEN"), *prologue, *steps]
+
+
+def _run(run: Dimension, emit: Emit) -> tuple[list[Step], tuple[int, ...]]:
+    """The innermost dimension: turns of a loop, and a rest without one."""
+    turn = TURN if run.count >= 2 * TURN else run.count
+    turns = run.count // turn
+    steps = _unrolled(run, turn, emit)
+    moved: tuple[int, ...] = (0, 0, 0)
+    if turns > 1:
+        steps = [step("SET", "count", turns), step("LABEL", 2), *steps]
+        for pointer, distance in zip(POINTERS, run.moves, strict=True):
+            steps += move(pointer, turn * distance)
+        steps.append(step("AGAIN", "count", 2))
+        moved = tuple(turns * turn * distance for distance in run.moves)
+    rest = run.count - turns * turn
+    return steps + _unrolled(run, rest, emit), moved
+
+
+def _unrolled(run: Dimension, count: int, emit: Emit) -> list[Step]:
+    steps: list[Step] = []
+    for start in range(0, count, GROUP):
+        offsets = [
+            (i * run.moves[0], i * run.moves[1], i * run.moves[2]) for i in range(start, min(start + GROUP, count))
+        ]
+        steps += emit(offsets)
+    return steps
+
+
+def _merged(dimensions: Sequence[Dimension]) -> list[Dimension]:
+    """Joins dimensions whose elements follow each other without gaps, and drops those of one turn."""
+    result: list[Dimension] = []
+    for dimension in dimensions:
+        if result:
+            last = result[-1]
+            if last.moves == tuple(dimension.count * distance for distance in dimension.moves):
+                result[-1] = Dimension(last.count * dimension.count, dimension.moves)
+                continue
+            if last.count == 1:
+                result[-1] = dimension
+                continue
+        result.append(dimension)
+    return result
