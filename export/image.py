@@ -129,6 +129,14 @@ class ArmImage:
         """Returns the index of the layer that owns the byte at an address."""
         return self.manifest.layer_of(self.symbol_at(address))
 
+    def word_at(self, address: int) -> int | None:
+        """Returns the 32-bit constant in flash at an address, None outside."""
+        for segment in self.segments:
+            offset = address - segment.address
+            if 0 <= offset <= len(segment.data) - 4:
+                return int.from_bytes(segment.data[offset : offset + 4], "little")
+        return None
+
     def address_of(self, name: str) -> int:
         """Returns a symbol's address, without the Thumb bit."""
         for symbol in self.symbols:

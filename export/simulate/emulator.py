@@ -5,14 +5,16 @@ peripherals.
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
 from export.errors import SimulationError, ToolError
 from export.image import ArmImage
 from export.simulate.listing import Listing
-from export.simulate.tracer import BlockTracer
-from export.targets import InstructionCache
+from export.simulate.memory_map import MemoryMap
+from export.simulate.tracer import BlockTracer, EmulatorInterface, Trace
+from export.targets import InstructionCache, Memory
 
 _PAGE = 4096
 _RAM = 0x20000000  # as in image.ld
@@ -68,10 +70,22 @@ class Emulator:
         # The hook is given to the C interface directly: a Python function for every block would cost more
         # than emulating it. Memory hooks are avoided: with them, Unicorn 2.1.4 mis-executes the instruction
         # after IT.
-        stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
-        assert stop is not None
+        flash_range = (start, max(segment.address + len(segment.data) for segment in flash))
+        self._map = MemoryMap(listing, flash_range, cache)
         self._tracer = BlockTracer(
-            listing.base, listing.literals, cache=cache, max_instructions=max_instructions, stop=stop
+            (listing.start, listing.size),
+            flash_range,
+            describe=self._map.describe,
+            emulator=EmulatorInterface(
+                stop=_address(uclib.uc_emu_stop),
+                read_register=_address(uclib.uc_reg_read),
+                register_ids=tuple(
+                    getattr(arm_const, f"UC_ARM_REG_{name}")
+                    for name in (*(f"R{number}" for number in range(13)), "SP", "LR", "PC")
+                ),
+            ),
+            cache=cache,
+            max_instructions=max_instructions,
         )
         status = uclib.uc_hook_add(
             machine._uch,
@@ -84,11 +98,6 @@ class Emulator:
         )
         if status != unicorn.UC_ERR_OK:
             raise SimulationError(f"the emulator refused the block hook with status {status}")
-
-    @property
-    def tracer(self) -> BlockTracer:
-        """What counts the executed blocks."""
-        return self._tracer
 
     def run(self, values: np.ndarray) -> np.ndarray:
         """Runs the network once.
@@ -123,11 +132,26 @@ class Emulator:
             raise SimulationError(f"{self._image.manifest.name}_run returned {status}, expected 0")
         return np.frombuffer(bytes(machine.mem_read(self._output, output_size)), np.int8)
 
+    def take(self) -> Trace:
+        """Returns the blocks executed since the last call, and starts counting anew; the cache stays as it is."""
+        return self._tracer.take()
+
+    def memories(self) -> dict[int, Memory]:
+        """Returns which memory loads have read, by the address of the load."""
+        return self._map.memories(self._tracer.seen(self._map.load_count))
+
     def stack_bytes(self) -> int:
         """Returns the deepest the stack has been: how much of its paint is gone."""
         stack = np.frombuffer(bytes(self._machine.mem_read(_STACK, _STACK_BYTES)), np.uint8)
         touched = np.flatnonzero(stack != _PAINT)
         return _STACK_BYTES - int(touched[0]) if touched.size else 0
+
+
+def _address(function: Any) -> int:
+    """The address of a function of a C library."""
+    value = ctypes.cast(function, ctypes.c_void_p).value
+    assert value is not None
+    return value
 
 
 def _pages(size: int) -> int:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from export.errors import SimulationError, ToolError
 from export.image import ArmImage
-from export.simulate.decode import decode
-from export.targets.instruction import Instruction
-
-_LITERAL = re.compile(r"\[pc(?:, #(-?(?:0x)?[0-9a-f]+))?\]")
+from export.simulate.accesses import Access, Line, block_accesses
 
 
 @dataclass(frozen=True)
@@ -20,15 +14,16 @@ class Listing:
     """Disassembled code.
 
     Attributes:
-        base: Lowest code address.
-        literals: uint32 [code bytes / 2]: for each halfword the address of the literal it loads, or 0.
+        start: Lowest code address.
+        size: Bytes from there to the end of the code.
     """
 
-    base: int
-    literals: np.ndarray
-    _lines: dict[int, tuple[int, str, str]] = field(repr=False)  # address -> bytes, mnemonic, operands
+    start: int
+    size: int
+    _image: ArmImage = field(repr=False)
+    _lines: dict[int, Line] = field(repr=False)
 
-    def block(self, address: int, size: int) -> tuple[Instruction, ...]:
+    def block(self, address: int, size: int) -> list[Line]:
         """Returns the instructions of a block.
 
         Args:
@@ -36,19 +31,27 @@ class Listing:
             size: Its bytes.
 
         Raises:
-            SimulationError: Something there is no code, or has no known timing.
+            SimulationError: Something there is no code.
         """
-        instructions = []
+        lines = []
         end = address + size
         while address < end:
-            if address not in self._lines:
+            line = self._lines.get(address)
+            if line is None:
                 raise SimulationError(
                     f"executed {address:#010x}, which the disassembler takes for no instruction"
                 )
-            length, mnemonic, operands = self._lines[address]
-            instructions.append(decode(mnemonic, operands, 8 * length))
-            address += length
-        return tuple(instructions)
+            lines.append(line)
+            address += line.length
+        return lines
+
+    def accesses(self, address: int, size: int) -> list[Access]:
+        """Returns the loads of a block whose addresses are known but for a register's value at its entry.
+
+        Raises:
+            SimulationError: Something there is no code, or an instruction without known timing.
+        """
+        return block_accesses(self.block(address, size), self._image.word_at)
 
 
 def disassemble(image: ArmImage) -> Listing:
@@ -63,17 +66,11 @@ def disassemble(image: ArmImage) -> Listing:
         raise ToolError("simulating needs capstone; pip install 'keras_approx[simulate]'") from error
     engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     code = [segment for segment in image.segments if segment.executable]
-    base = min(segment.address for segment in code)
-    size = max(segment.address + len(segment.data) for segment in code) - base
-    literals = np.zeros((size + 1) // 2, np.uint32)
     lines = {}
     for start, stop in image.code_ranges:
         segment = next(s for s in code if s.address <= start < s.address + len(s.data))
         content = segment.data[start - segment.address : stop - segment.address]
         for address, length, mnemonic, operands in engine.disasm_lite(content, start):
-            lines[address] = (length, mnemonic, operands)
-            match = _LITERAL.search(operands)
-            if match and mnemonic.startswith("ld"):
-                offset = int(match.group(1) or "0", 0)
-                literals[(address - base) // 2] = (address + 4 & ~3) + offset
-    return Listing(base, literals, lines)
+            lines[address] = Line(address, length, mnemonic, operands)
+    first = min(segment.address for segment in code)
+    return Listing(first, max(s.address + len(s.data) for s in code) - first, image, lines)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from export.simulate.accesses import Line
+from export.simulate.decode import decode
 from export.simulate.listing import Listing
 from export.simulate.tracer import CALLER, Trace
-from export.targets import Instruction, Timing, block_cycles
+from export.targets import Instruction, Memory, Timing, block_cycles
 
 _SEAM = 16  # instructions on either side of a seam between blocks that can still feel each other
 
@@ -27,11 +30,17 @@ class Pricer:
     A block is priced as if entered with an empty pipeline. Where control falls through into the next one, the
     difference between the two priced together and apart is added, so that latencies and pairs reach across;
     a taken branch refills the pipeline, which outlasts them.
+
+    Args:
+        listing: The program's code.
+        timing: The core's pipeline.
+        memories: What loads read by their addresses, where that is known.
     """
 
-    def __init__(self, listing: Listing, timing: Timing) -> None:
+    def __init__(self, listing: Listing, timing: Timing, memories: Mapping[int, Memory]) -> None:
         self._listing = listing
         self._timing = timing
+        self._memories = memories
         self._blocks: dict[tuple[int, int], tuple[Instruction, ...]] = {}
         self._costs: dict[tuple[int, int, bool], int] = {}
         self._seams: dict[tuple[int, int, int, int], int] = {}
@@ -60,8 +69,13 @@ class Pricer:
     def _block(self, address: int, size: int) -> tuple[Instruction, ...]:
         key = (address, size)
         if key not in self._blocks:
-            self._blocks[key] = self._listing.block(address, size)
+            self._blocks[key] = tuple(self._instruction(line) for line in self._listing.block(address, size))
         return self._blocks[key]
+
+    def _instruction(self, line: Line) -> Instruction:
+        instruction = decode(line.mnemonic, line.operands, 8 * line.length)
+        memory = self._memories.get(line.address, instruction.memory)
+        return instruction if memory is instruction.memory else replace(instruction, memory=memory)
 
     def _cost(self, address: int, size: int, taken: bool) -> int:
         key = (address, size, taken)

@@ -55,12 +55,13 @@ def simulate(
     listing = disassemble(image)
     cache = chosen.cache if chosen else None
     emulator = Emulator(image, listing, cache=cache, max_instructions=max_instructions)
-    assert image.core.timing is not None
-    pricer = Pricer(listing, image.core.timing)
-    outputs, runs = [], []
+    outputs, traces = [], []
     for values in batch:
         outputs.append(emulator.run(values))
-        runs.append(pricer.price(emulator.tracer.take()))
+        traces.append(emulator.take())
+    assert image.core.timing is not None
+    pricer = Pricer(listing, image.core.timing, emulator.memories())
+    runs = [pricer.price(trace) for trace in traces]
     per_layer = _per_layer(image, runs, chosen)
     cycles = sum(layer.cycles for layer in per_layer)
     cached = [layer.cached_cycles for layer in per_layer if layer.cached_cycles is not None]

@@ -1,11 +1,10 @@
-"""The block tracer: a small C library that counts executed blocks, called by the emulator without passing
-Python.
-"""
+"""The block tracer: a small C library that counts executed blocks, called by the emulator without passing Python."""
 
 from __future__ import annotations
 
 import ctypes
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,8 @@ from export.targets import InstructionCache
 CALLER = 0xFFFFFFFF
 """Block index that stands for whoever called the program."""
 
+SEEN_FLASH, SEEN_ELSEWHERE = 1, 2
+
 _FAILURES = {
     1: "memory ran out while tracing blocks",
     2: "control left the code of the image",
@@ -26,9 +27,42 @@ _FAILURES = {
 }
 
 
+class Touch(ctypes.Structure):
+    """Memory a block reads: `size` bytes at `offset`, plus register `reg` unless that is -1.
+
+    `access` is the number of the load, for those with a register.
+    """
+
+    _fields_ = (
+        ("offset", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("reg", ctypes.c_int32),
+        ("access", ctypes.c_uint32),
+    )
+
+
+_Describe = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(Touch), ctypes.c_uint32
+)
+
+
+class _Setup(ctypes.Structure):
+    _fields_ = (
+        *(
+            (name, ctypes.c_uint32)
+            for name in ("base", "size", "flash_start", "flash_end", "line", "sets", "ways")
+        ),
+        ("limit", ctypes.c_uint64),
+        ("register_ids", ctypes.c_int * 16),
+        ("stop", ctypes.c_void_p),
+        ("read_register", ctypes.c_void_p),
+        ("describe", _Describe),
+    )
+
+
 @dataclass(frozen=True)
 class Trace:
-    """What was counted over one or more runs.
+    """What was counted in one run.
 
     Attributes:
         blocks: uint32 [n, 2]: address and bytes of each block ever executed.
@@ -43,32 +77,43 @@ class Trace:
     counts: np.ndarray
 
 
+@dataclass(frozen=True)
+class EmulatorInterface:
+    """Addresses of the emulator's C functions, and its names of registers 0 to 15."""
+
+    stop: int
+    read_register: int
+    register_ids: tuple[int, ...]
+
+
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="keras_approx_tracer_") as folder:
         library = ctypes.CDLL(str(build_library("block_tracer.c", Path(folder))))
     pointer, word = ctypes.c_void_p, ctypes.c_uint32
     library.tracer_new.restype = pointer
-    library.tracer_new.argtypes = [word, word, pointer, word, word, word, ctypes.c_uint64, pointer]
+    library.tracer_new.argtypes = [pointer]
     library.tracer_free.argtypes = [pointer]
     library.tracer_end.argtypes = [pointer]
     library.tracer_block_count.argtypes = [pointer]
     library.tracer_block_count.restype = word
     library.tracer_edge_count.argtypes = [pointer]
     library.tracer_edge_count.restype = word
+    library.tracer_seen.argtypes = [pointer, pointer, word]
     library.tracer_take.argtypes = [pointer] * 5
     return library
 
 
 class BlockTracer:
-    """Counts the blocks executed in a code region and the instruction cache lines they miss.
+    """Counts the blocks executed in a code region and the cache lines they miss.
 
     Args:
-        base: First address of the code.
-        literals: uint32 [code bytes / 2]: for each halfword the address of the literal it loads, or 0.
+        code: First address of the code and its bytes.
+        flash: First address of the flash and the first behind it.
+        describe: Called once for each block with its address and bytes; returns what it touches, in order.
+        emulator: How the emulator is reached from C.
         cache: The instruction cache, or None for none.
         max_instructions: A run is stopped some time after this many instructions.
-        stop: Address of a C function that stops the emulator given as its argument.
 
     Raises:
         ToolError: No C compiler for this machine.
@@ -76,22 +121,42 @@ class BlockTracer:
 
     def __init__(
         self,
-        base: int,
-        literals: np.ndarray,
+        code: tuple[int, int],
+        flash: tuple[int, int],
         *,
+        describe: Callable[[int, int], Sequence[Touch]],
+        emulator: EmulatorInterface,
         cache: InstructionCache | None,
         max_instructions: int,
-        stop: int,
     ) -> None:
         self._library = _library()
-        passed = literals if cache and cache.literals else np.zeros_like(literals)
-        self._literals = np.ascontiguousarray(passed, np.uint32)  # the library keeps a pointer to it
-        line, ways = (cache.line, cache.ways) if cache else (1, 0)
-        sets = cache.size // (line * ways) if cache else 0
-        # An instruction is one or two halfwords, which is what the library counts.
-        self.handle = self._library.tracer_new(
-            base, 2 * len(literals), self._literals.ctypes.data, line, sets, ways, 2 * max_instructions, stop
+        self._error: Exception | None = None
+
+        def describe_block(address: int, size: int, touches: ctypes._Pointer[Touch], room: int) -> int:
+            try:
+                found = describe(address, size)
+                if len(found) > room:
+                    raise SimulationError(f"the block at {address:#010x} reads memory more than {room} times")
+            except Exception as error:
+                self._error = error
+                return -1
+            for position, touch in enumerate(found):
+                touches[position] = touch
+            return len(found)
+
+        self._describe = _Describe(describe_block)  # C keeps a pointer to it
+        setup = _Setup(
+            *(*code, *flash),
+            line=cache.line if cache else 1,
+            sets=cache.size // (cache.line * cache.ways) if cache else 0,
+            ways=cache.ways if cache else 0,
+            limit=2 * max_instructions,  # an instruction is one or two halfwords
+            register_ids=(ctypes.c_int * 16)(*emulator.register_ids),
+            stop=emulator.stop,
+            read_register=emulator.read_register,
+            describe=self._describe,
         )
+        self.handle = self._library.tracer_new(ctypes.byref(setup))
         if not self.handle:
             raise SimulationError("memory ran out while tracing blocks")
 
@@ -101,9 +166,7 @@ class BlockTracer:
 
     @property
     def hook(self) -> int:
-        """Address of the C function the emulator calls before each block, with `handle` as its last
-        argument.
-        """
+        """Address of the C function the emulator calls before each block, with `handle` as its last argument."""
         address = ctypes.cast(self._library.tracer_block, ctypes.c_void_p).value
         assert address is not None
         return address
@@ -115,13 +178,13 @@ class BlockTracer:
             SimulationError: It was stopped.
         """
         failure = self._library.tracer_end(self.handle)
+        if self._error is not None:
+            raise self._error
         if failure:
             raise SimulationError(_FAILURES[failure])
 
     def take(self) -> Trace:
-        """Returns what was counted since the last call, and starts counting anew; the cache keeps its
-        contents.
-        """
+        """Returns what was counted since the last call, and starts counting anew; the cache keeps its contents."""
         n = self._library.tracer_block_count(self.handle)
         m = self._library.tracer_edge_count(self.handle)
         trace = Trace(
@@ -133,3 +196,9 @@ class BlockTracer:
         arrays = (trace.blocks, trace.misses, trace.edges, trace.counts)
         self._library.tracer_take(self.handle, *(array.ctypes.data for array in arrays))
         return trace
+
+    def seen(self, count: int) -> np.ndarray:
+        """Returns what the first loads have read: uint8 [count], of `SEEN_FLASH` and `SEEN_ELSEWHERE`."""
+        seen = np.zeros(count, np.uint8)
+        self._library.tracer_seen(self.handle, seen.ctypes.data, count)
+        return seen

@@ -55,7 +55,7 @@ int model_run(const int8_t *input, int8_t *output) {
 
 _CLIP = """\
 #include "model_runtime.h"
-static const int32_t model_01_limits[4][2] = {{-128, 127}, {-100, 100}, {-128, 127}, {0, 127}};
+static const volatile int32_t model_01_limits[4][2] = {{-128, 127}, {-100, 100}, {-128, 127}, {0, 127}};
 static int32_t model_01_shift(int32_t value, int channel) {
     switch (channel) {
     case 0: return value / 8;
@@ -69,11 +69,12 @@ static int32_t model_01_shift(int32_t value, int channel) {
 void model_01_clip(const int32_t *input, int8_t *output) {
     for (int i = 0; i < 4; i++) {
         int32_t value = model_01_shift(input[i], i);
-        if (value < model_01_limits[i][0]) {
-            value = model_01_limits[i][0];
+        int32_t low = model_01_limits[i][0], high = model_01_limits[i][1];
+        if (value < low) {
+            value = low;
         }
-        if (value > model_01_limits[i][1]) {
-            value = model_01_limits[i][1];
+        if (value > high) {
+            value = high;
         }
         output[i] = (int8_t)value;
     }
