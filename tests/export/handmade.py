@@ -35,12 +35,14 @@ int model_run(const int8_t *input, int8_t *output);
 _RUNTIME = """\
 #include <stdint.h>
 void model_00_dense(const int16_t *input, int32_t *output);
+extern const int32_t model_01_limits[4][2];
 void model_01_clip(const int32_t *input, int8_t *output);
 """
 
 _MODEL = """\
 #include "model.h"
 #include "model_runtime.h"
+const int32_t model_01_limits[4][2] = {{-128, 127}, {-100, 100}, {-128, 127}, {0, 127}};
 static union { int32_t words[12]; int8_t bytes[MODEL_ARENA_SIZE]; } arena;
 int model_run(const int8_t *input, int8_t *output) {
     int16_t *wide = (int16_t *)(void *)&arena.words[0];
@@ -55,7 +57,6 @@ int model_run(const int8_t *input, int8_t *output) {
 
 _CLIP = """\
 #include "model_runtime.h"
-static const volatile int32_t model_01_limits[4][2] = {{-128, 127}, {-100, 100}, {-128, 127}, {0, 127}};
 static int32_t model_01_shift(int32_t value, int channel) {
     switch (channel) {
     case 0: return value / 8;
