@@ -1,10 +1,12 @@
 """Lowers a quantized network to unpacked C for Cortex-M, and measures what comes out.
 
-    export.to_c(model, "out/")                    # verified C for an STM32 project
-    export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
+export.to_c(model, "out/")                    # verified C for an STM32 project
+export.estimate(model)                        # cycles, flash and RAM per layer, nothing written
+export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
 """
 
-from .api import Export, to_c, to_tflite
+from .api import Export, estimate, to_c, to_tflite
+from .cost import Estimate
 from .simulate import Measurement, simulate
 
-__all__ = ["Export", "Measurement", "simulate", "to_c", "to_tflite"]
+__all__ = ["Estimate", "Export", "Measurement", "estimate", "simulate", "to_c", "to_tflite"]

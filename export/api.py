@@ -6,12 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .codegen import Project, emit_project
+from .cost import Estimate, estimate_schedule
 from .errors import ExportError, ModelFormatError, QuantizationError
 from .frontend import read_tflite
 from .manifest import FORMAT, MANIFEST_NAME
@@ -22,11 +23,36 @@ from .targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
 # Headers of the C library: a network of that name would hide them.
-_TAKEN = frozenset({
-    *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math"),
-    *("setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib"),
-    *("stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype"),
-})
+_TAKEN = frozenset(
+    {
+        *(
+            "assert",
+            "complex",
+            "ctype",
+            "errno",
+            "fenv",
+            "float",
+            "inttypes",
+            "iso646",
+            "limits",
+            "locale",
+            "math",
+        ),
+        *(
+            "setjmp",
+            "signal",
+            "stdalign",
+            "stdarg",
+            "stdatomic",
+            "stdbool",
+            "stddef",
+            "stdint",
+            "stdio",
+            "stdlib",
+        ),
+        *("stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype"),
+    }
+)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
@@ -38,18 +64,14 @@ class Export:
         path: the folder.
         name: prefix of its files and functions.
         target: core and board it was made for.
-        arena_bytes: static RAM for activations.
-        macs: products of the dense network.
-        kept_macs: products the code computes at most; those with a zero weight are left out.
+        estimate: what each layer is predicted to take.
         manifest: the content of manifest.json.
     """
 
     path: Path
     name: str
     target: Target
-    arena_bytes: int
-    macs: int
-    kept_macs: int
+    estimate: Estimate
     manifest: Mapping[str, Any]
 
 
@@ -83,8 +105,9 @@ def to_c(
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
     schedule = plan_network(run_passes(read_tflite(data)))
-    project = emit_project(schedule, name)
-    manifest = _manifest(schedule, project, name, resolved)
+    predicted = estimate_schedule(schedule, resolved)
+    project = emit_project(schedule, predicted, name)
+    manifest = _manifest(schedule, predicted, project, name)
     files = {file: text.encode("ascii") for file, text in project.files.items()}
     files[f"{name}.tflite"] = data
     manifest["files"] = sorted([*files, MANIFEST_NAME])
@@ -94,11 +117,28 @@ def to_c(
         path=folder,
         name=name,
         target=resolved,
-        arena_bytes=schedule.arena_bytes,
-        macs=sum(layer.macs for layer in project.layers),
-        kept_macs=sum(layer.kept_macs for layer in project.layers),
+        estimate=predicted,
         manifest=manifest,
     )
+
+
+def estimate(model: Any, *, target: str = "cortex-m33", representative_data: Any = None) -> Estimate:
+    """Predicts cycles, flash and RAM of an export; nothing is written.
+
+    Args:
+        model: as for `to_c`.
+        target: as for `to_c`.
+        representative_data: as for `to_c`.
+
+    Returns:
+        The prediction, layer by layer.
+
+    Raises:
+        ExportError: see its subclasses in `export.errors`.
+    """
+    resolved = resolve(target)
+    graph = read_tflite(to_tflite(model, representative_data=representative_data))
+    return estimate_schedule(plan_network(run_passes(graph)), resolved)
 
 
 def check_name(name: str) -> None:
@@ -144,8 +184,8 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
     return convert(model, representative_data)
 
 
-def _manifest(schedule: Schedule, project: Project, name: str, target: Target) -> dict[str, Any]:
-    graph = schedule.graph
+def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: str) -> dict[str, Any]:
+    graph, target = schedule.graph, predicted.target
     return {
         "format": FORMAT,
         "generator": {"name": GENERATOR, "version": metadata.version("keras_approx")},
@@ -157,7 +197,20 @@ def _manifest(schedule: Schedule, project: Project, name: str, target: Target) -
         "input": _tensor(graph.tensors[graph.input]),
         "output": _tensor(graph.tensors[graph.output]),
         "arena_bytes": schedule.arena_bytes,
-        "layers": [{**asdict(layer), "predicted_cycles": None} for layer in project.layers],
+        "layers": [
+            {
+                "index": layer.index,
+                "kind": layer.kind,
+                "name": layer.name,
+                "source": source,
+                "kernel": layer.kernel,
+                "macs": layer.macs,
+                "kept_macs": layer.kept_macs,
+                "predicted_cycles": layer.cycles,
+                "predicted_flash_bytes": layer.flash_bytes,
+            }
+            for layer, source in zip(predicted.layers, project.layer_sources, strict=True)
+        ],
     }
 
 

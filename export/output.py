@@ -25,11 +25,15 @@ def check_replaceable(folder: Path) -> None:
         OutputPathError: it is a file or a link, cannot be read, or holds something that is not ours.
     """
     if folder.is_symlink():
-        raise OutputPathError(f"expected {str(folder)!r} to be a folder, got a symbolic link; name its target instead")
+        raise OutputPathError(
+            f"expected {str(folder)!r} to be a folder, got a symbolic link; name its target instead"
+        )
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise OutputPathError(f"expected {str(folder)!r} to be a folder, got a file; choose another output folder")
+        raise OutputPathError(
+            f"expected {str(folder)!r} to be a folder, got a file; choose another output folder"
+        )
     try:
         present = {entry.name for entry in folder.iterdir()}
     except OSError as error:

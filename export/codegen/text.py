@@ -9,7 +9,7 @@ WIDTH = 116
 
 def printable(text: str, limit: int = 60) -> str:
     """A name from a model as it may stand in a comment: ASCII letters, digits and a few signs, of limited length."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.:+=()[],") else "?" for c in text)
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.:;/+=()[],") else "?" for c in text)
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from export.errors import ModelFormatError, UnsupportedModelError
 
 _MAX_RANK = 8
-# A well-formed file stores each vector once; writers may share a few.
-_SHARING = 4
+# A well-formed file stores each vector and table once; writers may share a few.
+_SHARING = 2
+_TABLE_BYTES = 48  # what a tensor or an operator takes at least
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "Conv2DOptions": (
         "Padding",
@@ -151,11 +152,11 @@ class _Reader:
         graph = model.Subgraphs(0)
         codes = [self._code(i) for i in range(self._charged(model.OperatorCodesLength(), 4))]
         tensors = tuple(
-            self._tensor(graph.Tensors(i)) for i in range(self._charged(graph.TensorsLength(), 4))
+            self._tensor(graph.Tensors(i)) for i in range(self._charged(graph.TensorsLength(), _TABLE_BYTES))
         )
         operators = tuple(
             self._operator(i, graph.Operators(i), codes, len(tensors))
-            for i in range(self._charged(graph.OperatorsLength(), 4))
+            for i in range(self._charged(graph.OperatorsLength(), _TABLE_BYTES))
         )
         inputs = self._indices(graph.InputsAsNumpy(), len(tensors), 0)
         outputs = self._indices(graph.OutputsAsNumpy(), len(tensors), 0)

@@ -14,6 +14,7 @@ from export.ir.tensor import Quantization, Tensor
 from .flatbuffer import RawModel, RawOperator, RawTensor
 
 MAX_ELEMENTS = (1 << 31) - 1
+_MAX_SHARING = 64  # operators that may use one constant, on average
 _NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
 
 
@@ -31,6 +32,8 @@ class Lowering:
         self.tensors: list[Tensor] = []
         self.known: dict[int, NDArray[np.int64]] = {}
         self._places: dict[int, int] = {}
+        stored = {id(tensor.data): len(tensor.data) for tensor in model.tensors if tensor.data is not None}
+        self._constant_bytes = _MAX_SHARING * sum(stored.values())
 
     def arity(self, op: RawOperator, *inputs: int) -> None:
         """Demands one of the given numbers of inputs, and one output."""
@@ -128,7 +131,7 @@ class Lowering:
                 f"{where}: constant {tensor.name[:60]!r} of shape {tensor.shape} has {len(tensor.data)} "
                 "bytes; the file is damaged"
             )
-        return tensor.data.view(dtype).astype(_NUMPY[tensor.dtype]).reshape(tensor.shape)
+        return tensor.data.view(dtype).astype(_NUMPY[tensor.dtype], copy=False).reshape(tensor.shape)
 
     def integers(self, op: RawOperator, position: int) -> NDArray[np.int64]:
         """Integers an operator takes as an input: axes, paddings, shapes."""
@@ -150,7 +153,12 @@ class Lowering:
                 "convert the model with full-integer quantization"
             )
         values = self.values(tensor, str(op))
-        values.setflags(write=False)
+        self._constant_bytes -= values.nbytes
+        if self._constant_bytes < 0:
+            raise UnsupportedModelError(
+                f"{op}: more than {_MAX_SHARING} operators share their constants; the network has too many layers "
+                "for what it stores"
+            )
         self.tensors.append(Tensor(tensor.name, tensor.shape, dtype, quantization, values))
         return len(self.tensors) - 1
 

@@ -15,8 +15,9 @@ _CLAMPING = (Conv2D, DepthwiseConv2D, FullyConnected, Add, MaxPool2D, AveragePoo
 def fuse_relu(graph: Graph) -> Graph:
     """Removes every Relu that keeps its input's quantization and is the only reader of a clamping operator."""
     ops: list[Op] = []
+    places: dict[int, int] = {}
     for op in graph.ops:
-        before = next((i for i, earlier in enumerate(ops) if earlier.output == op.inputs[0]), None)
+        before = places.get(op.inputs[0])
         if (
             isinstance(op, Relu)
             and before is not None
@@ -27,6 +28,8 @@ def fuse_relu(graph: Graph) -> Graph:
         ):
             low, high = (int(bound) for bound in np.clip(producer.clamp, *op.clamp))
             ops[before] = replace(producer, output=op.output, clamp=(low, high))
+            places[op.output] = before
         else:
+            places[op.output] = len(ops)
             ops.append(op)
     return replace(graph, ops=tuple(ops))

@@ -112,7 +112,9 @@ def _blocks(problem: ConvProblem) -> Iterator[range]:
 
 def _call(problem: ConvProblem, kernel: int, start: int, channel: int) -> Call:
     target = problem.target + channel * problem.geometry.out_channel
-    return Call(kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start))
+    return Call(
+        kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start)
+    )
 
 
 def _registers(geometry: Geometry, channels: int) -> dict[tuple[int, int], str]:

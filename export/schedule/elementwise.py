@@ -45,9 +45,7 @@ def _start(layout: Layout, y: int = 0, x: int = 0, channel: int = 0) -> int:
     return layout.offset(y, x, channel) * layout.element_bytes
 
 
-def plan_copy(
-    source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 0), number: int = 0
-) -> Plan:
+def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 0), number: int = 0) -> Plan:
     """Copies input `number` as a whole to a place (row, column, channel) of the output, changing its layout."""
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
@@ -110,7 +108,9 @@ def plan_add(
             steps += [step("SCALE_BY", a, b) for a, b, _ in lanes]
         else:
             steps += [step("SCALE", a) for a, _, _ in lanes]
-        steps += [step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _, _ in lanes]
+        steps += [
+            step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _, _ in lanes
+        ]
         if finish.low is not None:
             steps += [step("AT_LEAST", a, finish.low) for a, _, _ in lanes]
         if finish.high is not None:

@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..targets.instruction import LR, PC, SP, Instruction, Kind
 from ..targets.pipeline import block_cycles
 from ..targets.timing import Timing
-from .instructions import instructions
+from .instructions import ENTRY, EXIT, instructions
 from .machine import Step
 
-_SAVED = tuple(range(4, 12))
-_ENTRY = (
-    Instruction(Kind.STORE_MULTIPLE, reads=(*_SAVED, LR), address=(SP,), words=9, writes=(SP,), writeback=True),
-    Instruction(Kind.ALU, writes=(SP,), reads=(SP,), width=16),
-    Instruction(Kind.STORE, reads=(2,), address=(SP,), width=16),
-)
-_EXIT = (
-    Instruction(Kind.ALU, writes=(SP,), reads=(SP,), width=16),
-    Instruction(Kind.LOAD_MULTIPLE, writes=(*_SAVED, PC, SP), address=(SP,), words=9, writeback=True),
-)
 _BRANCHES = frozenset({"AGAIN", "SECOND", "NEXT", "PAST", "GOTO"})
 
 
@@ -37,12 +26,12 @@ class _Block:
     cycles: tuple[int, int] = (0, 0)  # branch not taken, taken
 
     def price(self, timing: Timing, entry: bool, leave: bool) -> None:
-        code = [*(_ENTRY if entry else ())]
+        code = [*(ENTRY if entry else ())]
         for item in self.steps:
             code += instructions(item)
         if self.branch is not None:
             code += instructions(self.branch)
-        code += _EXIT if leave else ()
+        code += EXIT if leave else ()
         falls = block_cycles(code, timing, leave) if code else 0
         self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..targets.instruction import FLAGS, SP, Instruction, Kind, Memory
+from ..targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
 from .machine import Step
 
 _REGISTERS: Mapping[str, int] = {
@@ -19,6 +19,30 @@ _REGISTERS: Mapping[str, int] = {
 }
 _IN, _WT, _TO, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 9, 10, 11, 12, 14
 _TABLE = _SPARE
+
+_SAVED = tuple(range(4, 12))
+
+ENTRY = (
+    Instruction(
+        Kind.STORE_MULTIPLE, reads=(*_SAVED, LR), address=(SP,), words=9, writes=(SP,), writeback=True
+    ),
+    Instruction(Kind.ALU, writes=(SP,), reads=(SP,), width=16),
+    Instruction(Kind.STORE, reads=(2,), address=(SP,), width=16),
+)
+"""What BEGIN expands to."""
+
+EXIT = (
+    Instruction(Kind.ALU, writes=(SP,), reads=(SP,), width=16),
+    Instruction(Kind.LOAD_MULTIPLE, writes=(*_SAVED, PC, SP), address=(SP,), words=9, writeback=True),
+)
+"""What END expands to."""
+
+
+def kernel_bytes(steps: Sequence[Step]) -> int:
+    """Bytes of a kernel's code, aligned to a word."""
+    bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
+    bits += sum(instruction.width for item in steps for instruction in instructions(item))
+    return -(-bits // 32) * 4
 
 
 def instructions(item: Step) -> tuple[Instruction, ...]:
@@ -61,14 +85,18 @@ def _slot_store(source: int) -> Instruction:
     return Instruction(Kind.STORE, reads=(source,), address=(SP,))
 
 
-def _compare(a: int, *others: int) -> Instruction:
-    return Instruction(Kind.ALU, writes=(FLAGS,), reads=(a, *others), width=32 if a >= 8 else 16)
+def _compare(a: int, b: int) -> Instruction:
+    return Instruction(Kind.ALU, writes=(FLAGS,), reads=(a, b), width=16)
 
 
-def _conditional(to: int, *sources: int) -> tuple[Instruction, Instruction]:
-    width = 16 if max(to, *sources, 0) < 8 or sources else 32
+def _compare_with(a: int, value: int) -> Instruction:
+    short = a < 8 and value >= 0  # a negative bound becomes CMN, which is wide
+    return Instruction(Kind.ALU, writes=(FLAGS,), reads=(a,), width=16 if short else 32)
+
+
+def _conditional(to: int, source: int) -> tuple[Instruction, Instruction]:
     it = Instruction(Kind.IT, width=16)
-    return it, Instruction(Kind.ALU, writes=(to,), reads=(*sources, FLAGS), width=width)
+    return it, Instruction(Kind.ALU, writes=(to,), reads=(source, FLAGS), width=16)
 
 
 def _branch(*, flags: bool = True) -> Instruction:
@@ -87,9 +115,11 @@ def _saturate(a: str | int, *_: str | int) -> tuple[Instruction, ...]:
     return (_alu(_r(a), _r(a), kind=Kind.DSP),)
 
 
-def _bound(a: str | int, _: str | int) -> tuple[Instruction, ...]:
-    it, move = _conditional(_r(a))
-    return (_compare(_r(a)), it, move)
+def _bound(a: str | int, value: str | int) -> tuple[Instruction, ...]:
+    number = int(value)
+    width = 16 if _r(a) < 8 and number >= 0 else 32
+    move = Instruction(Kind.ALU, writes=(_r(a),), reads=(FLAGS,), width=width)
+    return (_compare_with(_r(a), number), Instruction(Kind.IT, width=16), move)
 
 
 def _maximum(a: str | int, b: str | int) -> tuple[Instruction, ...]:

@@ -79,7 +79,9 @@ def plan_network(graph: Graph) -> Schedule:
     else:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
     placed, arena_bytes = _place(stages, aliases)
-    return Schedule(graph, tuple(replace(stage, plan=plan_stage(graph, stage)) for stage in placed), arena_bytes)
+    return Schedule(
+        graph, tuple(replace(stage, plan=plan_stage(graph, stage)) for stage in placed), arena_bytes
+    )
 
 
 def _fuse_pools(graph: Graph) -> list[_Layer]:

@@ -79,7 +79,8 @@ def _unrolled(run: Dimension, count: int, emit: Emit) -> list[Step]:
     steps: list[Step] = []
     for start in range(0, count, GROUP):
         offsets = [
-            (i * run.moves[0], i * run.moves[1], i * run.moves[2]) for i in range(start, min(start + GROUP, count))
+            (i * run.moves[0], i * run.moves[1], i * run.moves[2])
+            for i in range(start, min(start + GROUP, count))
         ]
         steps += emit(offsets)
     return steps
