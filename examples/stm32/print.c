@@ -1,0 +1,28 @@
+#include "print.h"
+
+#include "output.h"
+
+void print(const char *text) {
+    while (*text) {
+        output_put(*text++);
+    }
+}
+
+void print_count(uint32_t number) {
+    char digits[10];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10u);
+        number /= 10u;
+    } while (number);
+    while (count) {
+        output_put(digits[--count]);
+    }
+}
+
+void print_number(int32_t number) {
+    if (number < 0) {
+        output_put('-');
+    }
+    print_count(number < 0 ? 0u - (uint32_t)number : (uint32_t)number);
+}
