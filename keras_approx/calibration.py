@@ -102,12 +102,7 @@ class _Probe:
             self._set_input_range(*input_range)
         ranges = self._range_by_layer()
         statistics = [
-            OperandStatistics(
-                **{
-                    name: (total / (self.samples * positions(call.shape))).astype(np.float32)
-                    for name, total in sums.items()
-                }
-            )
+            _statistics(call.layer.name, sums, self.samples * positions(call.shape))
             for call, sums in zip(self.wrappers, self.sums, strict=True)
         ]
         for call, measured in zip(self.wrappers, statistics, strict=True):
@@ -140,6 +135,17 @@ class _Probe:
             _, (other_low, other_high) = found.get(id(call.layer), (None, (low, high)))
             found[id(call.layer)] = (call.layer, (min(low, other_low), max(high, other_high)))
         return list(found.values())
+
+
+def _statistics(name: str, sums: dict[str, np.ndarray], count: int) -> OperandStatistics:
+    means = {key: (total / count).astype(np.float32) for key, total in sums.items()}
+    for key, values in means.items():
+        if not np.all(np.isfinite(values)):
+            raise CalibrationError(
+                f"the {key} of the inputs of layer {name!r} is not finite: expected activations whose square a "
+                "float32 holds; check the model's weights and the scale of the inputs"
+            )
+    return OperandStatistics(**means)
 
 
 def _added(

@@ -28,8 +28,8 @@ class UpdateSkipMasks(keras.callbacks.Callback):
     the schedule.
 
     Args:
-        schedule: The fraction of products to keep or the threshold, for each step; a number stands for a
-            constant.
+        schedule: The fraction of products to keep (of layers that are not exempt) or the threshold, for each
+            step; a number stands for a constant.
         select: What the schedule gives: "fraction" or "threshold".
         significance: Name of a metric, or a function; see keras_approx.significance.
         granularity: "pair" or "operand"; see keras_approx.masks.
@@ -57,7 +57,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         significance: str | Metric = "energy",
         granularity: str = "pair",
         scope: str = "global",
-        cost_exponent: float = 0.5,
+        cost_exponent: float = 0.25,
         frequency: int = 50,
         exempt: Sequence[str] = (),
         data: Any = None,

@@ -12,14 +12,21 @@ import dataclasses
 from keras_approx.graph import Graph, Node, unique_name
 from keras_approx.registry import FIXED_RANGE, FIXED_RANGE_ACTIVATIONS, SPECS, Range
 
-_FUSED_RELU = ("Conv2D", "DepthwiseConv2D", "Dense", "Add", "BatchNormalization")
+# Of the layers that have their inputs' range, those whose output is not made of its int8 values already.
+_ROUNDED = ("Activation", "AveragePooling2D", "Concatenate")
+_FUSED_RELU = ("Conv2D", "DepthwiseConv2D", "Dense", "Add", "BatchNormalization", "AveragePooling2D")
 
 
-def range_rule(node: Node) -> Range:
+def range_rule(graph: Graph, node: Node) -> Range:
     """Where the range of a node's output comes from."""
-    if node.op == "Activation" and node.config["activation"] in FIXED_RANGE_ACTIVATIONS:
+    if node.op != "Activation":
+        return SPECS[node.op].range
+    if node.config["activation"] in FIXED_RANGE_ACTIVATIONS:
         return Range.FIXED
-    return SPECS[node.op].range
+    # TFLite makes such a ReLU part of the pooling, which cannot rescale.
+    before = graph[node.inputs[0]]
+    fused = before.op == "AveragePooling2D" and graph.sole_consumer(before.name) is not None
+    return Range.SAME if fused else Range.OWN
 
 
 def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
@@ -33,8 +40,8 @@ def _has_range(graph: Graph, node: Node) -> bool:
     after = graph.sole_consumer(node.name)
     if after is None:
         return True
-    fused_relu = node.op in _FUSED_RELU and after.op == "Activation" and range_rule(after) is Range.OWN
-    return not fused_relu and fused_batch_norm(graph, node) is None
+    relu = after.op == "Activation" and range_rule(graph, after) is not Range.FIXED
+    return not (relu and node.op in _FUSED_RELU) and fused_batch_norm(graph, node) is None
 
 
 def insert_quantizers(graph: Graph) -> Graph:
@@ -55,8 +62,8 @@ def insert_quantizers(graph: Graph) -> Graph:
         nodes.append(dataclasses.replace(node, inputs=tuple(renamed[name] for name in node.inputs)))
         renamed[node.name] = node.name
         group = groups[node.name]
-        fixed = range_rule(graph[group]) is Range.FIXED
-        measured = range_rule(node) is not Range.SAME or node.op == "Concatenate"
+        fixed = range_rule(graph, graph[group]) is Range.FIXED
+        measured = range_rule(graph, node) is not Range.SAME or node.op in _ROUNDED
         if not measured or not _has_range(graph, node) or (fixed and group == graph.output):
             continue
         if group not in layers:
@@ -80,12 +87,12 @@ def _groups(graph: Graph) -> dict[str, str]:
         return name
 
     for node in graph.nodes:
-        if range_rule(node) is not Range.SAME:
+        if range_rule(graph, node) is not Range.SAME:
             continue
         roots = [root(name) for name in node.inputs]
         # A prescribed range is nobody else's: TFLite rescales such a tensor where it is concatenated with
         # others.
-        measured = [name for name in roots if range_rule(graph[name]) is not Range.FIXED]
+        measured = [name for name in roots if range_rule(graph, graph[name]) is not Range.FIXED]
         for name in measured[1:]:
             parent[root(name)] = root(measured[0])
         parent[node.name] = root((measured or roots)[0])
