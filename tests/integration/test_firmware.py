@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.api import to_c
 from export.build import build_host
+from export.frontend.reference import run_reference
 from tests.export import handmade
+from tests.export.networks import Layers, random_inputs
 
 PROJECT = Path(__file__).parents[2] / "examples" / "stm32"
 
@@ -95,6 +98,21 @@ def test_f405_firmware_prints_classes_and_bytes(tmp_path, output, options):
     np.testing.assert_array_equal(outputs, expected)
     assert classes == expected.argmax(axis=1).tolist()
     np.testing.assert_array_equal(build_host(out_dir).run(images), expected)
+
+
+def test_f405_firmware_runs_an_exported_network(tmp_path):
+    network = Layers(np.random.default_rng(3), zeros=0.5)
+    x = network.input((8, 8, 3))
+    y = network.pool(network.conv(x, 8, activation="relu"))
+    tflite = network.builder.finish(x, network.dense(network.builder.reshape(y, (1, 128)), 10))
+    images = random_inputs((8, 8, 3), 10)
+    out_dir = to_c(tflite, tmp_path / "out", name="tiny", target="stm32f405").path
+    lines = run(build(out_dir, images, tmp_path, "stm32f405"), "-serial", "stdio")
+    assert lines[0].startswith("network tiny on stm32f405")
+    classes, outputs = parse(lines[2:-1])
+    expected = run_reference(tflite, images)
+    np.testing.assert_array_equal(outputs, expected)
+    assert classes == expected.argmax(axis=1).tolist()
 
 
 def test_images_of_another_size_are_reported(tmp_path):
