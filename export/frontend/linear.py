@@ -94,6 +94,8 @@ def fully_connected(state: Lowering, op: RawOperator) -> Op:
 
 def _weights(state: Lowering, op: RawOperator, axis: int, rank: int) -> int:
     stored = state.stored(op, 1)
+    if stored.data is None:
+        raise UnsupportedModelError(f"{op}: the weights ({stored.name[:60]!r}) must be a constant")
     quantization = state.quantization(stored, str(op), per_tensor=False)
     if len(stored.shape) != rank or min(stored.shape) < 1:
         raise ModelFormatError(f"{op}: weights of shape {stored.shape}; the file is damaged")

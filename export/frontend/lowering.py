@@ -32,8 +32,8 @@ class Lowering:
         self.tensors: list[Tensor] = []
         self.known: dict[int, NDArray[np.int64]] = {}
         self._places: dict[int, int] = {}
-        stored = {id(tensor.data): len(tensor.data) for tensor in model.tensors if tensor.data is not None}
-        self._constant_bytes = _MAX_SHARING * sum(stored.values())
+        stored = sum(len(tensor.data) for tensor in model.tensors if tensor.data is not None)
+        self._constant_bytes = _MAX_SHARING * stored
 
     def arity(self, op: RawOperator, *inputs: int) -> None:
         """Demands one of the given numbers of inputs, and one output."""

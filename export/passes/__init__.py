@@ -26,8 +26,9 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fuse_relu,
     tabulate,
     merge_lookups,
+    remove_identities,  # what stands between two reshapes
     merge_reshapes,
-    remove_identities,
+    remove_identities,  # what merged to nothing
     prune,
 )
 

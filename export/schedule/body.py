@@ -6,7 +6,7 @@ column, position p reads at another, so a pair that is still in a register is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .machine import NEAR, POSITIONS, WEIGHTS, Step, load, move, step
@@ -97,7 +97,9 @@ class _Inputs:
 
 
 def schedule_body(
-    operands: Iterable[Operand], offsets: Sequence[int], accumulators: Mapping[tuple[int, int], str]
+    operands: Iterable[Operand],
+    offsets: Sequence[int],
+    products: Callable[[int, int, str, str], Sequence[Step]],
 ) -> Body:
     """Schedules the products of a block.
 
@@ -106,7 +108,7 @@ def schedule_body(
     Args:
         operands: in the order they are computed, those of one address next to each other.
         offsets: byte offset of each position's inputs from position 0's; one or two positions, within reach of a load.
-        accumulators: register of each (channel, position).
+        products: steps that multiply, given the operand's channel, the position, and the registers of input and weight.
     """
     body = Body()
     inputs = _Inputs(body, offsets)
@@ -117,6 +119,6 @@ def schedule_body(
         body.steps.append(load(WEIGHTS[: len(group)]))
         for operand, weight in zip(group, WEIGHTS, strict=False):
             for position, register in inputs.require(operand):
-                body.steps.append(step("MAC", accumulators[operand.channel, position], register, weight))
+                body.steps += products(operand.channel, position, register, weight)
             body.words.append(operand.word)
     return body

@@ -8,12 +8,13 @@ cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .blocks import consecutive_blocks, shared_blocks
 from .body import Operand, schedule_body
 from .machine import NEAR, Step, move, step
 from .plan import Call, Kernel, Plan, Pointer
@@ -53,10 +54,15 @@ def block_channels(geometry: Geometry) -> int:
     return 8 // geometry.positions
 
 
+def scaled_weights(problem: ConvProblem) -> NDArray[np.int32]:
+    """Weights times 2^scale_bits of their channel; they fit 16 bits."""
+    scale = np.array([1 << r.scale_bits for r in problem.requantization], np.int32)
+    return problem.weights * scale[:, None, None, None]
+
+
 def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
     """Scaled weights in pairs, uint32 [out, kernel y, kernel x, pair]; an odd last channel pairs with zero."""
-    scale = np.array([1 << r.scale_bits for r in problem.requantization], np.int32)
-    scaled = problem.weights * scale[:, None, None, None]
+    scaled = scaled_weights(problem)
     if scaled.shape[3] % 2:
         scaled = np.pad(scaled, ((0, 0), (0, 0), (0, 0), (0, 1)))
     halves = (scaled & 0xFFFF).astype(np.uint32)
@@ -69,22 +75,26 @@ def plan_unpacked(problem: ConvProblem) -> Plan:
     kernels: list[Kernel] = []
     calls: list[Call] = []
     stream: list[int] = []
-    for number, channels in enumerate(_blocks(problem)):
+    size = block_channels(problem.geometry)
+    if len(pairs) * problem.geometry.out_channel <= NEAR:
+        blocks = shared_blocks((pairs != 0).reshape(len(pairs), -1), size)
+    else:  # a block's outputs must be within reach of a store
+        blocks = consecutive_blocks(len(pairs), size)
+    for number, channels in enumerate(blocks):
         geometry = problem.geometry
-        registers = _registers(geometry, len(channels))
-        operands = _operands(pairs[channels.start : channels.stop], problem)
-        body = schedule_body(operands, _position_offsets(geometry), registers)
-        finish = [_finish(problem.requantization[c], streamed=False) for c in channels]
+        operands = _operands(pairs[list(channels)], problem)
+        body = schedule_body(operands, position_offsets(geometry), _products(geometry))
+        finish = [finish_of(problem, c, c - channels[0], streamed=False) for c in channels]
         steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
         kernels.append(Kernel(tuple(steps)))
-        calls.append(_call(problem, number, len(stream), channels.start))
-        stream += _stream(problem, channels, body.words, streamed=False)
+        calls.append(_call(problem, number, len(stream), channels[0]))
+        stream += block_stream(problem, channels, body.words, streamed=False)
     return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
 
 
 def can_loop(problem: ConvProblem) -> bool:
     """Whether channels can share a kernel: the rounding mode must be one for all, and taps within a load's reach."""
-    return _shared_mode(problem.requantization) is not None and _loop_reach(problem) <= NEAR
+    return shared_mode(problem.requantization) is not None and _loop_reach(problem) <= NEAR
 
 
 def plan_loop(problem: ConvProblem) -> Plan:
@@ -94,20 +104,14 @@ def plan_loop(problem: ConvProblem) -> Plan:
     by_channels: dict[int, int] = {}
     calls: list[Call] = []
     stream: list[int] = []
-    for channels in _blocks(problem):
+    for channels in consecutive_blocks(len(pairs), block_channels(problem.geometry)):
         if len(channels) not in by_channels:
             by_channels[len(channels)] = len(kernels)
             kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3]))))
-        calls.append(_call(problem, by_channels[len(channels)], len(stream), channels.start))
-        words = [operand.word for operand in _loop_order(pairs[channels.start : channels.stop], problem)]
-        stream += _stream(problem, channels, words, streamed=True)
+        calls.append(_call(problem, by_channels[len(channels)], len(stream), channels[0]))
+        words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
+        stream += block_stream(problem, channels, words, streamed=True)
     return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
-
-
-def _blocks(problem: ConvProblem) -> Iterator[range]:
-    size, total = block_channels(problem.geometry), problem.weights.shape[0]
-    for start in range(0, total, size):
-        yield range(start, min(start + size, total))
 
 
 def _call(problem: ConvProblem, kernel: int, start: int, channel: int) -> Call:
@@ -117,12 +121,17 @@ def _call(problem: ConvProblem, kernel: int, start: int, channel: int) -> Call:
     )
 
 
-def _registers(geometry: Geometry, channels: int) -> dict[tuple[int, int], str]:
-    positions = geometry.positions
-    return {(c, p): accumulator(c, p, positions) for c in range(channels) for p in range(positions)}
+def _products(geometry: Geometry) -> Callable[[int, int, str, str], list[Step]]:
+    """A dual multiply-accumulate for a channel at a position."""
+
+    def products(channel: int, position: int, x: str, weight: str) -> list[Step]:
+        return [step("MAC", accumulator(channel, position, geometry.positions), x, weight)]
+
+    return products
 
 
-def _position_offsets(geometry: Geometry) -> list[int]:
+def position_offsets(geometry: Geometry) -> list[int]:
+    """Bytes from the inputs of a block's first position to those of each of its positions."""
     return [position * geometry.in_x for position in range(geometry.positions)]
 
 
@@ -137,12 +146,19 @@ def _operands(pairs: NDArray[np.uint32], problem: ConvProblem) -> list[Operand]:
     return result
 
 
-def _finish(requantization: Requantization, *, streamed: bool, mode: str | None = None) -> Finish:
-    shift = None if streamed else requantization.shift
-    return Finish(mode or requantization.mode, shift, requantization.low, requantization.high)
+def finish_of(
+    problem: ConvProblem, channel: int, place: int, *, streamed: bool, mode: str | None = None
+) -> Finish:
+    """A channel's requantization, stored `place` channels behind the block's first output."""
+    entry = problem.requantization[channel]
+    at = place * problem.geometry.out_channel
+    return Finish(mode or entry.mode, None if streamed else entry.shift, entry.low, entry.high, at)
 
 
-def _stream(problem: ConvProblem, channels: range, words: Sequence[int], *, streamed: bool) -> list[int]:
+def block_stream(
+    problem: ConvProblem, channels: Sequence[int], words: Sequence[int], *, streamed: bool
+) -> list[int]:
+    """A block's constants: biases, what its body takes, and each channel's requantization."""
     entries = [problem.requantization[c] for c in channels]
     result = [
         (int(problem.bias[c]) << r.scale_bits) & 0xFFFFFFFF for c, r in zip(channels, entries, strict=True)
@@ -153,7 +169,7 @@ def _stream(problem: ConvProblem, channels: range, words: Sequence[int], *, stre
     return result
 
 
-def _shared_mode(entries: Sequence[Requantization]) -> str | None:
+def shared_mode(entries: Sequence[Requantization]) -> str | None:
     """The rounding mode that is right for every channel. "signed" is right where a shift follows."""
     modes = {entry.mode for entry in entries}
     if len(modes) == 1:
@@ -193,9 +209,7 @@ def _loop_steps(problem: ConvProblem, channels: int, pairs: int) -> list[Step]:
     unrolled = _unrolled_pairs(pairs, columns)
     turns = pairs // unrolled
     one_turn = np.zeros((channels, 1, columns, unrolled), np.uint32)
-    body = schedule_body(
-        _loop_order(one_turn, problem), _position_offsets(geometry), _registers(geometry, channels)
-    )
+    body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
     steps = list(body.steps)
     if turns > 1:
         steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", 4 * unrolled)]
@@ -206,6 +220,6 @@ def _loop_steps(problem: ConvProblem, channels: int, pairs: int) -> list[Step]:
         steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
         steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
         moved = rows * problem.tap_y
-    mode = _shared_mode(problem.requantization)
-    finish = [_finish(problem.requantization[0], streamed=True, mode=mode)] * channels
+    mode = shared_mode(problem.requantization)
+    finish = [finish_of(problem, 0, place, streamed=True, mode=mode) for place in range(channels)]
     return write_program(geometry, steps, moved, channels * rows * columns * pairs, finish)

@@ -162,6 +162,10 @@ def _look(a: str | int) -> tuple[Instruction, ...]:
     return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_TABLE, _r(a)), memory=Memory.FLASH),)
 
 
+def _mac(a: str | int, x: str | int, w: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.MAC, writes=(_r(a),), reads=(_r(x), _r(w)), accumulators=(_r(a),)),)
+
+
 def _divide(a: str | int, t: str | int) -> tuple[Instruction, ...]:
     value, sign = _r(a), _r(t)
     return (
@@ -183,9 +187,10 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "LOAD3": _stream,
     "LOAD4": _stream,
     "COPY": lambda to, source: (_alu(_r(to), _r(source), width=16),),
-    "MAC": lambda a, x, w: (
-        Instruction(Kind.MAC, writes=(_r(a),), reads=(_r(x), _r(w)), accumulators=(_r(a),)),
-    ),
+    "MAC": _mac,
+    "MAC_LOW": _mac,
+    "MAC_HIGH": _mac,
+    "LEFT": lambda a, n: (_alu(_r(a), _r(a)),),
     "ADD": lambda p, n: (_alu(_r(p), _r(p)),),
     "SUB": lambda p, n: (_alu(_r(p), _r(p)),),
     "ADD_FAR": lambda p, n: (*_constant(_OUT, n), _alu(_r(p), _r(p), _OUT, width=16)),

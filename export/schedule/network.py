@@ -117,8 +117,8 @@ def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int) -> Layout:
     """int16 and an even number of channels where operands are read in pairs, a border where a reader pads."""
     plain = _plain(graph, tensor)
     readers = _readers(layers, tensor)
-    paired = any(isinstance(op, Conv2D | FullyConnected) for op in readers)
-    even = any(isinstance(op, Conv2D) for op in readers)
+    paired = any(isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers)
+    even = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
     pads = [op.padding for op in readers if isinstance(op, Conv2D | DepthwiseConv2D)]
     border = Padding(
         top=max((pad.top for pad in pads), default=0),

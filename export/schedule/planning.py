@@ -6,13 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir.fixed_point import add_parameters, multiply_two_roundings
+from ..ir.fixed_point import add_parameters, mean_parameters, multiply_two_roundings
 from ..ir.graph import Graph
-from ..ir.ops import Add, Concatenation, Conv2D, FullyConnected, Lookup, Pad, Padding
+from ..ir.ops import (
+    Add,
+    AveragePool2D,
+    Concatenation,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Lookup,
+    MaxPool2D,
+    Mean,
+    Pad,
+    Padding,
+)
 from .choose import choose_plan
+from .depthwise import plan_depthwise
 from .elementwise import plan_add, plan_border, plan_copy, plan_lookup
 from .layout import Layout, flat
 from .plan import Plan, joined
+from .pooling import Axis, average_reduction, axis_regions, max_reduction, mean_reduction, plan_pool
 from .problem import conv_problem
 from .requantize import plan_requantization
 from .stage import Stage
@@ -35,6 +49,13 @@ def _plan(graph: Graph, stage: Stage) -> Plan | None:
     if isinstance(op, Conv2D | FullyConnected):
         problem = conv_problem(graph, op, stage.pool, sources[0], target)
         return None if problem is None else choose_plan(problem)
+    if isinstance(op, DepthwiseConv2D):
+        problem = conv_problem(graph, op, None, sources[0], target) if op.multiplier == 1 else None
+        return None if problem is None else plan_depthwise(problem)
+    if isinstance(op, MaxPool2D | AveragePool2D):
+        return _plan_pool(op, sources[0], target)
+    if isinstance(op, Mean):
+        return _plan_mean(graph, op, sources[0], target)
     if isinstance(op, Add):
         return _plan_add(graph, op, sources, target)
     if isinstance(op, Concatenation):
@@ -66,6 +87,26 @@ def _plan_concatenation(graph: Graph, op: Concatenation, sources: list[Layout], 
         plans.append(plan_copy(source, target, at, number))
         start += {-1: source.channels, -2: source.width, -3: source.height}[axis]
     return joined(plans, "direct")
+
+
+def _plan_pool(op: MaxPool2D | AveragePool2D, source: Layout, target: Layout) -> Plan | None:
+    (high, wide), (down, across), padding = op.kernel, op.stride, op.padding
+    rows = axis_regions(target.height, source.height, high, down, padding.top)
+    columns = axis_regions(target.width, source.width, wide, across, padding.left)
+    reduction = max_reduction(op.clamp) if isinstance(op, MaxPool2D) else average_reduction(op.clamp)
+    return plan_pool(source, target, rows, columns, reduction)
+
+
+def _plan_mean(graph: Graph, op: Mean, source: Layout, target: Layout) -> Plan | None:
+    parameters = mean_parameters(graph, op)
+    start = -parameters.count * graph.tensors[op.inputs[0]].quant.zero_point
+    zero_point = graph.tensors[op.output].quant.zero_point
+    bounds = (start - 128 * parameters.count, start + 127 * parameters.count)
+    entry = plan_requantization(parameters.multiplier, zero_point, (-128, 127), bounds, 1, once=False)
+    if entry is None:
+        return None
+    row, column = Axis(0, 1, 0, 1, source.height), Axis(0, 1, 0, 1, source.width)
+    return plan_pool(source, target, [row], [column], mean_reduction(start, entry))
 
 
 def _plan_add(graph: Graph, op: Add, sources: list[Layout], target: Layout) -> Plan | None:

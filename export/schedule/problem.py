@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..ir.fixed_point import conv_multipliers
 from ..ir.graph import Graph
-from ..ir.ops import Conv2D, FullyConnected, MaxPool2D, Padding
+from ..ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
 from .conv import ConvProblem
 from .layout import Layout
 from .program import Geometry
@@ -15,7 +15,11 @@ from .requantize import Requantization, plan_requantization
 
 
 def conv_problem(
-    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None, source: Layout, target: Layout
+    graph: Graph,
+    op: Conv2D | DepthwiseConv2D | FullyConnected,
+    pool: MaxPool2D | None,
+    source: Layout,
+    target: Layout,
 ) -> ConvProblem | None:
     """States a layer as a planning problem.
 
@@ -34,7 +38,7 @@ def conv_problem(
         return None
     weights = _weights(graph, op)
     geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
-    padding = op.padding if isinstance(op, Conv2D) else Padding()
+    padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
     return ConvProblem(
         geometry=geometry,
         weights=weights,
@@ -48,7 +52,7 @@ def conv_problem(
 
 
 def requantizations(
-    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None
 ) -> tuple[Requantization, ...] | None:
     """How each channel is requantized, or None where some channel's numbers do not fit the kernels."""
     weights = _weights(graph, op)
@@ -72,13 +76,17 @@ def requantizations(
     return tuple(entries)
 
 
-def _weights(graph: Graph, op: Conv2D | FullyConnected) -> NDArray[np.int32]:
-    """Weights [out, kernel y, kernel x, in]."""
+def _weights(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDArray[np.int32]:
+    """Weights [out, kernel y, kernel x, in]; a depthwise channel has one input."""
     weights = np.asarray(graph.tensors[op.weights].data, np.int32)
+    if isinstance(op, DepthwiseConv2D):
+        return weights.transpose(3, 1, 2, 0)
     return weights.reshape(len(weights), 1, 1, -1) if isinstance(op, FullyConnected) else weights
 
 
-def _folded_bias(graph: Graph, op: Conv2D | FullyConnected, weights: NDArray[np.int32]) -> NDArray[np.int64]:
+def _folded_bias(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, weights: NDArray[np.int32]
+) -> NDArray[np.int64]:
     """Bias minus the input's zero point times the weights it meets."""
     bias = np.zeros(len(weights), np.int64)
     if op.bias is not None:
@@ -94,7 +102,11 @@ def _joined(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
 
 
 def _geometry(
-    graph: Graph, op: Conv2D | FullyConnected, pool: MaxPool2D | None, source: Layout, target: Layout
+    graph: Graph,
+    op: Conv2D | DepthwiseConv2D | FullyConnected,
+    pool: MaxPool2D | None,
+    source: Layout,
+    target: Layout,
 ) -> tuple[Geometry, int, int]:
     """Where the kernels walk, and the byte distances of kernel rows and columns."""
     size, out_size = source.element_bytes, target.element_bytes

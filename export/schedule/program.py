@@ -44,8 +44,7 @@ class Geometry:
     @property
     def positions(self) -> int:
         """Positions of a block: 2, or 1 where a row has only one or the second is out of an instruction's reach."""
-        reach = max(self.in_x, self.out_x + len(ACCUMULATORS) * self.out_channel)
-        return 2 if self.columns > 1 and reach <= NEAR else 1
+        return 2 if self.columns > 1 and max(self.in_x, 2 * self.out_x) <= NEAR else 1
 
 
 def accumulator(channel: int, position: int, positions: int) -> str:
@@ -62,12 +61,14 @@ class Finish:
         shift: the final shift, or None where it comes from the constant stream.
         low: lower clamp bound, or None.
         high: upper clamp bound, or None.
+        at: byte offset of the channel's output from the block's first one.
     """
 
     mode: str
     shift: int | None
     low: int | None
     high: int | None
+    at: int
 
     @property
     def words(self) -> int:
@@ -140,7 +141,7 @@ def _finish(
     """Requantizes and stores every accumulator."""
     store = "STORE16" if geometry.out_channel == 2 else "STORE8"
     steps = [step("OUT")]
-    for channel, (registers, entry) in enumerate(zip(accumulators, finish, strict=True)):
+    for registers, entry in zip(accumulators, finish, strict=True):
         results = registers[:1] if geometry.pooled else registers
         steps.append(load(("w0", "w1")))
         steps += [step(_SCALE[entry.mode], a) for a in results]
@@ -153,8 +154,7 @@ def _finish(
         steps += saturate
         steps += [step("AT_LEAST", a, entry.low) for a in results if entry.low is not None]
         steps += [step("AT_MOST", a, entry.high) for a in results if entry.high is not None]
-        at = channel * geometry.out_channel
-        steps += [step(store, a, at + position * geometry.out_x) for position, a in enumerate(results)]
+        steps += [step(store, a, entry.at + position * geometry.out_x) for position, a in enumerate(results)]
     return steps
 
 

@@ -62,6 +62,8 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_LOAD4(a, b, c, d) "ldmia r1!, {" K_##a ", " K_##b ", " K_##c ", " K_##d "}\n"
 #define K_COPY(to, from) "mov " K_##to ", " K_##from "\n"
 #define K_MAC(a, x, w) "smlad " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
+#define K_MAC_LOW(a, x, w) "smlabb " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
+#define K_MAC_HIGH(a, x, w) "smlatt " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
 #define K_ADD(p, n) "addw " K_##p ", " K_##p ", #" #n "\n"
 #define K_SUB(p, n) "subw " K_##p ", " K_##p ", #" #n "\n"
 #define K_ADD_FAR(p, n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nadd " K_##p ", r10\n"
@@ -110,6 +112,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_LOOK32(a) "ldr " K_##a ", [r11, " K_##a ", lsl #2]\n"
 #define K_PLUS(a, b) "add " K_##a ", " K_##a ", " K_##b "\n"
 #define K_PLUS_LEFT(a, b, n) "add " K_##a ", " K_##a ", " K_##b ", lsl #" #n "\n"
+#define K_LEFT(a, n) "lsl " K_##a ", " K_##a ", #" #n "\n"
 #define K_SIGN(t, a) "add " K_##t ", lr, " K_##a ", asr #31\n"
 #define K_SCALE_BY(a, t) "smmlar " K_##a ", " K_##a ", r12, " K_##t "\n"
 /* a = a / n, n's reciprocal 2^31 / n in w0 and n / 2 * 2 in w1, ties away from zero. */
@@ -197,6 +200,8 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_LOAD4(a, b, c, d) K_LOAD2(a, b) K_LOAD2(c, d)
 #define K_COPY(to, from) s.to = s.from;
 #define K_MAC(a, x, w) s.a = ka_smlad(s.a, s.x, s.w);
+#define K_MAC_LOW(a, x, w) s.a = ka_smlad(s.a, s.x & 0xffff, s.w);
+#define K_MAC_HIGH(a, x, w) s.a = ka_smlad(s.a, s.x & 0xffff0000, s.w);
 #define K_ADD_in(n) s.in += (n);
 #define K_ADD_wt(n) s.wt += (n);
 #define K_ADD_to(n) s.out += (n);
@@ -249,6 +254,7 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_LOOK32(a) s.a = ka_load(s.aux + 4 * (int32_t)s.a);
 #define K_PLUS(a, b) s.a += s.b;
 #define K_PLUS_LEFT(a, b, n) s.a += s.b << (n);
+#define K_LEFT(a, n) s.a <<= (n);
 #define K_SIGN(t, a) s.t = s.w1 + ka_asr(s.a, 31);
 #define K_SCALE_BY(a, t) s.a = ka_smmla(s.a, s.w0, s.t, 0x80000000u);
 #define K_DIVIDE(a, t)                                                                                                \

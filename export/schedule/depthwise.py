@@ -1,0 +1,87 @@
+"""Plans a DepthwiseConv2D of multiplier 1: four channels at two positions, both halves of every word in use.
+
+All blocks of channels share a kernel where they round alike; weights come from the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .blocks import consecutive_blocks
+from .body import Operand, schedule_body
+from .conv import ConvProblem, block_stream, finish_of, position_offsets, scaled_weights, shared_mode
+from .machine import Step, step
+from .plan import Call, Kernel, Plan, Pointer
+from .program import WORD, Geometry, accumulator, write_program
+
+CHANNELS = 4  # of a block
+_HALVES = ("MAC_LOW", "MAC_HIGH")
+
+
+def plan_depthwise(problem: ConvProblem) -> Plan:
+    """Plans the kernels; the problem's weights are [channels, kernel y, kernel x, 1]."""
+    weights = scaled_weights(problem)[..., 0]
+    mode = shared_mode(problem.requantization)
+    kernels: list[Kernel] = []
+    shared: dict[int, int] = {}
+    calls: list[Call] = []
+    stream: list[int] = []
+    for channels in consecutive_blocks(len(weights), CHANNELS):
+        operands = _operands(weights[list(channels)], problem)
+        if mode is None or len(channels) not in shared:
+            shared[len(channels)] = len(kernels)
+            products = _products(problem.geometry, len(channels))
+            body = schedule_body(operands, position_offsets(problem.geometry), products)
+            finish = [
+                finish_of(problem, c, place, streamed=mode is not None, mode=mode)
+                for place, c in enumerate(channels)
+            ]
+            steps = write_program(problem.geometry, body.steps, body.moved, len(operands), finish)
+            kernels.append(Kernel(tuple(steps)))
+        size = problem.geometry.out_channel
+        calls.append(
+            Call(
+                shared[len(channels)],
+                Pointer("in0", problem.source + 2 * channels[0]),
+                Pointer("out", problem.target + channels[0] * size),
+                Pointer("constants", WORD * len(stream)),
+            )
+        )
+        words = [operand.word for operand in operands]
+        stream += block_stream(problem, channels, words, streamed=mode is not None)
+    return Plan("direct", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def _operands(weights: NDArray[np.int32], problem: ConvProblem) -> list[Operand]:
+    """All taps of a block, two channels a word: by kernel row, pair of channels, kernel column."""
+    channels, rows, columns = weights.shape
+    halves = np.zeros((channels + channels % 2, rows, columns), np.uint32)
+    halves[:channels] = (weights & 0xFFFF).astype(np.uint32)
+    words = halves[0::2] | halves[1::2] << np.uint32(16)
+    return [
+        Operand(
+            ky * problem.tap_y + kx * problem.tap_x + 4 * pair,
+            ky * problem.tap_y,
+            pair,
+            int(words[pair, ky, kx]),
+        )
+        for ky in range(rows)
+        for pair in range(len(words))
+        for kx in range(columns)
+    ]
+
+
+def _products(geometry: Geometry, channels: int) -> Callable[[int, int, str, str], list[Step]]:
+    """Each half of a word belongs to a channel; an odd last channel has no partner."""
+
+    def products(pair: int, position: int, x: str, weight: str) -> list[Step]:
+        return [
+            step(half, accumulator(channel, position, geometry.positions), x, weight)
+            for channel, half in zip((2 * pair, 2 * pair + 1), _HALVES, strict=True)
+            if channel < channels
+        ]
+
+    return products
