@@ -207,6 +207,27 @@ class ModelBuilder:
         self.operator("RESHAPE", [x.index, amounts.index], [out.index], options)
         return out
 
+    def reshape_keeping_batch(self, x: Value, shape: Sequence[int]) -> Value:
+        """RESHAPE to [batch, *shape], the batch size computed by SHAPE, STRIDED_SLICE and PACK."""
+        whole = self.tensor((len(x.shape),), dtype="int32")
+        shape_options = schema.ShapeOptionsT()
+        shape_options.outType = schema.TensorType.INT32
+        self.operator("SHAPE", [x.index], [whole.index], shape_options)
+        begin, end, step = (self.tensor((1,), dtype="int32", data=np.array([i], np.int32)) for i in (0, 1, 1))
+        options = schema.StridedSliceOptionsT()
+        options.shrinkAxisMask = 1
+        batch = self.tensor((), dtype="int32")
+        inputs = [whole.index, begin.index, end.index, step.index]
+        self.operator("STRIDED_SLICE", inputs, [batch.index], options)
+        sizes = [self.tensor((), dtype="int32", data=np.array(size, np.int32)) for size in shape]
+        packing = schema.PackOptionsT()
+        packing.valuesCount = 1 + len(shape)
+        target = self.tensor((1 + len(shape),), dtype="int32")
+        self.operator("PACK", [batch.index, *(size.index for size in sizes)], [target.index], packing)
+        out = self.tensor((1, *shape), x.scale, x.zero_point)
+        self.operator("RESHAPE", [x.index, target.index], [out.index], schema.ReshapeOptionsT())
+        return out
+
     def softmax(self, x: Value, beta: float = 1.0) -> Value:
         options = schema.SoftmaxOptionsT()
         options.beta = beta

@@ -238,7 +238,7 @@ def _random_block(network: Layers, rng: np.random.Generator, x: Value) -> Value:
     padding = str(rng.choice(["SAME", "VALID"]))
     activation = str(rng.choice(ACTIVATIONS[:3]))
     channels = int(rng.integers(1, 9))
-    match rng.integers(0, 9):
+    match rng.integers(0, 10):
         case 0 | 1:
             return network.conv(x, channels, kernel, stride=stride, padding=padding, activation=activation)
         case 2:
@@ -261,6 +261,10 @@ def _random_block(network: Layers, rng: np.random.Generator, x: Value) -> Value:
         case 7:
             y = network.conv(x, channels, kernel)
             return network.elementwise(y, str(rng.choice(["RELU", "RELU6", "LOGISTIC"])))
+        case 8:
+            y = network.builder.reshape(x, (1, width, height, x.shape[3]))
+            y = network.builder.elementwise("QUANTIZE", y, y.scale, y.zero_point)
+            return network.builder.reshape(y, x.shape)
         case _:
             y = network.conv(x, channels, kernel)
             return network.builder.elementwise("RELU", y, y.scale, y.zero_point)

@@ -84,12 +84,11 @@ def test_one_rounding_is_the_nearest_with_ties_up(x, mult, shift):
 
 
 def test_the_two_ways_of_rounding_differ():
+    quarter = (1 << 30, -1)
     assert (
-        multiply_two_roundings(one(-5), 1 << 30, 0)[0] == -2
-    )  # -2.5: the first rounding, towards zero on ties
-    assert multiply_two_roundings(one(-3), 1 << 30, -1)[0] == -1  # -0.75
-    assert multiply_two_roundings(one(5), 1 << 30, -1)[0] == 2  # 1.25 becomes 1.5 / ... and rounds up twice
-    assert multiply_one_rounding(one(5), 1 << 30, -1)[0] == 1
+        multiply_two_roundings(one(5), *quarter)[0] == 2
+    )  # of 1.25: first 2.5 becomes 3, then 1.5 becomes 2
+    assert multiply_one_rounding(one(5), *quarter)[0] == 1
 
 
 @given(st.integers(-(2**20), 2**20), st.integers(1, 4096))

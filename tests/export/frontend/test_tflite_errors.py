@@ -1,0 +1,211 @@
+"""Models that cannot be lowered: which error, and what it says."""
+
+import numpy as np
+import pytest
+
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.frontend import read_tflite
+
+from ..model_builder import ModelBuilder
+from ..networks import Layers
+
+
+class Case:
+    """A builder with an NHWC input and the pieces most cases need."""
+
+    def __init__(self):
+        self.layers = Layers(np.random.default_rng(0))
+        self.builder = self.layers.builder
+        self.x = self.builder.tensor((1, 6, 6, 2), 0.1, 3)
+
+    def conv(self, weights_shape=(4, 3, 3, 2), bias=4, **changed):
+        settings = {"weight_scales": [0.01], "scale": 0.2, "zero_point": 0, **changed}
+        bias_values = None if bias is None else np.zeros(bias, np.int32)
+        return self.builder.conv(self.x, np.ones(weights_shape, np.int8), bias_values, **settings)
+
+
+def unsupported_operator(case):
+    return case.builder.elementwise("TANH", case.layers.conv(case.x, 2), 1 / 128, 0)
+
+
+def float_activations(case):
+    real = case.builder.elementwise("DEQUANTIZE", case.x, 1.0, 0, dtype="float32")
+    return case.builder.elementwise("RELU", real, 1.0, 0, dtype="float32")
+
+
+def constant_operand(case):
+    constant = case.builder.tensor((1, 6, 6, 2), 0.1, data=np.ones((1, 6, 6, 2), np.int8))
+    return case.builder.add(case.x, constant, 0.2, 0)
+
+
+def asymmetric_weights(case):
+    w = case.builder.tensor((4, 72), 0.1, 5, data=np.ones((4, 72), np.int8))
+    out = case.builder.tensor((1, 4), 0.1)
+    dense = case.builder.dense(
+        case.x, np.ones((4, 72), np.int8), None, weight_scales=[0.1], scale=1.0, zero_point=0
+    )
+    options = case.builder._operators[-1].builtinOptions
+    case.builder.operator("FULLY_CONNECTED", [case.x.index, w.index, -1], [out.index], options)
+    assert dense.shape == out.shape
+    return out
+
+
+def computed_weights(case):
+    y = case.layers.dense(case.x, 4)
+    options = case.builder._operators[-1].builtinOptions
+    out = case.builder.tensor((1, 1), 0.1)
+    case.builder.operator("FULLY_CONNECTED", [y.index, y.index, -1], [out.index], options)
+    return out
+
+
+def concatenation_of_other_scales(case):
+    y = case.builder.elementwise("QUANTIZE", case.x, 0.3, 3)
+    return case.builder.concatenation([case.x, y])
+
+
+def softmax_of_wrong_scale(case):
+    y = case.builder.softmax(case.layers.dense(case.x, 4))
+    case.builder._tensors[y.index].quantization.scale = np.array([0.01], np.float32)
+    return y
+
+
+def pad_of_channels(case):
+    y = case.builder.pad(case.x, ((1, 1), (0, 0)))
+    case.builder._buffers[-1].data = np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int32).view(np.uint8)
+    return y
+
+
+def mean_over_rows(case):
+    y = case.layers.mean(case.x)
+    case.builder._buffers[-1].data = np.array([1, 1], np.int32).view(np.uint8)
+    return y
+
+
+def stride_of_zero(case):
+    y = case.conv()
+    case.builder._operators[-1].builtinOptions.strideH = 0
+    return y
+
+
+def bias_of_other_scale(case):
+    y = case.conv()
+    case.builder._tensors[-2].quantization.scale = np.array([0.5], np.float32)
+    return y
+
+
+def with_quantization(tensor, scale=None, zero_point=None):
+    def change(case):
+        y = case.conv()
+        quantization = case.builder._tensors[tensor].quantization
+        if scale is not None:
+            quantization.scale = np.array(scale, np.float32)
+        if zero_point is not None:
+            quantization.zeroPoint = np.array(zero_point, np.int64)
+        return y
+
+    return change
+
+
+CASES = {
+    "operator": (unsupported_operator, UnsupportedModelError, r"operator 1 \(TANH\) is not supported"),
+    "float activations": (float_activations, QuantizationError, "full-integer"),
+    "constant operand": (constant_operand, UnsupportedModelError, "is a constant"),
+    "asymmetric weights": (asymmetric_weights, QuantizationError, "zero point 0"),
+    "computed weights": (computed_weights, UnsupportedModelError, "must be a constant"),
+    "grouped": (lambda c: c.conv((4, 3, 3, 1)), UnsupportedModelError, "grouped convolutions"),
+    "wrong bias": (lambda c: c.conv(bias=5), ModelFormatError, "bias of shape"),
+    "bias scale": (bias_of_other_scale, QuantizationError, "bias scale"),
+    "scales of one axis only": (
+        lambda c: c.conv(weight_scales=[0.1, 0.1, 0.1]),
+        QuantizationError,
+        "one per output channel",
+    ),
+    "overflow": (lambda c: c.conv(scale=1e-12), QuantizationError, "overflow 32 bits"),
+    "window": (lambda c: c.conv((4, 7, 7, 2), padding="VALID"), UnsupportedModelError, "does not fit"),
+    "stride": (stride_of_zero, ModelFormatError, "must be positive"),
+    "add of other shapes": (
+        lambda c: c.builder.add(c.x, c.layers.pool(c.x), 0.1, 0),
+        UnsupportedModelError,
+        "of one shape",
+    ),
+    "add of far scales": (
+        lambda c: c.builder.add(c.x, c.x, 1e-9, 0),
+        QuantizationError,
+        "too far apart",
+    ),
+    "concatenation": (concatenation_of_other_scales, QuantizationError, "share one scale"),
+    "concatenation of batches": (
+        lambda c: c.builder.concatenation([c.x, c.x], axis=0),
+        UnsupportedModelError,
+        "along axis 0",
+    ),
+    "softmax scale": (softmax_of_wrong_scale, QuantizationError, "1/256"),
+    "softmax classes": (
+        lambda c: c.builder.softmax(c.layers.dense(c.x, 512)),
+        UnsupportedModelError,
+        "at most 511",
+    ),
+    "pad of channels": (pad_of_channels, UnsupportedModelError, "only height and width"),
+    "mean": (mean_over_rows, UnsupportedModelError, "axes 1, 2"),
+    "reshape": (lambda c: c.builder.reshape(c.x, (1, 71)), ModelFormatError, "72 elements"),
+    "dense on images": (
+        lambda c: c.builder.dense(
+            c.x, np.ones((4, 2), np.int8), None, weight_scales=[0.1], scale=1.0, zero_point=0
+        ),
+        UnsupportedModelError,
+        "must follow Flatten",
+    ),
+    "requantize": (
+        lambda c: c.builder.elementwise("QUANTIZE", c.x, 1e-12, 0),
+        QuantizationError,
+        "too far apart",
+    ),
+    "no scale": (with_quantization(0, scale=[]), QuantizationError, "0 scales"),
+    "zero scale": (with_quantization(0, scale=[0.0]), QuantizationError, "not a positive number"),
+    "nan scale": (with_quantization(1, scale=[np.nan]), QuantizationError, "not a positive number"),
+    "zero point": (with_quantization(0, zero_point=[300]), QuantizationError, "zero point"),
+}
+
+
+@pytest.mark.parametrize(("recipe", "error", "message"), CASES.values(), ids=CASES)
+def test_error(recipe, error, message):
+    case = Case()
+    model = case.builder.finish(case.x, recipe(case))
+    with pytest.raises(error, match=message):
+        read_tflite(model)
+
+
+def test_several_outputs():
+    case = Case()
+    y, z = case.layers.conv(case.x, 2), case.layers.pool(case.x)
+    with pytest.raises(UnsupportedModelError, match="one output, got 2"):
+        read_tflite(case.builder.finish(case.x, [y, z]))
+
+
+def test_several_inputs():
+    case = Case()
+    other = case.layers.input((6, 6, 2))
+    with pytest.raises(UnsupportedModelError, match="one input, got 2"):
+        read_tflite(case.builder.finish([case.x, other], case.builder.add(case.x, other, 0.2, 0)))
+
+
+def test_a_float_model():
+    builder = ModelBuilder()
+    x = builder.tensor((1, 4), dtype="float32")
+    with pytest.raises(QuantizationError, match="the input is float32"):
+        read_tflite(builder.finish(x, builder.elementwise("RELU", x, 1.0, 0, dtype="float32")))
+
+
+def test_an_input_of_unknown_size():
+    builder = ModelBuilder()
+    x = builder.tensor((1, -1, -1, 3), 0.1)
+    with pytest.raises(UnsupportedModelError, match="must be fixed"):
+        read_tflite(builder.finish(x, builder.elementwise("RELU", x, 0.1, 0)))
+
+
+def test_uint8_ends_of_another_scale():
+    builder = ModelBuilder()
+    x = builder.tensor((1, 4), 0.1, 130, dtype="uint8")
+    y = builder.elementwise("QUANTIZE", x, 0.2, 3)
+    with pytest.raises(UnsupportedModelError, match="plus 128"):
+        read_tflite(builder.finish(x, builder.elementwise("RELU", y, 0.1, 0)))
