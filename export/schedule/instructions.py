@@ -233,7 +233,7 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "PUT32": _put,
     "LOOK8": _look,
     "LOOK32": _look,
-    "PLUS": lambda a, b: (_alu(_r(a), _r(a), _r(b)),),
+    "PLUS": lambda a, b: (_alu(_r(a), _r(a), _r(b), width=16),),
     "PLUS_LEFT": lambda a, b, n: (_alu(_r(a), _r(a), _r(b), kind=Kind.SHIFTED),),
     "SIGN": lambda t, a: (_alu(_r(t), _ADDEND, _r(a), kind=Kind.SHIFTED),),
     "SCALE_BY": lambda a, t: (_scale(a, _r(t)),),
