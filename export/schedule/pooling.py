@@ -18,7 +18,7 @@ _SUMS, _READS = ("a0", "a1", "a2", "a3"), ("a4", "a5", "a6", "x0")
 _LANES = len(_SUMS)
 _UNROLLED = 16  # taps of a window that are unrolled; larger windows loop over their rows
 _MOST_AVERAGED = 5000  # beyond, the reciprocal of the count is not exact
-WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL = 1, 2, 3, 4
+WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL, REST_LABEL = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,11 @@ def _window(
             for x in range(column.window):
                 steps += tap(y, x)
     else:
-        steps += [step("SET", "half", row.window), step("LABEL", WINDOW_LABEL)]
+        label = WINDOW_LABEL if lanes == _LANES else REST_LABEL  # both may stand in one kernel
+        steps += [step("SET", "half", row.window), step("LABEL", label)]
         for x in range(column.window):
             steps += tap(0, x)
-        steps += [*move("in", source.row * size), step("AGAIN", "half", WINDOW_LABEL)]
+        steps += [*move("in", source.row * size), step("AGAIN", "half", label)]
         steps += move("in", -row.window * source.row * size)
     steps += reduction.finish(sums, reads, row.window * column.window)
     return steps + [step(put, a, lane * target.element_bytes) for lane, a in enumerate(sums)]
