@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,7 @@ RELATIVE_FLOOR = 2.0**-8
 
 
 def calibrate(
-    model: Any,
-    data: Any,
-    *,
-    batch_size: int = 64,
-    steps: int | None = None,
-    input_range: tuple[float, float] | None = None,
-    verbose: bool = True,
+    model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True
 ) -> None:
     """Measures the inputs of every layer, sets the activation ranges, and switches quantization on.
 
@@ -40,72 +35,88 @@ def calibrate(
             batches may be tuples that start with the inputs, such as (inputs, labels).
         batch_size: Samples at a time, for arrays.
         steps: Batches to use at most; None for all there are.
-        input_range: Smallest and largest value that inputs can have, if known; measured otherwise. With
-            (-1, 127 / 128), for example, int8 pixels have scale 1 / 128 and zero point 0.
         verbose: Whether to show progress.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
         CalibrationError: If there is no data, it has another shape, contains NaN or infinity or values
-            outside the input range, or if activations are not finite.
+            outside the input range that the model was wrapped with, or if activations are not finite.
     """
-    skip_wrappers(model)
-    probe = _Probe(model)
-    batches = input_batches(data, tuple(model.input_shape[1:]), batch_size, steps)
-    progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
-    for batch in batches:
-        probe.measure(batch)
-        progress.add(1)
-    if not probe.samples:
-        raise CalibrationError(
-            "there is no calibration data: expected at least one batch of inputs, got none"
-        )
-    if batches.count is None:
-        progress.update(progress._seen_so_far, finalize=True)
-    probe.store(input_range)
+    Calibrator(model).run(data, batch_size=batch_size, steps=steps, verbose=verbose)
 
 
-class _Probe:
-    """Accumulates in float64 what each batch gives in float32."""
+@dataclass
+class _Totals:
+    """What was measured so far: sums in float64 of what each batch gives in float32, and ranges."""
 
-    def __init__(self, model: Any) -> None:
-        found = calls(model)
-        self.model = model
-        self.wrappers = [call for call in found if isinstance(call.layer, SkipWrapper)]
-        self.quantizers = [call for call in found if isinstance(call.layer, QuantizeActivation)]
-        self.samples = 0
-        self.sums: list[dict[str, np.ndarray]] = []
-        self.ranges = [(np.inf, -np.inf)] * len(self.quantizers)
-        taps = [call.input_tensors[0] for call in (*self.wrappers, *self.quantizers)]
-        self._tapped = keras.Model(model.inputs, taps)
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        self._step = tf.function(self._measure_batch, input_signature=[signature])
+    samples: int = 0
+    sums: list[dict[str, Any]] = field(default_factory=list)
+    ranges: list[tuple[Any, Any]] = field(default_factory=list)
 
-    def _measure_batch(self, inputs: Any) -> Any:
-        tapped = tf.nest.flatten(self._tapped(inputs, training=False))
-        count = len(self.wrappers)
-        sums = [_operand_sums(call.layer, x) for call, x in zip(self.wrappers, tapped[:count], strict=True)]
-        return sums, [(tf.reduce_min(x), tf.reduce_max(x)) for x in tapped[count:]]
-
-    def measure(self, batch: np.ndarray) -> None:
-        sums, ranges = self._step(tf.constant(batch))
-        found = [{name: value.numpy().astype(np.float64) for name, value in layer.items()} for layer in sums]
-        self.samples += len(batch)
-        self.sums = _added(self.sums, found) if self.sums else found
+    def add(self, samples: int, sums: list[dict[str, np.ndarray]], ranges: list[tuple[Any, Any]]) -> None:
+        if not self.samples:
+            self.sums = [dict.fromkeys(layer, 0.0) for layer in sums]
+            self.ranges = ranges
+        self.samples += samples
+        for totals, new in zip(self.sums, sums, strict=True):
+            for name, values in new.items():
+                totals[name] = totals[name] + values.astype(np.float64)
         self.ranges = [
-            (min(low, float(new_low)), max(high, float(new_high)))
+            (np.minimum(low, new_low), np.maximum(high, new_high))
             for (low, high), (new_low, new_high) in zip(self.ranges, ranges, strict=True)
         ]
 
-    def store(self, input_range: tuple[float, float] | None) -> None:
-        if input_range is not None:
-            self._set_input_range(*input_range)
-        ranges = self._range_by_layer()
+
+class Calibrator:
+    """Calibrates one model as often as wanted; preparing to is what takes long on small data.
+
+    Args:
+        model: A wrapped model.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+
+    def __init__(self, model: Any) -> None:
+        skip_wrappers(model)
+        found = calls(model)
+        self.model = model
+        self._wrappers = [call for call in found if isinstance(call.layer, SkipWrapper)]
+        self._quantizers = [call for call in found if isinstance(call.layer, QuantizeActivation)]
+        taps = [call.input_tensors[0] for call in (*self._wrappers, *self._quantizers)]
+        self._tapped = keras.Model(model.inputs, taps)
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        self._measure = tf.function(self._measure_batch, input_signature=[signature])
+
+    def run(self, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True) -> None:
+        """Calibrates; see `calibrate`."""
+        totals = _Totals()
+        batches = input_batches(data, tuple(self.model.input_shape[1:]), batch_size, steps)
+        progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
+        for number, batch in enumerate(batches, start=1):
+            totals.add(len(batch), *tf.nest.map_structure(np.asarray, self._measure(tf.constant(batch))))
+            progress.update(number)
+        if not totals.samples:
+            raise CalibrationError(
+                "there is no calibration data: expected at least one batch of inputs, got none"
+            )
+        if batches.count is None:
+            progress.update(number, finalize=True)
+        self._store(totals)
+
+    def _measure_batch(self, inputs: Any) -> Any:
+        tapped = tf.nest.flatten(self._tapped(inputs, training=False))
+        count = len(self._wrappers)
+        sums = [_operand_sums(call.layer, x) for call, x in zip(self._wrappers, tapped[:count], strict=True)]
+        return sums, [(tf.reduce_min(x), tf.reduce_max(x)) for x in tapped[count:]]
+
+    def _store(self, totals: _Totals) -> None:
+        ranges = self._ranges(totals)
         statistics = [
-            _statistics(call.layer.name, sums, self.samples * positions(call.shape))
-            for call, sums in zip(self.wrappers, self.sums, strict=True)
+            _statistics(call.layer.name, sums, totals.samples * positions(call.shape))
+            for call, sums in zip(self._wrappers, totals.sums, strict=True)
         ]
-        for call, measured in zip(self.wrappers, statistics, strict=True):
+        for call, measured in zip(self._wrappers, statistics, strict=True):
             call.layer.set_statistics(measured)
         for layer, (low, high) in ranges:
             layer.set_range(low, high)
@@ -113,24 +124,21 @@ class _Probe:
             if isinstance(layer, QuantizedWrapper):
                 layer.calibrated.assign(1)
 
-    def _set_input_range(self, low: float, high: float) -> None:
-        index = next(number for number, call in enumerate(self.quantizers) if call.inputs == (0,))
-        measured_low, measured_high = self.ranges[index]
-        if not low <= measured_low <= measured_high <= high:
-            raise CalibrationError(
-                f"calibration data reaches from {measured_low} to {measured_high}, outside the given input_range "
-                f"({low}, {high})"
-            )
-        self.ranges[index] = (low, high)
-
-    def _range_by_layer(self) -> list[tuple[QuantizeActivation, tuple[float, float]]]:
+    def _ranges(self, totals: _Totals) -> list[tuple[QuantizeActivation, tuple[float, float]]]:
         """A layer called on several tensors gets a range that holds them all."""
         found: dict[int, tuple[QuantizeActivation, tuple[float, float]]] = {}
-        for call, (low, high) in zip(self.quantizers, self.ranges, strict=True):
+        for call, ends in zip(self._quantizers, totals.ranges, strict=True):
+            low, high = float(ends[0]), float(ends[1])
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise CalibrationError(
                     f"activations at {call.layer.name!r} reach from {low} to {high}: expected finite "
                     "values; check the model's weights and the scale of the inputs"
+                )
+            fixed = call.layer.fixed_range
+            if call.inputs == (0,) and fixed and not fixed[0] <= low <= high <= fixed[1]:
+                raise CalibrationError(
+                    f"calibration data reaches from {low} to {high}, outside the input_range {fixed} that "
+                    "the model was wrapped with; scale the data, or wrap with another range"
                 )
             _, (other_low, other_high) = found.get(id(call.layer), (None, (low, high)))
             found[id(call.layer)] = (call.layer, (min(low, other_low), max(high, other_high)))
@@ -142,16 +150,10 @@ def _statistics(name: str, sums: dict[str, np.ndarray], count: int) -> OperandSt
     for key, values in means.items():
         if not np.all(np.isfinite(values)):
             raise CalibrationError(
-                f"the {key} of the inputs of layer {name!r} is not finite: expected activations whose square a "
-                "float32 holds; check the model's weights and the scale of the inputs"
+                f"the {key} of the inputs of layer {name!r} is not finite: expected activations whose "
+                "square a float32 holds; check the model's weights and the scale of the inputs"
             )
     return OperandStatistics(**means)
-
-
-def _added(
-    totals: list[dict[str, np.ndarray]], new: list[dict[str, np.ndarray]]
-) -> list[dict[str, np.ndarray]]:
-    return [{name: old[name] + more[name] for name in old} for old, more in zip(totals, new, strict=True)]
 
 
 def _operand_sums(layer: SkipWrapper, inputs: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.calibration import calibrate
+from keras_approx.calibration import Calibrator
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.masks import SCOPES, fraction_masks, group_size, kept_fraction, threshold_mask
@@ -82,6 +82,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         self.exempt = tuple(exempt)
         self.data = data
         self._updated_at: int | None = None
+        self._calibrator: Calibrator | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         wrappers = skip_wrappers(self.model)
@@ -121,7 +122,9 @@ class UpdateSkipMasks(keras.callbacks.Callback):
             value: The fraction of products to keep or the threshold, as `select` says.
         """
         if self.data is not None:
-            calibrate(self.model, self.data, verbose=False)
+            if self._calibrator is None or self._calibrator.model is not self.model:
+                self._calibrator = Calibrator(self.model)
+            self._calibrator.run(self.data, verbose=False)
         set_masks(self.model, self._masks(value))
 
     def _masks(self, value: float) -> dict[str, np.ndarray]:

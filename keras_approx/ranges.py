@@ -44,7 +44,7 @@ def _has_range(graph: Graph, node: Node) -> bool:
     return not (relu and node.op in _FUSED_RELU) and fused_batch_norm(graph, node) is None
 
 
-def insert_quantizers(graph: Graph) -> Graph:
+def insert_quantizers(graph: Graph, input_range: tuple[float, float] | None = None) -> Graph:
     """Inserts QuantizeActivation nodes; those with the same "layer" setting share their range.
 
     The model's output has none if it is a softmax or sigmoid: its range is prescribed anyway, and losses want
@@ -52,6 +52,7 @@ def insert_quantizers(graph: Graph) -> Graph:
 
     Args:
         graph: A normalized graph.
+        input_range: Of the input, if it is known; None to measure it.
     """
     groups = _groups(graph)
     taken = {node.name for node in graph.nodes}
@@ -71,7 +72,9 @@ def insert_quantizers(graph: Graph) -> Graph:
             taken.add(layers[group])
         name = unique_name(f"{node.name}_range", taken) if node.name != group else layers[group]
         taken.add(name)
-        config = {"layer": layers[group], "range": None, "fixed_range": FIXED_RANGE if fixed else None}
+        given = input_range if group == groups[graph.nodes[0].name] else None
+        fixed_range = FIXED_RANGE if fixed else given
+        config = {"layer": layers[group], "range": None, "fixed_range": fixed_range}
         nodes.append(Node(name, "QuantizeActivation", (node.name,), node.shape, config))
         renamed[node.name] = name
     return Graph(graph.name, tuple(nodes), renamed[graph.output])

@@ -17,7 +17,13 @@ from keras_approx.rewrites import normalize, remove
 from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
 
 
-def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False) -> Any:
+def wrap(
+    model: Any,
+    *,
+    skipped_gradient: str = "zero",
+    compensate: bool = False,
+    input_range: tuple[float, float] | None = None,
+) -> Any:
     """Makes a model that can skip products and be quantized while it trains.
 
     Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at
@@ -31,6 +37,8 @@ def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False
             output. It is left as it is. Nested models are flattened.
         skipped_gradient: "zero" or "straight_through", see SkipWrapper.
         compensate: Whether to add the expected value of what is skipped to the bias.
+        input_range: Smallest and largest value that inputs can have, if known; calibration measures it
+            otherwise. With (-1, 127 / 128), for example, int8 pixels have scale 1 / 128 and zero point 0.
 
     Returns:
         A tf_keras model, not compiled.
@@ -49,7 +57,7 @@ def wrap(model: Any, *, skipped_gradient: str = "zero", compensate: bool = False
             f"model {model.name!r} has no Conv2D or Dense layer, so there is nothing to skip"
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
-    return build_model(insert_quantizers(graph), _layer_factory(options))
+    return build_model(insert_quantizers(graph, input_range), _layer_factory(options))
 
 
 def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:

@@ -12,7 +12,7 @@ import pytest
 import keras_approx
 from keras_approx.calibration import RELATIVE_FLOOR
 from keras_approx.compat import keras, tf
-from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError
+from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.quantized_layers import QuantizeActivation
 from keras_approx.skip_wrapper import skip_wrappers
 from tests.keras_approx import models
@@ -149,12 +149,14 @@ def test_ranges_hold_zero_and_all_that_was_seen() -> None:
 
 
 def test_given_input_range() -> None:
-    wrapped = keras_approx.wrap(models.small())
+    wrapped = keras_approx.wrap(models.small(), input_range=(-1, 127 / 128))
     x = np.clip(models.inputs(wrapped), -0.9, 0.9)
-    keras_approx.calibrate(wrapped, x, input_range=(-1, 127 / 128), verbose=False)
+    keras_approx.calibrate(wrapped, x, verbose=False)
     assert wrapped.layers[1].get_range() == (-1, 127 / 128)
-    with pytest.raises(CalibrationError, match="outside the given input_range"):
-        keras_approx.calibrate(wrapped, x, input_range=(-0.5, 0.5), verbose=False)
+    with pytest.raises(CalibrationError, match="outside the input_range"):
+        keras_approx.calibrate(wrapped, 2 * x, verbose=False)
+    with pytest.raises(OptionError, match="min < max"):
+        keras_approx.wrap(models.small(), input_range=(1, -1))
 
 
 def test_calibration_switches_quantization_on_and_is_repeatable() -> None:
