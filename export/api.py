@@ -104,7 +104,7 @@ def to_c(
     folder = Path(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
-    schedule = plan_network(run_passes(read_tflite(data)))
+    schedule = plan_network(run_passes(read_tflite(data)), resolved)
     predicted = estimate_schedule(schedule, resolved)
     project = emit_project(schedule, predicted, name)
     manifest = _manifest(schedule, predicted, project, name)
@@ -138,7 +138,7 @@ def estimate(model: Any, *, target: str = "cortex-m33", representative_data: Any
     """
     resolved = resolve(target)
     graph = read_tflite(to_tflite(model, representative_data=representative_data))
-    return estimate_schedule(plan_network(run_passes(graph)), resolved)
+    return estimate_schedule(plan_network(run_passes(graph), resolved), resolved)
 
 
 def check_name(name: str) -> None:

@@ -1,18 +1,96 @@
-"""Chooses the variant of a layer's kernels."""
+"""Chooses the kernels of a convolution: candidates are planned, priced, and the cheapest is taken."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from .conv import ConvProblem, can_loop, packed_pairs, plan_loop, plan_unpacked
+from ..targets import CORES, Target, Timing
+from ..targets.boards import InstructionCache
+from .conv import ConvProblem, block_channels, loop_unrollings, packed_pairs, plan_loop, plan_unpacked
+from .flow import kernel_profile
+from .instructions import kernel_bytes
 from .plan import Plan
 
-DENSE = 0.85  # above this part of kept pairs, skipping saves less than straight-line code costs in fetches
+SPARSE, DENSE = (
+    0.6,
+    0.95,
+)  # below SPARSE a loop over all products cannot win; above DENSE skipping saves nothing
+_LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 
 
-def choose_plan(problem: ConvProblem) -> Plan:
-    """Unpacked where pairs are skipped; a shared loop where nearly all are kept."""
+@dataclass(frozen=True)
+class Price:
+    """What a plan takes: cycles, those waiting for flash included, then bytes of flash."""
+
+    cycles: int
+    flash_bytes: int
+
+
+def choose_plan(problem: ConvProblem, target: Target) -> Plan:
+    """The cheapest plan for a target: fewest cycles, then fewest bytes.
+
+    Where the core has no timing table, cycles are those of a Cortex-M33.
+    """
+    timing, cache, waits = _pricing(target)
+    candidates = list(_candidates(problem, cache))
+    if len(candidates) == 1:
+        return candidates[0]
+    prices = [price_plan(plan, timing, cache, waits) for plan in candidates]
+    best = min(range(len(candidates)), key=lambda i: (prices[i].cycles, prices[i].flash_bytes, i))
+    return candidates[best]
+
+
+def _pricing(target: Target) -> tuple[Timing, InstructionCache | None, int]:
+    timing = target.core.timing or CORES["cortex-m33"].timing
+    assert timing is not None
+    board = target.board
+    return timing, board.cache if board else None, board.wait_states if board else 0
+
+
+def _candidates(problem: ConvProblem, cache: InstructionCache | None) -> Iterator[Plan]:
     pairs = packed_pairs(problem)
-    if can_loop(problem) and np.count_nonzero(pairs) > DENSE * pairs.size:
-        return plan_loop(problem)
-    return plan_unpacked(problem)
+    kept = np.count_nonzero(pairs) / max(1, pairs.size)
+    unrollings = loop_unrollings(problem) if kept > SPARSE else []
+    columns, channels = problem.weights.shape[2], block_channels(problem.geometry)
+    bytes_of_pair = 4 * columns * channels * (problem.geometry.positions + 1)
+    sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
+    for unrolled in sized[-3:]:
+        yield plan_loop(problem, unrolled)
+    if kept <= DENSE or not unrollings:
+        yield plan_unpacked(problem, channels)
+        if cache is not None and _bytes_of_block(pairs, channels) > cache.size:
+            for fewer in range(channels - 1, 1, -1):
+                yield plan_unpacked(problem, fewer)
+
+
+def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:
+    """Roughly what an unpacked block takes in the cache."""
+    return 18 * int(np.count_nonzero(pairs)) * channels // max(1, len(pairs))
+
+
+def price_plan(plan: Plan, timing: Timing, cache: InstructionCache | None, waits: int) -> Price:
+    """Prices a plan; with a cache, every line that does not stay in it from one block of positions to the next waits.
+
+    Args:
+        plan: the plan.
+        timing: the core's pipeline.
+        cache: the instruction cache, or None for none.
+        waits: cycles a line waits.
+    """
+    profiles = [kernel_profile(kernel.steps, timing) for kernel in plan.kernels]
+    flash = sum(kernel_bytes(kernel.steps) for kernel in plan.kernels) + 4 * len(plan.constants)
+    cycles = 0
+    for call in plan.calls:
+        profile = profiles[call.kernel]
+        cycles += profile.cycles
+        if cache is not None:
+            code = kernel_bytes(plan.kernels[call.kernel].steps)
+            lines = -(-(code + 4 * profile.words) // cache.line)
+            over = max(0, lines - cache.size // cache.line)
+            # Least recently used lines go first: a set that is asked for one line too many keeps none of them.
+            lost = min(lines, over * (cache.ways + 1))
+            cycles += waits * (lines + lost * max(0, profile.blocks - 1))
+    return Price(cycles, flash)

@@ -21,8 +21,6 @@ from .plan import Call, Kernel, Plan, Pointer
 from .program import COUNT, OUTER, WORD, Finish, Geometry, accumulator, write_program
 from .requantize import Requantization
 
-LOOP_BODY_PAIRS = 24  # input pairs x kernel columns that the loop variant unrolls
-
 
 @dataclass(frozen=True)
 class ConvProblem:
@@ -69,13 +67,12 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
     return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
 
 
-def plan_unpacked(problem: ConvProblem) -> Plan:
-    """Plans straight-line kernels of the kept products."""
+def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
+    """Plans straight-line kernels of the kept products, one for each block of at most `size` channels."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
     calls: list[Call] = []
     stream: list[int] = []
-    size = block_channels(problem.geometry)
     if len(pairs) * problem.geometry.out_channel <= NEAR:
         blocks = shared_blocks((pairs != 0).reshape(len(pairs), -1), size)
     else:  # a block's outputs must be within reach of a store
@@ -92,13 +89,20 @@ def plan_unpacked(problem: ConvProblem) -> Plan:
     return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
 
 
-def can_loop(problem: ConvProblem) -> bool:
-    """Whether channels can share a kernel: the rounding mode must be one for all, and taps within a load's reach."""
-    return shared_mode(problem.requantization) is not None and _loop_reach(problem) <= NEAR
+def loop_unrollings(problem: ConvProblem) -> list[int]:
+    """Input pairs that a turn of the shared kernel may take, ascending.
+
+    None where channels cannot share a kernel, since no rounding mode is right for all of them.
+    """
+    if shared_mode(problem.requantization) is None:
+        return []
+    pairs = -(-problem.weights.shape[3] // 2)
+    divisors = [count for count in range(1, pairs + 1) if pairs % count == 0]
+    return [count for count in divisors if _loop_reach(problem, count) <= NEAR]
 
 
-def plan_loop(problem: ConvProblem) -> Plan:
-    """Plans the shared kernel; `can_loop` must hold."""
+def plan_loop(problem: ConvProblem, unrolled: int) -> Plan:
+    """Plans the shared kernel; each turn of its loop takes `unrolled` input pairs, one of `loop_unrollings`."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
     by_channels: dict[int, int] = {}
@@ -107,7 +111,7 @@ def plan_loop(problem: ConvProblem) -> Plan:
     for channels in consecutive_blocks(len(pairs), block_channels(problem.geometry)):
         if len(channels) not in by_channels:
             by_channels[len(channels)] = len(kernels)
-            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3]))))
+            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3], unrolled))))
         calls.append(_call(problem, by_channels[len(channels)], len(stream), channels[0]))
         words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
         stream += block_stream(problem, channels, words, streamed=True)
@@ -179,16 +183,8 @@ def shared_mode(entries: Sequence[Requantization]) -> str | None:
     return None
 
 
-def _unrolled_pairs(pairs: int, columns: int) -> int:
-    """Input pairs one turn of the loop takes: the largest divisor that keeps the body small."""
-    return max(
-        d for d in range(1, pairs + 1) if pairs % d == 0 and (d * columns <= LOOP_BODY_PAIRS or d == 1)
-    )
-
-
-def _loop_reach(problem: ConvProblem) -> int:
-    columns, pairs = problem.weights.shape[2], -(-problem.weights.shape[3] // 2)
-    last_tap = (columns - 1) * problem.tap_x + 4 * _unrolled_pairs(pairs, columns)
+def _loop_reach(problem: ConvProblem, unrolled: int) -> int:
+    last_tap = (problem.weights.shape[2] - 1) * problem.tap_x + 4 * unrolled
     return last_tap + (problem.geometry.positions - 1) * problem.geometry.in_x
 
 
@@ -203,10 +199,9 @@ def _loop_order(pairs: NDArray[np.uint32], problem: ConvProblem) -> Iterator[Ope
                     yield Operand(address, 0, channel, int(pairs[channel, ky, kx, pair]))
 
 
-def _loop_steps(problem: ConvProblem, channels: int, pairs: int) -> list[Step]:
+def _loop_steps(problem: ConvProblem, channels: int, pairs: int, unrolled: int) -> list[Step]:
     geometry = problem.geometry
     _, rows, columns, _ = problem.weights.shape
-    unrolled = _unrolled_pairs(pairs, columns)
     turns = pairs // unrolled
     one_turn = np.zeros((channels, 1, columns, unrolled), np.uint32)
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))

@@ -36,8 +36,28 @@ class _Block:
         self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
 
 
+@dataclass(frozen=True)
+class Profile:
+    """One call of a kernel.
+
+    Attributes:
+        cycles: from its first instruction to its return.
+        words: constants of the stream one block of positions takes.
+        blocks: how often the stream starts again: the blocks of positions, each row of a pool's window counted.
+    """
+
+    cycles: int
+    words: int
+    blocks: int
+
+
 def kernel_cycles(steps: Sequence[Step], timing: Timing) -> int:
-    """Cycles of one call of a kernel, from its first instruction to its return.
+    """Cycles of one call of a kernel, see `kernel_profile`."""
+    return kernel_profile(steps, timing).cycles
+
+
+def kernel_profile(steps: Sequence[Step], timing: Timing) -> Profile:
+    """Follows one call of a kernel.
 
     Args:
         steps: between BEGIN and END.
@@ -47,7 +67,7 @@ def kernel_cycles(steps: Sequence[Step], timing: Timing) -> int:
     for index, block in enumerate(blocks):
         block.price(timing, index == 0, index == len(blocks) - 1)
     slots: dict[str, int] = {}
-    pointer = total = current = 0
+    pointer = total = current = words = rewinds = read = 0
     while current < len(blocks):
         block = blocks[current]
         for item in block.steps:
@@ -57,10 +77,14 @@ def kernel_cycles(steps: Sequence[Step], timing: Timing) -> int:
                 slots["last"] = pointer + int(item.args[0])
             elif item.name[:3] in ("ADD", "SUB") and item.args[0] == "in":
                 pointer += int(item.args[1]) * (1 if item.name.startswith("ADD") else -1)
+            elif item.name.startswith("LOAD"):
+                read += len(item.args)
+            elif item.name.startswith("SUB") and item.args[0] == "wt":
+                words, read, rewinds = max(words, read), read - int(item.args[1]) // 4, rewinds + 1
         taken = _taken(block.branch, slots, pointer)
         total += block.cycles[taken]
         current = labels[int(block.branch.args[-1])] if block.branch is not None and taken else current + 1
-    return total
+    return Profile(total, max(words, read), max(1, rewinds))
 
 
 def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..ir.graph import Graph
 from ..ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
+from ..targets import Target
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
 from .planning import plan_stage
@@ -41,11 +42,12 @@ class _Layer:
         return self.pool.output if self.pool is not None else self.op.output
 
 
-def plan_network(graph: Graph) -> Schedule:
+def plan_network(graph: Graph, target: Target) -> Schedule:
     """Schedules a graph that has been through the passes.
 
     Args:
         graph: operators in execution order.
+        target: what kernels are chosen for.
 
     Returns:
         Stages with their buffers placed and their kernels planned.
@@ -80,7 +82,7 @@ def plan_network(graph: Graph) -> Schedule:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
     placed, arena_bytes = _place(stages, aliases)
     return Schedule(
-        graph, tuple(replace(stage, plan=plan_stage(graph, stage)) for stage in placed), arena_bytes
+        graph, tuple(replace(stage, plan=plan_stage(graph, stage, target)) for stage in placed), arena_bytes
     )
 
 

@@ -21,6 +21,7 @@ from ..ir.ops import (
     Pad,
     Padding,
 )
+from ..targets import Target
 from .choose import choose_plan
 from .depthwise import plan_depthwise
 from .elementwise import plan_add, plan_border, plan_copy, plan_lookup
@@ -34,21 +35,21 @@ from .stage import Stage
 _HALF = (1 << 30, 0)  # the multiplier of the larger scale in an ADD: exactly one half
 
 
-def plan_stage(graph: Graph, stage: Stage) -> Plan | None:
+def plan_stage(graph: Graph, stage: Stage, target: Target) -> Plan | None:
     """Plans a stage, the filling of its output's border included."""
-    plan = _plan(graph, stage)
+    plan = _plan(graph, stage, target)
     if plan is None:
         return None
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
 
 
-def _plan(graph: Graph, stage: Stage) -> Plan | None:
+def _plan(graph: Graph, stage: Stage, aim: Target) -> Plan | None:
     op, target = stage.op, stage.writes.layout
     sources = [buffer.layout for buffer in stage.reads]
     if isinstance(op, Conv2D | FullyConnected):
         problem = conv_problem(graph, op, stage.pool, sources[0], target)
-        return None if problem is None else choose_plan(problem)
+        return None if problem is None else choose_plan(problem, aim)
     if isinstance(op, DepthwiseConv2D):
         problem = conv_problem(graph, op, None, sources[0], target) if op.multiplier == 1 else None
         return None if problem is None else plan_depthwise(problem)

@@ -138,7 +138,12 @@ static inline uint32_t ka_load(const uint8_t *at)
     return word;
 }
 
+/* Kept out of line: with thousands of these in one block, compilers take minutes for what calls do in seconds. */
+#if defined(__GNUC__)
+__attribute__((noinline, unused)) static uint32_t ka_smlad(uint32_t a, uint32_t x, uint32_t w)
+#else
 static inline uint32_t ka_smlad(uint32_t a, uint32_t x, uint32_t w)
+#endif
 {
     int32_t low = (int32_t)(int16_t)(uint16_t)x * (int16_t)(uint16_t)w;
     int32_t high = (int32_t)(int16_t)(uint16_t)(x >> 16) * (int16_t)(uint16_t)(w >> 16);
