@@ -36,6 +36,7 @@ if [ "$purpose" = test ]; then
     need qemu-system-arm qemu-system-arm
     need clang clang
     need cmake cmake
+    need ninja ninja-build
 fi
 
 python=
