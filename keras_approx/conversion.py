@@ -21,6 +21,7 @@ from keras_approx.quantizers import quantize_kernel
 from keras_approx.ranges import fused_batch_norm
 from keras_approx.reader import read_model
 from keras_approx.registry import SPECS
+from keras_approx.rewrites import normalize
 from keras_approx.skip_wrapper import skip_wrappers
 
 
@@ -54,11 +55,28 @@ def conversion_model(model: Any) -> Any:
     return build_model(lower(graph), _conversion_layer)
 
 
+def float_conversion_model(model: Any) -> Any:
+    """A plain model in layers that the TFLite converter can quantize after training.
+
+    Args:
+        model: As for `keras_approx.wrap`, but it may have nothing to skip.
+
+    Returns:
+        A tf_keras model without fake quantization that predicts what the given one does, up to the rounding of
+        its kernels to int8; its layers are those of `conversion_model`.
+
+    Raises:
+        UnsupportedModelError: If the model as a whole is not supported.
+        UnsupportedLayerError: If a layer or one of its settings is not supported.
+    """
+    return build_model(lower(normalize(read_model(model))), _conversion_layer)
+
+
 def lower(graph: Graph) -> Graph:
     """Quantizes kernels, folds batch normalization, and replaces layers that TFLite has no operator for.
 
     Args:
-        graph: A calibrated wrapped model, as read.
+        graph: A calibrated wrapped model as read, or a plain one, normalized.
 
     Returns:
         The graph with the same input and output.

@@ -50,7 +50,6 @@ _CONVOLUTION = (
     "activation",
     "bias_regularizer",
     "bias_constraint",
-    "activity_regularizer",
 )
 _KERNEL = ("kernel_regularizer", "kernel_constraint")
 _DEPTHWISE = ("depth_multiplier", "depthwise_regularizer", "depthwise_constraint")
@@ -91,7 +90,6 @@ SPECS: Mapping[str, LayerSpec] = {
             *_KERNEL,
             "bias_regularizer",
             "bias_constraint",
-            "activity_regularizer",
         ),
         ("kernel", "bias"),
         kernel="kernel",

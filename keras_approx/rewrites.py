@@ -68,7 +68,7 @@ def _separate(node: Node, taken: set[str]) -> Iterator[Node]:
     pointwise = {
         "kernel_" + key.split("_", 1)[1]: value for key, value in _pick(config, prefix="pointwise_").items()
     }
-    shared = _pick(config, "filters", "use_bias", "trainable", "activity_regularizer", prefix="bias_")
+    shared = _pick(config, "filters", "use_bias", "trainable", prefix="bias_")
     weights = {"kernel": node.weights["pointwise_kernel"]}
     if config["use_bias"]:
         weights["bias"] = node.weights["bias"]

@@ -172,6 +172,7 @@ def test_unsupported_models(make: Any, says: str) -> None:
         (layers.Activation(lambda x: x), "activation '<lambda>'"),
         (layers.ReLU(negative_slope=0.1), "negative_slope"),
         (layers.ReLU(max_value=2), "max_value"),
+        (layers.Conv2D(2, 3, activity_regularizer="l2"), "activity_regularizer"),
         (layers.Softmax(axis=1), "axis 1"),
         (layers.BatchNormalization(axis=1), "axis"),
         (layers.Conv2D(2, 3, dtype="mixed_float16"), "float16"),
