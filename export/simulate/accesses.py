@@ -36,8 +36,8 @@ class Access:
     Attributes:
         instruction: Address of the load.
         register: The one whose value at the entry of the block is added to `offset`, or None for none.
-        offset: Of the first byte.
-        size: Bytes.
+        offset: Of the first byte; of the base where an index in a register is added to it.
+        size: Bytes; 0 where an index in a register leaves only the memory known, by the base, not the address.
     """
 
     instruction: int
@@ -49,8 +49,8 @@ class Access:
 def block_accesses(lines: Iterable[Line], word_at: Callable[[int], int | None]) -> list[Access]:
     """Returns the loads of a block whose addresses are the value of a register at its entry plus a constant.
 
-    Left out: loads at an index in a register, from the stack, and from what the block itself computed or loaded
-    (other than constants).
+    Left out: loads from the stack, and from what the block itself computed or loaded (other than constants).
+    A load at an index in a register is taken to read the memory its base points into.
 
     Args:
         lines: The block, in order.
@@ -89,9 +89,12 @@ def _load(
     """The access of a load, and what it adds to its base register."""
     step = _step(line, instruction, numbers)
     base = instruction.address[0]
-    if len(instruction.address) > 1 or base not in known or known[base][0] == SP:
+    if base not in known or known[base][0] == SP:
         return None, step
     origin, offset = known[base]
+    register = None if origin == _CONSTANT else origin
+    if len(instruction.address) > 1:
+        return Access(line.address, register, offset & 0xFFFFFFFF, 0), step
     size = 4 * instruction.words
     if instruction.kind is Kind.LOAD:
         size = next(size for name, size in _SIZES.items() if line.mnemonic.startswith(name))
@@ -100,7 +103,7 @@ def _load(
     inside, bracket, _ = line.operands.partition("]")
     if bracket:
         offset += sum(int(text, 0) for text in _NUMBER.findall(inside))
-    return Access(line.address, None if origin == _CONSTANT else origin, offset & 0xFFFFFFFF, size), step
+    return Access(line.address, register, offset & 0xFFFFFFFF, size), step
 
 
 def _step(line: Line, instruction: Instruction, numbers: list[int]) -> int:

@@ -63,7 +63,7 @@ class MemoryMap:
         if access.register is None:
             inside = access.offset in self._flash
             self._memories[access.instruction] = Memory.FLASH if inside else Memory.SRAM
-            cached = inside and self._cache is not None and self._cache.literals
+            cached = inside and access.size > 0 and self._cache is not None and self._cache.literals
             return [Touch(offset=access.offset, size=access.size, reg=-1)] if cached else []
         self._loads.append(access.instruction)
         return [

@@ -30,6 +30,7 @@ _FAILURES = {
 class Touch(ctypes.Structure):
     """Memory a block reads: `size` bytes at `offset`, plus register `reg` unless that is -1.
 
+    Of size 0 where only the memory is known, not the bytes: the cache is then not looked up.
     `access` is the number of the load, for those with a register.
     """
 

@@ -17,7 +17,7 @@ enum seen { SEEN_FLASH = 1, SEEN_ELSEWHERE = 2 };
 
 struct touch {
     uint32_t offset; /* address, or what is added to the register */
-    uint32_t size;   /* bytes */
+    uint32_t size;   /* bytes; 0: only the memory is known, the cache is not looked up */
     int32_t reg;     /* register number, or -1 for none */
     uint32_t access; /* index of the load in `seen`, for touches with a register */
 };
@@ -204,7 +204,7 @@ static void settle(struct tracer *t, struct block *block) {
     struct touch *touches = t->touches + block->first_touch;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < block->touches; i++) {
-        if (touches[i].reg < 0 || (t->setup.sets && t->seen[touches[i].access] & SEEN_FLASH)) {
+        if (touches[i].reg < 0 || (t->setup.sets && touches[i].size && t->seen[touches[i].access] & SEEN_FLASH)) {
             touches[kept++] = touches[i];
         }
     }
@@ -229,7 +229,7 @@ static void touch_memory(struct tracer *t, struct block *block, void *engine) {
             }
             t->seen[touch->access] |= SEEN_FLASH;
         }
-        if (t->setup.sets) {
+        if (t->setup.sets && touch->size) {
             block->misses += look_up(t, address, touch->size);
         }
     }

@@ -71,8 +71,20 @@ def test_bases_that_are_not(set_up):
     assert accesses(*set_up, ("ldr", "r0, [r2, #4]")) == before
 
 
-def test_indexed_and_stack_loads_are_left_out():
-    assert accesses(("ldr.w", "r0, [r1, r2, lsl #2]"), ("pop", "{r4, pc}"), ("ldr", "r0, [sp, #8]")) == []
+def test_stack_loads_are_left_out():
+    code = (("pop", "{r4, pc}"), ("ldr", "r0, [sp, #8]"), ("ldr", "r0, [sp, r1]"))
+    assert accesses(*code) == []
+
+
+def test_indexed_loads_read_the_memory_of_their_base():
+    assert accesses(
+        ("adds", "r1, #4"),
+        ("ldr.w", "r0, [r1, r2, lsl #2]"),
+        ("ldr", "r3, [pc, #0x14]"),  # 0x120
+        ("ldrsb", "r0, [r3, r2]"),
+        ("add", "r1, r2"),
+        ("ldrb", "r0, [r1, r2]"),
+    ) == [(4, 1, 4, 0), (8, None, 0x120, 4), (12, None, 0x08004000, 0)]
 
 
 def test_access_names_its_instruction():

@@ -105,13 +105,14 @@ def test_loads_through_registers_are_followed():
         Touch(offset=4, size=8, reg=3, access=0),
         Touch(offset=0, size=4, reg=4, access=1),
         Touch(offset=0, size=4, reg=5, access=2),
+        Touch(offset=0x4000, size=0, reg=3, access=3),  # only its memory is known: no line of the cache
     ]
     trace = tracer(machine, lambda address, size: loads, InstructionCache(8192, 2, 16, True))
-    assert trace.seen(3).tolist() == [0, 0, 0]
+    assert trace.seen(4).tolist() == [0, 0, 0, 0]
     for step in range(40):  # beyond the point where loads that read no flash are let go
         machine.registers[3:6] = [BASE + 16 * step, 0x20000000, BASE + 0x8000 if step == 5 else 0x20000000]
         enter(trace, (BASE, 8))
-    assert trace.seen(3).tolist() == [SEEN_FLASH, SEEN_ELSEWHERE, SEEN_FLASH | SEEN_ELSEWHERE]
+    assert trace.seen(4).tolist() == [SEEN_FLASH, SEEN_ELSEWHERE, SEEN_FLASH | SEEN_ELSEWHERE, SEEN_FLASH]
     assert int(trace.take().misses.sum()) == 40 + 1
 
 
