@@ -19,13 +19,23 @@ _BRANCHES = frozenset({"AGAIN", "SECOND", "NEXT", "PAST", "GOTO"})
 
 @dataclass
 class _Block:
-    """A basic block: its instructions, the control steps in it, and the label its branch goes to."""
+    """A basic block, and what it does to the walk.
+
+    Attributes:
+        steps: its macros, without the branch.
+        branch: the macro that may leave it, or None.
+        controls: those of its steps that set a loop's state or move the pointers.
+        cycles: branch not taken, branch taken.
+    """
 
     steps: list[Step] = field(default_factory=list)
     branch: Step | None = None
-    cycles: tuple[int, int] = (0, 0)  # branch not taken, taken
+    controls: list[Step] = field(default_factory=list)
+    cycles: tuple[int, int] = (0, 0)
 
-    def price(self, timing: Timing, entry: bool, leave: bool) -> None:
+    def prepare(self, timing: Timing, entry: bool, leave: bool) -> None:
+        """Prices the block and picks out its controls."""
+        self.controls = [item for item in self.steps if _is_control(item)]
         code = [*(ENTRY if entry else ())]
         for item in self.steps:
             code += instructions(item)
@@ -34,6 +44,52 @@ class _Block:
         code += EXIT if leave else ()
         falls = block_cycles(code, timing, leave) if code else 0
         self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
+
+
+@dataclass
+class _Walk:
+    """State of the walk: loop counters, input pointer, and how far the stream has been read."""
+
+    slots: dict[str, int] = field(default_factory=dict)
+    pointer: int = 0
+    read: int = 0
+    words: int = 0
+    rewinds: int = 0
+
+    def do(self, item: Step) -> None:
+        name, args = item.name, item.args
+        if name.startswith("LOAD"):
+            self.read += len(args)
+        elif name == "SET":
+            self.slots[str(args[0])] = int(args[1])
+        elif name.startswith("LAST"):
+            self.slots["last"] = self.pointer + int(args[0])
+        else:
+            distance = int(args[1]) if name.startswith("ADD") else -int(args[1])
+            if args[0] == "in":
+                self.pointer += distance
+            elif distance < 0:
+                self.words = max(self.words, self.read)
+                self.read += distance // 4
+                self.rewinds += 1
+
+    def takes(self, branch: Step) -> bool:
+        """Whether a branch is taken."""
+        if branch.name in ("AGAIN", "SECOND"):
+            slot = str(branch.args[0]) if branch.name == "AGAIN" else "half"
+            self.slots[slot] -= 1
+            return (self.slots[slot] != 0) == (branch.name == "AGAIN")
+        if branch.name == "NEXT":
+            return self.pointer <= self.slots["last"]
+        if branch.name == "PAST":
+            return self.pointer - int(branch.args[0]) != self.slots["last"]
+        return True
+
+
+def _is_control(item: Step) -> bool:
+    if item.name in ("ADD", "SUB", "ADD_FAR", "SUB_FAR"):
+        return item.args[0] in ("in", "wt")
+    return item.name in ("SET", "LAST", "LAST_FAR") or item.name.startswith("LOAD")
 
 
 @dataclass(frozen=True)
@@ -65,26 +121,17 @@ def kernel_profile(steps: Sequence[Step], timing: Timing) -> Profile:
     """
     blocks, labels = _split(steps)
     for index, block in enumerate(blocks):
-        block.price(timing, index == 0, index == len(blocks) - 1)
-    slots: dict[str, int] = {}
-    pointer = total = current = words = rewinds = read = 0
+        block.prepare(timing, index == 0, index == len(blocks) - 1)
+    walk = _Walk()
+    total = current = 0
     while current < len(blocks):
         block = blocks[current]
-        for item in block.steps:
-            if item.name == "SET":
-                slots[str(item.args[0])] = int(item.args[1])
-            elif item.name.startswith("LAST"):
-                slots["last"] = pointer + int(item.args[0])
-            elif item.name[:3] in ("ADD", "SUB") and item.args[0] == "in":
-                pointer += int(item.args[1]) * (1 if item.name.startswith("ADD") else -1)
-            elif item.name.startswith("LOAD"):
-                read += len(item.args)
-            elif item.name.startswith("SUB") and item.args[0] == "wt":
-                words, read, rewinds = max(words, read), read - int(item.args[1]) // 4, rewinds + 1
-        taken = _taken(block.branch, slots, pointer)
+        for item in block.controls:
+            walk.do(item)
+        taken = block.branch is not None and walk.takes(block.branch)
         total += block.cycles[taken]
         current = labels[int(block.branch.args[-1])] if block.branch is not None and taken else current + 1
-    return Profile(total, max(words, read), max(1, rewinds))
+    return Profile(total, max(walk.words, walk.read), max(1, walk.rewinds))
 
 
 def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
@@ -101,20 +148,3 @@ def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
         else:
             blocks[-1].steps.append(item)
     return blocks, labels
-
-
-def _taken(branch: Step | None, slots: dict[str, int], pointer: int) -> bool:
-    if branch is None:
-        return False
-    if branch.name == "AGAIN":
-        slot = str(branch.args[0])
-        slots[slot] -= 1
-        return slots[slot] != 0
-    if branch.name == "SECOND":
-        slots["half"] -= 1
-        return slots["half"] == 0
-    if branch.name == "NEXT":
-        return pointer <= slots["last"]
-    if branch.name == "PAST":
-        return pointer - int(branch.args[0]) != slots["last"]
-    return True

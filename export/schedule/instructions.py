@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from ..targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
 from .machine import Step
@@ -45,6 +46,7 @@ def kernel_bytes(steps: Sequence[Step]) -> int:
     return -(-bits // 32) * 4
 
 
+@cache
 def instructions(item: Step) -> tuple[Instruction, ...]:
     """The instructions a macro expands to; none for a label."""
     return _EXPANSIONS[item.name](*item.args)
