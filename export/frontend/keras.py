@@ -77,17 +77,16 @@ def _convert_wrapped(model: Any, representative_data: Any) -> bytes:
 
 def _convert_plain(model: Any, representative_data: Any) -> bytes:
     from keras_approx.batches import input_batches  # noqa: PLC0415
-    from keras_approx.build import build_model, plain_layer  # noqa: PLC0415
     from keras_approx.compat import tf  # noqa: PLC0415
-    from keras_approx.reader import read_model  # noqa: PLC0415
+    from keras_approx.conversion import float_conversion_model  # noqa: PLC0415
 
-    graph = read_model(model)
+    network = float_conversion_model(model)
     if representative_data is None:
         raise QuantizationError(
             "a plain Keras model needs representative_data to choose its int8 ranges from: pass inputs like "
             "those it will see, for instance representative_data=x_train[:300]"
         )
-    batches = input_batches(representative_data, graph.nodes[0].shape, _BATCH, None)
+    batches = input_batches(representative_data, network.input_shape[1:], _BATCH, None)
     seen = 0
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
@@ -103,7 +102,7 @@ def _convert_plain(model: Any, representative_data: Any) -> bytes:
         converter.representative_dataset = samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-    return _convert(build_model(graph, plain_layer), calibrate)
+    return _convert(network, calibrate)
 
 
 def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:

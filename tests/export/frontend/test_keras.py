@@ -99,6 +99,29 @@ def test_global_average_pooling_is_a_mean():
     assert_interpreter_is_exact(tflite)
 
 
+def test_batch_normalization_that_follows_no_kernel_and_global_max_pooling():
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(3)
+    model = tf_keras.Sequential(
+        [
+            layers.BatchNormalization(input_shape=(12, 10, 2)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.GlobalMaxPooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    for norm in (model.layers[0], model.layers[2]):
+        norm.set_weights([np.random.default_rng(4).uniform(0.5, 2.0, w.shape) for w in norm.get_weights()])
+    tflite = to_tflite(model, DATA)
+    graph = read_tflite(tflite)
+    inputs = quantized(graph, DATA)
+    outputs = assert_interpreter_is_exact(tflite, inputs)
+    quant = graph.tensors[graph.output].quant
+    error = (outputs.astype(np.float32) - quant.zero_point) * quant.scale - model.predict(DATA, verbose=0)
+    assert np.abs(error).max() < 10 * quant.scale
+
+
 def test_wrapped_model_keeps_skipped_weights_at_zero():
     wrapped = keras_approx.wrap(build(tf_keras))
     keras_approx.calibrate(wrapped, DATA)
