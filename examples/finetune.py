@@ -17,12 +17,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import keras_approx
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
-from cifar10 import AugmentedBatches, Cifar10, Part, load
-from networks import NETWORKS, pretrained
+from cifar10 import AugmentedBatches, Cifar10, load
+from networks import CLASSES, NETWORKS, pretrained
 from train import accuracy
+
+import keras_approx
 
 CALIBRATION_IMAGES = 1000
 UPDATE_EVERY = 50  # steps
@@ -37,15 +39,15 @@ class TaughtBatches(keras.utils.Sequence):
     """
 
     def __init__(self, batches: AugmentedBatches, teacher: keras.Model) -> None:
-        self._batches, self._teacher = batches, teacher
+        self._batches = batches
+        self._teach = tf.function(lambda images: tf.nn.softmax(teacher(images, training=False)))
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = self._batches[index]
-        taught = keras.activations.softmax(self._teacher(images, training=False))
-        return images, (np.eye(10, dtype=np.float32)[labels] + taught.numpy()) / 2
+        return images, (one_hot(labels) + self._teach(images).numpy()) / 2
 
     def on_epoch_end(self) -> None:
         self._batches.on_epoch_end()
@@ -101,7 +103,7 @@ def fine_tune(
     )
     history = model.fit(
         batches,
-        validation_data=_with_soft_labels(data.validation),
+        validation_data=(data.validation.inputs, one_hot(data.validation.labels)),
         epochs=epochs,
         shuffle=False,  # AugmentedBatches does
         callbacks=[skipping] if kept < 1 else [],
@@ -110,8 +112,9 @@ def fine_tune(
     return {key: [float(value) for value in values] for key, values in history.history.items()}
 
 
-def _with_soft_labels(part: Part) -> tuple[np.ndarray, np.ndarray]:
-    return part.inputs, np.eye(10, dtype=np.float32)[part.labels]
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Class numbers `[n]` as probabilities, `[n, 10]` float32."""
+    return np.eye(CLASSES, dtype=np.float32)[labels]
 
 
 def main(arguments: list[str] | None = None) -> int:
