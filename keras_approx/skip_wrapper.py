@@ -101,9 +101,12 @@ class SkipWrapper(QuantizedWrapper):
                 f"got {mask.dtype} of shape {mask.shape}"
             )
         if self.compensate:
-            skipped = np.where(mask, 0, self.kernel.numpy()) * self.get_statistics().mean[..., np.newaxis]
-            self.compensation.assign(skipped.reshape(-1, mask.shape[-1]).sum(axis=0))
+            self._compensate(mask, self.get_statistics().mean)
         self.mask.assign(mask.astype(np.float32))
+
+    def _compensate(self, mask: np.ndarray, mean: np.ndarray) -> None:
+        skipped = np.where(mask, 0, self.kernel.numpy()) * mean[..., np.newaxis]
+        self.compensation.assign(skipped.reshape(-1, mask.shape[-1]).sum(axis=0))
 
     def get_statistics(self) -> OperandStatistics:
         """What calibration measured on the inputs.
@@ -118,9 +121,11 @@ class SkipWrapper(QuantizedWrapper):
         return OperandStatistics(**{name: value.numpy() for name, value in self.statistics.items()})
 
     def set_statistics(self, statistics: OperandStatistics) -> None:
-        """Stores what was measured."""
+        """Stores what was measured, and compensates with it."""
         for name, variable in self.statistics.items():
             variable.assign(getattr(statistics, name))
+        if self.compensate:
+            self._compensate(self.get_mask(), statistics.mean)
 
     def get_config(self) -> dict[str, Any]:
         options = {"skipped_gradient": self.skipped_gradient, "compensate": self.compensate}

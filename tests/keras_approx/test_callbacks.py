@@ -134,6 +134,17 @@ def test_compensation_keeps_the_mean_of_the_output() -> None:
     assert outputs[True] < outputs[False] / 4
 
 
+def test_compensation_follows_statistics() -> None:
+    wrapped = keras_approx.wrap(models.small(), compensate=True)
+    layer = wrapped.get_layer("second")
+    for scale in (1, 3):
+        keras_approx.calibrate(wrapped, scale * models.inputs(wrapped), verbose=False)
+        if scale == 1:
+            layer.set_mask(models.random_masks(wrapped)["second"])
+        skipped = layer.kernel.numpy() * ~layer.get_mask() * layer.get_statistics().mean[..., np.newaxis]
+        np.testing.assert_allclose(layer.compensation.numpy(), skipped.sum(axis=(0, 1, 2)), rtol=1e-5)
+
+
 def test_calibration_data_of_the_callback() -> None:
     wrapped = keras_approx.wrap(models.small())
     wrapped.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
