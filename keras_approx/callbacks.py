@@ -57,7 +57,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         significance: str | Metric = "energy",
         granularity: str = "pair",
         scope: str = "global",
-        cost_exponent: float = 0.25,
+        cost_exponent: float = 0.5,
         frequency: int = 50,
         exempt: Sequence[str] = (),
         data: Any = None,

@@ -62,7 +62,7 @@ def fraction_masks(
     *,
     granularity: str = "pair",
     scope: str = "global",
-    cost_exponent: float = 0.25,
+    cost_exponent: float = 0.5,
 ) -> dict[str, np.ndarray]:
     """Keeps the most significant groups that make up at most a fraction of the products.
 

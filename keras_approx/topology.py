@@ -81,32 +81,26 @@ def _is_model(value: Any) -> bool:
 
 
 class _Walk:
-    """Collects calls depth first; each tensor once."""
+    """Collects calls depth first, each tensor once in every call of the model that it belongs to."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.known: dict[int, int] = {}
 
-    def visit(self, tensor: Any, outer: dict[int, int]) -> int:
-        """The key of the call that gives `tensor`; `outer` has the keys of a nested model's inputs."""
-        if id(tensor) in outer:
-            return outer[id(tensor)]
-        if id(tensor) in self.known:
-            return self.known[id(tensor)]
+    def visit(self, tensor: Any, known: dict[int, int]) -> int:
+        """The key of the call that gives `tensor`; `known` has those of other tensors of the same model."""
+        if id(tensor) not in known:
+            known[id(tensor)] = self._visit(tensor, known)
+        return known[id(tensor)]
+
+    def _visit(self, tensor: Any, known: dict[int, int]) -> int:
         layer, node_index, tensor_index = tensor._keras_history
         node = layer._inbound_nodes[node_index]
         parents = tuple(node.keras_inputs if hasattr(node, "keras_inputs") else node.input_tensors)
-        inputs = tuple(self.visit(parent, outer) for parent in parents)
-        if _is_model(layer):
-            key = self._nested(layer, inputs, tensor_index)
-        else:
-            key = self._call(layer, inputs, parents, tensor)
-        self.known[id(tensor)] = key
-        return key
-
-    def _nested(self, model: Any, inputs: tuple[int, ...], tensor_index: int) -> int:
-        _check_model(model)
-        return self.visit(model.outputs[tensor_index], {id(model.inputs[0]): inputs[0]})
+        inputs = tuple(self.visit(parent, known) for parent in parents)
+        if not _is_model(layer):
+            return self._call(layer, inputs, parents, tensor)
+        _check_model(layer)
+        return self.visit(layer.outputs[tensor_index], {id(layer.inputs[0]): inputs[0]})
 
     def _call(self, layer: Any, inputs: tuple[int, ...], parents: tuple[Any, ...], tensor: Any) -> int:
         if not hasattr(layer, "get_weights") or type(layer).__name__ in _OPERATION_LAYERS:

@@ -85,6 +85,23 @@ def test_layer_without_weights_may_be_called_twice() -> None:
     assert np.array_equal(model(x), keras_approx.wrap(model)(x))
 
 
+def _nested_twice(library: Any, *inner: Any) -> Any:
+    image = library.Input((4, 4, 2))
+    nested = library.Sequential([library.Input((4, 4, 2)), *inner])
+    conv = library.layers.Conv2D(2, 1)(image)
+    return library.Model(image, library.layers.Concatenate()([nested(image), nested(conv)]))
+
+
+@pytest.mark.parametrize("library", [keras, keras3])
+def test_nested_model_called_twice(library: Any) -> None:
+    relu, pool = library.layers.ReLU(), library.layers.MaxPooling2D()
+    model = models.randomize(_nested_twice(library, relu, pool))
+    x = models.inputs(model)
+    np.testing.assert_allclose(np.asarray(model(x)), keras_approx.wrap(model)(x), rtol=1e-6)
+    with pytest.raises(UnsupportedModelError, match="called more than once"):
+        keras_approx.wrap(_nested_twice(library, library.layers.Conv2D(3, 1)))
+
+
 @pytest.mark.parametrize("make", [models.small, models.every_layer])
 def test_strip_gives_plain_layers_with_skipped_weights_exactly_zero(make: Any) -> None:
     wrapped = keras_approx.wrap(make())
@@ -142,6 +159,11 @@ class Conv2D(keras.layers.Conv2D):
     """Has the name of a supported layer, and is none."""
 
 
+def relu(x: Any) -> Any:
+    """Has the name of a supported activation, and is none."""
+    return x
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -169,7 +191,7 @@ def test_unsupported_models(make: Any, says: str) -> None:
         (Conv2D(2, 3), "which is not supported"),
         (layers.Conv2D(2, 3, groups=2), "groups=2"),
         (layers.Conv2D(2, 3, activation="tanh"), "activation 'tanh'"),
-        (layers.Activation(lambda x: x), "activation '<lambda>'"),
+        (layers.Activation(relu), "activation 'relu'"),
         (layers.ReLU(negative_slope=0.1), "negative_slope"),
         (layers.ReLU(max_value=2), "max_value"),
         (layers.Conv2D(2, 3, activity_regularizer="l2"), "activity_regularizer"),
