@@ -22,6 +22,7 @@ import tf_keras as keras
 from jpeg_archive import read_archive
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+INPUT_RANGE = (-1.0, 127 / 128)  # of `to_float`
 SUBSET = Path(__file__).parent / "data" / "cifar10_jpeg_subset.npz"
 
 

@@ -29,7 +29,9 @@ from train import accuracy
 import export
 import keras_approx
 from export.build import build_host
+from export.errors import ExportError
 from export.frontend.reference import run_reference
+from keras_approx.errors import KerasApproxError
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def export_and_measure(
     Raises:
         NotBitExactError: an output differs from the reference.
     """
-    exported = export.to_c(model, folder, name=options.network, target=options.target)
+    layers = export.to_c(model, folder, name=options.network, target=options.target).manifest["layers"]
     print(f"  {folder}: {len(list(folder.iterdir()))} files", flush=True)
     images = to_int8(data.test.images)
     reference = run_reference(
@@ -94,7 +96,7 @@ def export_and_measure(
     row = Row(
         model=name,
         test_accuracy=float((outputs.argmax(axis=1) == data.test.labels).mean()),
-        products_kept=exported.kept_macs / exported.macs,
+        products_kept=sum(layer["kept_macs"] for layer in layers) / sum(layer["macs"] for layer in layers),
         cycles=measured.cycles,
         milliseconds=measured.milliseconds,
         flash_bytes=measured.flash_bytes,
@@ -105,7 +107,9 @@ def export_and_measure(
 
 def format_table(rows: list[Row]) -> str:
     """The table of results, columns aligned."""
-    cells = [("model", "test accuracy", "products kept", "cycles", "ms", "flash B", "RAM B")]
+    cells: list[tuple[str, ...]] = [
+        ("model", "test accuracy", "products kept", "cycles", "ms", "flash B", "RAM B")
+    ]
     for row in rows:
         sizes = (row.cycles, row.milliseconds, row.flash_bytes, row.ram_bytes)
         formats = ("{:,}", "{:.2f}", "{:,}", "{:,}")
@@ -219,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         record = run(options, data)
-    except (export.errors.ExportError, NotBitExactError) as error:
+    except (ExportError, KerasApproxError, NotBitExactError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     path = options.out / "demo.json"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from cifar10 import AugmentedBatches, Cifar10, load
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load
 from networks import CLASSES, NETWORKS, pretrained
 from train import accuracy
 
@@ -55,7 +55,7 @@ class TaughtBatches(keras.utils.Sequence):
 
 def wrap_and_calibrate(network: keras.Model, data: Cifar10) -> keras.Model:
     """Wraps a float network, and measures its activations on training images."""
-    model = keras_approx.wrap(network)
+    model = keras_approx.wrap(network, input_range=INPUT_RANGE)
     keras_approx.calibrate(model, data.train.inputs[:CALIBRATION_IMAGES], verbose=False)
     return model
 
@@ -68,7 +68,7 @@ def fine_tune(
     epochs: int,
     teacher: keras.Model,
     batch_size: int = 128,
-    learning_rate: float = 0.02,
+    learning_rate: float = 0.05,
     seed: int = 0,
     verbose: int | str = "auto",
 ) -> dict[str, list[float]]:
