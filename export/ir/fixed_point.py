@@ -42,11 +42,8 @@ def saturate_int32(x: Ints) -> Ints:
 
 
 def doubling_high_multiply(a: Ints, b: Ints | int) -> Ints:
-    """Rounded a * b / 2^31, ties away from zero, saturated (gemmlowp's SaturatingRoundingDoublingHighMul)."""
-    product = a * np.int64(b)
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    quotient = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
-    return np.minimum(quotient, INT32_MAX)
+    """Rounded a * b / 2^31, ties up, saturated (gemmlowp's SaturatingRoundingDoublingHighMul)."""
+    return np.minimum((a * np.int64(b) + (1 << 30)) >> 31, INT32_MAX)
 
 
 def rounding_shift_right(x: Ints, exponent: Ints | int) -> Ints:

@@ -182,6 +182,7 @@ def single_op_models(seed: int = 0) -> dict[str, bytes]:
         "conv_whole_image": lambda n, x: n.conv(x, 6, x.shape[1:3], padding="VALID"),
         "depthwise_same": lambda n, x: n.depthwise(x, activation="relu", bias=False),
         "depthwise_multiplier_stride": lambda n, x: n.depthwise(x, 2, (3, 2), stride=(2, 1), padding="VALID"),
+        "depthwise_dilated": lambda n, x: n.depthwise(x, 1, (2, 3), dilation=(3, 2), activation="relu6"),
         "dense": lambda n, x: n.dense(x, 9),
         "dense_relu_no_bias": lambda n, x: n.dense(x, 4, activation="relu", bias=False),
         "max_pool": lambda n, x: n.pool(x),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,7 +35,8 @@ KERNELS: dict[type[ops.Op], Kernel] = {
     ops.Requantize: elementwise.lookup,
     ops.Lookup: elementwise.lookup,
 }
-_CHUNK = 32  # images at a time: what a convolution unrolls must fit in memory
+_MAX_UNROLLED = 1 << 23  # elements
+_MAX_IMAGES = 64
 
 
 def run(graph: Graph, inputs: NDArray[Any]) -> Activations:
@@ -52,10 +54,21 @@ def run(graph: Graph, inputs: NDArray[Any]) -> Activations:
     """
     _check(graph, inputs)
     out = np.empty((len(inputs), *graph.tensors[graph.output].shape[1:]), np.int8)
-    for start in range(0, len(inputs), _CHUNK):
-        chunk = inputs[start : start + _CHUNK]
-        out[start : start + _CHUNK] = dict(trace(graph, chunk))[graph.output]
+    step = _images_at_a_time(graph)
+    for start in range(0, len(inputs), step):
+        out[start : start + step] = dict(trace(graph, inputs[start : start + step]))[graph.output]
     return out
+
+
+def _images_at_a_time(graph: Graph) -> int:
+    """So many that what a convolution unrolls, one row of inputs for each output position, stays small."""
+    largest = 1
+    for op in graph.ops:
+        if isinstance(op, ops.Conv2D | ops.DepthwiseConv2D):
+            positions = math.prod(graph.tensors[op.output].shape[1:3])
+            kernel = graph.tensors[op.weights].shape[1:3]
+            largest = max(largest, positions * math.prod(kernel) * graph.tensors[op.inputs[0]].shape[3])
+    return max(1, min(_MAX_IMAGES, _MAX_UNROLLED // largest))
 
 
 def trace(graph: Graph, inputs: NDArray[Any]) -> Iterator[tuple[int, Activations]]:
