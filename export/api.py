@@ -13,45 +13,23 @@ from typing import Any
 
 from .codegen import Project, emit_project
 from .cost import Estimate, estimate_schedule
-from .errors import ExportError, ModelFormatError, QuantizationError
+from .errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
+from .fit import check_fit
 from .frontend import read_tflite
 from .manifest import FORMAT, MANIFEST_NAME
 from .output import GENERATOR, check_replaceable, write_folder
 from .passes import run_passes
-from .schedule import Schedule, plan_network
+from .schedule import ACTIVATIONS, Schedule, plan_network
 from .targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
-# Headers of the C library: a network of that name would hide them.
+# Headers of the C library, which a network of that name would hide, and targets that CMake keeps for itself.
 _TAKEN = frozenset(
-    {
-        *(
-            "assert",
-            "complex",
-            "ctype",
-            "errno",
-            "fenv",
-            "float",
-            "inttypes",
-            "iso646",
-            "limits",
-            "locale",
-            "math",
-        ),
-        *(
-            "setjmp",
-            "signal",
-            "stdalign",
-            "stdarg",
-            "stdatomic",
-            "stdbool",
-            "stddef",
-            "stdint",
-            "stdio",
-            "stdlib",
-        ),
-        *("stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype"),
-    }
+    (
+        "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
+        "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype "
+        "all clean help install package test"
+    ).split()
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
@@ -81,6 +59,7 @@ def to_c(
     *,
     name: str = "model",
     target: str = "cortex-m33",
+    activations: str = "auto",
     representative_data: Any = None,
 ) -> Export:
     """Exports a model as C, bit-exact with TFLite's reference kernels.
@@ -90,6 +69,8 @@ def to_c(
         out_dir: folder to write; an earlier export there is replaced as a whole.
         name: prefix of files and functions: a lower-case C identifier of at most 31 characters.
         target: name of a core or a board, see `export.targets`.
+        activations: how activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
+            unless only int8 fits the board.
         representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
             batches, to set the activation ranges with.
 
@@ -100,12 +81,14 @@ def to_c(
         ExportError: see its subclasses in `export.errors`. The folder is then as it was before.
     """
     check_name(name)
+    _check_activations(activations)
     resolved = resolve(target)
-    folder = Path(out_dir)
+    folder = _folder(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
-    schedule = plan_network(run_passes(read_tflite(data)), resolved)
+    schedule = plan_network(run_passes(read_tflite(data)), resolved, activations)
     predicted = estimate_schedule(schedule, resolved)
+    check_fit(schedule, predicted)
     project = emit_project(schedule, predicted, name)
     manifest = _manifest(schedule, predicted, project, name)
     files = {file: text.encode("ascii") for file, text in project.files.items()}
@@ -122,12 +105,19 @@ def to_c(
     )
 
 
-def estimate(model: Any, *, target: str = "cortex-m33", representative_data: Any = None) -> Estimate:
+def estimate(
+    model: Any,
+    *,
+    target: str = "cortex-m33",
+    activations: str = "auto",
+    representative_data: Any = None,
+) -> Estimate:
     """Predicts cycles, flash and RAM of an export; nothing is written.
 
     Args:
         model: as for `to_c`.
         target: as for `to_c`.
+        activations: as for `to_c`.
         representative_data: as for `to_c`.
 
     Returns:
@@ -136,18 +126,30 @@ def estimate(model: Any, *, target: str = "cortex-m33", representative_data: Any
     Raises:
         ExportError: see its subclasses in `export.errors`.
     """
+    _check_activations(activations)
     resolved = resolve(target)
     graph = read_tflite(to_tflite(model, representative_data=representative_data))
-    return estimate_schedule(plan_network(run_passes(graph), resolved), resolved)
+    return estimate_schedule(plan_network(run_passes(graph), resolved, activations), resolved)
+
+
+def _check_activations(activations: str) -> None:
+    if activations not in ACTIVATIONS:
+        raise ExportError(f"activations must be one of {', '.join(ACTIVATIONS)}, got {activations!r}")
 
 
 def check_name(name: str) -> None:
     """Raises ExportError unless a name can be the prefix of C files and functions."""
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN:
         raise ExportError(
-            f"name must be a lower-case C identifier of at most 31 characters and no header of the C library, "
-            f"got {name!r}; try name='model'"
+            "name must be a lower-case C identifier of at most 31 characters, no header of the C library and no target "
+            f"of CMake, got {name!r}; try name='model'"
         )
+
+
+def _folder(out_dir: str | os.PathLike[str]) -> Path:
+    if not isinstance(out_dir, str | os.PathLike):
+        raise OutputPathError(f"expected the path of a folder as out_dir, got {out_dir!r}; try 'out/'")
+    return Path(out_dir)
 
 
 def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
@@ -173,9 +175,10 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
         if isinstance(model, str | os.PathLike):
             try:
                 return Path(model).read_bytes()
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+                reason = getattr(error, "strerror", None) or error
                 raise ModelFormatError(
-                    f"cannot read the TFLite model {str(model)!r}: {error.strerror}; pass a path to a .tflite file, "
+                    f"cannot read the TFLite model {str(model)!r}: {reason}; pass a path to a .tflite file, "
                     "its bytes, or a Keras model"
                 ) from error
         return bytes(model)

@@ -64,7 +64,8 @@ def open_output(layout: Layout) -> str:
 
 def at(layout: Layout, row: str, column: str, channel: str) -> str:
     """Index of an element from the first pixel inside the border."""
-    return f"({row}) * {layout.row} + ({column}) * {layout.pixel} + {channel}"
+    place = f"ka_place({channel})" if layout.shuffled else channel
+    return f"({row}) * {layout.row} + ({column}) * {layout.pixel} + {place}"
 
 
 def fill_border(layout: Layout, zero_point: int) -> str:

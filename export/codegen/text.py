@@ -8,8 +8,11 @@ WIDTH = 116
 
 
 def printable(text: str, limit: int = 60) -> str:
-    """A name from a model as it may stand in a comment: ASCII letters, digits and a few signs, of limited length."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.:;/+=()[],") else "?" for c in text)
+    """A name from a model as it may stand in a comment: ASCII letters, digits and a few signs, of limited length.
+
+    Everything else becomes `_`, question marks too: two of them before a slash are a trigraph, a backslash.
+    """
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.:;/+=()[],") else "_" for c in text)
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 

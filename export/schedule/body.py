@@ -17,16 +17,22 @@ class Operand:
     """A pair of products.
 
     Attributes:
-        address: byte offset of the input pair from the block's first input, for position 0.
+        address: byte offset of the word that holds the input pair from the block's first input, for position 0.
         row: byte offset of the kernel row the pair belongs to; at most `address`.
         channel: output channel within the block.
         word: the two scaled weights, input channel 2k in the low half.
+        half: which half of four int8 inputs the pair is; None where inputs are int16.
     """
 
     address: int
     row: int
     channel: int
     word: int
+    half: int | None = None
+
+
+_Key = tuple[int, int | None]
+_WIDEN = ("EVEN", "ODD")
 
 
 @dataclass
@@ -50,10 +56,10 @@ class _Inputs:
     def __init__(self, body: Body, offsets: Sequence[int]) -> None:
         self._body = body
         self._offsets = offsets
-        self._held: dict[str, int | None] = dict.fromkeys(POSITIONS)
+        self._held: dict[str, _Key | None] = dict.fromkeys(POSITIONS)
 
-    def addresses(self, operand: Operand) -> list[int]:
-        return [operand.address + offset for offset in self._offsets]
+    def keys(self, operand: Operand) -> list[_Key]:
+        return [(operand.address + offset, operand.half) for offset in self._offsets]
 
     def require(self, operand: Operand, also: Operand | None = None) -> list[tuple[int, str]]:
         """Loads the operand's pairs.
@@ -66,29 +72,34 @@ class _Inputs:
             (position, register) of each pair, those that were in registers before first, so that nothing waits for a
             load if it can be helped.
         """
-        wanted = self.addresses(operand)
+        wanted = self.keys(operand)
         if also is not None:
-            more = [address for address in self.addresses(also) if address not in wanted]
+            more = [key for key in self.keys(also) if key not in wanted]
             if len(wanted) + len(more) <= len(POSITIONS):
                 wanted += more
         self._reach(wanted, operand.row)
-        held = {address: register for register, address in self._held.items()}
+        held = {key: register for register, key in self._held.items()}
         before = set(held)
-        free = [register for register, address in self._held.items() if address not in wanted]
-        for address in wanted:
-            if address not in held:
-                held[address] = register = free.pop(0)
-                self._held[register] = address
+        free = [register for register, key in self._held.items() if key not in wanted]
+        widened = []
+        for key in wanted:
+            if key not in held:
+                held[key] = register = free.pop(0)
+                self._held[register] = key
+                address, half = key
                 self._body.steps.append(step("X", register, address - self._body.moved))
-        pairs = [(p, address) for p, address in enumerate(self.addresses(operand))]
+                if half is not None:
+                    widened.append(step(_WIDEN[half], register))
+        self._body.steps += widened
+        pairs = list(enumerate(self.keys(operand)))
         pairs.sort(key=lambda pair: pair[1] not in before)
-        return [(position, held[address]) for position, address in pairs]
+        return [(position, held[key]) for position, key in pairs]
 
-    def _reach(self, wanted: Sequence[int], row: int) -> None:
-        missing = [address for address in wanted if address not in self._held.values()]
+    def _reach(self, wanted: Sequence[_Key], row: int) -> None:
+        missing = [key[0] for key in wanted if key not in self._held.values()]
         if all(0 <= address - self._body.moved <= NEAR for address in missing):
             return
-        base = row if max(missing) - row <= NEAR else min(wanted)
+        base = row if max(missing) - row <= NEAR else min(wanted)[0]
         steps = move("in", base - self._body.moved)
         if steps[0].name.endswith("FAR"):
             self._held["x0"] = None

@@ -34,7 +34,9 @@ class ConvProblem:
         tap_y: bytes from one kernel row's inputs to the next one's.
         tap_x: bytes from one kernel column's inputs to the next one's.
         source: byte offset of the first position's first input in its buffer.
-        target: byte offset of the first position's first output in its buffer.
+        target: byte offset of the first position's outputs in their buffer.
+        places: byte offset of each output channel from there.
+        widened: whether inputs are int8, four shuffled channels a word, and not int16.
     """
 
     geometry: Geometry
@@ -45,6 +47,17 @@ class ConvProblem:
     tap_x: int
     source: int
     target: int
+    places: tuple[int, ...]
+    widened: bool
+
+    @property
+    def channels_of_word(self) -> int:
+        """Input channels that a load of a word brings."""
+        return 4 if self.widened else 2
+
+    def pair_at(self, pair: int) -> tuple[int, int | None]:
+        """Byte offset of the word that holds a pair of input channels, and which half of it the pair is."""
+        return (pair // 2 * 4, pair % 2) if self.widened else (pair * 4, None)
 
 
 def block_channels(geometry: Geometry) -> int:
@@ -59,10 +72,10 @@ def scaled_weights(problem: ConvProblem) -> NDArray[np.int32]:
 
 
 def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
-    """Scaled weights in pairs, uint32 [out, kernel y, kernel x, pair]; an odd last channel pairs with zero."""
+    """Scaled weights in pairs, uint32 [out, kernel y, kernel x, pair]; zeros fill the last word of inputs."""
     scaled = scaled_weights(problem)
-    if scaled.shape[3] % 2:
-        scaled = np.pad(scaled, ((0, 0), (0, 0), (0, 0), (0, 1)))
+    missing = -scaled.shape[3] % problem.channels_of_word
+    scaled = np.pad(scaled, ((0, 0), (0, 0), (0, 0), (0, missing)))
     halves = (scaled & 0xFFFF).astype(np.uint32)
     return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
 
@@ -81,10 +94,10 @@ def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
         geometry = problem.geometry
         operands = _operands(pairs[list(channels)], problem)
         body = schedule_body(operands, position_offsets(geometry), _products(geometry))
-        finish = [finish_of(problem, c, c - channels[0], streamed=False) for c in channels]
+        finish = [finish_of(problem, c, channels, streamed=False) for c in channels]
         steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
         kernels.append(Kernel(tuple(steps)))
-        calls.append(_call(problem, number, len(stream), channels[0]))
+        calls.append(_call(problem, number, len(stream), channels))
         stream += block_stream(problem, channels, body.words, streamed=False)
     return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
 
@@ -96,8 +109,9 @@ def loop_unrollings(problem: ConvProblem) -> list[int]:
     """
     if shared_mode(problem.requantization) is None:
         return []
-    pairs = -(-problem.weights.shape[3] // 2)
-    divisors = [count for count in range(1, pairs + 1) if pairs % count == 0]
+    words = -(-problem.weights.shape[3] // problem.channels_of_word)
+    per_word = problem.channels_of_word // 2
+    divisors = [count * per_word for count in range(1, words + 1) if words % count == 0]
     return [count for count in divisors if _loop_reach(problem, count) <= NEAR]
 
 
@@ -105,21 +119,28 @@ def plan_loop(problem: ConvProblem, unrolled: int) -> Plan:
     """Plans the shared kernel; each turn of its loop takes `unrolled` input pairs, one of `loop_unrollings`."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
-    by_channels: dict[int, int] = {}
+    shared: dict[tuple[int, ...], int] = {}
     calls: list[Call] = []
     stream: list[int] = []
     for channels in consecutive_blocks(len(pairs), block_channels(problem.geometry)):
-        if len(channels) not in by_channels:
-            by_channels[len(channels)] = len(kernels)
-            kernels.append(Kernel(tuple(_loop_steps(problem, len(channels), pairs.shape[3], unrolled))))
-        calls.append(_call(problem, by_channels[len(channels)], len(stream), channels[0]))
+        stores = places_of(problem, channels)
+        if stores not in shared:
+            shared[stores] = len(kernels)
+            kernels.append(Kernel(tuple(_loop_steps(problem, channels, pairs.shape[3], unrolled))))
+        calls.append(_call(problem, shared[stores], len(stream), channels))
         words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
         stream += block_stream(problem, channels, words, streamed=True)
     return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
 
 
-def _call(problem: ConvProblem, kernel: int, start: int, channel: int) -> Call:
-    target = problem.target + channel * problem.geometry.out_channel
+def places_of(problem: ConvProblem, channels: Sequence[int]) -> tuple[int, ...]:
+    """Byte offsets of a block's outputs from the first of them in memory."""
+    places = [problem.places[channel] for channel in channels]
+    return tuple(place - min(places) for place in places)
+
+
+def _call(problem: ConvProblem, kernel: int, start: int, channels: Sequence[int]) -> Call:
+    target = problem.target + min(problem.places[channel] for channel in channels)
     return Call(
         kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start)
     )
@@ -145,17 +166,18 @@ def _operands(pairs: NDArray[np.uint32], problem: ConvProblem) -> list[Operand]:
     result = []
     for ky, pair, kx, channel in np.argwhere(by_order).tolist():
         row = ky * problem.tap_y
-        address = row + kx * problem.tap_x + pair * 4
-        result.append(Operand(address, row, channel, int(by_order[ky, pair, kx, channel])))
+        offset, half = problem.pair_at(pair)
+        address = row + kx * problem.tap_x + offset
+        result.append(Operand(address, row, channel, int(by_order[ky, pair, kx, channel]), half))
     return result
 
 
 def finish_of(
-    problem: ConvProblem, channel: int, place: int, *, streamed: bool, mode: str | None = None
+    problem: ConvProblem, channel: int, block: Sequence[int], *, streamed: bool, mode: str | None = None
 ) -> Finish:
-    """A channel's requantization, stored `place` channels behind the block's first output."""
+    """Requantization of a channel of a block, and where its output is stored."""
     entry = problem.requantization[channel]
-    at = place * problem.geometry.out_channel
+    at = places_of(problem, block)[list(block).index(channel)]
     return Finish(mode or entry.mode, None if streamed else entry.shift, entry.low, entry.high, at)
 
 
@@ -184,7 +206,7 @@ def shared_mode(entries: Sequence[Requantization]) -> str | None:
 
 
 def _loop_reach(problem: ConvProblem, unrolled: int) -> int:
-    last_tap = (problem.weights.shape[2] - 1) * problem.tap_x + 4 * unrolled
+    last_tap = (problem.weights.shape[2] - 1) * problem.tap_x + problem.pair_at(unrolled)[0]
     return last_tap + (problem.geometry.positions - 1) * problem.geometry.in_x
 
 
@@ -195,26 +217,27 @@ def _loop_order(pairs: NDArray[np.uint32], problem: ConvProblem) -> Iterator[Ope
         for pair in range(count):
             for kx in range(columns):
                 for channel in range(channels):
-                    address = kx * problem.tap_x + pair * 4
-                    yield Operand(address, 0, channel, int(pairs[channel, ky, kx, pair]))
+                    offset, half = problem.pair_at(pair)
+                    address = kx * problem.tap_x + offset
+                    yield Operand(address, 0, channel, int(pairs[channel, ky, kx, pair]), half)
 
 
-def _loop_steps(problem: ConvProblem, channels: int, pairs: int, unrolled: int) -> list[Step]:
+def _loop_steps(problem: ConvProblem, channels: Sequence[int], pairs: int, unrolled: int) -> list[Step]:
     geometry = problem.geometry
     _, rows, columns, _ = problem.weights.shape
-    turns = pairs // unrolled
-    one_turn = np.zeros((channels, 1, columns, unrolled), np.uint32)
+    turns, turn_moved = pairs // unrolled, problem.pair_at(unrolled)[0]
+    one_turn = np.zeros((len(channels), 1, columns, unrolled), np.uint32)
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
     steps = list(body.steps)
     if turns > 1:
-        steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", 4 * unrolled)]
+        steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", turn_moved)]
         steps.append(step("AGAIN", "count", COUNT))
-    row_moved = 4 * unrolled * turns if turns > 1 else 0
+    row_moved = turn_moved * turns if turns > 1 else 0
     moved = row_moved
     if rows > 1:
         steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
         steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
         moved = rows * problem.tap_y
     mode = shared_mode(problem.requantization)
-    finish = [finish_of(problem, 0, place, streamed=True, mode=mode) for place in range(channels)]
-    return write_program(geometry, steps, moved, channels * rows * columns * pairs, finish)
+    finish = [finish_of(problem, c, channels, streamed=True, mode=mode) for c in channels]
+    return write_program(geometry, steps, moved, len(channels) * rows * columns * pairs, finish)

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from .blocks import consecutive_blocks
 from .body import Operand, schedule_body
-from .conv import ConvProblem, block_stream, finish_of, position_offsets, scaled_weights, shared_mode
+from .conv import (
+    ConvProblem,
+    block_stream,
+    finish_of,
+    places_of,
+    position_offsets,
+    scaled_weights,
+    shared_mode,
+)
 from .machine import Step, step
 from .plan import Call, Kernel, Plan, Pointer
 from .program import WORD, Geometry, accumulator, write_program
@@ -26,27 +34,26 @@ def plan_depthwise(problem: ConvProblem) -> Plan:
     weights = scaled_weights(problem)[..., 0]
     mode = shared_mode(problem.requantization)
     kernels: list[Kernel] = []
-    shared: dict[int, int] = {}
+    shared: dict[tuple[int, ...], int] = {}
     calls: list[Call] = []
     stream: list[int] = []
     for channels in consecutive_blocks(len(weights), CHANNELS):
         operands = _operands(weights[list(channels)], problem)
-        if mode is None or len(channels) not in shared:
-            shared[len(channels)] = len(kernels)
+        stores = places_of(problem, channels)
+        if mode is None or stores not in shared:
+            shared[stores] = len(kernels)
             products = _products(problem.geometry, len(channels))
             body = schedule_body(operands, position_offsets(problem.geometry), products)
-            finish = [
-                finish_of(problem, c, place, streamed=mode is not None, mode=mode)
-                for place, c in enumerate(channels)
-            ]
+            finish = [finish_of(problem, c, channels, streamed=mode is not None, mode=mode) for c in channels]
             steps = write_program(problem.geometry, body.steps, body.moved, len(operands), finish)
             kernels.append(Kernel(tuple(steps)))
-        size = problem.geometry.out_channel
+        input_bytes = 1 if problem.widened else 2
+        first = min(problem.places[channel] for channel in channels)
         calls.append(
             Call(
-                shared[len(channels)],
-                Pointer("in0", problem.source + 2 * channels[0]),
-                Pointer("out", problem.target + channels[0] * size),
+                shared[stores],
+                Pointer("in0", problem.source + input_bytes * channels[0]),
+                Pointer("out", problem.target + first),
                 Pointer("constants", WORD * len(stream)),
             )
         )
@@ -61,17 +68,13 @@ def _operands(weights: NDArray[np.int32], problem: ConvProblem) -> list[Operand]
     halves = np.zeros((channels + channels % 2, rows, columns), np.uint32)
     halves[:channels] = (weights & 0xFFFF).astype(np.uint32)
     words = halves[0::2] | halves[1::2] << np.uint32(16)
-    return [
-        Operand(
-            ky * problem.tap_y + kx * problem.tap_x + 4 * pair,
-            ky * problem.tap_y,
-            pair,
-            int(words[pair, ky, kx]),
-        )
-        for ky in range(rows)
-        for pair in range(len(words))
-        for kx in range(columns)
-    ]
+    operands = []
+    for ky, pair, kx in np.ndindex(rows, len(words), columns):
+        offset, half = problem.pair_at(pair)
+        row = ky * problem.tap_y
+        word = int(words[pair, ky, kx])
+        operands.append(Operand(row + kx * problem.tap_x + offset, row, pair, word, half))
+    return operands
 
 
 def _products(geometry: Geometry, channels: int) -> Callable[[int, int, str, str], list[Step]]:

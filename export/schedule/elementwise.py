@@ -8,7 +8,7 @@ from .layout import Layout
 from .machine import Step, step
 from .plan import Call, Kernel, Plan, Pointer, joined
 from .requantize import Requantization
-from .walk import Dimension, write_walk
+from .walk import Dimension, Emit, write_walk
 
 _VALUES = ("a0", "a1", "a2", "a3")
 _OTHERS = ("a4", "a5", "a6", "x0")
@@ -36,6 +36,17 @@ def _dimensions(extent: tuple[int, int, int], layouts: Sequence[Layout | None]) 
     return [Dimension(count, moves(axis)) for axis, count in enumerate(extent)]
 
 
+def _walk(
+    extent: tuple[int, int, int],
+    layouts: tuple[Layout, Layout | None, Layout],
+    emit: Emit,
+    prologue: Sequence[Step] = (),
+) -> list[Step]:
+    """A walk over all elements of up to two operands and an output."""
+    shuffled = [layout is not None and layout.shuffled for layout in layouts]
+    return write_walk(_dimensions(extent, layouts), emit, prologue, (shuffled[0], shuffled[1], shuffled[2]))
+
+
 def _extent(layout: Layout) -> tuple[int, int, int]:
     return layout.height, layout.width, layout.channels
 
@@ -52,7 +63,7 @@ def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 
         steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
         return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
 
-    steps = write_walk(_dimensions(_extent(source), (source, None, target)), emit)
+    steps = _walk(_extent(source), (source, None, target), emit)
     call = Call(0, Pointer(f"in{number}", _start(source)), Pointer("out", _start(target, *at)))
     return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
 
@@ -65,7 +76,7 @@ def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
         steps += [step("LOOK8", a) for a, _ in zip(_VALUES, offsets, strict=False)]
         return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
 
-    steps = write_walk(_dimensions(_extent(source), (source, None, target)), emit)
+    steps = _walk(_extent(source), (source, None, target), emit)
     call = Call(
         0,
         Pointer("in0", _start(source)),
@@ -118,7 +129,7 @@ def plan_add(
         return steps + [_put(a, target, o[2]) for a, _, o in lanes]
 
     constants = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
-    steps = write_walk(_dimensions(_extent(target), (linear, other, target)), emit, constants)
+    steps = _walk(_extent(target), (linear, other, target), emit, constants)
     call = Call(
         0,
         Pointer(f"in{numbers[0]}", _start(linear)),

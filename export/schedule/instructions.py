@@ -192,6 +192,8 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "MAC": _mac,
     "MAC_LOW": _mac,
     "MAC_HIGH": _mac,
+    "EVEN": lambda x: (_alu(_r(x), _r(x), kind=Kind.DSP),),
+    "ODD": lambda x: (_alu(_r(x), _r(x), kind=Kind.DSP),),
     "LEFT": lambda a, n: (_alu(_r(a), _r(a)),),
     "ADD": lambda p, n: (_alu(_r(p), _r(p)),),
     "SUB": lambda p, n: (_alu(_r(p), _r(p)),),

@@ -22,6 +22,8 @@ class Layout:
         pixel: elements from one pixel to the next, at least `channels`; even where operands are read in pairs.
         border: pixels added on each side.
         element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
+        shuffled: int8 only: of every four channels the middle two trade places, so that SXTB16, which widens every
+            other byte of a word, gives neighbours.
     """
 
     height: int
@@ -30,6 +32,7 @@ class Layout:
     pixel: int
     border: Padding
     element: str
+    shuffled: bool = False
 
     @property
     def element_bytes(self) -> int:
@@ -59,17 +62,27 @@ class Layout:
     @property
     def contiguous(self) -> bool:
         """Whether the elements lie row-major without gaps, as a flat vector would."""
-        return not self.has_border and self.pixel == self.channels
+        whole = not self.shuffled or self.channels % 4 == 0
+        return not self.has_border and self.pixel == self.channels and whole
+
+    def place(self, channel: int) -> int:
+        """Where a channel lies within its pixel."""
+        return shuffled_place(channel) if self.shuffled else channel
 
     def offset(self, y: int, x: int, channel: int = 0) -> int:
         """Element offset of (y, x, channel) from the start; y and x may reach into the border."""
-        return (y + self.border.top) * self.row + (x + self.border.left) * self.pixel + channel
+        return (y + self.border.top) * self.row + (x + self.border.left) * self.pixel + self.place(channel)
 
 
 def flat(layout: Layout) -> Layout:
     """A contiguous layout as one pixel of many channels."""
     size = layout.height * layout.width * layout.channels
-    return Layout(1, 1, size, size, Padding(), layout.element)
+    return Layout(1, 1, size, size, Padding(), layout.element, layout.shuffled)
+
+
+def shuffled_place(channel: int) -> int:
+    """Where a channel lies when the middle two of every four trade places."""
+    return channel & ~3 | (channel & 1) << 1 | channel >> 1 & 1
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..ir.graph import Graph
-from ..ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
+from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
 from ..targets import Target
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
@@ -42,18 +42,37 @@ class _Layer:
         return self.pool.output if self.pool is not None else self.op.output
 
 
-def plan_network(graph: Graph, target: Target) -> Schedule:
+STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
+ACTIVATIONS = ("auto", "int16", "int8")
+
+
+def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Schedule:
     """Schedules a graph that has been through the passes.
 
     Args:
         graph: operators in execution order.
         target: what kernels are chosen for.
+        activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int16 unless that does not
+            fit the target's RAM and int8 does.
 
     Returns:
         Stages with their buffers placed and their kernels planned.
     """
+    wide = _plan(graph, target, "int16") if activations != "int8" else None
+    if wide is not None and (activations == "int16" or _fits(wide, target)):
+        return wide
+    narrow = _plan(graph, target, "int8")
+    return narrow if wide is None or narrow.arena_bytes < wide.arena_bytes else wide
+
+
+def _fits(schedule: Schedule, target: Target) -> bool:
+    """Whether the arena leaves the stack its share of the board's RAM."""
+    return target.board is None or schedule.arena_bytes + STACK_BYTES <= target.board.ram_bytes
+
+
+def _plan(graph: Graph, target: Target, element: str) -> Schedule:
     layers = _fuse_pools(graph)
-    layouts = {tensor: _layout(graph, layers, tensor) for tensor in _activations(graph, layers)}
+    layouts = {tensor: _layout(graph, layers, tensor, element) for tensor in _activations(graph, layers)}
     aliases = _aliases(graph, layers, layouts)
     stages: list[Stage] = []
 
@@ -115,12 +134,14 @@ def _plain(graph: Graph, tensor: int) -> Layout:
     return Layout(height, width, channels, channels, Padding(), "int8")
 
 
-def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int) -> Layout:
-    """int16 and an even number of channels where operands are read in pairs, a border where a reader pads."""
+def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int, element: str) -> Layout:
+    """Words that dual MACs can read where operands are read in pairs, a border where a reader pads."""
     plain = _plain(graph, tensor)
     readers = _readers(layers, tensor)
     paired = any(isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers)
-    even = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
+    whole = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
+    shuffled = paired and element == "int8" and not _keeps_order(graph, layers, tensor)
+    word = 4 if shuffled else 2
     pads = [op.padding for op in readers if isinstance(op, Conv2D | DepthwiseConv2D)]
     border = Padding(
         top=max((pad.top for pad in pads), default=0),
@@ -130,10 +151,21 @@ def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int) -> Layout:
     )
     return replace(
         plain,
-        pixel=plain.channels + (plain.channels % 2 if even else 0),
+        pixel=plain.channels + (-plain.channels % word if whole else 0),
         border=border,
-        element="int16" if paired else "int8",
+        element="int16" if paired and not shuffled else "int8",
+        shuffled=shuffled,
     )
+
+
+def _keeps_order(graph: Graph, layers: Sequence[_Layer], tensor: int) -> bool:
+    """Whether channels cannot be shuffled in fours: where some operator joins or reshapes them otherwise."""
+    for layer in layers:
+        touched = (*layer.op.inputs, layer.output)
+        if tensor in touched and isinstance(layer.op, Concatenation | Reshape):
+            if any(graph.tensors[other].shape[-1] % 4 for other in touched):
+                return True
+    return False
 
 
 def _readers(layers: Sequence[_Layer], tensor: int) -> list[Op]:
@@ -154,7 +186,8 @@ def _aliases(graph: Graph, layers: Sequence[_Layer], layouts: dict[int, Layout])
         if not isinstance(layer.op, Reshape):
             continue
         source, target = layouts[layer.op.inputs[0]], layouts[layer.op.output]
-        if source.contiguous and target.contiguous and source.element == target.element:
+        same = (source.element, source.shuffled) == (target.element, target.shuffled)
+        if source.contiguous and target.contiguous and same:
             aliases[layer.op.output] = layer.op.inputs[0]
     return aliases
 

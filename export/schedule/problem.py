@@ -27,7 +27,7 @@ def conv_problem(
         graph: the network.
         op: the layer.
         pool: the 2 x 2 max pool fused behind it, or None.
-        source: layout of the layer's input, int16.
+        source: layout of the layer's input, int16 or shuffled int8.
         target: layout of its output, the pool's if there is one.
 
     Returns:
@@ -48,6 +48,8 @@ def conv_problem(
         tap_x=tap_x,
         source=source.offset(-padding.top, -padding.left) * source.element_bytes,
         target=target.offset(0, 0) * target.element_bytes,
+        places=tuple(target.place(channel) * target.element_bytes for channel in range(target.channels)),
+        widened=source.element == "int8",
     )
 
 

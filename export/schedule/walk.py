@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .layout import shuffled_place
 from .machine import Step, move, step
 
 GROUP = 4
@@ -29,13 +30,19 @@ Emit = Callable[[Sequence[tuple[int, int, int]]], list[Step]]
 """Writes the steps of up to four elements, given their byte offsets from the three pointers."""
 
 
-def write_walk(dimensions: Sequence[Dimension], emit: Emit, prologue: Sequence[Step] = ()) -> list[Step]:
+def write_walk(
+    dimensions: Sequence[Dimension],
+    emit: Emit,
+    prologue: Sequence[Step] = (),
+    shuffled: tuple[bool, bool, bool] = (False, False, False),
+) -> list[Step]:
     """Writes a kernel that visits every element.
 
     Args:
         dimensions: outermost first; the last one's elements are handed to `emit` in groups.
         emit: writes a group.
         prologue: steps that run once, such as loading constants.
+        shuffled: for each pointer, whether its channels are (see `Layout`).
 
     Returns:
         The steps between BEGIN and END.
@@ -44,7 +51,7 @@ def write_walk(dimensions: Sequence[Dimension], emit: Emit, prologue: Sequence[S
     if len(merged) > len(_SLOTS):
         raise ValueError(f"a walk has at most {len(_SLOTS)} dimensions, got {len(merged)}")
     *outer, run = merged
-    steps, moved = _run(run, emit)
+    steps, moved = _run(run, emit, shuffled)
     label = 3
     for dimension, slot in reversed(list(zip(outer, _SLOTS, strict=False))):
         if dimension.count == 1:
@@ -59,11 +66,11 @@ def write_walk(dimensions: Sequence[Dimension], emit: Emit, prologue: Sequence[S
     return [step("OPEN"), *prologue, *steps]
 
 
-def _run(run: Dimension, emit: Emit) -> tuple[list[Step], tuple[int, ...]]:
+def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Step], tuple[int, ...]]:
     """The innermost dimension: turns of a loop, and a rest without one."""
     turn = TURN if run.count >= 2 * TURN else run.count
     turns = run.count // turn
-    steps = _unrolled(run, turn, emit)
+    steps = _unrolled(run, turn, emit, shuffled)
     moved: tuple[int, ...] = (0, 0, 0)
     if turns > 1:
         steps = [step("SET", "count", turns), step("LABEL", 2), *steps]
@@ -72,17 +79,19 @@ def _run(run: Dimension, emit: Emit) -> tuple[list[Step], tuple[int, ...]]:
         steps.append(step("AGAIN", "count", 2))
         moved = tuple(turns * turn * distance for distance in run.moves)
     rest = run.count - turns * turn
-    return steps + _unrolled(run, rest, emit), moved
+    return steps + _unrolled(run, rest, emit, shuffled), moved
 
 
-def _unrolled(run: Dimension, count: int, emit: Emit) -> list[Step]:
+def _unrolled(run: Dimension, count: int, emit: Emit, shuffled: Sequence[bool]) -> list[Step]:
+    def at(element: int, pointer: int) -> int:
+        # A run over anything but channels steps by whole pixels, of which each has its first channel in place.
+        channels = shuffled[pointer] and run.moves[pointer] == 1
+        return (shuffled_place(element) if channels else element) * run.moves[pointer]
+
     steps: list[Step] = []
     for start in range(0, count, GROUP):
-        offsets = [
-            (i * run.moves[0], i * run.moves[1], i * run.moves[2])
-            for i in range(start, min(start + GROUP, count))
-        ]
-        steps += emit(offsets)
+        group = range(start, min(start + GROUP, count))
+        steps += emit([(at(i, 0), at(i, 1), at(i, 2)) for i in group])
     return steps
 
 

@@ -62,6 +62,8 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_LOAD4(a, b, c, d) "ldmia r1!, {" K_##a ", " K_##b ", " K_##c ", " K_##d "}\n"
 #define K_COPY(to, from) "mov " K_##to ", " K_##from "\n"
 #define K_MAC(a, x, w) "smlad " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
+#define K_EVEN(x) "sxtb16 " K_##x ", " K_##x "\n"
+#define K_ODD(x) "sxtb16 " K_##x ", " K_##x ", ror #8\n"
 #define K_MAC_LOW(a, x, w) "smlabb " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
 #define K_MAC_HIGH(a, x, w) "smlatt " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
 #define K_ADD(p, n) "addw " K_##p ", " K_##p ", #" #n "\n"
@@ -173,6 +175,13 @@ static inline uint32_t ka_max(uint32_t a, uint32_t b)
     return (int32_t)a < (int32_t)b ? b : a;
 }
 
+/* Bytes 0 and 2, sign-extended to halfwords. */
+static inline uint32_t ka_widen(uint32_t word)
+{
+    uint32_t low = (uint32_t)(int8_t)(uint8_t)word & 0xffff;
+    return low | (uint32_t)(int8_t)(uint8_t)(word >> 16) << 16;
+}
+
 static inline uint32_t ka_load16(const uint8_t *at)
 {
     int16_t half;
@@ -205,6 +214,8 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_LOAD4(a, b, c, d) K_LOAD2(a, b) K_LOAD2(c, d)
 #define K_COPY(to, from) s.to = s.from;
 #define K_MAC(a, x, w) s.a = ka_smlad(s.a, s.x, s.w);
+#define K_EVEN(x) s.x = ka_widen(s.x);
+#define K_ODD(x) s.x = ka_widen(s.x >> 8);
 #define K_MAC_LOW(a, x, w) s.a = ka_smlad(s.a, s.x & 0xffff, s.w);
 #define K_MAC_HIGH(a, x, w) s.a = ka_smlad(s.a, s.x & 0xffff0000, s.w);
 #define K_ADD_in(n) s.in += (n);
@@ -309,6 +320,12 @@ static inline int32_t ka_reciprocal(int32_t total, int *exponent)
         x += ka_high_multiply(x, (1 << 29) - ka_high_multiply(half, x)) * 4;
     *exponent = 12 - headroom + 31 - 8;
     return x > INT32_MAX / 2 ? INT32_MAX : x * 2;
+}
+
+/* Where a channel lies in a buffer whose middle two of every four channels trade places. */
+static inline int ka_place(int channel)
+{
+    return (channel & ~3) | (channel & 1) << 1 | (channel >> 1 & 1);
 }
 
 static inline int32_t ka_clamp(int32_t x, int32_t low, int32_t high)

@@ -29,7 +29,7 @@ def emit_plain_conv(context: Context) -> str:
     if isinstance(op, FullyConnected):
         rows = columns = 1
         inputs = weights.shape[1]
-        read, weight = "x0[i]", f"{symbol}_weights[c * {inputs} + i]"
+        read, weight = f"x0[{at(source, '0', '0', 'i')}]", f"{symbol}_weights[c * {inputs} + i]"
     elif isinstance(op, DepthwiseConv2D):
         _, rows, columns, channels = weights.shape
         inputs = 1
