@@ -87,9 +87,16 @@ def fine_tune(
 
     Returns:
         The curves: loss, accuracy and so on, a value each epoch.
+
+    Raises:
+        ValueError: there are fewer than two batches to train on.
     """
     batches = TaughtBatches(AugmentedBatches(data.train, batch_size, seed), teacher)
     steps = epochs * len(batches)
+    if steps < 2:
+        raise ValueError(
+            f"expected at least two steps to skip products in, got {steps}: train on more images"
+        )
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(
         keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True),
@@ -97,7 +104,7 @@ def fine_tune(
         metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
     )
     skipping = keras_approx.callbacks.UpdateSkipMasks(
-        keras_approx.schedules.Polynomial(1.0, kept, end_step=max(1, steps // 2)),
+        keras_approx.schedules.Polynomial(1.0, kept, end_step=steps // 2),
         frequency=UPDATE_EVERY,
         data=data.train.inputs[:CALIBRATION_IMAGES],
     )

@@ -21,7 +21,7 @@ def _tiny() -> keras.Model:
 
 
 def _command(arrays: dict[str, np.ndarray], folder: Path, *more: str) -> list[str]:
-    np.savez(folder / "small.npz", **{name: np.concatenate([array] * 5) for name, array in arrays.items()})
+    np.savez(folder / "small.npz", **{name: np.concatenate([array] * 8) for name, array in arrays.items()})
     arguments = ["--data", str(folder / "small.npz"), "--epochs", "1", "--host-images", "30", "--log"]
     return [*arguments, "--arm-images", "2", "--out", str(folder / "out"), *more]
 
