@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--kept", type=float, default=0.25, help="share of products (default: %(default)s)")
     parser.add_argument(
-        "--epochs", type=int, default=8, help="of fine-tuning, for each model (default: %(default)s)"
+        "--epochs", type=int, default=10, help="of fine-tuning, for each model (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--target", default="cortex-m33", help="core or board (default: %(default)s)")

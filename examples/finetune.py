@@ -106,7 +106,6 @@ def fine_tune(
     skipping = keras_approx.callbacks.UpdateSkipMasks(
         keras_approx.schedules.Polynomial(1.0, kept, end_step=steps // 2),
         frequency=UPDATE_EVERY,
-        data=data.train.inputs[:CALIBRATION_IMAGES],
     )
     history = model.fit(
         batches,
