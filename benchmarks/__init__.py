@@ -1,0 +1,1 @@
+"""Commands that print and save every figure the documentation quotes."""

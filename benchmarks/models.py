@@ -1,0 +1,92 @@
+"""The int8 networks that are measured, and which products of theirs are skipped.
+
+Cycles depend on shapes and on which weights are zero, not on accuracy: float weights are those shipped with the
+examples where there are any, else random, and pairs are skipped at random.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tf_keras as keras
+from cifar10 import SUBSET, to_float
+from jpeg_archive import read_archive
+from networks import NETWORKS, WEIGHTS, pretrained
+from numpy.typing import NDArray
+from tensorflow.lite.python import schema_py_generated as schema
+
+from export import to_tflite
+
+_CALIBRATION = 200
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """An int8 network.
+
+    Attributes:
+        tflite: content of the .tflite file.
+        weights: where its float weights came from, for the record.
+    """
+
+    tflite: bytes
+    weights: str
+
+
+def quantized(name: str) -> Source:
+    """Converts one of the example networks to int8, with ranges from CIFAR-10 images shipped with them.
+
+    Args:
+        name: a key of `examples.networks.NETWORKS`.
+    """
+    if (WEIGHTS / f"{name}.h5").is_file():
+        model, weights = pretrained(name), "trained on CIFAR-10 (JPEG version)"
+    else:
+        keras.utils.set_random_seed(_SEED)
+        model, weights = NETWORKS[name](), f"random (seed {_SEED})"
+    images = to_float(read_archive(SUBSET, ("validation",))["validation"][0][:_CALIBRATION])
+    return Source(to_tflite(model, representative_data=images), weights)
+
+
+def keep_pairs(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
+    """Skips pairs of every convolution at random: both weights become zero.
+
+    A pair is input channels 2k and 2k + 1 at one kernel position, for one output channel; a last odd channel is a
+    pair by itself.
+
+    Args:
+        tflite: content of a .tflite file.
+        fraction: of each CONV_2D's pairs that is kept, rounded to whole pairs.
+        seed: of the choice.
+
+    Returns:
+        The edited file; everything but the skipped weights is as it was.
+    """
+    rng = np.random.default_rng(seed)
+    content = bytearray(tflite)
+    for weights in _conv_weights(content):
+        channels = weights.shape[3]
+        shape = (*weights.shape[:3], -(-channels // 2))
+        pairs = int(np.prod(shape))
+        skipped = np.ones(pairs, bool)
+        skipped[rng.permutation(pairs)[: round(fraction * pairs)]] = False
+        weights[np.repeat(skipped.reshape(shape), 2, axis=3)[..., :channels]] = 0
+    return bytes(content)
+
+
+def _conv_weights(content: bytearray) -> list[NDArray[np.int8]]:
+    """Views of the CONV_2D weights in a file, [out, kernel y, kernel x, in] each."""
+    model = schema.Model.GetRootAs(content)
+    graph = model.Subgraphs(0)
+    indices = []
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        if code.BuiltinCode() == schema.BuiltinOperator.CONV_2D and operator.Inputs(1) not in indices:
+            indices.append(operator.Inputs(1))
+    tensors = [graph.Tensors(index) for index in indices]
+    return [
+        model.Buffers(tensor.Buffer()).DataAsNumpy().view(np.int8).reshape(tensor.ShapeAsNumpy())
+        for tensor in tensors
+    ]
