@@ -24,12 +24,10 @@ from .targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
 # Headers of the C library, which a network of that name would hide, and targets that CMake keeps for itself.
-_TAKEN = frozenset(
-    (
-        "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
-        "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype "
-        "all clean help install package test"
-    ).split()
+_TAKEN = re.compile(
+    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
+    "stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype|"
+    "all|clean|help|install|package|test"
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
@@ -139,7 +137,7 @@ def _check_activations(activations: str) -> None:
 
 def check_name(name: str) -> None:
     """Raises ExportError unless a name can be the prefix of C files and functions."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
         raise ExportError(
             "name must be a lower-case C identifier of at most 31 characters, no header of the C library and no target "
             f"of CMake, got {name!r}; try name='model'"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputPathError
@@ -22,23 +24,30 @@ def check_replaceable(folder: Path) -> None:
         folder: it may be missing, empty, or hold an earlier export and nothing else.
 
     Raises:
-        OutputPathError: it is a file or a link, cannot be read, or holds something that is not ours.
+        OutputPathError: it is a file or a link, is no possible path, cannot be read or written, or holds something
+            that is not ours.
     """
-    if folder.is_symlink():
-        raise OutputPathError(
-            f"expected {str(folder)!r} to be a folder, got a symbolic link; name its target instead"
-        )
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OutputPathError(
-            f"expected {str(folder)!r} to be a folder, got a file; choose another output folder"
-        )
-    try:
-        present = {entry.name for entry in folder.iterdir()}
-    except OSError as error:
-        raise OutputPathError(f"cannot read the output folder {str(folder)!r}: {error.strerror}") from error
-    foreign = sorted(present - _own_files(folder))
+    with _reported(folder):
+        beside = next(parent for parent in folder.absolute().parents if _exists(parent))
+        if not beside.is_dir():
+            raise OutputPathError(
+                f"expected {str(beside)!r} to be a folder to write {folder.name!r} into, got a file; "
+                "choose another output folder"
+            )
+        if not os.access(beside, os.W_OK | os.X_OK):
+            raise OutputPathError(
+                f"cannot write the output folder {str(folder)!r}: no permission to write into {str(beside)!r}; "
+                "choose a folder you may write to"
+            )
+        if not _exists(folder):
+            return
+        mode = os.lstat(folder).st_mode
+        if not stat.S_ISDIR(mode):
+            kind, advice = "a file", "choose another output folder"
+            if stat.S_ISLNK(mode):
+                kind, advice = "a symbolic link", "name its target instead"
+            raise OutputPathError(f"expected {str(folder)!r} to be a folder, got {kind}; {advice}")
+        foreign = _foreign(folder)
     if foreign:
         raise OutputPathError(
             f"the output folder {str(folder)!r} holds {foreign[0]!r}, which no earlier export wrote; "
@@ -46,14 +55,50 @@ def check_replaceable(folder: Path) -> None:
         )
 
 
+@contextmanager
+def _reported(folder: Path) -> Iterator[None]:
+    """Turns what the system says of a path into our error; NUL and lone surrogates in it raise ValueError."""
+    try:
+        yield
+    except OutputPathError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputPathError(
+            f"cannot write the output folder {str(folder)!r}: {reason}; choose a folder you may write to"
+        ) from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there, be it a dangling link; unlike `Path.exists`, raises for impossible paths."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Names of what is in a folder and no export wrote."""
+    with os.scandir(folder) as entries:
+        regular = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    others = sorted(name for name, is_regular in regular.items() if not is_regular)
+    return others or sorted(regular.keys() - _own_files(folder))
+
+
 def _own_files(folder: Path) -> set[str]:
-    """Names an earlier export says it wrote; none where there is no such export."""
+    """Names an earlier export says it wrote, of those an export writes; none where there is no such export."""
     try:
         manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
         if manifest["generator"]["name"] != GENERATOR:
             return set()
-        return {str(name) for name in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        name = re.escape(manifest["name"])
+        pattern = re.compile(
+            rf"{name}\.(c|h|tflite)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c|"
+            rf"CMakeLists\.txt|{re.escape(MANIFEST_NAME)}"
+        )
+        return {file for file in manifest["files"] if pattern.fullmatch(file)}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return set()  # not ours: whatever is there is then reported as foreign
 
 
@@ -68,29 +113,37 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         OutputPathError: the folder cannot be written or must not be replaced; what was there is there still.
     """
     check_replaceable(folder)
-    temporary: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
-        fresh = temporary / "new"
+    with (
+        _reported(folder),
+        _parents(folder),
+        tempfile.TemporaryDirectory(
+            prefix=f".{folder.name[:40]}-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as temporary,
+    ):
+        fresh, old = Path(temporary, "new"), Path(temporary, "old")
         fresh.mkdir()
         for name, content in files.items():
             (fresh / name).write_bytes(content)
-        if folder.exists():
-            # Two renames: between them the old export is in the temporary folder, from where it comes back on failure.
-            old = temporary / "old"
-            os.rename(folder, old)
-            try:
-                os.rename(fresh, folder)
-            except OSError:
-                os.rename(old, folder)
-                raise
-        else:
+        # Two renames: between them the old export is in the temporary folder, from where it comes back on failure.
+        try:
+            if _exists(folder):
+                os.rename(folder, old)
             os.rename(fresh, folder)
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write the output folder {str(folder)!r}: {error.strerror}; choose a folder you may write to"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        except BaseException:
+            if _exists(old):
+                os.rename(old, folder)
+            raise
+
+
+@contextmanager
+def _parents(folder: Path) -> Iterator[None]:
+    """Makes the parents of a folder; those that were missing go again if the rest fails."""
+    missing = [parent for parent in folder.absolute().parents if not _exists(parent)]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # a parent that never came to be, or that somebody else uses by now
+            for parent in missing:
+                parent.rmdir()
+        raise
