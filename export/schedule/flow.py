@@ -6,10 +6,13 @@ so walking the blocks gives exact counts without running a single product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from ..targets.pipeline import block_cycles
+from ..targets.instruction import Instruction
+from ..targets.pipeline import block_cycles, issue_cycles
 from ..targets.timing import Timing
 from .instructions import ENTRY, EXIT, instructions
 from .machine import Step
@@ -36,14 +39,19 @@ class _Block:
     def prepare(self, timing: Timing, entry: bool, leave: bool) -> None:
         """Prices the block and picks out its controls."""
         self.controls = [item for item in self.steps if _is_control(item)]
-        code = [*(ENTRY if entry else ())]
-        for item in self.steps:
-            code += instructions(item)
-        if self.branch is not None:
-            code += instructions(self.branch)
-        code += EXIT if leave else ()
+        code = self.code(entry, leave)
         falls = block_cycles(code, timing, leave) if code else 0
         self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
+
+    def code(self, entry: bool, leave: bool) -> list[Instruction]:
+        """Its instructions, with the kernel's first and last ones where it is the first or last block."""
+        code = [*(ENTRY if entry else ())]
+        for item in self.all_steps():
+            code += instructions(item)
+        return [*code, *(EXIT if leave else ())]
+
+    def all_steps(self) -> list[Step]:
+        return self.steps if self.branch is None else [*self.steps, self.branch]
 
 
 @dataclass
@@ -123,15 +131,51 @@ def kernel_profile(steps: Sequence[Step], timing: Timing) -> Profile:
     for index, block in enumerate(blocks):
         block.prepare(timing, index == 0, index == len(blocks) - 1)
     walk = _Walk()
-    total = current = 0
+    total = sum(blocks[index].cycles[taken] for index, taken in _follow(blocks, labels, walk))
+    return Profile(total, max(walk.words, walk.read), max(1, walk.rewinds))
+
+
+def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
+    """Cycles of one call of a kernel, step by step; their sum is `kernel_cycles`.
+
+    A wait counts for the step before the one that waits, what BEGIN and END take for the first and the last step.
+
+    Args:
+        steps: between BEGIN and END.
+        timing: the core's pipeline.
+    """
+    blocks, labels = _split(steps)
+    for index, block in enumerate(blocks):
+        block.prepare(timing, index == 0, index == len(blocks) - 1)
+    visits = Counter(_follow(blocks, labels, _Walk()))
+    spent: list[int] = []
+    for index, block in enumerate(blocks):
+        entry, leave = index == 0, index == len(blocks) - 1
+        owners = [place for place, item in enumerate(block.all_steps()) for _ in instructions(item)]
+        owners = [0] * (len(ENTRY) * entry) + owners + [len(block.all_steps()) - 1] * (len(EXIT) * leave)
+        cycles = [0] * max(1, len(block.all_steps()))
+        for taken in (False, True):
+            issued = issue_cycles(block.code(entry, leave), timing, taken or leave)
+            for owner, (start, end) in zip(owners, pairwise(issued), strict=True):
+                cycles[owner] += visits[index, taken] * (end - start)
+        if block.all_steps():
+            spent += cycles
+        elif spent:  # nothing but the return
+            spent[-1] += cycles[0]
+    found = iter(spent)
+    return [0 if item.name == "LABEL" else next(found) for item in steps]
+
+
+def _follow(blocks: Sequence[_Block], labels: Mapping[int, int], walk: _Walk) -> Iterator[tuple[int, bool]]:
+    """Yields every block that runs, in order: its index, and whether its branch is taken."""
+    current = 0
     while current < len(blocks):
         block = blocks[current]
         for item in block.controls:
             walk.do(item)
         taken = block.branch is not None and walk.takes(block.branch)
-        total += block.cycles[taken]
+        yield current, taken
         current = labels[int(block.branch.args[-1])] if block.branch is not None and taken else current + 1
-    return Profile(total, max(walk.words, walk.read), max(1, walk.rewinds))
 
 
 def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
