@@ -89,7 +89,7 @@ def load(data: str | Path = "subset") -> Cifar10:
             `x_test` and `y_test` as `keras.datasets.cifar10.load_data` returns them.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or Keras cannot download it.
         ValueError: the file is not such an `.npz`, or its arrays have other shapes or types.
     """
     if data == "subset":
@@ -99,7 +99,12 @@ def load(data: str | Path = "subset") -> Cifar10:
         }
         return Cifar10(**parts, source="a subset of CIFAR-10 in a JPEG version (quality 75)")
     if data == "keras":
-        (x_train, y_train), (x_test, y_test) = keras.datasets.cifar10.load_data()
+        try:
+            (x_train, y_train), (x_test, y_test) = keras.datasets.cifar10.load_data()
+        except Exception as error:  # Keras raises nothing narrower when it cannot download
+            raise FileNotFoundError(
+                f"keras.datasets cannot provide CIFAR-10: {error}; give 'subset' or the path of an .npz file"
+            ) from error
         return split(x_train, y_train, x_test, y_test, "CIFAR-10 from keras.datasets")
     path = Path(data)
     if not path.is_file():

@@ -72,6 +72,15 @@ def test_load_keras_goes_through_keras_datasets(
     assert loaded.test.labels.shape == (20,)
 
 
+def test_load_keras_says_what_to_do_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(cifar10.keras.datasets.cifar10, "load_data", fail)
+    with pytest.raises(FileNotFoundError, match=r"URL fetch failure; give 'subset'"):
+        cifar10.load("keras")
+
+
 def test_load_says_what_is_wrong(cifar_arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="'subset', 'keras'"):
         cifar10.load(tmp_path / "missing.npz")
