@@ -10,17 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .schedule.flow import kernel_cycles
-from .schedule.instructions import kernel_bytes
+from .schedule.instructions import plan_bytes
 from .schedule.plan import Plan
 from .schedule.products import count_products
 from .schedule.stage import Schedule, Stage
 from .targets import Target, Timing
 
-CALL_CYCLES, LAYER_CYCLES = (
-    6,
-    10,
-)  # compiled C: a kernel call with its arguments, a layer's prologue and return
-CALL_BYTES, LAYER_BYTES = 16, 16
+# Compiled C: a kernel call with its arguments; a layer's prologue and return.
+CALL_CYCLES, LAYER_CYCLES = 6, 10
 
 
 @dataclass(frozen=True)
@@ -124,9 +121,3 @@ def plan_cycles(plan: Plan, timing: Timing) -> int:
     kernels = [kernel_cycles(kernel.steps, timing) for kernel in plan.kernels]
     glue = CALL_CYCLES * len(plan.calls) + (LAYER_CYCLES if len(plan.calls) > 1 else 0)
     return sum(kernels[call.kernel] for call in plan.calls) + glue
-
-
-def plan_bytes(plan: Plan) -> int:
-    """Flash of a planned layer: code, constants, and the compiled calls."""
-    code = sum(kernel_bytes(kernel.steps) for kernel in plan.kernels)
-    return code + 4 * len(plan.constants) + CALL_BYTES * len(plan.calls) + LAYER_BYTES

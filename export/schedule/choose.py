@@ -11,7 +11,7 @@ from ..targets import CORES, Target, Timing
 from ..targets.boards import InstructionCache
 from .conv import ConvProblem, block_channels, loop_unrollings, packed_pairs, plan_loop, plan_unpacked
 from .flow import kernel_profile
-from .instructions import kernel_bytes
+from .instructions import kernel_bytes, plan_bytes
 from .plan import Plan
 
 SPARSE, DENSE = (
@@ -29,18 +29,18 @@ class Price:
     flash_bytes: int
 
 
-def choose_plan(problem: ConvProblem, target: Target) -> Plan:
-    """The cheapest plan for a target: fewest cycles, then fewest bytes.
+def priced_plans(problem: ConvProblem, target: Target, *, small: bool = False) -> list[tuple[Price, Plan]]:
+    """Plans worth considering for a target, the one of the fewest cycles first, then of the fewest bytes.
 
-    Where the core has no timing table, cycles are those of a Cortex-M33.
+    Args:
+        problem: the layer.
+        target: whose timing, cache and flash count; a core without a timing table is priced as a Cortex-M33.
+        small: whether plans that are only smaller, not faster, are wanted too.
     """
     timing, cache, waits = _pricing(target)
-    candidates = list(_candidates(problem, cache))
-    if len(candidates) == 1:
-        return candidates[0]
-    prices = [price_plan(plan, timing, cache, waits) for plan in candidates]
-    best = min(range(len(candidates)), key=lambda i: (prices[i].cycles, prices[i].flash_bytes, i))
-    return candidates[best]
+    plans = _candidates(problem, cache, small)
+    priced = [(price_plan(plan, timing, cache, waits), plan) for plan in plans]
+    return sorted(priced, key=lambda entry: (entry[0].cycles, entry[0].flash_bytes))
 
 
 def _pricing(target: Target) -> tuple[Timing, InstructionCache | None, int]:
@@ -50,10 +50,10 @@ def _pricing(target: Target) -> tuple[Timing, InstructionCache | None, int]:
     return timing, board.cache if board else None, board.wait_states if board else 0
 
 
-def _candidates(problem: ConvProblem, cache: InstructionCache | None) -> Iterator[Plan]:
+def _candidates(problem: ConvProblem, cache: InstructionCache | None, small: bool) -> Iterator[Plan]:
     pairs = packed_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
-    unrollings = loop_unrollings(problem) if kept > SPARSE else []
+    unrollings = loop_unrollings(problem) if kept > SPARSE or small else []
     columns, channels = problem.weights.shape[2], block_channels(problem.geometry)
     bytes_of_pair = 4 * columns * channels * (problem.geometry.positions + 1)
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
@@ -81,7 +81,7 @@ def price_plan(plan: Plan, timing: Timing, cache: InstructionCache | None, waits
         waits: cycles a line waits.
     """
     profiles = [kernel_profile(kernel.steps, timing) for kernel in plan.kernels]
-    flash = sum(kernel_bytes(kernel.steps) for kernel in plan.kernels) + 4 * len(plan.constants)
+    flash = plan_bytes(plan)
     cycles = 0
     for call in plan.calls:
         profile = profiles[call.kernel]

@@ -7,6 +7,7 @@ from functools import cache
 
 from ..targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
 from .machine import Step
+from .plan import Plan
 
 _REGISTERS: Mapping[str, int] = {
     "in": 0,
@@ -22,6 +23,10 @@ _IN, _WT, _TO, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 9, 10, 11, 12, 14
 _TABLE = _SPARE
 
 _SAVED = tuple(range(4, 12))
+CALL_BYTES, LAYER_BYTES = (
+    16,
+    16,
+)  # compiled C: a kernel call with its arguments, a layer's prologue and return
 
 ENTRY = (
     Instruction(
@@ -44,6 +49,12 @@ def kernel_bytes(steps: Sequence[Step]) -> int:
     bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
     bits += sum(instruction.width for item in steps for instruction in instructions(item))
     return -(-bits // 32) * 4
+
+
+def plan_bytes(plan: Plan) -> int:
+    """Flash of a planned layer: code, constants, and the compiled calls."""
+    code = sum(kernel_bytes(kernel.steps) for kernel in plan.kernels)
+    return code + 4 * len(plan.constants) + CALL_BYTES * len(plan.calls) + LAYER_BYTES
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..ir.graph import Graph
 from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
 from ..targets import Target
+from .flash import fit_flash
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
 from .planning import plan_stage
@@ -100,9 +101,10 @@ def _plan(graph: Graph, target: Target, element: str) -> Schedule:
     else:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
     placed, arena_bytes = _place(stages, aliases)
-    return Schedule(
-        graph, tuple(replace(stage, plan=plan_stage(graph, stage, target)) for stage in placed), arena_bytes
-    )
+    planned = [replace(stage, plan=plan_stage(graph, stage, target)) for stage in placed]
+    if target.board is not None:
+        planned = fit_flash(graph, planned, target, target.board.flash_bytes)
+    return Schedule(graph, tuple(planned), arena_bytes)
 
 
 def _fuse_pools(graph: Graph) -> list[_Layer]:
@@ -160,12 +162,9 @@ def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int, element: str) -
 
 def _keeps_order(graph: Graph, layers: Sequence[_Layer], tensor: int) -> bool:
     """Whether channels cannot be shuffled in fours: where some operator joins or reshapes them otherwise."""
-    for layer in layers:
-        touched = (*layer.op.inputs, layer.output)
-        if tensor in touched and isinstance(layer.op, Concatenation | Reshape):
-            if any(graph.tensors[other].shape[-1] % 4 for other in touched):
-                return True
-    return False
+    joins = [layer for layer in layers if isinstance(layer.op, Concatenation | Reshape)]
+    touched = [(*layer.op.inputs, layer.output) for layer in joins]
+    return any(graph.tensors[other].shape[-1] % 4 for group in touched if tensor in group for other in group)
 
 
 def _readers(layers: Sequence[_Layer], tensor: int) -> list[Op]:

@@ -22,7 +22,8 @@ from ..ir.ops import (
     Padding,
 )
 from ..targets import Target
-from .choose import choose_plan
+from .choose import Price, priced_plans
+from .conv import ConvProblem
 from .depthwise import plan_depthwise
 from .elementwise import plan_add, plan_border, plan_copy, plan_lookup
 from .layout import Layout, flat
@@ -36,20 +37,35 @@ _HALF = (1 << 30, 0)  # the multiplier of the larger scale in an ADD: exactly on
 
 
 def plan_stage(graph: Graph, stage: Stage, target: Target) -> Plan | None:
-    """Plans a stage, the filling of its output's border included."""
-    plan = _plan(graph, stage, target)
-    if plan is None:
+    """The fastest plan of a stage, the filling of its output's border included."""
+    problem = stage_problem(graph, stage)
+    plan = priced_plans(problem, target)[0][1] if problem is not None else _plan(graph, stage)
+    return None if plan is None else with_border(graph, stage, plan)
+
+
+def smaller_plans(graph: Graph, stage: Stage, target: Target) -> list[tuple[Price, Plan]]:
+    """All plans of a stage that has a choice, priced without its border; none for the others."""
+    problem = stage_problem(graph, stage)
+    return priced_plans(problem, target, small=True) if problem is not None else []
+
+
+def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
+    """The planning problem of a convolution or dense layer that kernels can compute."""
+    if not isinstance(stage.op, Conv2D | FullyConnected):
         return None
+    return conv_problem(graph, stage.op, stage.pool, stage.reads[0].layout, stage.writes.layout)
+
+
+def with_border(graph: Graph, stage: Stage, plan: Plan) -> Plan:
+    """Puts the filling of the output's border before a plan."""
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
 
 
-def _plan(graph: Graph, stage: Stage, aim: Target) -> Plan | None:
+def _plan(graph: Graph, stage: Stage) -> Plan | None:
+    """The plan of a stage that has no choice."""
     op, target = stage.op, stage.writes.layout
     sources = [buffer.layout for buffer in stage.reads]
-    if isinstance(op, Conv2D | FullyConnected):
-        problem = conv_problem(graph, op, stage.pool, sources[0], target)
-        return None if problem is None else choose_plan(problem, aim)
     if isinstance(op, DepthwiseConv2D):
         problem = conv_problem(graph, op, None, sources[0], target) if op.multiplier == 1 else None
         return None if problem is None else plan_depthwise(problem)
