@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from keras_approx import callbacks as callbacks
     from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
+    from keras_approx.granularity import Granularity as Granularity
     from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.skip_wrapper import get_masks as get_masks
     from keras_approx.skip_wrapper import set_masks as set_masks
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keras_approx.wrapping import wrap as wrap
 
 _HOMES = {
+    "Granularity": "granularity",
     "SkipWrapper": "skip_wrapper",
     "approx_scope": "wrapping",
     "calibrate": "calibration",
@@ -33,6 +35,7 @@ _HOMES = {
 _MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
 
 __all__ = [
+    "Granularity",
     "SkipWrapper",
     "approx_scope",
     "calibrate",

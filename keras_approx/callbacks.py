@@ -11,7 +11,8 @@ import numpy as np
 from keras_approx.calibration import Calibrator
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
-from keras_approx.masks import SCOPES, fraction_masks, group_size, kept_fraction, threshold_mask
+from keras_approx.granularity import Granularity, get_granularity
+from keras_approx.masks import SCOPES, fraction_masks, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Schedule
 from keras_approx.significance import Metric, get_metric, significance
 from keras_approx.skip_wrapper import SkipWrapper, get_masks, set_masks, skip_wrappers
@@ -32,7 +33,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
             step; a number stands for a constant.
         select: What the schedule gives: "fraction" or "threshold".
         significance: Name of a metric, or a function; see keras_approx.significance.
-        granularity: "pair" or "operand"; see keras_approx.masks.
+        granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
         scope: "global": one ranking of all layers. "layer": the fraction of each layer. Not for thresholds.
         cost_exponent: How much the cost of a weight counts against it in a global ranking; see
             masks.fraction_masks.
@@ -55,7 +56,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         *,
         select: str = "fraction",
         significance: str | Metric = "energy",
-        granularity: str = "pair",
+        granularity: str | Granularity = "pair",
         scope: str = "global",
         cost_exponent: float = 0.5,
         frequency: int = 50,
@@ -71,11 +72,10 @@ class UpdateSkipMasks(keras.callbacks.Callback):
             raise OptionError(
                 f"exempt must be a sequence of layer names or patterns, got the string {exempt!r}"
             )
-        group_size(granularity)
         self.schedule = Constant(float(schedule)) if isinstance(schedule, (int, float)) else schedule
         self.select = select
         self.metric = get_metric(significance)
-        self.granularity = granularity
+        self.granularity = get_granularity(granularity)
         self.scope = scope
         self.cost_exponent = cost_exponent
         self.frequency = frequency

@@ -1,9 +1,9 @@
 """From significance to masks: which operands of each layer are kept. Pure NumPy.
 
-Operands are dropped in groups, all or none, and a group's significance is the sum of its operands'. With
-granularity "operand" each is its own group. With "pair" a group is what one dual multiply-accumulate
-instruction takes: input channels 2k and 2k+1 at one kernel position (inputs 2k and 2k+1 of a dense layer); an
-odd last channel is alone. So significances of groups are significances per instruction, and compare.
+Operands are dropped in groups, all or none. With granularity "operand" each is its own group. With "pair" a
+group is what one dual multiply-accumulate instruction takes: input channels 2k and 2k+1 at one kernel position
+(inputs 2k and 2k+1 of a dense layer); an odd last channel is alone. With "block" it is a pair for 4 output
+channels 4k to 4k+3. Other extents are given as a Granularity. Significances of groups are per instruction.
 
 Arrays are of a kernel's shape, (kernel height, kernel width, input channels, output channels) or (inputs,
 outputs); masks are bool, True where a product is kept.
@@ -11,6 +11,7 @@ outputs); masks are bool, True where a product is kept.
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,40 +20,17 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import MaskError, OptionError
+from keras_approx.granularity import Granularity, group_significance, group_sums, spread
 
-GROUP_SIZES: Mapping[str, int] = {"operand": 1, "pair": 2}
 SCOPES = ("global", "layer")
 
 
-def group_size(granularity: str) -> int:
-    """How many operands of neighbouring input channels a group has.
-
-    Raises:
-        OptionError: If the granularity is unknown.
-    """
-    if granularity not in GROUP_SIZES:
-        raise OptionError(f"granularity must be one of {', '.join(GROUP_SIZES)}, got {granularity!r}")
-    return GROUP_SIZES[granularity]
-
-
-def group_sums(values: np.ndarray, granularity: str) -> np.ndarray:
-    """Sums an array of a kernel's shape over groups: the shape with ceil(channels / size) input channels."""
-    size = group_size(granularity)
-    padding = [(0, 0)] * values.ndim
-    padding[-2] = (0, -values.shape[-2] % size)
-    padded = np.pad(values, padding)
-    return padded.reshape(*values.shape[:-2], -1, size, values.shape[-1]).sum(axis=-2)
-
-
-def spread(groups: np.ndarray, channels: int, granularity: str) -> np.ndarray:
-    """Gives every operand the value of its group; `channels` is the kernel's number of input channels."""
-    return np.repeat(groups, group_size(granularity), axis=-2)[..., :channels, :]
-
-
-def threshold_mask(significance: np.ndarray, threshold: float, granularity: str = "pair") -> np.ndarray:
+def threshold_mask(
+    significance: np.ndarray, threshold: float, granularity: str | Granularity = "pair"
+) -> np.ndarray:
     """Keeps the groups whose significance is at least the threshold."""
-    keep = group_sums(significance, granularity) >= threshold
-    return spread(keep, significance.shape[-2], granularity)
+    keep = group_significance(significance, granularity) >= threshold
+    return spread(keep, significance.shape, granularity)
 
 
 def fraction_masks(
@@ -60,13 +38,13 @@ def fraction_masks(
     positions: Mapping[str, int],
     fraction: float,
     *,
-    granularity: str = "pair",
+    granularity: str | Granularity = "pair",
     scope: str = "global",
     cost_exponent: float = 0.5,
 ) -> dict[str, np.ndarray]:
     """Keeps the most significant groups that make up at most a fraction of the products.
 
-    A group takes an instruction at each position of its layer's output. Groups are ranked by significance /
+    A pair takes an instruction at each position of its layer's output. Groups are ranked by significance /
     positions^cost_exponent: otherwise layers that cost little, such as dense ones, would lose nearly
     everything to save nothing. They are taken from the first down until the next one would exceed the
     fraction; equal ones in layer and kernel order.
@@ -75,7 +53,7 @@ def fraction_masks(
         significance: By layer name.
         positions: By layer name, how many products each operand stands for; see registry.positions.
         fraction: Of products to keep, 0 to 1.
-        granularity: "operand" or "pair".
+        granularity: "operand", "pair", "block" or a Granularity.
         scope: "global": one ranking of all layers' groups. "layer": the fraction of each layer.
         cost_exponent: 0 ranks by significance alone, which empties wide late layers, 1 by significance per
             instruction, which empties early ones.
@@ -100,13 +78,18 @@ def fraction_masks(
 
 
 def _fraction_masks(
-    significance: Mapping[str, np.ndarray], positions: Mapping[str, int], fraction: float, granularity: str
+    significance: Mapping[str, np.ndarray],
+    positions: Mapping[str, int],
+    fraction: float,
+    granularity: str | Granularity,
 ) -> dict[str, np.ndarray]:
     if not significance:
         return {}
-    ranks, products = [], []
+    ranks, products, shapes = [], [], []
     for name, values in significance.items():
-        ranks.append(group_sums(values, granularity).ravel())
+        groups = group_significance(values, granularity)
+        shapes.append(groups.shape)
+        ranks.append(groups.ravel())
         products.append(group_sums(np.full(values.shape, positions[name], np.int64), granularity).ravel())
     order = np.argsort(-np.concatenate(ranks), kind="stable")
     total = np.cumsum(np.concatenate(products)[order])
@@ -115,11 +98,10 @@ def _fraction_masks(
     kept = np.zeros(len(order), np.bool_)
     kept[order[:count]] = True
     masks, start = {}, 0
-    for (name, values), rank in zip(significance.items(), ranks, strict=True):
-        shape = (*values.shape[:-2], -1, values.shape[-1])
-        groups = kept[start : start + len(rank)].reshape(shape)
-        masks[name] = spread(groups, values.shape[-2], granularity)
-        start += len(rank)
+    for (name, values), shape in zip(significance.items(), shapes, strict=True):
+        size = math.prod(shape)
+        masks[name] = spread(kept[start : start + size].reshape(shape), values.shape, granularity)
+        start += size
     return masks
 
 

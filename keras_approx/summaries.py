@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keras_approx.masks import group_sums
+from keras_approx.granularity import group_sums
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.registry import positions
 from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers

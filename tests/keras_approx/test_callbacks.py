@@ -11,7 +11,8 @@ import keras_approx
 from keras_approx.callbacks import SkipSummaries, UpdateSkipMasks
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, NotWrappedError, OptionError
-from keras_approx.masks import fraction_masks, group_sums, kept_fraction, threshold_mask
+from keras_approx.granularity import group_sums
+from keras_approx.masks import fraction_masks, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Polynomial
 from keras_approx.significance import significance
 from keras_approx.skip_wrapper import skip_wrappers
@@ -186,7 +187,7 @@ def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
     [
         ({"select": "budget"}, "select must be one of fraction, threshold"),
         ({"scope": "all"}, "scope must be one of global, layer"),
-        ({"granularity": "block"}, "granularity must be one of operand, pair"),
+        ({"granularity": "triple"}, "granularity must be one of operand, pair, block"),
         ({"significance": "entropy"}, "significance must be one of"),
         ({"frequency": 0}, "at least 1 step"),
         ({"exempt": "conv"}, "sequence of layer names"),

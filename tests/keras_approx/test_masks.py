@@ -10,59 +10,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_approx.errors import MaskError, OptionError
-from keras_approx.masks import (
-    fraction_masks,
+from keras_approx.granularity import (
+    Granularity,
+    get_granularity,
+    group_significance,
     group_sums,
-    kept_fraction,
-    load_masks,
-    save_masks,
     spread,
-    threshold_mask,
 )
+from keras_approx.masks import fraction_masks, kept_fraction, load_masks, save_masks, threshold_mask
 
 shapes = st.one_of(
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 4)),
     st.tuples(st.integers(1, 7), st.integers(1, 4)),
 )
-granularities = st.sampled_from(["operand", "pair"])
+granularities = st.sampled_from(["operand", "pair", "block", Granularity(1, 3)])
 
 
 def _values(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random(shape).astype(np.float32)
 
 
-def test_pairs_are_neighbouring_input_channels_and_the_last_odd_one_is_alone() -> None:
-    values = np.array([[1, 10], [2, 20], [3, 30]])
-    assert np.array_equal(group_sums(values, "pair"), [[3, 30], [3, 30]])
-    assert np.array_equal(spread(np.array([[5, 6], [7, 8]]), 3, "pair"), [[5, 6], [5, 6], [7, 8]])
-    assert np.array_equal(group_sums(values, "operand"), values)
-
-
-@given(shapes)
-def test_pairs_never_cross_kernel_positions(shape: tuple[int, ...]) -> None:
-    index = np.arange(np.prod(shape)).reshape(shape)
-    sums = group_sums(index, "pair")
-    for where in np.ndindex(sums.shape):
-        channels = index[(*where[:-2], slice(2 * where[-2], 2 * where[-2] + 2), where[-1])]
-        assert sums[where] == channels.sum()
-
-
 @given(shapes, st.floats(0, 2), granularities)
 def test_threshold_keeps_whole_groups_at_or_above_it(
-    shape: tuple[int, ...], threshold: float, granularity: str
+    shape: tuple[int, ...], threshold: float, granularity: str | Granularity
 ) -> None:
     values = _values(shape)
     mask = threshold_mask(values, threshold, granularity)
     assert mask.shape == shape
-    kept = spread(group_sums(mask, granularity), shape[-2], granularity) > 0
+    kept = spread(group_sums(mask, granularity), shape, granularity) > 0
     assert np.array_equal(mask, kept)
-    sums = spread(group_sums(values, granularity), shape[-2], granularity)
-    assert np.array_equal(mask, sums >= threshold)
+    groups = spread(group_significance(values, granularity), shape, granularity)
+    assert np.array_equal(mask, groups >= threshold)
 
 
 @given(shapes, shapes, st.floats(0, 1), granularities, st.floats(0, 1))
 def test_fraction_is_met_as_closely_as_groups_allow(
-    first: tuple[int, ...], second: tuple[int, ...], fraction: float, granularity: str, cost_exponent: float
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    fraction: float,
+    granularity: str | Granularity,
+    cost_exponent: float,
 ) -> None:
     significance = {"a": _values(first), "b": _values(second, seed=1)}
     positions = {"a": 9, "b": 1}
@@ -70,14 +57,15 @@ def test_fraction_is_met_as_closely_as_groups_allow(
         significance, positions, fraction, granularity=granularity, cost_exponent=cost_exponent
     )
     total = sum(values.size * positions[name] for name, values in significance.items())
-    largest = 2 * 9
+    extent = get_granularity(granularity)
+    largest = 9 * extent.inputs * extent.outputs
     kept = kept_fraction(masks, positions) * total
     assert kept <= fraction * total + 0.5
     assert kept > fraction * total - largest - 0.5 or fraction == 1
     if fraction == 1:
         assert kept == pytest.approx(total)
     ranks = {
-        name: group_sums(values / positions[name] ** cost_exponent, granularity)
+        name: group_significance(values / positions[name] ** cost_exponent, granularity)
         for name, values in significance.items()
     }
     chosen = {name: group_sums(masks[name], granularity) > 0 for name in masks}
@@ -119,7 +107,7 @@ def test_cost_exponent_decides_between_cheap_and_dear_layers() -> None:
     [
         ({"fraction": 1.5}, "between 0 and 1"),
         ({"fraction": float("nan")}, "between 0 and 1"),
-        ({"granularity": "triple"}, "granularity must be one of operand, pair"),
+        ({"granularity": "triple"}, "granularity must be one of operand, pair, block"),
         ({"scope": "network"}, "scope must be one of"),
     ],
 )
