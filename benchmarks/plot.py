@@ -1,0 +1,74 @@
+"""Draws cycles per layer, by what they are spent on, against the core's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+from benchmarks.tables import DETAILED
+from benchmarks.terms import TERMS
+
+_CORE = "cortex-m33"
+_COLORS = dict(
+    zip(TERMS, ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#999999", "#CC79A7"), strict=True)
+)  # Okabe and Ito's, which colour-blind readers can tell apart
+_SHORT = {
+    "conv2d": "conv",
+    "fullyconnected": "dense",
+    "fully_connected": "dense",
+    "max_pool2d": "max pool",
+    "average_pool2d": "mean pool",
+}
+
+
+def draw(results: Mapping[str, Any], path: Path) -> None:
+    """Saves the plot: a row for each network, a column for each of `DETAILED`.
+
+    Args:
+        results: what `benchmarks/kernels.py` saved.
+        path: of the PNG.
+    """
+    mpl.use("Agg")
+    networks = results["networks"]
+    figure, axes = plt.subplots(
+        len(networks),
+        len(DETAILED),
+        figsize=(11, 3.1 * len(networks)),
+        squeeze=False,
+        layout="constrained",
+        sharey="row",
+    )
+    for row, (name, network) in zip(axes, networks.items(), strict=True):
+        by_kept = {design["kept"]: design for design in network["designs"]}
+        for axis, kept in zip(row, DETAILED, strict=True):
+            figures = next(f for f in by_kept[kept]["cores"] if f["core"] == _CORE)
+            _bars(axis, figures["layers"])
+            pairs = "nothing skipped" if kept == 1 else f"{100 * kept:g} % of the pairs kept"
+            axis.set_title(f"{name}, {pairs}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
+        row[0].set_ylabel("million cycles")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _bars(axis: Any, layers: list[Mapping[str, Any]]) -> None:
+    places = range(len(layers))
+    bottom = [0.0] * len(layers)
+    for term in TERMS:
+        heights = [layer["terms"].get(term, 0) / 1e6 for layer in layers]
+        axis.bar(places, heights, 0.7, bottom, color=_COLORS[term], label=term)
+        bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+    for place, layer in zip(places, layers, strict=True):
+        if layer["limit"]:
+            label = "limit: one SMLAD a cycle" if place == 0 else None
+            axis.hlines(
+                layer["limit"] / 1e6, place - 0.45, place + 0.45, color="black", linewidth=2, label=label
+            )
+    names = [f"{index} {_SHORT.get(layer['kind'], layer['kind'])}" for index, layer in enumerate(layers)]
+    axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,160 @@
+"""The figures of `benchmarks/kernels.py` as Markdown tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.terms import TERMS
+
+# CMSIS-NN at commit 99f736a, called directly, built by GCC 12.2 with -Ofast, its inline-assembly requantization and
+# restrict pointers (the fastest of its builds), run and priced as the exports are: cycles on each core, flash, RAM.
+CMSIS_NN: Mapping[str, Mapping[str, int]] = {
+    "lenet": {"cortex-m33": 10_682_564, "cortex-m4": 12_325_309, "flash": 143_332, "ram": 38_304},
+    "alexnet": {"cortex-m33": 29_980_770, "cortex-m4": 34_554_880, "flash": 224_896, "ram": 39_456},
+    "resnet8": {"cortex-m33": 30_160_879, "cortex-m4": 34_804_659, "flash": 106_064, "ram": 51_456},
+}
+DETAILED = (1.0, 0.25)
+_SMALL = 1000  # cycles: layers below are a few calls, of which a percentage says nothing
+
+
+def networks(results: Mapping[str, Any]) -> str:
+    """Whole networks: what CMSIS-NN and the baseline take, and what exports take at each fraction of pairs."""
+    head = (
+        "network",
+        "code",
+        "M33 cycles",
+        "with U575 cache",
+        "M4 cycles",
+        "MAC/cycle",
+        "speed-up",
+        "flash B",
+        "RAM B",
+    )
+    rows = [row for name, network in results["networks"].items() for row in _network_rows(name, network)]
+    return _table(head, rows, left=2)
+
+
+def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    macs = sum(layer["macs"] for layer in network["designs"][0]["cores"][0]["layers"])
+    library = CMSIS_NN.get(name)
+    baseline = {figures["core"]: figures for figures in network["baseline"]}
+    reference = library["cortex-m33"] if library else baseline["cortex-m33"]["cycles"]
+
+    def row(
+        code: str, m33: int | None, cached: int | None, m4: int | None, flash: int, ram: int
+    ) -> tuple[str, ...]:
+        rate = "" if m33 is None else f"{macs / m33:.2f}"
+        gain = "" if m33 is None else f"{reference / m33:.1f}"
+        return (name, code, *map(_number, (m33, cached, m4)), rate, gain, _number(flash), _number(ram))
+
+    if library:
+        cycles = (library["cortex-m33"], None, library["cortex-m4"])
+        yield row("CMSIS-NN", *cycles, library["flash"], library["ram"])
+    for code, by_core in (("baseline", baseline), *_by_core(network)):
+        m33, m4 = by_core.get("cortex-m33", {}), by_core.get("cortex-m4", {})
+        one = m33 or m4
+        cycles = (m33.get("cycles"), m33.get("cached_cycles"), m4.get("cycles"))
+        yield row(code, *cycles, one["flash_bytes"], one["ram_bytes"])
+
+
+def _by_core(network: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for design in network["designs"]:
+        yield _kept(design["kept"]), {figures["core"]: figures for figures in design["cores"]}
+
+
+def terms(results: Mapping[str, Any]) -> str:
+    """Cycles of all layers together, by what they are spent on."""
+    head = ("network", "core", "kept", "limit", *TERMS, "total")
+    rows = []
+    for name, kept, figures in _designs(results):
+        if kept not in DETAILED:
+            continue
+        spent: Counter[str] = Counter()
+        for layer in figures["layers"]:
+            spent.update(layer["terms"])
+        limit = sum(layer["limit"] or 0 for layer in figures["layers"])
+        numbers = [limit, *(spent[term] for term in TERMS), sum(spent.values())]
+        rows.append((name, _core(figures["core"]), _kept(kept), *map(_number, numbers)))
+    return _table(head, rows, left=3)
+
+
+def layers(results: Mapping[str, Any]) -> str:
+    """Every layer on the M33: cycles against the limit."""
+    head = (
+        "network",
+        "kept",
+        "layer",
+        "kernel",
+        "limit",
+        "cycles",
+        "cycles / limit",
+        "with U575 cache",
+        "flash B",
+    )
+    rows = []
+    for name, kept, figures in _designs(results):
+        if kept not in DETAILED or figures["core"] != "cortex-m33":
+            continue
+        for index, layer in enumerate(figures["layers"]):
+            ratio = f"{layer['cycles'] / layer['limit']:.2f}" if layer["limit"] else ""
+            numbers = (layer["limit"], layer["cycles"])
+            more = map(_number, (layer["cached_cycles"], layer["flash_bytes"]))
+            label = f"{index} {layer['kind']}"
+            rows.append((name, _kept(kept), label, layer["kernel"], *map(_number, numbers), ratio, *more))
+    return _table(head, rows, left=4)
+
+
+def checks(results: Mapping[str, Any]) -> str:
+    """How right the predictions are, how much flash a weight takes, how long it all takes, what was compared."""
+    head = (
+        *("network", "core", "kept", "prediction off", "worst layer", "B / kept weight"),
+        *("export s", "compile s", "images exact"),
+    )
+    rows = []
+    for name, kept, figures in _designs(results):
+        off = figures["predicted_cycles"] / figures["cycles"] - 1
+        worst = max(
+            (
+                layer["predicted"] / layer["cycles"] - 1
+                for layer in figures["layers"]
+                if layer["predicted"] is not None and layer["cycles"] >= _SMALL
+            ),
+            key=abs,
+        )
+        density = figures["bytes_per_kept_weight"]
+        rows.append(
+            (
+                *(name, _core(figures["core"]), _kept(kept), f"{100 * off:+.2f} %", f"{100 * worst:+.2f} %"),
+                "" if density is None else f"{density:.1f}",
+                *(f"{figures['export_seconds']:.1f}", f"{figures['compile_seconds']:.1f}"),
+                str(figures["images"]),
+            )
+        )
+    return _table(head, rows, left=3)
+
+
+def _designs(results: Mapping[str, Any]) -> Iterator[tuple[str, float, Mapping[str, Any]]]:
+    for name, network in results["networks"].items():
+        for design in network["designs"]:
+            for figures in design["cores"]:
+                yield name, design["kept"], figures
+
+
+def _core(name: str) -> str:
+    return name.removeprefix("cortex-").upper()
+
+
+def _kept(fraction: float) -> str:
+    return "exact" if fraction == 1 else f"{100 * fraction:g} %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """A Markdown table whose first `left` columns are text."""
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))

@@ -1,0 +1,81 @@
+"""Where the cycles of a planned layer go, and the least a core with one dual multiply-accumulate a cycle can take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from export.cost import plan_cycles
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, FullyConnected
+from export.schedule.flow import step_cycles
+from export.schedule.machine import Step
+from export.schedule.stage import Stage
+from export.targets import Timing
+
+PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION = "products", "inputs", "constants", "requantization"
+LOOPS, ELEMENTWISE = "loops and calls", "elementwise"
+TERMS = (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION, LOOPS, ELEMENTWISE)
+
+_BY_NAME: Mapping[str, str] = {
+    **dict.fromkeys(("MAC", "MAC_LOW", "MAC_HIGH"), PRODUCTS),
+    **dict.fromkeys(("X", "EVEN", "ODD"), INPUTS),
+    **dict.fromkeys(("SET", "AGAIN", "SECOND", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
+    **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "OUT_ADD", "OUT_SUB", "OUT_ADD_FAR"), LOOPS),
+}
+
+
+def limit_cycles(graph: Graph, stage: Stage) -> int | None:
+    """Kept pairs at all positions: the cycles of a layer if nothing but its SMLADs ran; None without products.
+
+    A pair is input channels 2k and 2k + 1 at one kernel position; it counts if either weight is not zero. Positions
+    that a fused pool leaves out do not count.
+    """
+    op = stage.op
+    if not isinstance(op, Conv2D | FullyConnected):
+        return None
+    weights = graph.constant(op.weights)
+    padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
+    pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())
+    if isinstance(op, FullyConnected):
+        return pairs
+    shape = graph.tensors[(stage.pool or op).output].shape
+    return pairs * shape[1] * shape[2] * (1 if stage.pool is None else prod(stage.pool.kernel))
+
+
+def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
+    """Predicted cycles of a layer by what they are spent on; their sum is the layer's predicted cycles.
+
+    `requantization` holds biases, max pools on accumulators and stores too; `elementwise` is whatever layers without
+    products do, their loops apart. A wait for an operand counts for what was issued before it.
+
+    Args:
+        stage: a layer with a plan.
+        timing: the core's pipeline.
+    """
+    assert stage.plan is not None
+    weighted = isinstance(stage.op, Conv2D | FullyConnected)
+    calls = Counter(call.kernel for call in stage.plan.calls)
+    found: Counter[str] = Counter()
+    for number, kernel in enumerate(stage.plan.kernels):
+        spent = step_cycles(kernel.steps, timing)
+        for term, cycles in zip(_terms(kernel.steps, weighted), spent, strict=True):
+            found[term] += calls[number] * cycles
+    found[LOOPS] += plan_cycles(stage.plan, timing) - found.total()  # the compiled calls
+    return {term: found[term] for term in TERMS}
+
+
+def _terms(steps: Sequence[Step], weighted: bool) -> list[str]:
+    """The term of every step. Constants that a requantization takes are its own, those of a product are constants."""
+    terms, used_by = [], ELEMENTWISE
+    for item in reversed(steps):
+        term = _BY_NAME.get(item.name, REQUANTIZATION if weighted else ELEMENTWISE)
+        if item.name.startswith("LOAD"):
+            term = REQUANTIZATION if str(item.args[0]).startswith("a") else used_by
+        elif term in (PRODUCTS, REQUANTIZATION):
+            used_by = CONSTANTS if term == PRODUCTS else REQUANTIZATION
+        terms.append(term)
+    return terms[::-1]
