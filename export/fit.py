@@ -67,10 +67,12 @@ def _ram_problem(schedule: Schedule, estimate: Estimate, board: Board) -> str:
         for layer in highest
         if tops[layer.index] > board.ram_bytes
     )
+    wide = any(stage.writes.layout.element == "int16" for stage in schedule.stages)
+    advice = "Try activations='int8'" if wide else "Take smaller images"
     return (
         f"RAM: {estimate.ram_bytes:,} bytes of activations, {board.ram_bytes:,} there, "
         f"{estimate.ram_bytes - board.ram_bytes:,} too many; most in {named}. "
-        "Take smaller images, or a larger stride or a pool before these layers."
+        f"{advice}, or a larger stride or a pool before these layers."
     )
 
 

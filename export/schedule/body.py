@@ -66,7 +66,7 @@ class _Inputs:
 
         Args:
             operand: what is computed next.
-            also: what follows; its pairs are loaded too where registers are left.
+            also: what follows; its pairs are loaded too where registers are left and one pointer reaches both.
 
         Returns:
             (position, register) of each pair, those that were in registers before first, so that nothing waits for a
@@ -75,8 +75,10 @@ class _Inputs:
         wanted = self.keys(operand)
         if also is not None:
             more = [key for key in self.keys(also) if key not in wanted]
-            if len(wanted) + len(more) <= len(POSITIONS):
-                wanted += more
+            both = [*wanted, *more]
+            addresses = [address for address, _ in both]
+            if len(both) <= len(POSITIONS) and max(addresses) - min(addresses) <= NEAR:
+                wanted = both
         self._reach(wanted, operand.row)
         held = {key: register for register, key in self._held.items()}
         before = set(held)
