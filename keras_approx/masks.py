@@ -11,25 +11,48 @@ outputs); masks are bool, True where a product is kept.
 
 from __future__ import annotations
 
-import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from keras_approx.errors import MaskError, OptionError
-from keras_approx.granularity import Granularity, group_significance, group_sums, spread
+from keras_approx.granularity import (
+    Granularity,
+    get_granularity,
+    group_significance,
+    group_sums,
+    spread,
+)
 
 SCOPES = ("global", "layer")
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 def threshold_mask(
-    significance: np.ndarray, threshold: float, granularity: str | Granularity = "pair"
+    significance: np.ndarray,
+    threshold: float,
+    granularity: str | Granularity = "pair",
+    *,
+    least: float = 0.0,
 ) -> np.ndarray:
-    """Keeps the groups whose significance is at least the threshold."""
-    keep = group_significance(significance, granularity) >= threshold
+    """Keeps the groups whose significance is at least the threshold.
+
+    Args:
+        significance: Array of a kernel's shape.
+        threshold: Least significance of a group; see granularity.group_significance.
+        granularity: "operand", "pair", "block" or a Granularity.
+        least: Share of the products that is kept in any case, the most significant ones, 0 to 1.
+
+    Raises:
+        OptionError: If the granularity or `least` is none of the above.
+    """
+    ranks = group_significance(significance, granularity)
+    keep = (ranks >= threshold) | _first(ranks, group_sums(np.ones_like(significance), granularity), least)
     return spread(keep, significance.shape, granularity)
 
 
@@ -41,6 +64,7 @@ def fraction_masks(
     granularity: str | Granularity = "pair",
     scope: str = "global",
     cost_exponent: float = 0.5,
+    least: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:
     """Keeps the most significant groups that make up at most a fraction of the products.
 
@@ -57,52 +81,130 @@ def fraction_masks(
         scope: "global": one ranking of all layers' groups. "layer": the fraction of each layer.
         cost_exponent: 0 ranks by significance alone, which empties wide late layers, 1 by significance per
             instruction, which empties early ones.
+        least: By layer name, the share of a layer's products that is kept in any case; 0 where not named.
 
     Returns:
         Masks by layer name.
 
     Raises:
-        OptionError: If the fraction, granularity or scope is none of the above.
+        OptionError: If an option is none of the above, or `least` asks for more than the fraction.
     """
     if not 0 <= fraction <= 1:
         raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {fraction}")
     if scope not in SCOPES:
         raise OptionError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
-    ranks = {name: values / positions[name] ** cost_exponent for name, values in significance.items()}
-    if scope == "global":
-        return _fraction_masks(ranks, positions, fraction, granularity)
-    return {
-        name: _fraction_masks({name: values}, positions, fraction, granularity)[name]
-        for name, values in ranks.items()
+    groups = {
+        name: _Groups(
+            values.shape,
+            group_significance(values / positions[name] ** cost_exponent, granularity),
+            group_sums(np.full(values.shape, positions[name], np.int64), granularity),
+            least.get(name, 0.0),
+        )
+        for name, values in significance.items()
     }
+    scopes = [groups] if scope == "global" else [{name: layer} for name, layer in groups.items()]
+    masks: dict[str, np.ndarray] = {}
+    for part in scopes:
+        # Half a product of tolerance: the fraction times the total need not be exact in floating point.
+        amount = fraction * sum(int(layer.costs.sum()) for layer in part.values()) + 0.5
+        masks |= _select(part, amount, granularity)
+    return masks
 
 
-def _fraction_masks(
+def budget_masks(
     significance: Mapping[str, np.ndarray],
-    positions: Mapping[str, int],
-    fraction: float,
-    granularity: str | Granularity,
+    prices: Mapping[str, float],
+    budget: float,
+    *,
+    granularity: str | Granularity = "pair",
+    least: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:
-    if not significance:
-        return {}
-    ranks, products, shapes = [], [], []
+    """Keeps the groups that give most significance per cycle and together take at most a budget of cycles.
+
+    Args:
+        significance: By layer name.
+        prices: By layer name, cycles that one kept pair takes in an inference; others are not looked at.
+        budget: Cycles for all kept pairs.
+        granularity: "pair", "block" or a Granularity of whole pairs.
+        least: By layer name, the share of a layer's cycles that is kept in any case; 0 where not named.
+
+    Returns:
+        Masks by layer name.
+
+    Raises:
+        OptionError: If an option is none of the above, a price is missing or not positive, or `least` asks
+            for more than the budget.
+    """
+    extent = get_granularity(granularity)
+    if extent.inputs % 2:
+        raise OptionError(
+            f"a budget buys whole pairs: granularity must be pair, block or have an even number of inputs, "
+            f"got {granularity!r}"
+        )
+    if not budget >= 0:
+        raise OptionError(f"the budget must be a number of cycles, at least 0, got {budget}")
+    groups = {}
     for name, values in significance.items():
-        groups = group_significance(values, granularity)
-        shapes.append(groups.shape)
-        ranks.append(groups.ravel())
-        products.append(group_sums(np.full(values.shape, positions[name], np.int64), granularity).ravel())
-    order = np.argsort(-np.concatenate(ranks), kind="stable")
-    total = np.cumsum(np.concatenate(products)[order])
-    # Half a product of tolerance: the fraction times the total need not be exact in floating point.
-    count = np.searchsorted(total, fraction * total[-1] + 0.5, side="right")
+        if not prices.get(name, 0) > 0:
+            raise OptionError(
+                f"prices must give the cycles of a pair, above 0, for every layer that skips; layer {name!r} "
+                f"has {prices.get(name)}"
+            )
+        pairs = group_sums(np.ones_like(values), "pair") > 0
+        costs = prices[name] * group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
+        rank = group_sums(values, extent) / costs
+        groups[name] = _Groups(values.shape, rank, costs, least.get(name, 0.0))
+    # Room for the rounding of the sum: a budget that is all there is buys all there is.
+    return _select(groups, budget * (1 + 1e-9), extent)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The groups of a kernel of this shape: their ranks, their costs, and the share that is kept anyhow."""
+
+    shape: tuple[int, ...]
+    ranks: np.ndarray
+    costs: np.ndarray
+    least: float
+
+
+def _select(
+    layers: Mapping[str, _Groups], amount: float, granularity: str | Granularity
+) -> dict[str, np.ndarray]:
+    """Masks of the first groups by rank that cost at most the amount."""
+    if not layers:
+        return {}
+    ranks = np.concatenate([groups.ranks.ravel() for groups in layers.values()])
+    costs = np.concatenate([groups.costs.ravel() for groups in layers.values()])
+    firsts = [_first(groups.ranks, groups.costs, groups.least).ravel() for groups in layers.values()]
+    first = np.concatenate(firsts)
+    order = np.lexsort((-ranks, ~first))
+    count = int(np.searchsorted(np.cumsum(costs[order]), amount, side="right"))
+    if count < first.sum():
+        raise OptionError(
+            f"what is kept in any case costs {costs[first].sum():g}, more than the {amount:g} that all may "
+            "cost: lower `least`, or keep more"
+        )
     kept = np.zeros(len(order), np.bool_)
     kept[order[:count]] = True
     masks, start = {}, 0
-    for (name, values), shape in zip(significance.items(), shapes, strict=True):
-        size = math.prod(shape)
-        masks[name] = spread(kept[start : start + size].reshape(shape), values.shape, granularity)
-        start += size
+    for name, groups in layers.items():
+        chosen = kept[start : start + groups.ranks.size].reshape(groups.ranks.shape)
+        masks[name] = spread(chosen, groups.shape, granularity)
+        start += groups.ranks.size
     return masks
+
+
+def _first(ranks: np.ndarray, costs: np.ndarray, least: float) -> np.ndarray:
+    """The groups of highest rank that make up at least a share of the costs: bool."""
+    if not 0 <= least <= 1:
+        raise OptionError(f"the least share to keep must be between 0 and 1, got {least}")
+    order = np.argsort(-ranks, axis=None, kind="stable")
+    total = np.cumsum(costs.ravel()[order])
+    first = np.zeros(ranks.size, np.bool_)
+    # A group belongs to them if those before it do not reach the share, but for rounding.
+    first[order] = np.concatenate([[0], total[:-1]]) < (least - 1e-9) * total[-1]
+    return first.reshape(ranks.shape)
 
 
 def kept_fraction(masks: Mapping[str, np.ndarray], positions: Mapping[str, int]) -> float:

@@ -17,7 +17,14 @@ from keras_approx.granularity import (
     group_sums,
     spread,
 )
-from keras_approx.masks import fraction_masks, kept_fraction, load_masks, save_masks, threshold_mask
+from keras_approx.masks import (
+    budget_masks,
+    fraction_masks,
+    kept_fraction,
+    load_masks,
+    save_masks,
+    threshold_mask,
+)
 
 shapes = st.one_of(
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 4)),
@@ -100,6 +107,82 @@ def test_cost_exponent_decides_between_cheap_and_dear_layers() -> None:
     assert not by_significance["cheap"].any()
     by_price = fraction_masks(significance, positions, 0.5, granularity="operand", cost_exponent=1)
     assert by_price["cheap"].all()
+
+
+@given(shapes, shapes, st.floats(0, 1), st.sampled_from(["pair", "block", Granularity(4, 2)]))
+def test_budget_buys_most_significance_per_cycle(
+    first: tuple[int, ...], second: tuple[int, ...], share: float, granularity: str | Granularity
+) -> None:
+    significance = {"a": _values(first), "b": _values(second, seed=1)}
+    prices = {"a": 30.5, "b": 1.25, "of another layer": 0}
+    pairs = {name: group_sums(np.ones(values.shape), "pair").size for name, values in significance.items()}
+    budget = share * sum(prices[name] * pairs[name] for name in pairs)
+    masks = budget_masks(significance, prices, budget, granularity=granularity)
+
+    def cycles(name: str, mask: np.ndarray) -> float:
+        return prices[name] * np.count_nonzero(group_sums(mask, "pair"))
+
+    spent = sum(cycles(name, mask) for name, mask in masks.items())
+    extent = get_granularity(granularity)
+    assert budget - 30.5 * extent.inputs / 2 * extent.outputs - 1e-6 < spent <= budget + 1e-6
+    if share == 1:
+        assert all(mask.all() for mask in masks.values())
+    gains = []
+    for name, mask in masks.items():
+        ones = group_sums(np.ones(mask.shape), granularity)
+        numbered = spread(np.arange(ones.size).reshape(ones.shape), mask.shape, granularity)
+        for number in range(ones.size):
+            group = numbered == number
+            gain = significance[name][group].sum() / cycles(name, group)
+            gains.append((gain, mask[group].all(), mask[group].any()))
+    assert all(some == every for _, every, some in gains)
+    kept = [gain for gain, every, _ in gains if every]
+    skipped = [gain for gain, every, _ in gains if not every]
+    assert min(kept, default=np.inf) >= max(skipped, default=0) * (1 - 1e-6)
+
+
+@given(shapes, st.floats(0, 1), st.floats(0, 1), granularities)
+def test_least_is_kept_in_any_case(
+    shape: tuple[int, ...], least: float, fraction: float, granularity: str | Granularity
+) -> None:
+    values = _values(shape)
+    mask = threshold_mask(values, 1e9, granularity, least=least)
+    assert mask.mean() >= least - 1e-6
+    extent = get_granularity(granularity)
+    assert mask.sum() <= least * mask.size + extent.inputs * extent.outputs
+    assert not threshold_mask(values, 1e9, granularity).any()
+    # A layer of no significance beside one that has all of it.
+    significance = {"a": 1e-6 * values, "b": 1 + _values((8, 8))}
+    positions = {"a": 1, "b": 1}
+    share = (least * values.size + extent.inputs * extent.outputs) / (values.size + 64)
+    fraction = min(1.0, max(fraction, share))
+    masks = fraction_masks(significance, positions, fraction, granularity=granularity, least={"a": least})
+    assert masks["a"].mean() >= least - 1e-6
+    assert sum(int(mask.sum()) for mask in masks.values()) <= fraction * (values.size + 64) + 0.5
+
+
+def test_least_beyond_all() -> None:
+    with pytest.raises(OptionError, match="lower `least`, or keep more"):
+        fraction_masks({"a": np.ones((4, 2))}, {"a": 1}, 0.25, least={"a": 0.5})
+    with pytest.raises(OptionError, match="lower `least`, or keep more"):
+        budget_masks({"a": np.ones((4, 2))}, {"a": 10}, 10, least={"a": 0.5})
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        threshold_mask(np.ones((4, 2)), 0.5, least=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"prices": {"b": 1}}, "layer 'a' has None"),
+        ({"prices": {"a": 0}}, "above 0"),
+        ({"budget": -1}, "at least 0"),
+        ({"budget": float("nan")}, "at least 0"),
+        ({"granularity": "operand"}, "whole pairs"),
+    ],
+)
+def test_budgets_that_cannot_be(options: dict, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        budget_masks({"a": np.ones((2, 2))}, **{"prices": {"a": 1}, "budget": 1, **options})
 
 
 @pytest.mark.parametrize(
