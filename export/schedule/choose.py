@@ -59,6 +59,9 @@ def _candidates(problem: ConvProblem, cache: InstructionCache | None, small: boo
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
     for unrolled in sized[-3:]:
         yield plan_loop(problem, unrolled)
+    whole = -(-problem.weights.shape[3] // problem.channels_of_word) * problem.channels_of_word // 2
+    if whole in sized and problem.weights.shape[1] * whole * bytes_of_pair <= _LARGEST_TURN:
+        yield plan_loop(problem, whole, rows=True)
     if kept <= DENSE or not unrollings:
         yield plan_unpacked(problem, channels)
         if cache is not None and _bytes_of_block(pairs, channels) > cache.size:

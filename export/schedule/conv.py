@@ -115,8 +115,14 @@ def loop_unrollings(problem: ConvProblem) -> list[int]:
     return [count for count in divisors if _loop_reach(problem, count) <= NEAR]
 
 
-def plan_loop(problem: ConvProblem, unrolled: int) -> Plan:
-    """Plans the shared kernel; each turn of its loop takes `unrolled` input pairs, one of `loop_unrollings`."""
+def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Plan:
+    """Plans the shared kernel.
+
+    Args:
+        problem: the layer.
+        unrolled: input pairs that a turn of the loop takes, one of `loop_unrollings`.
+        rows: whether kernel rows are unrolled too; only where a turn takes all pairs.
+    """
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
     shared: dict[tuple[int, ...], int] = {}
@@ -126,7 +132,7 @@ def plan_loop(problem: ConvProblem, unrolled: int) -> Plan:
         stores = places_of(problem, channels)
         if stores not in shared:
             shared[stores] = len(kernels)
-            kernels.append(Kernel(tuple(_loop_steps(problem, channels, pairs.shape[3], unrolled))))
+            kernels.append(Kernel(tuple(_loop_steps(problem, channels, pairs.shape[3], unrolled, rows))))
         calls.append(_call(problem, shared[stores], len(stream), channels))
         words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
         stream += block_stream(problem, channels, words, streamed=True)
@@ -218,23 +224,26 @@ def _loop_order(pairs: NDArray[np.uint32], problem: ConvProblem) -> Iterator[Ope
             for kx in range(columns):
                 for channel in range(channels):
                     offset, half = problem.pair_at(pair)
-                    address = kx * problem.tap_x + offset
-                    yield Operand(address, 0, channel, int(pairs[channel, ky, kx, pair]), half)
+                    row = ky * problem.tap_y
+                    address = row + kx * problem.tap_x + offset
+                    yield Operand(address, row, channel, int(pairs[channel, ky, kx, pair]), half)
 
 
-def _loop_steps(problem: ConvProblem, channels: Sequence[int], pairs: int, unrolled: int) -> list[Step]:
+def _loop_steps(
+    problem: ConvProblem, channels: Sequence[int], pairs: int, unrolled: int, whole: bool
+) -> list[Step]:
     geometry = problem.geometry
     _, rows, columns, _ = problem.weights.shape
     turns, turn_moved = pairs // unrolled, problem.pair_at(unrolled)[0]
-    one_turn = np.zeros((len(channels), 1, columns, unrolled), np.uint32)
+    one_turn = np.zeros((len(channels), rows if whole else 1, columns, unrolled), np.uint32)
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
     steps = list(body.steps)
     if turns > 1:
         steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", turn_moved)]
         steps.append(step("AGAIN", "count", COUNT))
     row_moved = turn_moved * turns if turns > 1 else 0
-    moved = row_moved
-    if rows > 1:
+    moved = row_moved + body.moved
+    if rows > 1 and not whole:
         steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
         steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
         moved = rows * problem.tap_y
