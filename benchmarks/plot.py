@@ -63,12 +63,17 @@ def _bars(axis: Any, layers: list[Mapping[str, Any]]) -> None:
         heights = [layer["terms"].get(term, 0) / 1e6 for layer in layers]
         axis.bar(places, heights, 0.7, bottom, color=_COLORS[term], label=term)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-    for place, layer in zip(places, layers, strict=True):
-        if layer["limit"]:
-            label = "limit: one SMLAD a cycle" if place == 0 else None
-            axis.hlines(
-                layer["limit"] / 1e6, place - 0.45, place + 0.45, color="black", linewidth=2, label=label
-            )
+    limits = [
+        (place, layer["limit"] / 1e6) for place, layer in zip(places, layers, strict=True) if layer["limit"]
+    ]
+    axis.hlines(
+        [limit for _, limit in limits],
+        [place - 0.45 for place, _ in limits],
+        [place + 0.45 for place, _ in limits],
+        color="black",
+        linewidth=2,
+        label="limit: one SMLAD a cycle",
+    )
     names = [f"{index} {_SHORT.get(layer['kind'], layer['kind'])}" for index, layer in enumerate(layers)]
     axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
