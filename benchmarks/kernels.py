@@ -27,9 +27,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 from cifar10 import SUBSET, to_int8
 from jpeg_archive import read_archive
 from networks import NETWORKS
+from numpy.typing import NDArray
 
 from benchmarks.measure import Figures, measure, measure_baseline
 from benchmarks.models import keep_pairs, quantized
@@ -48,29 +50,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     networks = {}
     for name in options.networks:
-        source = quantized(name)
-        networks[name] = {"weights": source.weights, "baseline": [], "designs": []}
-        for core in options.cores:
-            _say(start, f"{name}, {core}: baseline")
-            with tempfile.TemporaryDirectory() as folder:
-                figures = measure_baseline(source.tflite, core, images[:1], Path(folder))
-            networks[name]["baseline"].append(asdict(figures))
-        for kept in options.kept:
-            tflite = keep_pairs(source.tflite, kept)
-            design: dict[str, Any] = {"kept": kept, "cores": []}
-            for core in options.cores:
-                _say(start, f"{name}, {core}: {100 * kept:g} % of the pairs")
-                with tempfile.TemporaryDirectory() as folder:
-                    out = Path(folder) / "out"
-                    measured = measure(tflite, core, images, out, options.activations)
-                print(_line(measured), flush=True)
-                design["cores"].append(asdict(measured))
-            networks[name]["designs"].append(design)
+        networks[name] = _network(name, images, options, start)
         content = {"versions": _versions(), "activations": options.activations, "networks": networks}
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         _say(start, f"{name} saved in {options.output}")
     return 0
+
+
+def _network(
+    name: str, images: NDArray[np.int8], options: argparse.Namespace, start: float
+) -> dict[str, Any]:
+    """All figures of a network, ready for JSON."""
+    source = quantized(name)
+    baseline, designs = [], []
+    for core in options.cores:
+        _say(start, f"{name}, {core}: baseline")
+        with tempfile.TemporaryDirectory() as folder:
+            baseline.append(asdict(measure_baseline(source.tflite, core, images[:1], Path(folder))))
+    for kept in options.kept:
+        tflite = keep_pairs(source.tflite, kept)
+        cores = []
+        for core in options.cores:
+            _say(start, f"{name}, {core}: {100 * kept:g} % of the pairs")
+            with tempfile.TemporaryDirectory() as folder:
+                measured = measure(tflite, core, images, Path(folder) / "out", options.activations)
+            print(_line(measured), flush=True)
+            cores.append(asdict(measured))
+        designs.append({"kept": kept, "cores": cores})
+    return {"weights": source.weights, "baseline": baseline, "designs": designs}
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
