@@ -21,10 +21,23 @@ class Batches:
     count: int | None
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        return (_checked(element, self.shape, number) for number, element in self._elements())
+
+    def with_labels(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same batches, each with its labels.
+
+        Raises:
+            CalibrationError: While iterating, also on the first batch that is not (inputs, labels, ...).
+        """
+        for number, element in self._elements():
+            inputs = _checked(element, self.shape, number)
+            yield inputs, _labels(element, len(inputs), number)
+
+    def _elements(self) -> Iterator[tuple[int, Any]]:
         for number, element in enumerate(self.source):
             if number == self.count:
                 return
-            yield _checked(element, self.shape, number)
+            yield number, element
 
 
 def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int | None) -> Batches:
@@ -89,6 +102,21 @@ def _checked(element: Any, shape: tuple[int, ...], number: int) -> np.ndarray:
             "clean the data"
         )
     return batch
+
+
+def _labels(element: Any, count: int, number: int) -> np.ndarray:
+    if not isinstance(element, (tuple, list)) or len(element) < 2:
+        raise CalibrationError(
+            f"batch {number} of the calibration data has no labels: a loss needs batches (inputs, labels), such "
+            "as those of tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(n)"
+        )
+    labels = np.asarray(element[1])
+    if labels.shape[:1] != (count,) or labels.dtype == object:
+        raise CalibrationError(
+            f"batch {number} of the calibration data has labels of shape {labels.shape} and type "
+            f"{labels.dtype}, expected an array with the labels of {count} samples"
+        )
+    return labels
 
 
 def _shape_message(what: str, got: tuple[int, ...], shape: tuple[int, ...]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from keras_approx.batches import input_batches
+from keras_approx.batches import Batches, input_batches
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CalibrationError
 from keras_approx.quantized_layers import QuantizeActivation, QuantizedWrapper
@@ -22,7 +24,13 @@ RELATIVE_FLOOR = 2.0**-8
 
 
 def calibrate(
-    model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True
+    model: Any,
+    data: Any,
+    *,
+    loss: Any = None,
+    batch_size: int = 64,
+    steps: int | None = None,
+    verbose: bool = True,
 ) -> None:
     """Measures the inputs of every layer, sets the activation ranges, and switches quantization on.
 
@@ -33,6 +41,8 @@ def calibrate(
         model: A wrapped model.
         data: Inputs as an array (n, *input shape), a batched tf.data.Dataset, or an iterable of batches;
             batches may be tuples that start with the inputs, such as (inputs, labels).
+        loss: If given, gradients are measured too, as significance "taylor" needs them: a Keras loss, its name,
+            or a function of labels and outputs. Batches must then be (inputs, labels).
         batch_size: Samples at a time, for arrays.
         steps: Batches to use at most; None for all there are.
         verbose: Whether to show progress.
@@ -40,9 +50,10 @@ def calibrate(
     Raises:
         NotWrappedError: If the model is not wrapped.
         CalibrationError: If there is no data, it has another shape, contains NaN or infinity or values
-            outside the input range that the model was wrapped with, or if activations are not finite.
+            outside the input range that the model was wrapped with, or if activations are not finite;
+            with a loss also if there are no labels.
     """
-    Calibrator(model).run(data, batch_size=batch_size, steps=steps, verbose=verbose)
+    Calibrator(model, loss).run(data, batch_size=batch_size, steps=steps, verbose=verbose)
 
 
 @dataclass
@@ -72,29 +83,36 @@ class Calibrator:
 
     Args:
         model: A wrapped model.
+        loss: Of which to measure gradients; None to measure none.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, loss: Any = None) -> None:
         skip_wrappers(model)
         found = calls(model)
         self.model = model
         self._wrappers = [call for call in found if isinstance(call.layer, SkipWrapper)]
         self._quantizers = [call for call in found if isinstance(call.layer, QuantizeActivation)]
+        self._loss = None if loss is None else keras.losses.get(loss)
         taps = [call.input_tensors[0] for call in (*self._wrappers, *self._quantizers)]
+        if self._loss is not None:
+            taps += [*(call.output for call in self._wrappers), model.output]
         self._tapped = keras.Model(model.inputs, taps)
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        self._measure = tf.function(self._measure_batch, input_signature=[signature])
+        inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        self._measure = tf.function(self._measure_batch, input_signature=[inputs])
+        # Labels can be of any shape and type.
+        measure = partial(self._measure_gradients, self._loss)
+        self._measure_loss = tf.function(measure, reduce_retracing=True)
 
     def run(self, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True) -> None:
         """Calibrates; see `calibrate`."""
         totals = _Totals()
         batches = input_batches(data, tuple(self.model.input_shape[1:]), batch_size, steps)
         progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
-        for number, batch in enumerate(batches, start=1):
-            totals.add(len(batch), *tf.nest.map_structure(np.asarray, self._measure(tf.constant(batch))))
+        for number, (size, measured) in enumerate(self._measured(batches), start=1):
+            totals.add(size, *tf.nest.map_structure(np.asarray, measured))
             progress.update(number)
         if not totals.samples:
             raise CalibrationError(
@@ -104,16 +122,42 @@ class Calibrator:
             progress.update(number, finalize=True)
         self._store(totals)
 
+    def _measured(self, batches: Batches) -> Iterator[tuple[int, Any]]:
+        if self._loss is None:
+            return ((len(inputs), self._measure(tf.constant(inputs))) for inputs in batches)
+        return (
+            (len(inputs), self._measure_loss(tf.constant(inputs), tf.constant(labels)))
+            for inputs, labels in batches.with_labels()
+        )
+
     def _measure_batch(self, inputs: Any) -> Any:
-        tapped = tf.nest.flatten(self._tapped(inputs, training=False))
+        return self._reduce(tf.nest.flatten(self._tapped(inputs, training=False)))
+
+    def _reduce(self, tapped: list[Any]) -> Any:
         count = len(self._wrappers)
         sums = [_operand_sums(call.layer, x) for call, x in zip(self._wrappers, tapped[:count], strict=True)]
         return sums, [(tf.reduce_min(x), tf.reduce_max(x)) for x in tapped[count:]]
 
+    def _measure_gradients(self, loss: Any, inputs: Any, labels: Any) -> Any:
+        """What `_measure_batch` gives, and the magnitude of each weight's gradient times the samples."""
+        count = len(self._wrappers)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)  # so that layers that do not train are recorded too
+            *tapped, prediction = tf.nest.flatten(self._tapped(inputs, training=False))
+            value = tf.reduce_mean(loss(labels, prediction))
+        outputs = tapped[-count:]
+        sums, ranges = self._reduce(tapped[:-count])
+        samples = tf.cast(tf.shape(inputs)[0], tf.float32)
+        for call, x, gradient, layer in zip(
+            self._wrappers, tapped, tape.gradient(value, outputs), sums, strict=False
+        ):
+            layer["gradient"] = samples * tf.abs(_adjoint(call.layer, x, gradient))
+        return sums, ranges
+
     def _store(self, totals: _Totals) -> None:
         ranges = self._ranges(totals)
         statistics = [
-            _statistics(call.layer.name, sums, totals.samples * positions(call.shape))
+            _statistics(call.layer.name, sums, totals.samples, positions(call.shape))
             for call, sums in zip(self._wrappers, totals.sums, strict=True)
         ]
         for call, measured in zip(self._wrappers, statistics, strict=True):
@@ -145,13 +189,18 @@ class Calibrator:
         return list(found.values())
 
 
-def _statistics(name: str, sums: dict[str, np.ndarray], count: int) -> OperandStatistics:
-    means = {key: (total / count).astype(np.float32) for key, total in sums.items()}
+def _statistics(name: str, sums: dict[str, np.ndarray], samples: int, places: int) -> OperandStatistics:
+    """Means over samples and output positions; a gradient is a sum over positions already."""
+    means = {
+        key: (total / (samples if key == "gradient" else samples * places)).astype(np.float32)
+        for key, total in sums.items()
+    }
     for key, values in means.items():
         if not np.all(np.isfinite(values)):
             raise CalibrationError(
                 f"the {key} of the inputs of layer {name!r} is not finite: expected activations whose "
-                "square a float32 holds; check the model's weights and the scale of the inputs"
+                "square a float32 holds, and a finite loss; check the model's weights and the scale of the "
+                "inputs"
             )
     return OperandStatistics(**means)
 

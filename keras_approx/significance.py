@@ -1,8 +1,8 @@
 """How much each operand matters to its output: pure functions of weights and activation statistics.
 
 An operand is one (weight, activation) product of a dot product. Every metric gives a non-negative array of
-the kernel's shape, in shares of the output channel's total, so that layers and channels of different scale
-compare.
+the kernel's shape that does not change with the scale of an output channel, so that layers and channels
+compare: most give shares of the channel's total.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_approx.errors import OptionError
+from keras_approx.errors import NotCalibratedError, OptionError
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,15 @@ class OperandStatistics:
         mean: E[a], float32, the kernel's shape without the output channels.
         mean_square: E[a^2], like mean.
         relative: E[|a| / |sum w a|], float32, the kernel's shape.
+        gradient: Mean over batches of |dL/dw|, float32, the kernel's shape; L is the mean loss of a batch and
+            w the weight as it is used, so skipped weights have the gradient they would have as 0. None if
+            calibration had no loss.
     """
 
     mean: np.ndarray
     mean_square: np.ndarray
     relative: np.ndarray
+    gradient: np.ndarray | None = None
 
 
 Metric = Callable[[np.ndarray, OperandStatistics], np.ndarray]
@@ -64,11 +68,30 @@ def variance(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
     return _shares(kernel**2 * spread[..., np.newaxis])
 
 
+def taylor(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+    """|w dL/dw|: how much skipping the term changes the loss, to first order.
+
+    The criterion of Molchanov et al. (2017, 2019), here for single weights; the magnitude is taken for each
+    batch, where gradients that cancel over all data at a minimum have not done so yet. Not a share, nor does
+    it count a weight's positions: with a cost exponent of 1 a global ranking is by loss per instruction.
+
+    Raises:
+        NotCalibratedError: If calibration had no loss.
+    """
+    if statistics.gradient is None:
+        raise NotCalibratedError(
+            "significance 'taylor' needs gradients: give keras_approx.calibrate, or what calibrates again "
+            "while training, loss= and data with labels"
+        )
+    return np.abs(kernel) * statistics.gradient
+
+
 METRICS: Mapping[str, Metric] = {
     "relative": relative,
     "expected": expected,
     "energy": energy,
     "variance": variance,
+    "taylor": taylor,
 }
 
 
@@ -98,6 +121,7 @@ def significance(metric: str | Metric, kernel: np.ndarray, statistics: OperandSt
 
     Raises:
         OptionError: If the metric is unknown, or gives something else.
+        NotCalibratedError: If it needs statistics that were not measured.
     """
     values = np.asarray(get_metric(metric)(kernel, statistics))
     if values.shape != kernel.shape or not np.all(np.isfinite(values)) or np.any(values < 0):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.compat import tf
+from keras_approx.compat import keras, tf
 from keras_approx.errors import (
     MaskError,
     NotCalibratedError,
@@ -18,6 +18,7 @@ from keras_approx.errors import (
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.significance import OperandStatistics
 
+NOT_MEASURED = -1.0  # of magnitudes
 SKIPPED_GRADIENTS = ("zero", "straight_through")
 
 
@@ -62,6 +63,12 @@ class SkipWrapper(QuantizedWrapper):
             name: self.add_weight(f"statistics_{name}", shape=shape, initializer="zeros", trainable=False)
             for name, shape in shapes.items()
         }
+        self.statistics["gradient"] = self.add_weight(
+            "statistics_gradient",
+            shape=kernel,
+            initializer=keras.initializers.Constant(NOT_MEASURED),
+            trainable=False,
+        )
         if self.compensate:
             self.compensation = self.add_weight(
                 "compensation", shape=kernel[-1:], initializer="zeros", trainable=False
@@ -118,12 +125,16 @@ class SkipWrapper(QuantizedWrapper):
             raise NotCalibratedError(
                 f"layer {self.name!r} has no statistics: call keras_approx.calibrate(model, data) first"
             )
-        return OperandStatistics(**{name: value.numpy() for name, value in self.statistics.items()})
+        measured = {name: value.numpy() for name, value in self.statistics.items()}
+        if (measured["gradient"] == NOT_MEASURED).all():
+            del measured["gradient"]
+        return OperandStatistics(**measured)
 
     def set_statistics(self, statistics: OperandStatistics) -> None:
         """Stores what was measured, and compensates with it."""
         for name, variable in self.statistics.items():
-            variable.assign(getattr(statistics, name))
+            values = getattr(statistics, name)
+            variable.assign(tf.fill(variable.shape, NOT_MEASURED) if values is None else values)
         if self.compensate:
             self._compensate(self.get_mask(), statistics.mean)
 

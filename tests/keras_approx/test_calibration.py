@@ -78,6 +78,36 @@ def test_statistics(layer: Any) -> None:
     np.testing.assert_allclose(found.relative.reshape(relative.shape), relative, rtol=1e-3)
 
 
+def test_gradients() -> None:
+    """Against those that training takes, of weights that are skipped as if they were used as 0."""
+    wrapped = keras_approx.wrap(models.small(softmax=False), skipped_gradient="straight_through")
+    x, y = models.inputs(wrapped, 10), models.labels(10)
+    keras_approx.calibrate(wrapped, x, verbose=False)
+    assert all(layer.get_statistics().gradient is None for layer in skip_wrappers(wrapped))
+    keras_approx.set_masks(wrapped, models.random_masks(wrapped))
+    wrapped.get_layer("first").trainable = False
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    batches = [(x[:6], y[:6]), (x[6:], y[6:])]
+    kernels = [layer.kernel for layer in skip_wrappers(wrapped)]
+    expected = [0.0, 0.0, 0.0]
+    for inputs, targets in batches:
+        with tf.GradientTape() as tape:
+            tape.watch(kernels)
+            value = loss(targets, wrapped(inputs, training=False))
+        gradients = tape.gradient(value, kernels)
+        expected = [
+            total + len(inputs) / 10 * np.abs(gradient)
+            for total, gradient in zip(expected, gradients, strict=True)
+        ]
+    keras_approx.calibrate(wrapped, batches, loss=loss, verbose=False)
+    for layer, gradient in zip(skip_wrappers(wrapped), expected, strict=True):
+        measured = layer.get_statistics().gradient
+        assert gradient[~layer.get_mask()].max() > 0
+        np.testing.assert_allclose(measured, gradient, rtol=1e-3, atol=1e-6)
+    keras_approx.calibrate(wrapped, x, verbose=False)
+    assert all(layer.get_statistics().gradient is None for layer in skip_wrappers(wrapped))
+
+
 def _state(model: Any) -> list[np.ndarray]:
     return [weight.copy() for weight in model.get_weights()]
 
@@ -225,6 +255,23 @@ def test_bad_datasets() -> None:
     keras_approx.calibrate(wrapped, dataset.batch(2).repeat(), steps=3, verbose=False)
     with pytest.raises(CalibrationError, match="at least 1"):
         keras_approx.calibrate(wrapped, _good(), steps=0, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (_good(), "batch 0 .* has no labels"),
+        ([(_good(), np.zeros(4)), (_good(),)], "batch 1 .* has no labels"),
+        ([(_good(), np.zeros(3))], r"labels of shape \(3,\)"),
+        ([(_good(), ["a", {}, 1, 2])], "type object"),
+    ],
+)
+def test_bad_labels_change_nothing(data: Any, says: str) -> None:
+    wrapped = keras_approx.wrap(models.small())
+    before = _state(wrapped)
+    with pytest.raises(CalibrationError, match=says):
+        keras_approx.calibrate(wrapped, data, loss="mse", verbose=False)
+    assert _same(before, _state(wrapped))
 
 
 def test_model_that_is_not_wrapped() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_approx.errors import OptionError
+from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.significance import METRICS, OperandStatistics, significance
 
 KERNEL = np.array([[1.0, 0.0], [-2.0, 0.0]], np.float32)
@@ -15,6 +17,7 @@ STATISTICS = OperandStatistics(
     mean=np.array([2.0, 1.0], np.float32),
     mean_square=np.array([5.0, 1.0], np.float32),
     relative=np.array([[0.5, 1.0], [3.0, 1.0]], np.float32),
+    gradient=np.array([[0.25, 1.0], [3.0, 1.0]], np.float32),
 )
 
 
@@ -25,6 +28,7 @@ STATISTICS = OperandStatistics(
         ("expected", [0.5, 0.5]),  # 2 and 2 of 4
         ("energy", [5 / 9, 4 / 9]),  # 5 and 4 of 9
         ("variance", [1.0, 0.0]),  # Var = 1 and 0
+        ("taylor", [0.25, 6.0]),  # |w| times the mean magnitude of the gradient
     ],
 )
 def test_values(metric: str, first_channel: list[float]) -> None:
@@ -38,8 +42,9 @@ def test_values(metric: str, first_channel: list[float]) -> None:
 def test_channels_of_any_scale_compare(metric: str, channels: int, outputs: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     a = rng.normal(1, 1, (200, 9 * channels))
-    kernel = rng.normal(size=(3, 3, channels, outputs))
+    original = kernel = rng.normal(size=(3, 3, channels, outputs))
     scale = 2.0 ** rng.integers(-4, 4, outputs)
+    gradient = rng.random(kernel.shape)
 
     def values(kernel: np.ndarray) -> np.ndarray:
         sums = np.abs(a @ kernel.reshape(-1, outputs))
@@ -48,6 +53,7 @@ def test_channels_of_any_scale_compare(metric: str, channels: int, outputs: int,
             mean=a.mean(0).reshape(shape),
             mean_square=(a**2).mean(0).reshape(shape),
             relative=(np.abs(a).T @ (1 / sums) / len(a)).reshape(kernel.shape),
+            gradient=gradient * original / kernel,  # what follows makes up for the scale
         )
         return significance(metric, kernel, statistics)
 
@@ -59,7 +65,7 @@ def test_a_function_is_a_metric() -> None:
 
 
 def test_metrics_that_are_none() -> None:
-    with pytest.raises(OptionError, match="relative, expected, energy, variance or a function"):
+    with pytest.raises(OptionError, match="relative, expected, energy, variance, taylor or a function"):
         significance("entropy", KERNEL, STATISTICS)
     with pytest.raises(OptionError, match="finite values >= 0"):
         significance(lambda kernel, _: kernel, KERNEL, STATISTICS)
@@ -67,3 +73,8 @@ def test_metrics_that_are_none() -> None:
         significance(lambda kernel, _: np.ones(1), KERNEL, STATISTICS)
     with pytest.raises(OptionError, match="finite"):
         significance(lambda kernel, _: kernel * np.nan, KERNEL, STATISTICS)
+
+
+def test_taylor_needs_gradients() -> None:
+    with pytest.raises(NotCalibratedError, match="loss="):
+        significance("taylor", KERNEL, dataclasses.replace(STATISTICS, gradient=None))
