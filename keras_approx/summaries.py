@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from keras_approx.granularity import group_sums
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.registry import positions
@@ -24,6 +26,7 @@ class LayerRow:
         pairs: Pairs of weights that one dual multiply-accumulate instruction takes; None if the layer does
             not skip.
         pairs_kept: Pairs of which at least one product is kept; None likewise.
+        empty_channels: Numbers of the output channels of which no product is kept: they are constant.
     """
 
     name: str
@@ -32,6 +35,7 @@ class LayerRow:
     kept: int
     pairs: int | None
     pairs_kept: int | None
+    empty_channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,17 +78,29 @@ def _row(layer: QuantizedWrapper) -> LayerRow:
         return LayerRow(layer.name, kind, products, products, None, None)
     mask = layer.get_mask()
     pairs = group_sums(mask.astype(int), "pair")
-    return LayerRow(layer.name, kind, products, times * int(mask.sum()), pairs.size, int((pairs > 0).sum()))
+    empty = np.flatnonzero(~mask.any(axis=tuple(range(mask.ndim - 1))))
+    return LayerRow(
+        layer.name,
+        kind,
+        products,
+        times * int(mask.sum()),
+        pairs.size,
+        int((pairs > 0).sum()),
+        tuple(int(channel) for channel in empty),
+    )
 
 
 def format_table(summary: Summary) -> str:
     """The table that `keras_approx.summary` prints."""
-    lines = [("layer", "kind", "products", "kept", "kept %", "pairs", "pairs kept")]
+    lines = [("layer", "kind", "products", "kept", "kept %", "pairs", "pairs kept", "empty channels")]
     lines += [
-        (row.name, row.kind, *_counts(row.products, row.kept), _count(row.pairs), _count(row.pairs_kept))
+        (
+            *(row.name, row.kind, *_counts(row.products, row.kept)),
+            *(_count(row.pairs), _count(row.pairs_kept), f"{len(row.empty_channels)}"),
+        )
         for row in summary.rows
     ]
-    lines.append(("total", "", *_counts(summary.products, summary.kept), "", ""))
+    lines.append(("total", "", *_counts(summary.products, summary.kept), "", "", ""))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [_line(line, widths) for line in lines]
     rule = "-" * len(text[0])
