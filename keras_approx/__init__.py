@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
     from keras_approx.granularity import Granularity as Granularity
+    from keras_approx.selection import LayerSetting as LayerSetting
     from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.skip_wrapper import get_masks as get_masks
     from keras_approx.skip_wrapper import set_masks as set_masks
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Granularity": "granularity",
+    "LayerSetting": "selection",
     "SkipWrapper": "skip_wrapper",
     "approx_scope": "wrapping",
     "calibrate": "calibration",
@@ -36,6 +38,7 @@ _MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
 
 __all__ = [
     "Granularity",
+    "LayerSetting",
     "SkipWrapper",
     "approx_scope",
     "calibrate",

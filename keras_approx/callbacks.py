@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from keras_approx.calibration import Calibrator
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
-from keras_approx.granularity import Granularity, get_granularity
-from keras_approx.masks import SCOPES, fraction_masks, kept_fraction, threshold_mask
-from keras_approx.schedules import Constant, Schedule
+from keras_approx.granularity import Granularity
+from keras_approx.masks import kept_fraction
+from keras_approx.schedules import Schedule, get_schedule
+from keras_approx.selection import LayerSetting, Selection
 from keras_approx.significance import Metric, get_metric, significance
-from keras_approx.skip_wrapper import SkipWrapper, get_masks, set_masks, skip_wrappers
+from keras_approx.skip_wrapper import get_masks, set_masks, skip_wrappers
 from keras_approx.summaries import format_table, mask_positions, summarize
 
-SELECTIONS = ("fraction", "threshold")
+Cycles = Callable[[Any], float | Mapping[str, float]]
+Prices = Mapping[str, float] | Callable[[Any], Mapping[str, float]]
 
 
 class UpdateSkipMasks(keras.callbacks.Callback):
@@ -29,18 +28,23 @@ class UpdateSkipMasks(keras.callbacks.Callback):
     the schedule.
 
     Args:
-        schedule: The fraction of products to keep (of layers that are not exempt) or the threshold, for each
-            step; a number stands for a constant.
-        select: What the schedule gives: "fraction" or "threshold".
+        schedule: What `select` says, for each step; a number stands for a constant.
+        select: What the schedule gives: the "fraction" of products to keep (of layers that are not exempt),
+            the "threshold", or the "budget" in cycles of all kept pairs.
         significance: Name of a metric, or a function; see keras_approx.significance.
         granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
-        scope: "global": one ranking of all layers. "layer": the fraction of each layer. Not for thresholds.
+        scope: "global": one ranking of all layers. "layer": the fraction of each layer. For fractions only.
         cost_exponent: How much the cost of a weight counts against it in a global ranking; see
             masks.fraction_masks.
         frequency: Steps between updates.
         exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
+        layers: Settings of single layers by name or pattern, such as {"dense": LayerSetting(least=0.3)}; a
+            layer has the first that matches it.
+        prices: For budgets, and then required: cycles that one kept pair takes in an inference, by layer
+            name, or a function of the model that gives them, called once.
         data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate
             takes it: an array or a dataset, which can be read many times.
+        loss: For `data` with labels: of which to measure gradients, see keras_approx.calibrate.
 
     Raises:
         OptionError: If an option has another value than those above.
@@ -61,37 +65,32 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         cost_exponent: float = 0.5,
         frequency: int = 50,
         exempt: Sequence[str] = (),
+        layers: Mapping[str, LayerSetting] | None = None,
+        prices: Prices | None = None,
         data: Any = None,
+        loss: Any = None,
     ) -> None:
         super().__init__()
-        _check_choice("select", select, SELECTIONS)
-        _check_choice("scope", scope, SCOPES)
         if frequency < 1:
             raise OptionError(f"frequency must be at least 1 step, got {frequency}")
-        if isinstance(exempt, str):
-            raise OptionError(
-                f"exempt must be a sequence of layer names or patterns, got the string {exempt!r}"
-            )
-        self.schedule = Constant(float(schedule)) if isinstance(schedule, (int, float)) else schedule
-        self.select = select
+        if (prices is not None) != (select == "budget"):
+            raise OptionError(f"prices are for a budget, and a budget needs them; select is {select!r}")
+        if loss is not None and data is None:
+            raise OptionError("loss is for calibrating with data while training: give data= too")
+        self.selection = Selection(select, granularity, scope, cost_exponent, exempt, dict(layers or {}))
+        self.schedule = get_schedule(schedule)
         self.metric = get_metric(significance)
-        self.granularity = get_granularity(granularity)
-        self.scope = scope
-        self.cost_exponent = cost_exponent
         self.frequency = frequency
-        self.exempt = tuple(exempt)
+        self.prices = prices
         self.data = data
+        self.loss = loss
+        self._pair_prices = None if callable(prices) else prices
         self._updated_at: int | None = None
         self._calibrator: Calibrator | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         wrappers = skip_wrappers(self.model)
-        for pattern in self.exempt:
-            if not any(fnmatchcase(layer.name, pattern) for layer in wrappers):
-                raise OptionError(
-                    f"exempt pattern {pattern!r} matches no layer; layers that skip: "
-                    f"{', '.join(layer.name for layer in wrappers)}"
-                )
+        self.selection.settings([layer.name for layer in wrappers])
         if self.data is None and not all(layer.calibrated.numpy() for layer in wrappers):
             raise NotCalibratedError(
                 "significance needs activation statistics: call keras_approx.calibrate(model, data) before "
@@ -108,59 +107,47 @@ class UpdateSkipMasks(keras.callbacks.Callback):
     def _update_if_due(self, step: int) -> None:
         due = self._update_step(step)
         if due != self._updated_at:
-            self.update(self.schedule(step))
+            self.update(step)
             self._updated_at = due
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["kept"] = kept_fraction(get_masks(self.model), mask_positions(self.model))
 
-    def update(self, value: float) -> None:
-        """Recomputes all masks now.
-
-        Args:
-            value: The fraction of products to keep or the threshold, as `select` says.
-        """
+    def update(self, step: int) -> None:
+        """Recomputes all masks now, with what the schedule gives for a step."""
         if self.data is not None:
             if self._calibrator is None or self._calibrator.model is not self.model:
-                self._calibrator = Calibrator(self.model)
+                self._calibrator = Calibrator(self.model, self.loss)
             self._calibrator.run(self.data, verbose=False)
-        set_masks(self.model, self._masks(value))
-
-    def _masks(self, value: float) -> dict[str, np.ndarray]:
+        if callable(self.prices) and self._pair_prices is None:
+            self._pair_prices = self.prices(self.model)
         found = {
             layer.name: significance(self.metric, layer.kernel.numpy(), layer.get_statistics())
             for layer in skip_wrappers(self.model)
-            if not self._is_exempt(layer)
         }
-        if self.select == "threshold":
-            return {name: threshold_mask(values, value, self.granularity) for name, values in found.items()}
-        positions = mask_positions(self.model)
-        return fraction_masks(
-            found,
-            positions,
-            value,
-            granularity=self.granularity,
-            scope=self.scope,
-            cost_exponent=self.cost_exponent,
+        masks = self.selection.masks(
+            found, mask_positions(self.model), self.schedule(step), step=step, prices=self._pair_prices
         )
-
-    def _is_exempt(self, layer: SkipWrapper) -> bool:
-        return any(fnmatchcase(layer.name, pattern) for pattern in self.exempt)
+        set_masks(self.model, masks)
 
     def _step(self) -> int:
         return int(self.model.optimizer.iterations.numpy())
 
     def _update_step(self, step: int) -> int:
         """The last step up to `step` at which masks are due."""
-        if step >= self.schedule.end_step:
-            return self.schedule.end_step
+        if step >= self._end_step:
+            return self._end_step
         return step // self.frequency * self.frequency
 
+    @property
+    def _end_step(self) -> int:
+        return max(self.schedule.end_step, self.selection.end_step)
+
     def _check_start(self, step: int) -> None:
-        end = self.schedule.end_step
+        end = self._end_step
         nothing_skipped = all(mask.all() for mask in get_masks(self.model).values())
-        if step > end and nothing_skipped and self.select == "fraction" and self.schedule(end) < 1:
+        if step > end and nothing_skipped and self.selection.select == "fraction" and self.schedule(end) < 1:
             raise OptionError(
                 f"the schedule ended at step {end}, but the optimizer is at step {step} and nothing is "
                 f"skipped: compile the model again, or let the schedule begin at step {step}"
@@ -170,18 +157,25 @@ class UpdateSkipMasks(keras.callbacks.Callback):
 class SkipSummaries(keras.callbacks.Callback):
     """Publishes what each layer keeps into the epoch logs, and prints the table when training ends.
 
-    The logs get `kept/<layer>` for every layer that carries a mask; TensorBoard and CSVLogger take them from
-    there.
+    The logs get `kept/<layer>`, the share of its products, for every layer that carries a mask, and
+    `estimated_cycles`. Callbacks that use them, such as ModelCheckpoint, CSVLogger and TensorBoard, must
+    follow this one in the list that `fit` is given.
 
     Args:
         print_fn: Takes the table when training ends; None prints nothing.
+        cycles: Gives the cycles of one inference of the model as it is: a number, or numbers by layer, which
+            are published as `estimated_cycles/<layer>` too, and their sum. For example, with the export package,
+            `lambda model: export.estimate(model, target="cortex-m33").cycles`. It is called once an epoch.
     """
 
     _supports_tf_logs = True
 
-    def __init__(self, print_fn: Callable[[str], Any] | None = print) -> None:
+    def __init__(
+        self, print_fn: Callable[[str], Any] | None = print, *, cycles: Cycles | None = None
+    ) -> None:
         super().__init__()
         self.print_fn = print_fn
+        self.cycles = cycles
 
     def on_train_begin(self, logs: Any = None) -> None:
         skip_wrappers(self.model)
@@ -190,12 +184,13 @@ class SkipSummaries(keras.callbacks.Callback):
         if logs is not None:
             for name, mask in get_masks(self.model).items():
                 logs[f"kept/{name}"] = float(mask.mean())
+            if self.cycles is not None:
+                found = self.cycles(self.model)
+                if isinstance(found, Mapping):
+                    logs |= {f"estimated_cycles/{name}": float(number) for name, number in found.items()}
+                    found = sum(found.values())
+                logs["estimated_cycles"] = float(found)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.print_fn is not None:
             self.print_fn(format_table(summarize(self.model)))
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise OptionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

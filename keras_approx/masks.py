@@ -145,17 +145,22 @@ def budget_masks(
         raise OptionError(f"the budget must be a number of cycles, at least 0, got {budget}")
     groups = {}
     for name, values in significance.items():
-        if not prices.get(name, 0) > 0:
-            raise OptionError(
-                f"prices must give the cycles of a pair, above 0, for every layer that skips; layer {name!r} "
-                f"has {prices.get(name)}"
-            )
         pairs = group_sums(np.ones_like(values), "pair") > 0
-        costs = prices[name] * group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
+        costs = pair_price(prices, name) * group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
         rank = group_sums(values, extent) / costs
         groups[name] = _Groups(values.shape, rank, costs, least.get(name, 0.0))
     # Room for the rounding of the sum: a budget that is all there is buys all there is.
     return _select(groups, budget * (1 + 1e-9), extent)
+
+
+def pair_price(prices: Mapping[str, float], name: str) -> float:
+    """The price of a layer's pairs, checked."""
+    if not prices.get(name, 0) > 0:
+        raise OptionError(
+            f"prices must give the cycles of a pair, above 0, for every layer that skips; layer {name!r} has "
+            f"{prices.get(name)}"
+        )
+    return prices[name]
 
 
 @dataclass(frozen=True)

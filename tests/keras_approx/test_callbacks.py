@@ -9,12 +9,12 @@ import pytest
 
 import keras_approx
 from keras_approx.callbacks import SkipSummaries, UpdateSkipMasks
-from keras_approx.compat import keras
+from keras_approx.compat import keras, tf
 from keras_approx.errors import NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.granularity import group_sums
 from keras_approx.masks import fraction_masks, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Polynomial
-from keras_approx.significance import significance
+from keras_approx.significance import OperandStatistics, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
 from tests.keras_approx import models
@@ -91,6 +91,31 @@ def test_exempt_layers_keep_all() -> None:
     assert kept["third"] == pytest.approx(0.3, abs=0.05)
 
 
+def test_budget_and_layers_of_their_own() -> None:
+    model, asked = _compiled(), []
+
+    def prices(given: Any) -> dict[str, float]:
+        asked.append(given)
+        return mask_positions(given)
+
+    rows = {row.name: row for row in keras_approx.summary(model, print_fn=None).rows}
+    everything = sum(mask_positions(model)[name] * rows[name].pairs for name in rows)
+    update = UpdateSkipMasks(
+        Polynomial(everything, everything / 4, end_step=3),
+        select="budget",
+        prices=prices,
+        frequency=1,
+        layers={"third": keras_approx.LayerSetting(least=0.5)},
+    )
+    _fit(model, update)
+    assert len(asked) == 1
+    assert asked[0] is model
+    rows = {row.name: row for row in keras_approx.summary(model, print_fn=None).rows}
+    spent = sum(mask_positions(model)[name] * rows[name].pairs_kept for name in rows)
+    assert everything / 4 - 36 < spent <= everything / 4
+    assert keras_approx.get_masks(model)["third"].mean() >= 0.5
+
+
 def test_skipped_weights_do_not_train() -> None:
     model = _compiled()
     masks = models.random_masks(model)
@@ -158,6 +183,29 @@ def test_calibration_data_of_the_callback() -> None:
     assert not np.array_equal(first, wrapped.get_layer("second").get_statistics().mean)
 
 
+def test_taylor_and_functions_rank_while_training() -> None:
+    model = _compiled()
+    x, y = models.inputs(model), models.labels()
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    loss = "sparse_categorical_crossentropy"
+    schedule = Polynomial(1.0, 0.5, end_step=4)
+    with pytest.raises(NotCalibratedError, match="loss="):
+        _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2))
+    _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2, data=data, loss=loss))
+    masks = keras_approx.get_masks(model)
+
+    def taylor(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
+        assert statistics.gradient is not None
+        return np.abs(kernel) * statistics.gradient
+
+    update = UpdateSkipMasks(0.5, significance=taylor)
+    update.set_model(model)
+    update.update(0)
+    # Significance has the same weights and statistics still: those of the last update but one batch.
+    agree = [(masks[name] == mask).mean() for name, mask in keras_approx.get_masks(model).items()]
+    assert min(agree) > 0.7
+
+
 def test_summaries_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
     model = _compiled()
     history = _fit(model, UpdateSkipMasks(0.5), SkipSummaries())
@@ -168,6 +216,35 @@ def test_summaries_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pairs kept" in capsys.readouterr().out
     _fit(model, SkipSummaries(print_fn=None))
     assert capsys.readouterr().out == ""
+
+
+def test_estimated_cycles_in_the_logs_and_in_files(tmp_path: Any) -> None:
+    model = _compiled()
+
+    def cycles(given: Any) -> dict[str, float]:
+        return {name: 100 * mask.mean() for name, mask in keras_approx.get_masks(given).items()}
+
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{estimated_cycles:.0f}.weights.h5"),
+        monitor="estimated_cycles",
+        mode="min",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    table = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    update = UpdateSkipMasks(Polynomial(1.0, 0.5, end_step=6), frequency=1)
+    history = _fit(model, update, SkipSummaries(None, cycles=cycles), checkpoint, table, epochs=3)
+    expected = cycles(model)
+    assert {name: history[f"estimated_cycles/{name}"][-1] for name in expected} == pytest.approx(expected)
+    totals = history["estimated_cycles"]
+    assert totals[-1] == pytest.approx(sum(expected.values()))
+    assert {path.name for path in tmp_path.glob("*.h5")} == {
+        f"{total:.0f}.weights.h5" for total in totals[:2]
+    }
+    lines = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert [float(line[lines[0].index("estimated_cycles")]) for line in lines[1:]] == pytest.approx(totals)
+    total = _fit(model, SkipSummaries(None, cycles=lambda _: 12))
+    assert total["estimated_cycles"] == [12]
 
 
 def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
@@ -185,11 +262,14 @@ def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"select": "budget"}, "select must be one of fraction, threshold"),
+        ({"select": "cycles"}, "select must be one of fraction, threshold, budget"),
+        ({"select": "budget"}, "a budget needs them"),
+        ({"prices": {"first": 1}}, "prices are for a budget"),
         ({"scope": "all"}, "scope must be one of global, layer"),
         ({"granularity": "triple"}, "granularity must be one of operand, pair, block"),
         ({"significance": "entropy"}, "significance must be one of"),
         ({"frequency": 0}, "at least 1 step"),
+        ({"loss": "mse"}, "give data= too"),
         ({"exempt": "conv"}, "sequence of layer names"),
     ],
 )
