@@ -144,6 +144,13 @@ def test_an_unknown_target_is_refused_with_the_known_ones(tmp_path: Path, target
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("activations", ["int4", "", None, 8])
+def test_an_unknown_kind_of_activations_is_refused(tmp_path: Path, activations: Any) -> None:
+    with pytest.raises(ExportError, match="activations must be one of auto, int16, int8"):
+        export.to_c(named_model("t"), tmp_path / "out", activations=activations)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("out_dir", [None, 3, b"out", ["out"]])
 def test_what_is_no_path_is_refused(out_dir: Any) -> None:
     with pytest.raises(OutputPathError, match="expected the path of a folder"):
