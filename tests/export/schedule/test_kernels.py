@@ -121,6 +121,28 @@ def test_pools_of_any_window(data: st.DataObject) -> None:
     check(model, 1)
 
 
+@pytest.mark.parametrize("channels", [3, 4, 6, 11])
+@pytest.mark.parametrize("kind", ["max", "average", "mean"])
+def test_windows_too_large_to_be_unrolled(kind: str, channels: int) -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((7, 6, channels))
+    y = network.mean(x) if kind == "mean" else network.pool(x, kind, (5, 5), stride=(1, 1), padding="SAME")
+    check(network.builder.finish(x, y), 1)
+
+
+def test_channels_that_keep_the_same_inputs_share_their_loads() -> None:
+    weights = np.zeros((8, 1, 1, 16), np.int8)
+    weights[0::2, ..., :8] = weights[1::2, ..., 8:] = 50
+    builder = ModelBuilder()
+    x = builder.tensor((1, 4, 4, 16), 0.02)
+    y = builder.conv(x, weights, None, weight_scales=[0.01], scale=0.05, zero_point=0)
+    (plan,) = [stage.plan for stage in scheduled(builder.finish(x, y)).stages if stage.kind == "conv2d"]
+    assert plan is not None
+    assert len(plan.kernels) == 2
+    loads = sum(item.name == "X" for kernel in plan.kernels for item in kernel.steps)
+    assert loads == 2 * 4 * 2  # blocks, pairs, positions
+
+
 def multiplications(steps: Sequence[Step]) -> int:
     return sum(item.name == "MAC" for item in steps)
 
