@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", action="store_true", help="one line an epoch instead of a progress bar")
     options = parser.parse_args(arguments)
     try:
-        data, teacher = load(options.data), pretrained(options.network)
+        teacher, data = pretrained(options.network), load(options.data)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     keras.utils.set_random_seed(options.seed)

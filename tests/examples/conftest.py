@@ -12,6 +12,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
+import cifar10
+
 
 @pytest.fixture
 def cifar_arrays() -> dict[str, np.ndarray]:
@@ -24,6 +26,12 @@ def cifar_arrays() -> dict[str, np.ndarray]:
         arrays[f"x_{part}"] = (25 * labels[:, :, None, None] + noise).astype(np.uint8)
         arrays[f"y_{part}"] = labels
     return arrays
+
+
+@pytest.fixture(scope="session")
+def subset() -> cifar10.Cifar10:
+    """The shipped images."""
+    return cifar10.load("subset")
 
 
 @pytest.fixture

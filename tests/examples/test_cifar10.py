@@ -10,11 +10,6 @@ import pytest
 from jpeg_archive import read_archive
 
 
-@pytest.fixture(scope="module")
-def subset() -> cifar10.Cifar10:
-    return cifar10.load("subset")
-
-
 def test_subset_parts_and_classes(subset: cifar10.Cifar10) -> None:
     assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [26_000, 3_000, 10_000]
     assert (np.bincount(subset.test.labels) == 1000).all()

@@ -60,7 +60,7 @@ def test_command_saves_a_model_that_loads(
 ) -> None:
     monkeypatch.setattr(finetune, "pretrained", lambda name: _tiny())
     monkeypatch.setitem(networks.NETWORKS, "lenet", _tiny)
-    np.savez(tmp_path / "small.npz", **{name: np.concatenate([a] * 5) for name, a in cifar_arrays.items()})
+    np.savez(tmp_path / "small.npz", **{name: np.concatenate([a] * 8) for name, a in cifar_arrays.items()})
     arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--kept", "0.4", "--epochs", "1", "--log"]
     assert finetune.main([*arguments, "--out", str(tmp_path / "runs")]) == 0
     record = json.loads((tmp_path / "runs" / "lenet_kept_40.json").read_text())
@@ -69,7 +69,7 @@ def test_command_saves_a_model_that_loads(
     test = cifar10.load(tmp_path / "small.npz").test
     logits = model.predict(test.inputs, verbose=0)
     assert record["test_accuracy"] == (logits.argmax(axis=1) == test.labels).mean()
-    assert "100 test images" in capsys.readouterr().out
+    assert "160 test images" in capsys.readouterr().out
 
 
 def test_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,11 +43,11 @@ def test_batch_normalization_follows_its_convolution(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in networks.WEIGHTS.glob("*.h5")))
-def test_shipped_weights_reach_their_recorded_accuracy(name: str) -> None:
+def test_shipped_weights_reach_their_recorded_accuracy(name: str, subset: cifar10.Cifar10) -> None:
     record = json.loads((networks.WEIGHTS / f"{name}.json").read_text())
-    validation = cifar10.load("subset").validation
-    # 3,000 of the 5,000 validation images that were recorded: three standard deviations of the difference.
-    assert abs(train.accuracy(networks.pretrained(name), validation) - record["validation_accuracy"]) < 0.02
+    part = cifar10.Part(subset.validation.images[:1000], subset.validation.labels[:1000])
+    # Of 5,000 images that were recorded; the difference has a standard deviation of 1.1 points.
+    assert abs(train.accuracy(networks.pretrained(name), part) - record["validation_accuracy"]) < 0.04
     assert record["network"] == name
     assert "JPEG" in record["data"]
 

@@ -64,7 +64,7 @@ def test_a_killed_run_continues_where_it_stopped(
 
 
 def test_it_learns(data: cifar10.Cifar10, tmp_path: Path) -> None:
-    _, record = _train(data, tmp_path, 40)
+    _, record = _train(data, tmp_path, 15)
     assert record["curves"]["loss"][-1] < 0.7 * record["curves"]["loss"][0]
 
 
