@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from keras_approx import callbacks as callbacks
     from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
+    from keras_approx.distillation import distill as distill
+    from keras_approx.fine_tuning import fine_tune as fine_tune
     from keras_approx.granularity import Granularity as Granularity
     from keras_approx.selection import LayerSetting as LayerSetting
     from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
@@ -28,6 +30,8 @@ _HOMES = {
     "approx_scope": "wrapping",
     "calibrate": "calibration",
     "conversion_model": "conversion",
+    "distill": "distillation",
+    "fine_tune": "fine_tuning",
     "get_masks": "skip_wrapper",
     "set_masks": "skip_wrapper",
     "strip": "wrapping",
@@ -44,7 +48,9 @@ __all__ = [
     "calibrate",
     "callbacks",
     "conversion_model",
+    "distill",
     "errors",
+    "fine_tune",
     "get_masks",
     "masks",
     "schedules",

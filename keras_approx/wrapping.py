@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_approx.build import build_model, plain_layer
 from keras_approx.compat import keras
+from keras_approx.distillation import DistilledModel
 from keras_approx.errors import UnsupportedModelError
 from keras_approx.graph import Node
 from keras_approx.quantized_layers import QuantizeActivation, QuantizedWrapper
@@ -28,9 +29,8 @@ def wrap(
 
     Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at
     first: the new model predicts what the given one does, bit for bit where that is a tf_keras model (Keras 3
-        computes some
-    layers with other operations, which round differently). `calibrate` switches quantization on, masks act as
-    soon as they are set.
+    computes some layers with other operations, which round differently). `calibrate` switches quantization on,
+    masks act as soon as they are set.
 
     Args:
         model: Sequential or functional model of tf_keras or Keras 3, float32, one input of static shape, one
@@ -102,5 +102,5 @@ def approx_scope() -> Any:
         with keras_approx.approx_scope():
             model = tf_keras.models.load_model("wrapped.keras")
     """
-    layers = (SkipWrapper, QuantizedWrapper, QuantizeActivation)
-    return keras.utils.custom_object_scope({layer.__name__: layer for layer in layers})
+    classes = (SkipWrapper, QuantizedWrapper, QuantizeActivation, DistilledModel)
+    return keras.utils.custom_object_scope({known.__name__: known for known in classes})

@@ -1,0 +1,139 @@
+"""The recommended recipe in one call: wrap, calibrate, skip by and by, learn from the exact model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_approx.calibration import calibrate
+from keras_approx.callbacks import UpdateSkipMasks
+from keras_approx.compat import keras, tf
+from keras_approx.distillation import distill
+from keras_approx.errors import OptionError
+from keras_approx.quantized_layers import QuantizedWrapper
+from keras_approx.schedules import Constant, Polynomial, Schedule
+from keras_approx.wrapping import strip, wrap
+
+
+def fine_tune(
+    model: Any,
+    data: Any,
+    *,
+    kept: Schedule | float = 0.25,
+    epochs: int = 14,
+    batch_size: int = 128,
+    steps_per_epoch: int | None = None,
+    validation_data: Any = None,
+    loss: Any = None,
+    metrics: Sequence[Any] = ("accuracy",),
+    optimizer: Any = None,
+    learning_rate: float = 0.05,
+    teacher: Any = None,
+    temperature: float = 3.0,
+    distillation: float = 0.5,
+    input_range: tuple[float, float] | None = None,
+    calibration_batches: int = 10,
+    callbacks: Sequence[Any] = (),
+    verbose: int | str = "auto",
+    **masks: Any,
+) -> tuple[Any, Any]:
+    """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
+
+    The model is wrapped with compensation and calibrated. Masks follow a cubic ramp over the first half of
+    the steps; the loss is half that of the labels, half the distance from the model as it was given; SGD with
+    Nesterov momentum 0.9 has a learning rate that falls along a cosine.
+
+    Args:
+        model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
+            place.
+        data: Inputs and labels: a tuple of two arrays, a batched tf.data.Dataset, or a keras.utils.Sequence.
+        kept: The fraction of products in the end, or a schedule for it or for what the option `select` says.
+            With 1 nothing is skipped: that is the exact model, to compare with.
+        epochs: Passes over the data.
+        batch_size: Samples in a step, for arrays.
+        steps_per_epoch: Needed for datasets that do not know their length.
+        validation_data: As for `fit`.
+        loss: As for `compile`; None for that which the model was compiled with.
+        metrics: As for `compile`.
+        optimizer: A tf_keras optimizer in place of SGD, at step 0.
+        learning_rate: At the first step, for SGD.
+        teacher: What to learn from; None for the model as given, which is not quantized and, unless masks
+            were set, skips nothing.
+        temperature: Of distillation; see `distill`.
+        distillation: Weight of the teacher, 0 to 1; 0 for none.
+        input_range: Range of the inputs; see `wrap`. Not for wrapped models.
+        calibration_batches: How many of the first batches measure statistics and ranges.
+        callbacks: More Keras callbacks; they come after the one that updates masks.
+        verbose: As for `fit`.
+        **masks: Options of callbacks.UpdateSkipMasks, such as significance= or granularity=.
+
+    Returns:
+        The wrapped model, compiled, and the History of `fit`.
+
+    Raises:
+        OptionError: If there is no loss, fewer than two steps, or an option has a value it cannot have.
+        UnsupportedModelError: If the model cannot be wrapped, or not be taught.
+        UnsupportedLayerError: Likewise for a layer.
+        CalibrationError: If the data does not fit the model.
+    """
+    loss = getattr(model, "loss", None) if loss is None else loss
+    if loss is None:
+        raise OptionError("there is no loss: give loss=, or compile the model")
+    steps = epochs * _steps(data, batch_size, steps_per_epoch)
+    if steps < 2:
+        raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
+    schedule = _schedule(kept, steps // 2, masks.get("select", "fraction"))
+    student, exact = _student(model, input_range)
+    inputs = data[0] if isinstance(data, tuple) else data
+    calibrate(student, inputs, batch_size=batch_size, steps=calibration_batches, verbose=False)
+    if optimizer is None:
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    student.compile(optimizer, loss, metrics=list(metrics))
+    trained = student
+    if distillation:
+        taught_by = exact if teacher is None else teacher
+        trained = distill(student, taught_by, temperature=temperature, weight=distillation)
+        trained.compile(optimizer, loss, metrics=list(metrics))
+    history = trained.fit(
+        *(data if isinstance(data, tuple) else (data,)),
+        batch_size=batch_size if isinstance(data, tuple) else None,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=validation_data,
+        callbacks=[UpdateSkipMasks(schedule, **masks), *callbacks],
+        verbose=verbose,
+    )
+    return student, history
+
+
+def _schedule(kept: Schedule | float, end_step: int, select: str) -> Schedule:
+    if not isinstance(kept, (int, float)):
+        return kept
+    if select != "fraction":
+        raise OptionError(f"with select={select!r} give kept= as a schedule of {select}s, not as {kept}")
+    return Polynomial(1.0, kept, end_step) if kept != 1 else Constant(1.0)
+
+
+def _student(model: Any, input_range: tuple[float, float] | None) -> tuple[Any, Any]:
+    """The wrapped model and the one it is to be like."""
+    if not any(isinstance(layer, QuantizedWrapper) for layer in getattr(model, "layers", ())):
+        return wrap(model, compensate=True, input_range=input_range), model
+    if input_range is not None:
+        raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
+    return model, strip(model)
+
+
+def _steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:
+    if steps_per_epoch is not None:
+        return steps_per_epoch
+    if isinstance(data, tuple) and len(data) == 2:
+        return -(-len(data[0]) // batch_size)
+    if isinstance(data, tf.data.Dataset) and int(data.cardinality()) >= 0:
+        return int(data.cardinality())
+    if isinstance(data, keras.utils.Sequence):
+        return len(data)
+    raise OptionError(
+        "data must be (inputs, labels), a tf.data.Dataset or a keras.utils.Sequence of known length; give "
+        f"steps_per_epoch= for a dataset that does not know its own; got {type(data).__name__}"
+    )
