@@ -9,7 +9,7 @@ cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,18 +125,43 @@ def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Pla
     """
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
-    shared: dict[tuple[int, ...], int] = {}
+    shared: dict[tuple[int, tuple[int, ...]], int] = {}
     calls: list[Call] = []
     stream: list[int] = []
+    parts = _even_parts(problem, unrolled)
     for channels in consecutive_blocks(len(pairs), block_channels(problem.geometry)):
-        stores = places_of(problem, channels)
-        if stores not in shared:
-            shared[stores] = len(kernels)
-            kernels.append(Kernel(tuple(_loop_steps(problem, channels, pairs.shape[3], unrolled, rows))))
-        calls.append(_call(problem, shared[stores], len(stream), channels))
+        for number, part in enumerate(parts):
+            key = number, places_of(part, channels)
+            if key not in shared:
+                shared[key] = len(kernels)
+                kernels.append(Kernel(tuple(_loop_steps(part, channels, pairs.shape[3], unrolled, rows))))
+            calls.append(_call(part, shared[key], len(stream), channels))
         words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
         stream += block_stream(problem, channels, words, streamed=True)
     return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def _even_parts(problem: ConvProblem, unrolled: int) -> list[ConvProblem]:
+    """Splits off the last of an odd number of columns, whose blocks then span two rows, so that few overlap."""
+    geometry = problem.geometry
+    if geometry.pooled or geometry.positions != 2 or geometry.columns % 2 == 0 or geometry.rows < 2:
+        return [problem]
+    last = geometry.columns - 1
+    column = replace(
+        problem,
+        geometry=replace(
+            geometry,
+            rows=1,
+            columns=geometry.rows,
+            in_x=geometry.in_y,
+            out_x=geometry.out_y,
+        ),
+        source=problem.source + last * geometry.in_x,
+        target=problem.target + last * geometry.out_x,
+    )
+    if column.geometry.positions != 2 or _loop_reach(column, unrolled) > NEAR:
+        return [problem]
+    return [replace(problem, geometry=replace(geometry, columns=last)), column]
 
 
 def places_of(problem: ConvProblem, channels: Sequence[int]) -> tuple[int, ...]:
