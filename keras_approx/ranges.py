@@ -64,7 +64,8 @@ def insert_quantizers(graph: Graph, input_range: tuple[float, float] | None = No
         renamed[node.name] = node.name
         group = groups[node.name]
         fixed = range_rule(graph, graph[group]) is Range.FIXED
-        measured = range_rule(graph, node) is not Range.SAME or node.op in _ROUNDED
+        # A prescribed range behind a rounding operator would spread to what the tensor is concatenated with.
+        measured = range_rule(graph, node) is not Range.SAME or (node.op in _ROUNDED and not fixed)
         if not measured or not _has_range(graph, node) or (fixed and group == graph.output):
             continue
         if group not in layers:
