@@ -103,3 +103,18 @@ def test_names_stay_unique() -> None:
     graph = _graph(("image_range", "Conv2D", "image"), ("image_range_1", "Conv2D", "image_range"))
     names = [node.name for node in insert_quantizers(graph).nodes]
     assert len(set(names)) == len(names)
+
+
+def test_a_prescribed_range_does_not_spread_through_a_rounded_average() -> None:
+    """TFLite would give its scale to the whole concatenation, and clip the other branch at one."""
+    graph = _graph(
+        ("a", "Conv2D", "image"),
+        ("relu", "Activation:relu", "a"),
+        ("b", "Conv2D", "image"),
+        ("sigmoid", "Activation:sigmoid", "b"),
+        ("mean", "AveragePooling2D", "sigmoid"),
+        ("joined", "Concatenate", "relu mean"),
+    )
+    found = _ranges(graph)
+    assert "mean" not in found
+    assert found["joined"] == found["relu"] != found["sigmoid"]
