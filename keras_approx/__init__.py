@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_approx.distillation import distill as distill
     from keras_approx.fine_tuning import fine_tune as fine_tune
     from keras_approx.granularity import Granularity as Granularity
+    from keras_approx.prices import measure_prices as measure_prices
     from keras_approx.selection import LayerSetting as LayerSetting
     from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.skip_wrapper import get_masks as get_masks
@@ -33,6 +34,7 @@ _HOMES = {
     "distill": "distillation",
     "fine_tune": "fine_tuning",
     "get_masks": "skip_wrapper",
+    "measure_prices": "prices",
     "set_masks": "skip_wrapper",
     "strip": "wrapping",
     "summary": "summaries",
@@ -53,6 +55,7 @@ __all__ = [
     "fine_tune",
     "get_masks",
     "masks",
+    "measure_prices",
     "schedules",
     "set_masks",
     "significance",

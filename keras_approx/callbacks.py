@@ -35,13 +35,13 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
         scope: "global": one ranking of all layers. "layer": the fraction of each layer. For fractions only.
         cost_exponent: How much the cost of a weight counts against it in a global ranking; see
-            masks.fraction_masks.
+            masks.fraction_masks and masks.budget_masks. Thresholds do not rank.
         frequency: Steps between updates.
         exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
         layers: Settings of single layers by name or pattern, such as {"dense": LayerSetting(least=0.3)}; a
             layer has the first that matches it.
         prices: For budgets, and then required: cycles that one kept pair takes in an inference, by layer
-            name, or a function of the model that gives them, called once.
+            name, or a function of the model that gives them, called once; see keras_approx.measure_prices.
         data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate
             takes it: an array or a dataset, which can be read many times.
         loss: For `data` with labels: of which to measure gradients, see keras_approx.calibrate.

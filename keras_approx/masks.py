@@ -117,15 +117,21 @@ def budget_masks(
     budget: float,
     *,
     granularity: str | Granularity = "pair",
+    cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:
     """Keeps the groups that give most significance per cycle and together take at most a budget of cycles.
+
+    Groups are ranked by the significance of their pairs / price^cost_exponent, and taken from the first down
+    until the next one would exceed the budget.
 
     Args:
         significance: By layer name.
         prices: By layer name, cycles that one kept pair takes in an inference; others are not looked at.
         budget: Cycles for all kept pairs.
         granularity: "pair", "block" or a Granularity of whole pairs.
+        cost_exponent: 1 ranks by significance per cycle. Where significance is a share of one output, however
+            many positions it has, that favours late layers, and less than 1 balances; see fraction_masks.
         least: By layer name, the share of a layer's cycles that is kept in any case; 0 where not named.
 
     Returns:
@@ -146,9 +152,10 @@ def budget_masks(
     groups = {}
     for name, values in significance.items():
         pairs = group_sums(np.ones_like(values), "pair") > 0
-        costs = pair_price(prices, name) * group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
-        rank = group_sums(values, extent) / costs
-        groups[name] = _Groups(values.shape, rank, costs, least.get(name, 0.0))
+        counts = group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
+        price = pair_price(prices, name)
+        rank = group_sums(values, extent) / (counts * price**cost_exponent)
+        groups[name] = _Groups(values.shape, rank, counts * price, least.get(name, 0.0))
     # Room for the rounding of the sum: a budget that is all there is buys all there is.
     return _select(groups, budget * (1 + 1e-9), extent)
 

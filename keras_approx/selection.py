@@ -46,8 +46,8 @@ class Selection:
             "threshold" of significance, or "budget" of cycles for all kept pairs.
         granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
         scope: "global": one ranking of all layers. "layer": the fraction of each. For fractions only.
-        cost_exponent: How much the cost of a weight counts against it in a global ranking by fraction; see
-            masks.fraction_masks.
+        cost_exponent: How much the cost of a weight counts against it in a global ranking: its positions, or
+            its price; see masks.fraction_masks and masks.budget_masks. Thresholds do not rank.
         exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
         layers: Settings by layer name or pattern; a layer has the first that matches it.
 
@@ -163,7 +163,14 @@ class Selection:
                 for name, values in chosen.items()
             }
         if self.select == "budget":
-            return budget_masks(chosen, _checked(prices), value, granularity=self.granularity, least=least)
+            return budget_masks(
+                chosen,
+                _checked(prices),
+                value,
+                granularity=self.granularity,
+                cost_exponent=self.cost_exponent,
+                least=least,
+            )
         return fraction_masks(
             chosen,
             positions,

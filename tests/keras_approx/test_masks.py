@@ -161,6 +161,16 @@ def test_least_is_kept_in_any_case(
     assert sum(int(mask.sum()) for mask in masks.values()) <= fraction * (values.size + 64) + 0.5
 
 
+def test_cost_exponent_decides_what_a_budget_buys() -> None:
+    significance = {"cheap": np.full((4, 2), 0.1), "dear": np.full((4, 2), 0.5)}
+    prices = {"cheap": 1.0, "dear": 10.0}
+    per_cycle = budget_masks(significance, prices, 22)
+    assert per_cycle["cheap"].all()
+    by_significance = budget_masks(significance, prices, 22, cost_exponent=0)
+    assert by_significance["dear"].mean() == 0.5
+    assert not by_significance["cheap"].any()
+
+
 def test_least_beyond_all() -> None:
     with pytest.raises(OptionError, match="lower `least`, or keep more"):
         fraction_masks({"a": np.ones((4, 2))}, {"a": 1}, 0.25, least={"a": 0.5})
