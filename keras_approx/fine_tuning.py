@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_approx.calibration import calibrate
 from keras_approx.callbacks import UpdateSkipMasks
 from keras_approx.compat import keras, tf
@@ -12,6 +14,7 @@ from keras_approx.distillation import distill
 from keras_approx.errors import OptionError
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.schedules import Constant, Polynomial, Schedule
+from keras_approx.significance import taylor
 from keras_approx.wrapping import strip, wrap
 
 
@@ -62,7 +65,8 @@ def fine_tune(
         temperature: Of distillation; see `distill`.
         distillation: Weight of the teacher, 0 to 1; 0 for none.
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
-        calibration_batches: How many of the first batches measure statistics and ranges.
+        calibration_batches: How many of the first batches measure statistics and ranges; for significance
+            "taylor" also the gradients of the loss.
         callbacks: More Keras callbacks; they come after the one that updates masks.
         verbose: As for `fit`.
         **masks: Options of callbacks.UpdateSkipMasks, such as significance= or granularity=.
@@ -75,6 +79,10 @@ def fine_tune(
         UnsupportedModelError: If the model cannot be wrapped, or not be taught.
         UnsupportedLayerError: Likewise for a layer.
         CalibrationError: If the data does not fit the model.
+
+    Example:
+        model, history = keras_approx.fine_tune(network, (images, labels), kept=0.2, epochs=20)
+        export.to_c(model, "out/")
     """
     loss = getattr(model, "loss", None) if loss is None else loss
     if loss is None:
@@ -84,8 +92,13 @@ def fine_tune(
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
     schedule = _schedule(kept, steps // 2, masks.get("select", "fraction"))
     student, exact = _student(model, input_range)
-    inputs = data[0] if isinstance(data, tuple) else data
-    calibrate(student, inputs, batch_size=batch_size, steps=calibration_batches, verbose=False)
+    calibrate(
+        student,
+        _first_batches(data, batch_size, calibration_batches),
+        loss=loss if masks.get("significance") in ("taylor", taylor) else None,
+        steps=calibration_batches,
+        verbose=False,
+    )
     if optimizer is None:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
@@ -122,6 +135,14 @@ def _student(model: Any, input_range: tuple[float, float] | None) -> tuple[Any, 
     if input_range is not None:
         raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
     return model, strip(model)
+
+
+def _first_batches(data: Any, batch_size: int, count: int) -> Any:
+    """Batches with labels; of arrays only as much as is looked at."""
+    if not isinstance(data, tuple):
+        return data
+    part = tuple(np.asarray(array[: count * batch_size]) for array in data)
+    return tf.data.Dataset.from_tensor_slices(part).batch(batch_size)
 
 
 def _steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:

@@ -110,10 +110,12 @@ def test_parts_can_be_replaced() -> None:
         teacher=models.randomize(models.small(), seed=7),
         verbose=0,
         granularity="block",
+        significance="taylor",
         exempt=("first",),
     )
     assert model is wrapped
     assert model.optimizer is optimizer
+    assert all(layer.get_statistics().gradient is not None for layer in skip_wrappers(model))
     masks = keras_approx.get_masks(model)
     assert masks["first"].all()
     assert np.array_equal(masks["second"][..., :4].any(axis=-1), masks["second"][..., :4].all(axis=-1))
