@@ -64,7 +64,7 @@ def _candidates(problem: ConvProblem, cache: InstructionCache | None, small: boo
         yield plan_loop(problem, whole, rows=True)
     if kept <= DENSE or not unrollings:
         yield plan_unpacked(problem, channels)
-        if cache is not None and _bytes_of_block(pairs, channels) > cache.size:
+        if cache is not None and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
             for fewer in range(channels - 1, 1, -1):
                 yield plan_unpacked(problem, fewer)
 
@@ -90,10 +90,34 @@ def price_plan(plan: Plan, timing: Timing, cache: InstructionCache | None, waits
         profile = profiles[call.kernel]
         cycles += profile.cycles
         if cache is not None:
-            code = kernel_bytes(plan.kernels[call.kernel].steps)
-            lines = -(-(code + 4 * profile.words) // cache.line)
-            over = max(0, lines - cache.size // cache.line)
-            # Least recently used lines go first: a set that is asked for one line too many keeps none of them.
-            lost = min(lines, over * (cache.ways + 1))
-            cycles += waits * (lines + lost * max(0, profile.blocks - 1))
+            code = -(-kernel_bytes(plan.kernels[call.kernel].steps) // cache.line)
+            stream = -(-4 * profile.words // cache.line)
+            lost = lost_lines(code, stream, cache)
+            cycles += waits * round(code + stream + lost * max(0, profile.blocks - 1))
     return Price(cycles, flash)
+
+
+def lost_lines(code: int, stream: int, cache: InstructionCache) -> float:
+    """Lines that miss each time a body runs again: those of sets that are asked for more lines than they have ways.
+
+    Code and constants are each contiguous; where one lies against the other only the linker knows, so this is the
+    expectation. Least recently used lines go first, so an overfull set keeps none of its lines from turn to turn.
+
+    Args:
+        code: lines of code.
+        stream: lines of constants.
+        cache: the cache.
+    """
+    sets = cache.size // cache.line // cache.ways
+    lost = 0.0
+    for code_lines, code_share in _lines_of_set(code, sets):
+        for stream_lines, stream_share in _lines_of_set(stream, sets):
+            if code_lines + stream_lines > cache.ways:
+                lost += sets * code_share * stream_share * (code_lines + stream_lines)
+    return lost
+
+
+def _lines_of_set(lines: int, sets: int) -> tuple[tuple[int, float], tuple[int, float]]:
+    """How many of a contiguous area's lines a set holds, and the share of sets that hold as many."""
+    full, more = divmod(lines, sets)
+    return (full, 1 - more / sets), (full + 1, more / sets)
