@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES = ("int8", "uint8", "int32", "float32")
-
 
 @dataclass(frozen=True)
 class Quantization:
@@ -46,7 +44,7 @@ class Tensor:
     Attributes:
         name: as the model's author wrote it. Untrusted: for messages and reports only.
         shape: with the batch dimension, which is always 1 for activations; NHWC.
-        dtype: one of DTYPES.
+        dtype: "int8", "uint8", "int32" or "float32".
         quantization: None for float32 and for plain integer tensors.
         data: the values of a constant, of `shape`; None for activations.
     """
