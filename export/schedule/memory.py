@@ -44,8 +44,8 @@ def plan(lifetimes: Sequence[Lifetime]) -> tuple[tuple[int, ...], int]:
         for start, stop in taken:
             if offset + buffer.size <= start:
                 break
-            offset = max(offset, stop)
-        offsets[index] = -(-offset // ALIGNMENT) * ALIGNMENT
+            offset = max(offset, -(-stop // ALIGNMENT) * ALIGNMENT)
+        offsets[index] = offset
         placed.append(index)
     total = max((offsets[i] + lifetimes[i].size for i in range(len(lifetimes))), default=0)
     return tuple(offsets), total
