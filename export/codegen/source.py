@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..ir.graph import Graph
-from ..ir.ops import Padding
 from ..schedule.layout import Layout
 from ..schedule.stage import Stage
 from .text import indent
@@ -72,7 +71,7 @@ def fill_border(layout: Layout, zero_point: int) -> str:
     """A statement that fills the output's border; nothing where there is none."""
     if not layout.has_border:
         return ""
-    border: Padding = layout.border
+    border = layout.border
     pixel = layout.pixel
     return (
         f"ka_border_{layout.element}(({ctype(layout)} *)out, {layout.rows}, {layout.row}, {border.top}, "

@@ -38,8 +38,6 @@ def table(ctype: str, name: str, values: Sequence[int], *, hexadecimal: bool = F
     return f"static const {ctype} {name}[{len(items)}] = {{\n{body}\n}};\n"
 
 
-def indent(text: str, levels: int = 1) -> str:
-    """Indents non-empty lines by four spaces a level."""
-    return "".join(
-        "    " * levels + line if line.strip() else line for line in text.splitlines(keepends=True)
-    )
+def indent(text: str) -> str:
+    """Indents non-empty lines by four spaces."""
+    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))

@@ -14,10 +14,8 @@ from .flow import kernel_profile
 from .instructions import kernel_bytes, plan_bytes
 from .plan import Plan
 
-SPARSE, DENSE = (
-    0.6,
-    0.95,
-)  # below SPARSE a loop over all products cannot win; above DENSE skipping saves nothing
+SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
+DENSE = 0.95  # with more pairs kept, skipping saves nothing
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 
 
