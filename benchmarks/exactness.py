@@ -1,6 +1,6 @@
 """Bit-exactness of exported networks against TFLite's reference kernels, byte by byte.
 
-    python benchmarks/exactness.py lenet alexnet dscnn              # the examples' networks
+    python benchmarks/exactness.py                                 # the networks of the examples
     python benchmarks/exactness.py model.tflite model.h5            # any int8 .tflite, any Keras model
     python benchmarks/exactness.py lenet --kept 0.25 --activations int8
 
@@ -78,7 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="*", default=["lenet", "alexnet", "dscnn"], help="names or files")
+    parser.add_argument("models", nargs="*", default=list(NETWORKS), help="names or files")
     parser.add_argument("--images", type=int, default=1000, help="test images on the host (default 1000)")
     parser.add_argument(
         "--arm-images", type=int, default=20, help="of them on the emulated cores (default 20)"
