@@ -49,4 +49,4 @@ def test_hexadecimal_words() -> None:
 
 
 def test_indentation_leaves_empty_lines_empty() -> None:
-    assert indent("a\n\n  b\n", 2) == "        a\n\n          b\n"
+    assert indent(indent("a\n\n  b\n")) == "        a\n\n          b\n"
