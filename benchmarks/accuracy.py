@@ -1,0 +1,210 @@
+"""What skipping costs in accuracy: fine-tuned networks at several fractions of kept products, and metrics compared.
+
+    python benchmarks/accuracy.py table --data cifar10.npz          # every cell; a day on 2 cores
+    python benchmarks/accuracy.py table lenet --kept 0.25 --seeds 3 --data cifar10.npz
+    python benchmarks/accuracy.py metrics                           # ranks the significance metrics
+    python benchmarks/accuracy.py ingredients                       # what each part of the recipe is worth
+    python benchmarks/accuracy.py table --quick                     # everything once, small; minutes
+
+Every run starts from the shipped float weights, and the exact int8 model it is compared with was fine-tuned for as
+many epochs. A run that ended is kept (models in --work, a record in --results) and not done again, so a command that
+was interrupted continues with the run it was at. Test accuracies are those of the generated C on all test images;
+metrics and ingredients look at validation images only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tensorflow as tf
+import tf_keras as keras
+from cifar10 import INPUT_RANGE, Cifar10, Part, load
+from networks import pretrained
+from train import accuracy
+
+import keras_approx
+from benchmarks.runs import Run, code_accuracy, fine_tuned, write_json
+from keras_approx.masks import fraction_masks
+from keras_approx.significance import METRICS, significance
+from keras_approx.skip_wrapper import skip_wrappers
+from keras_approx.summaries import mask_positions
+
+RESULTS = Path(__file__).parent / "results" / "accuracy"
+NETWORKS = ("lenet", "alexnet", "resnet8")
+KEPT = (0.25, 0.18, 0.12, 0.5)
+EPOCHS = {"lenet": 20, "alexnet": 12, "resnet8": 14}
+SHORT_EPOCHS = 3
+AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
+CALIBRATION_IMAGES = 1280
+CORE = "cortex-m33"
+
+# One change of the recommended recipe each: arguments of fine_tune, and of wrap.
+INGREDIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the recipe": ({}, {}),
+    "without distillation": ({"distillation": 0.0}, {}),
+    "operands in place of pairs": ({"granularity": "operand"}, {}),
+    "blocks in place of pairs": ({"granularity": "block"}, {}),
+    "a fraction for each layer": ({"scope": "layer"}, {}),
+    "cost not counted": ({"cost_exponent": 0.0}, {}),
+    "cost counted in full": ({"cost_exponent": 1.0}, {}),
+    "straight-through gradients": ({}, {"skipped_gradient": "straight_through"}),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    data = load(options.data)
+    if options.quick:
+        data = replace(data, train=_first(data.train, 2000), validation=_first(data.validation, 500))
+    {"table": _table, "metrics": _metrics, "ingredients": _ingredients}[options.part](options, data)
+    return 0
+
+
+def _table(options: argparse.Namespace, data: Cifar10) -> None:
+    """The exact models and all cells once, then the other seeds of the quarter."""
+    for seed in range(options.seeds):
+        for network in options.networks:
+            for kept in (1.0, *options.kept) if seed == 0 else (0.25,):
+                run = Run(network, kept, options.epochs or EPOCHS[network], seed)
+                result = options.results / f"{run.name}.json"
+                if not result.is_file():
+                    print(f"\n{run.name}", flush=True)
+                    model, record = fine_tuned(run, data, options.work / run.name)
+                    test, code = code_accuracy(model, data.test, options.work / run.name / "out", CORE)
+                    figures = {"test_accuracy": test, "core": CORE, "predicted_cycles": code.estimate.cycles}
+                    write_json(result, record | figures)
+                    print(f"{run.name}: {test:.2%} of {len(data.test):,} test images", flush=True)
+    print("\n" + format_table(read_table(options.results)))
+
+
+def read_table(results: Path) -> list[dict[str, Any]]:
+    """The records of all runs of the table."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
+    return [record for record in records if "test_accuracy" in record]
+
+
+def format_table(records: Sequence[dict[str, Any]]) -> str:
+    """Lines of Markdown: test accuracy of every run, and points against the exact model of the same epochs."""
+    lines = [
+        "| network | products kept | epochs | seed | test accuracy | against the exact model | cycles |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    exact = {
+        (record["settings"]["network"], record["settings"]["epochs"]): record["test_accuracy"]
+        for record in records
+        if record["settings"]["kept"] == 1
+    }
+    ordered = sorted(
+        records,
+        key=lambda record: (
+            NETWORKS.index(record["settings"]["network"]),
+            -record["settings"]["kept"],
+            record["settings"]["seed"],
+        ),
+    )
+    for record in ordered:
+        run = record["settings"]
+        reference = exact.get((run["network"], run["epochs"]))
+        points = "" if reference is None else f"{100 * (record['test_accuracy'] - reference):+.2f}"
+        lines.append(
+            f"| {run['network']} | {100 * run['kept']:g} % | {run['epochs']} | {run['seed']} | "
+            f"{100 * record['test_accuracy']:.2f} % | {points} | {record['predicted_cycles']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
+    print("network, metric, validation accuracy with", *(f"{kept:.0%}" for kept in AFTER_TRAINING), end=" ")
+    print("kept after training, and with 25% after a short fine-tune", flush=True)
+    for network in options.networks:
+        for metric in METRICS:
+            path = options.results / f"metric_{network}_{metric}.json"
+            if not path.is_file():
+                write_json(path, _rank(network, metric, options, data))
+            record = json.loads(path.read_text(encoding="utf-8"))
+            cells = [f"{value:7.2%}" for value in record["after_training"].values()]
+            print(f"{network:8} {metric:8}", *cells, f"{record['validation_accuracy']:7.2%}", flush=True)
+
+
+def _rank(network: str, metric: str, options: argparse.Namespace, data: Cifar10) -> dict[str, Any]:
+    """Validation accuracies with a metric's masks: set after training, and after a short fine-tune."""
+    model = keras_approx.wrap(pretrained(network), compensate=True, input_range=INPUT_RANGE)
+    part = _first(data.train, CALIBRATION_IMAGES)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if metric == "taylor" else None
+    batches = tf.data.Dataset.from_tensor_slices((part.inputs, part.labels)).batch(64)
+    keras_approx.calibrate(model, batches, loss=loss, verbose=False)
+    found = {
+        layer.name: significance(metric, layer.kernel.numpy(), layer.get_statistics())
+        for layer in skip_wrappers(model)
+    }
+    after_training = {}
+    for kept in AFTER_TRAINING:
+        keras_approx.set_masks(model, fraction_masks(found, mask_positions(model), kept))
+        after_training[f"{kept:g}"] = accuracy(model, data.validation)
+    run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, options={"significance": metric})
+    _, record = fine_tuned(run, data, options.work / run.name)
+    return record | {"after_training": after_training}
+
+
+def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
+    for network in options.networks:
+        for number, (change, (recipe, wrapping)) in enumerate(INGREDIENTS.items()):
+            path = options.results / f"ingredient_{network}_{number}.json"
+            if not path.is_file():
+                run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, 0, recipe, wrapping)
+                _, record = fine_tuned(run, data, options.work / run.name)
+                write_json(path, {"change": change} | record)
+            record = json.loads(path.read_text(encoding="utf-8"))
+            print(f"{network:8} {record['validation_accuracy']:7.2%}  {change}", flush=True)
+
+
+def _first(part: Part, count: int) -> Part:
+    return Part(part.images[:count], part.labels[:count])
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("table", "metrics", "ingredients"), help="what to measure")
+    parser.add_argument(
+        "networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; default: all"
+    )
+    parser.add_argument(
+        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--kept", type=float, nargs="+", help=f"for the table; default: {', '.join(map(str, KEPT))}"
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="for 25 %% in the table (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=int, help=f"default: {EPOCHS} in the table, {SHORT_EPOCHS} elsewhere"
+    )
+    parser.add_argument("--work", type=Path, help="folder for models; default: runs/accuracy")
+    parser.add_argument(
+        "--results", type=Path, help=f"folder for records; default: {RESULTS.name} in results"
+    )
+    parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.networks if name not in NETWORKS]
+    if unknown:
+        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
+    options.networks = options.networks or (NETWORKS[:1] if options.quick else NETWORKS)
+    options.kept = options.kept or ((0.25,) if options.quick else KEPT)
+    options.epochs = options.epochs or (2 if options.quick else None)
+    options.work = options.work or Path("runs") / ("quick" if options.quick else "accuracy")
+    options.results = options.results or (options.work / "results" if options.quick else RESULTS)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Fine-tuning runs on CIFAR-10 that benchmarks share: what one is, doing it, and finding it again when it was done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, to_int8
+from networks import pretrained
+from train import accuracy
+
+import export
+import keras_approx
+from export.build import build_host
+
+MODEL = "model.keras"
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning of one network.
+
+    Attributes:
+        network: a name that `networks.pretrained` knows.
+        kept: fraction of the products in the end; with 1 it is the exact int8 model.
+        epochs: passes over the training images.
+        seed: of shuffling, augmentation and dropout.
+        options: other arguments of `keras_approx.fine_tune`, such as {"significance": "taylor"}.
+        wrapping: arguments of `keras_approx.wrap`, such as {"skipped_gradient": "straight_through"}.
+    """
+
+    network: str
+    kept: float
+    epochs: int
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    wrapping: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Tells runs apart, in a folder's name too."""
+        parts = [f"kept{100 * self.kept:g}", f"epochs{self.epochs}", f"seed{self.seed}"]
+        parts += [f"{key}-{value}" for key, value in sorted({**self.options, **self.wrapping}.items())]
+        return "_".join([self.network, *parts])
+
+
+def fine_tuned(
+    run: Run, data: Cifar10, folder: Path, *, verbose: int = 2
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Does a run, or loads it if it was done before.
+
+    Args:
+        run: what to do.
+        data: its test part is not touched.
+        folder: gets `model.keras` and `record.json`, once the run has ended.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        The wrapped model and a record of the run that `json` can write.
+
+    Raises:
+        ValueError: the folder holds another run.
+    """
+    settings = asdict(run) | {"data": data.source, "images": len(data.train)}
+    if (folder / RECORD).is_file():
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if record["settings"] != json.loads(json.dumps(settings)):
+            raise ValueError(f"{folder} holds a run with other settings: remove it, or use another folder")
+        with keras_approx.approx_scope():
+            return keras.models.load_model(folder / MODEL, compile=False), record
+    start = time.monotonic()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(run.seed)
+    network = pretrained(run.network)
+    model, history = keras_approx.fine_tune(
+        keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE, **run.wrapping),
+        AugmentedBatches(data.train, seed=run.seed),
+        kept=run.kept,
+        epochs=run.epochs,
+        teacher=network,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        validation_data=(data.validation.inputs, data.validation.labels),
+        verbose=verbose,
+        **run.options,
+    )
+    record = {
+        "settings": settings,
+        "versions": {"tensorflow": tf.__version__, "keras_approx": metadata.version("keras_approx")},
+        "kept": {name: float(mask.mean()) for name, mask in keras_approx.get_masks(model).items()},
+        "validation_accuracy": accuracy(model, data.validation),
+        "curves": {key: [round(float(v), 5) for v in values] for key, values in history.history.items()},
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / MODEL)
+    write_json(folder / RECORD, record)
+    return model, record
+
+
+def code_accuracy(model: keras.Model, part: Part, folder: Path, target: str) -> tuple[float, export.Export]:
+    """Exports a model and classifies images with the generated C, on this machine.
+
+    Args:
+        model: a wrapped model.
+        part: the images.
+        folder: for the C code.
+        target: core or board.
+
+    Returns:
+        The share of images whose class the code finds, and the export.
+    """
+    exported = export.to_c(model, folder, target=target)
+    outputs = build_host(folder).run(to_int8(part.images))
+    return float(np.mean(outputs.argmax(axis=1) == part.labels)), exported
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
