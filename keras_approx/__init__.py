@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
     from keras_approx.distillation import distill as distill
+    from keras_approx.exploration.design import Design as Design
+    from keras_approx.exploration.front import ParetoFront as ParetoFront
     from keras_approx.fine_tuning import fine_tune as fine_tune
     from keras_approx.granularity import Granularity as Granularity
     from keras_approx.prices import measure_prices as measure_prices
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
     from keras_approx.wrapping import wrap as wrap
 
 _HOMES = {
+    "Design": "exploration.design",
     "Granularity": "granularity",
     "LayerSetting": "selection",
+    "ParetoFront": "exploration.front",
     "SkipWrapper": "skip_wrapper",
     "approx_scope": "wrapping",
     "calibrate": "calibration",
@@ -43,8 +47,10 @@ _HOMES = {
 _MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
 
 __all__ = [
+    "Design",
     "Granularity",
     "LayerSetting",
+    "ParetoFront",
     "SkipWrapper",
     "approx_scope",
     "calibrate",

@@ -31,3 +31,11 @@ class NotCalibratedError(KerasApproxError, RuntimeError):
 
 class MaskError(KerasApproxError, ValueError):
     """A mask does not fit the layer, or a mask file cannot be read."""
+
+
+class StoreError(KerasApproxError, ValueError):
+    """A file of an exploration is none, was damaged, or belongs to another problem."""
+
+
+class ExplorationError(KerasApproxError, RuntimeError):
+    """An exploration cannot go on; what it evaluated is kept."""

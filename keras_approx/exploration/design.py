@@ -1,0 +1,114 @@
+"""A design: what share of its products, or down to which significance, each layer keeps. Pure data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_approx.errors import OptionError
+from keras_approx.granularity import GRANULARITIES, Granularity, get_granularity
+from keras_approx.selection import LayerSetting, Selection
+
+EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
+"""For each selection the value with which a layer keeps all its products."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """One point of the design space; equal designs have equal ids, in every run and on every machine.
+
+    Attributes:
+        select: What the values are: the "fraction" of a layer's products to keep, or the "threshold", the least
+            significance to keep.
+        granularity: "operand", "pair", "block" or a Granularity: what is kept or skipped together.
+        values: By layer name; layers that are not named keep everything. A value that keeps everything is left
+            out, so the exact design has none.
+
+    Raises:
+        OptionError: If one has another value than those above.
+    """
+
+    select: str = "fraction"
+    granularity: str | Granularity = "pair"
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.select not in EVERYTHING:
+            raise OptionError(f"select must be one of {', '.join(EVERYTHING)}, got {self.select!r}")
+        extent = get_granularity(self.granularity)
+        names = [name for name, known in GRANULARITIES.items() if known == extent]
+        highest = 1.0 if self.select == "fraction" else np.inf
+        values = {name: float(value) + 0.0 for name, value in sorted(self.values.items())}
+        for name, value in values.items():
+            if not 0 <= value <= highest or value == np.inf:
+                raise OptionError(
+                    f"the {self.select} of layer {name!r} must be a number from 0 to "
+                    f"{'1' if highest == 1 else 'below infinity'}, got {value}"
+                )
+        kept = {name: value for name, value in values.items() if value != EVERYTHING[self.select]}
+        object.__setattr__(self, "granularity", names[0] if names else extent)
+        object.__setattr__(self, "values", kept)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def id(self) -> str:
+        """12 hexadecimal digits that name the design."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def value(self, layer: str) -> float:
+        """The layer's value, also of a layer that keeps everything."""
+        return self.values.get(layer, EVERYTHING[self.select])
+
+    def masks(
+        self, significance: Mapping[str, np.ndarray], positions: Mapping[str, int]
+    ) -> dict[str, np.ndarray]:
+        """The masks of all layers.
+
+        Args:
+            significance: By layer name, of all layers that skip: arrays of the kernels' shapes.
+            positions: By layer name, how many products each operand stands for.
+
+        Returns:
+            bool arrays by layer name.
+
+        Raises:
+            OptionError: If the design names a layer that there is not.
+        """
+        unknown = sorted(set(self.values) - set(significance))
+        if unknown:
+            raise OptionError(
+                f"the design has values for {', '.join(unknown)}, but the layers that skip are "
+                f"{', '.join(significance)}: use the model it was found for"
+            )
+        settings = {name: LayerSetting(self.values[name]) for name in self.values}
+        exempt = [name for name in significance if name not in settings]
+        selection = Selection(self.select, self.granularity, exempt=exempt, layers=settings)
+        return selection.masks(significance, positions, EVERYTHING[self.select])
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads: numbers, strings, lists and dicts."""
+        granularity: Any = self.granularity
+        if isinstance(granularity, Granularity):
+            granularity = [granularity.inputs, granularity.outputs]
+        return {"select": self.select, "granularity": granularity, "values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Design:
+        """The design that `to_json` wrote.
+
+        Raises:
+            OptionError: If a value is none that a design can have.
+            KeyError: If one is missing.
+        """
+        granularity = data["granularity"]
+        if not isinstance(granularity, str):
+            granularity = Granularity(*granularity)
+        return cls(data["select"], granularity, data["values"])

@@ -1,0 +1,322 @@
+"""The outcome of an exploration: every evaluated design, and those that no other beats."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_approx.errors import OptionError, StoreError
+from keras_approx.exploration.design import Design
+from keras_approx.exploration.pareto import non_dominated
+from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.text import json_of
+
+FORMAT = "keras_approx Pareto front"
+SCHEMA = 1
+# Accuracies are quotients of counts: what differs by less is the same.
+_ROUNDING = 1e-9
+
+
+class ParetoFront:
+    """Designs, from an exploration or from a file; see `explore` and `load`.
+
+    Args:
+        exact: The design that keeps everything.
+        evaluated: Every design that was evaluated, the exact one among them.
+        objectives: Names of the costs that the front is about, beside accuracy.
+        settings: What made it: search, options, seed, images, versions. As JSON has it.
+        significance: By layer name, in model order, how many groups of operands have which significance: a
+            histogram with n + 1 "edges" and n "counts".
+    """
+
+    def __init__(
+        self,
+        exact: EvaluatedDesign,
+        evaluated: Sequence[EvaluatedDesign],
+        *,
+        objectives: Sequence[str],
+        settings: Mapping[str, Any],
+        significance: Mapping[str, Mapping[str, Sequence[float]]],
+    ) -> None:
+        self._exact = exact.id
+        self._records = {record.id: record for record in [exact, *evaluated]}
+        self.objectives = tuple(objectives)
+        self.settings = dict(settings)
+        self.significance = {
+            name: {key: list(numbers) for key, numbers in histogram.items()}
+            for name, histogram in significance.items()
+        }
+
+    @property
+    def exact(self) -> EvaluatedDesign:
+        """The design that keeps everything, which losses are measured against."""
+        return self._records[self._exact]
+
+    @property
+    def evaluated(self) -> tuple[EvaluatedDesign, ...]:
+        """Every design that was evaluated, in the order of their ids."""
+        return tuple(self._records[name] for name in sorted(self._records))
+
+    @property
+    def designs(self) -> tuple[EvaluatedDesign, ...]:
+        """The Pareto front: no other design is as good in accuracy and all objectives, and better in one.
+
+        Sorted by the first objective. Of designs with equal figures there is one.
+        """
+        return tuple(pareto_designs(self.evaluated, self.objectives))
+
+    def __getitem__(self, name: str | Design) -> EvaluatedDesign:
+        """The record of a design, by the design or its id.
+
+        Raises:
+            KeyError: If it was not evaluated.
+        """
+        return self._records[name.id if isinstance(name, Design) else name]
+
+    def best(
+        self,
+        *,
+        max_drop: float | None = None,
+        max_cycles: float | None = None,
+        max_flash: float | None = None,
+        max_ram: float | None = None,
+        fine_tuned: bool = False,
+    ) -> EvaluatedDesign:
+        """The best design within limits, of all that were evaluated on all images.
+
+        With `max_drop` the one that costs least by the first objective (then the most accurate), otherwise the most
+        accurate one (then the one that costs least).
+
+        Args:
+            max_drop: Accuracy that may be lost against the exact model: 0.01 is one percentage point.
+            max_cycles: Cycles of an inference.
+            max_flash: Bytes.
+            max_ram: Bytes.
+            fine_tuned: Whether to compare accuracies and costs after fine-tuning, of designs that were fine-tuned.
+                The exact model's is that after fine-tuning too, if it was.
+
+        Raises:
+            OptionError: If no limit is given, one is on a cost that was not measured, or no design is within them.
+        """
+        limits = {"cycles": max_cycles, "flash": max_flash, "ram": max_ram}
+        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        if max_drop is None and not limits:
+            raise OptionError("give at least one limit: max_drop=, max_cycles=, max_flash= or max_ram=")
+        unknown = [name for name in limits if name not in self.exact.costs]
+        if unknown:
+            raise OptionError(
+                f"{', '.join(unknown)} was not measured, only {', '.join(self.exact.costs)}: explore with "
+                "price=export.Pricer(model, ...)"
+            )
+        least = -np.inf if max_drop is None else _accuracy(self.exact, fine_tuned, self.exact) - max_drop
+        first = self.objectives[0]
+
+        def rank(record: EvaluatedDesign) -> tuple[float, float]:
+            accuracy, cost = -_accuracy(record, fine_tuned, self.exact), _costs(record, fine_tuned)[first]
+            return (accuracy, cost) if max_drop is None else (cost, accuracy)
+
+        found = [
+            record
+            for record in self.evaluated
+            if not record.dropped_early
+            and (not fine_tuned or record.fine_tuned_accuracy is not None)
+            and _accuracy(record, fine_tuned, self.exact) >= least - _ROUNDING
+            and all(_costs(record, fine_tuned)[name] <= limit for name, limit in limits.items())
+        ]
+        if not found:
+            raise OptionError(
+                f"no {'fine-tuned ' if fine_tuned else ''}design of {len(self._records)} is within the limits: "
+                "allow more, or explore further"
+            )
+        return min(found, key=rank)
+
+    def annotate(self, design: EvaluatedDesign | Design, **measured: Any) -> EvaluatedDesign:
+        """Adds what was measured of a design later, such as test_accuracy=, and returns its new record.
+
+        Raises:
+            KeyError: If the design was not evaluated.
+            TypeError: If a record has no field of that name.
+        """
+        record = dataclasses.replace(self[design.id], **measured)
+        self._records[record.id] = record
+        return record
+
+    def apply(self, design: EvaluatedDesign | Design, model: Any, *, significance: Any = None) -> None:
+        """Sets the masks of a design.
+
+        Args:
+            design: One of the front, or any other for these layers.
+            model: The wrapped model that was explored, or one calibrated alike; it is masked in place.
+            significance: The metric, if the exploration had a function for it: a function has no name to be found
+                by.
+
+        Raises:
+            OptionError: If the design does not fit the model, or the metric is unknown.
+            NotWrappedError: If the model is not wrapped.
+            NotCalibratedError: If it was not calibrated.
+        """
+        from keras_approx.exploration.space import measure_layers  # noqa: PLC0415 - TensorFlow
+        from keras_approx.skip_wrapper import set_masks  # noqa: PLC0415 - TensorFlow
+
+        layers = measure_layers(model, significance or self.settings["significance"])
+        set_masks(model, _design(design).masks(layers.significance, layers.positions))
+
+    def fine_tune(
+        self,
+        designs: EvaluatedDesign | Design | Sequence[EvaluatedDesign | Design],
+        model: Any,
+        data: Any,
+        *,
+        validation: tuple[Any, Any],
+        price: Any = None,
+        **options: Any,
+    ) -> list[tuple[Any, Any]]:
+        """Fine-tunes designs, each from the given model, and records their accuracies.
+
+        Each layer goes from keeping everything to its value of the design; see keras_approx.fine_tune. Significance
+        is measured again as training goes on: fractions keep what they cost, thresholds need not.
+
+        Args:
+            designs: One, or several.
+            model: A trained model, or the wrapped one that was explored. It is left as it is.
+            data: Inputs and labels to train on, as keras_approx.fine_tune takes them.
+            validation: The validation images and labels of the exploration.
+            price: As for `explore`: the masks that training ended with are priced.
+            **options: Of keras_approx.fine_tune, such as epochs=; the design gives kept=, select=, granularity=
+                and layers=.
+
+        Returns:
+            For each design the wrapped model, and the History of `fit`.
+
+        Raises:
+            OptionError: If an option is one that the design gives, or none of keras_approx.fine_tune.
+            KeyError: If a design was not evaluated.
+        """
+        from keras_approx.exploration.tuning import fine_tune_design  # noqa: PLC0415 - TensorFlow
+
+        several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
+        options = {"significance": self.settings["significance"], **options}
+        found = []
+        for record in [self[design.id] for design in several]:
+            tuned = fine_tune_design(record.design, model, data, validation, price, options)
+            self.annotate(record, fine_tuned_accuracy=tuned.accuracy, fine_tuned_costs=tuned.costs)
+            found.append((tuned.model, tuned.history))
+        return found
+
+    def to_csv(self, path: str | Path) -> None:
+        """Writes a table of all evaluated designs, one a line, those of the front first."""
+        front = self.designs
+        on_front = {record.id for record in front}
+        records = [*front, *(record for record in self.evaluated if record.id not in on_front)]
+        layers = list(self.exact.kept_by_layer)
+        measured = ("accuracy", "images", "dropped_early", "kept", "distortion", "fine_tuned_accuracy")
+        columns = ["id", "front", *measured, "test_accuracy", *self.exact.costs, "select", "granularity"]
+        columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            for record in records:
+                design = record.design
+                writer.writerow(
+                    [
+                        *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
+                        *(record.test_accuracy, *(record.costs[name] for name in self.exact.costs)),
+                        *(design.select, design.granularity, *(design.value(name) for name in layers)),
+                        *(record.kept_by_layer[name] for name in layers),
+                    ]
+                )
+
+    def plot(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
+        """Draws accuracy against a cost: all designs, the front, and the exact model.
+
+        Args:
+            path: Where to save the picture; its ending says the format. None saves nothing.
+            objective: The cost; None for the first objective.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            ModuleNotFoundError: If matplotlib is not installed; the message says how to get it.
+            OptionError: If the cost was not measured.
+        """
+        from keras_approx.exploration.plotting import plot_front  # noqa: PLC0415 - matplotlib
+
+        return plot_front(self, path, objective or self.objectives[0])
+
+    def save(self, path: str | Path) -> None:
+        """Writes everything to one JSON file: the whole file, or none of it."""
+        path = Path(path)
+        data = {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "objectives": list(self.objectives),
+            "settings": self.settings,
+            "exact": self.exact.id,
+            "front": [record.id for record in self.designs],
+            "evaluated": [record.to_json() for record in self.evaluated],
+            "significance": self.significance,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ParetoFront:
+        """Reads what `save` wrote.
+
+        Raises:
+            StoreError: If the file is something else, or of a later version.
+            OSError: If it cannot be read.
+        """
+        text = Path(path).read_text(encoding="utf-8")
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise ValueError(f"its format is {data['format']!r}")
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"its schema is {data['schema']}, this version reads {SCHEMA}")
+            records = {record.id: record for record in map(EvaluatedDesign.from_json, data["evaluated"])}
+            return cls(
+                records[data["exact"]],
+                list(records.values()),
+                objectives=data["objectives"],
+                settings=data["settings"],
+                significance=data["significance"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"{path} is not a Pareto front as ParetoFront.save writes it: {type(error).__name__}: {error}"
+            ) from error
+
+
+def pareto_designs(records: Sequence[EvaluatedDesign], objectives: Sequence[str]) -> list[EvaluatedDesign]:
+    """The records that no other beats in accuracy and costs, by the first objective; none dropped early."""
+    whole = sorted((record for record in records if not record.dropped_early), key=lambda record: record.id)
+    points = np.array(
+        [[*(record.costs[name] for name in objectives), -record.accuracy] for record in whole], np.float64
+    )
+    return [whole[number] for number in non_dominated(points.reshape(len(whole), len(objectives) + 1))]
+
+
+def _design(design: EvaluatedDesign | Design) -> Design:
+    return design.design if isinstance(design, EvaluatedDesign) else design
+
+
+def _accuracy(record: EvaluatedDesign, fine_tuned: bool, exact: EvaluatedDesign) -> float:
+    """After fine-tuning if it is asked for; the exact model stands as it is if it was not fine-tuned."""
+    if not fine_tuned or (record.id == exact.id and record.fine_tuned_accuracy is None):
+        return record.accuracy
+    return -np.inf if record.fine_tuned_accuracy is None else record.fine_tuned_accuracy
+
+
+def _costs(record: EvaluatedDesign, fine_tuned: bool) -> Mapping[str, float]:
+    return record.fine_tuned_costs if fine_tuned and record.fine_tuned_costs else record.costs
