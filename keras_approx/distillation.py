@@ -55,7 +55,7 @@ class DistilledModel(keras.Model):
 
     def __init__(self, student: Any, teacher: Any, temperature: float, weight: float) -> None:
         super().__init__(inputs=student.inputs, outputs=student.outputs, name=student.name)
-        softens = _gives_probabilities(student), _gives_probabilities(teacher)
+        softens = gives_probabilities(student), gives_probabilities(teacher)
         # In a closure, so that Keras does not take the teacher for a part of the model.
         self._divergence = lambda x, y_pred: _divergence(
             _logits(teacher(x, training=False), softens[1]), _logits(y_pred, softens[0]), temperature
@@ -99,7 +99,7 @@ def _logits(outputs: Any, probabilities: bool) -> Any:
     return tf.math.log(tf.maximum(outputs, SMALLEST)) if probabilities else outputs
 
 
-def _gives_probabilities(model: Any) -> bool:
+def gives_probabilities(model: Any) -> bool:
     """Whether a model ends in softmax; if not, its outputs must be logits."""
     found = calls(model)
     last = found[-1]
