@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import Cifar10, load, to_int8
-from finetune import fine_tune, wrap_and_calibrate
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load, to_int8
+from common import LOSS
 from networks import NETWORKS, pretrained
 from train import accuracy
 
@@ -151,16 +151,17 @@ def run(options: argparse.Namespace, data: Cifar10) -> dict[str, Any]:
         step(
             f"Fine-tune with int8 quantization: {name}, {options.epochs} epochs of {len(data.train):,} images"
         )
-        model = wrap_and_calibrate(network, data)
-        curves = fine_tune(
-            model,
-            data,
+        model, history = keras_approx.fine_tune(
+            network,
+            AugmentedBatches(data.train, seed=options.seed),
             kept=kept,
             epochs=options.epochs,
-            teacher=network,
-            seed=options.seed,
+            loss=LOSS,
+            input_range=INPUT_RANGE,
+            validation_data=(data.validation.inputs, data.validation.labels),
             verbose=2 if options.log else 1,
         )
+        curves = {key: [float(value) for value in values] for key, values in history.history.items()}
         keras_approx.summary(model)
         step(f"Export and verify: {name}")
         folder = options.out / name.replace(" ", "_").replace("%", "")

@@ -1,0 +1,78 @@
+"""What the scripts `lenet.py`, `alexnet.py` and `resnet8.py` share: their options, and what comes after training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import tf_keras as keras
+from cifar10 import Cifar10, load, to_int8
+from networks import pretrained
+from train import EPOCHS, train
+
+import export
+from export.build import build_host
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+SIMULATED_IMAGES = 5
+
+
+def parse(
+    network: str, description: str | None, arguments: list[str] | None, *, kept: float, epochs: int
+) -> argparse.Namespace:
+    """The options of a script.
+
+    Args:
+        network: its name.
+        description: the script's docstring, shown by --help.
+        arguments: None for those of the process.
+        kept: default share of products.
+        epochs: default of fine-tuning.
+
+    Returns:
+        kept, epochs, seed, target, train, verbose, `folder` to write to, and `images`, the loaded data.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--kept", type=float, default=kept, help="share of products (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=epochs, help="of fine-tuning (default: %(default)s)")
+    parser.add_argument(
+        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
+    )
+    parser.add_argument("--train", action="store_true", help="train in place of taking the shipped weights")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--target", default="nucleo-u575zi-q", help="core or board (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder (default: %(default)s)")
+    parser.add_argument("--log", action="store_true", help="one line an epoch instead of a progress bar")
+    options = parser.parse_args(arguments)
+    try:
+        options.images = load(options.data)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    options.folder = options.out / network
+    options.folder.mkdir(parents=True, exist_ok=True)
+    options.verbose = 2 if options.log else 1
+    keras.utils.set_random_seed(options.seed)
+    return options
+
+
+def float_network(network: str, options: argparse.Namespace) -> keras.Model:
+    """The network with the shipped float weights; with --train, with weights of its own."""
+    if not options.train:
+        return pretrained(network)
+    checkpoints = options.folder / "checkpoints"
+    model, _ = train(network, options.images, epochs=EPOCHS[network], checkpoints=checkpoints)
+    return model
+
+
+def finish(model: keras.Model, options: argparse.Namespace) -> None:
+    """Saves a wrapped model, exports it, and says what the C code takes and how often it is right."""
+    data: Cifar10 = options.images
+    model.save(options.folder / "wrapped.keras")
+    exported = export.to_c(model, options.folder / "code", target=options.target)
+    measured = export.simulate(exported.path, to_int8(data.test.images[:SIMULATED_IMAGES]))
+    print(measured)
+    outputs = build_host(exported.path).run(to_int8(data.test.images))
+    right = (outputs.argmax(axis=1) == data.test.labels).mean()
+    print(f"{exported.path}: {right:.2%} of {len(outputs):,} test images right ({data.source})")
