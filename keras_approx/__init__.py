@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_approx import callbacks as callbacks
+    from keras_approx.batch_norm import recalibrate_batch_norm as recalibrate_batch_norm
     from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
     from keras_approx.distillation import distill as distill
@@ -39,6 +40,7 @@ _HOMES = {
     "fine_tune": "fine_tuning",
     "get_masks": "skip_wrapper",
     "measure_prices": "prices",
+    "recalibrate_batch_norm": "batch_norm",
     "set_masks": "skip_wrapper",
     "strip": "wrapping",
     "summary": "summaries",
@@ -62,6 +64,7 @@ __all__ = [
     "get_masks",
     "masks",
     "measure_prices",
+    "recalibrate_batch_norm",
     "schedules",
     "set_masks",
     "significance",

@@ -39,6 +39,7 @@ def threshold_mask(
     granularity: str | Granularity = "pair",
     *,
     least: float = 0.0,
+    most: float = 1.0,
 ) -> np.ndarray:
     """Keeps the groups whose significance is at least the threshold.
 
@@ -47,12 +48,19 @@ def threshold_mask(
         threshold: Least significance of a group; see granularity.group_significance.
         granularity: "operand", "pair", "block" or a Granularity.
         least: Share of the products that is kept in any case, the most significant ones, 0 to 1.
+        most: Share of the products that is kept at most.
 
     Raises:
-        OptionError: If the granularity or `least` is none of the above.
+        OptionError: If the granularity, `least` or `most` is none of the above.
     """
-    ranks = group_significance(significance, granularity)
-    keep = (ranks >= threshold) | _first(ranks, group_sums(np.ones_like(significance), granularity), least)
+    groups = _Groups(
+        significance.shape,
+        group_significance(significance, granularity),
+        group_sums(np.ones_like(significance), granularity),
+        least,
+        most,
+    )
+    keep = ((groups.ranks >= threshold) & groups.allowed) | groups.first
     return spread(keep, significance.shape, granularity)
 
 
@@ -65,6 +73,7 @@ def fraction_masks(
     scope: str = "global",
     cost_exponent: float = 0.5,
     least: Mapping[str, float] = NOTHING,
+    most: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:
     """Keeps the most significant groups that make up at most a fraction of the products.
 
@@ -82,6 +91,7 @@ def fraction_masks(
         cost_exponent: 0 ranks by significance alone, which empties wide late layers, 1 by significance per
             instruction, which empties early ones.
         least: By layer name, the share of a layer's products that is kept in any case; 0 where not named.
+        most: By layer name, the share that is kept at most; 1 where not named.
 
     Returns:
         Masks by layer name.
@@ -99,6 +109,7 @@ def fraction_masks(
             group_significance(values / positions[name] ** cost_exponent, granularity),
             group_sums(np.full(values.shape, positions[name], np.int64), granularity),
             least.get(name, 0.0),
+            most.get(name, 1.0),
         )
         for name, values in significance.items()
     }
@@ -119,6 +130,7 @@ def budget_masks(
     granularity: str | Granularity = "pair",
     cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
+    most: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:
     """Keeps the groups that give most significance per cycle and together take at most a budget of cycles.
 
@@ -133,6 +145,7 @@ def budget_masks(
         cost_exponent: 1 ranks by significance per cycle. Where significance is a share of one output, however
             many positions it has, that favours late layers, and less than 1 balances; see fraction_masks.
         least: By layer name, the share of a layer's cycles that is kept in any case; 0 where not named.
+        most: By layer name, the share that is kept at most; 1 where not named.
 
     Returns:
         Masks by layer name.
@@ -155,7 +168,7 @@ def budget_masks(
         counts = group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
         price = pair_price(prices, name)
         rank = group_sums(values, extent) / (counts * price**cost_exponent)
-        groups[name] = _Groups(values.shape, rank, counts * price, least.get(name, 0.0))
+        groups[name] = _Groups(values.shape, rank, counts * price, least.get(name, 0.0), most.get(name, 1.0))
     # Room for the rounding of the sum: a budget that is all there is buys all there is.
     return _select(groups, budget * (1 + 1e-9), extent)
 
@@ -172,12 +185,38 @@ def pair_price(prices: Mapping[str, float], name: str) -> float:
 
 @dataclass(frozen=True)
 class _Groups:
-    """The groups of a kernel of this shape: their ranks, their costs, and the share that is kept anyhow."""
+    """The groups of a kernel of this shape: their ranks, their costs, and the shares that must and may be kept."""
 
     shape: tuple[int, ...]
     ranks: np.ndarray
     costs: np.ndarray
     least: float
+    most: float
+
+    @property
+    def first(self) -> np.ndarray:
+        """The groups of highest rank that make up at least the share `least` of the costs: bool."""
+        order, before, total = self._ordered()
+        # Those before it do not reach the share, but for rounding.
+        return self._marked(order, before < (_share(self.least) - 1e-9) * total)
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """The groups of highest rank that make up at most the share `most` of the costs, and `first`: bool."""
+        order, before, total = self._ordered()
+        within = before + self.costs.ravel()[order] <= (_share(self.most) + 1e-9) * total
+        return self._marked(order, within) | self.first
+
+    def _ordered(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Groups from the highest rank down, what those before each cost, and what all do."""
+        order = np.argsort(-self.ranks, axis=None, kind="stable")
+        sums = np.cumsum(self.costs.ravel()[order])
+        return order, np.concatenate([[0], sums[:-1]]), float(sums[-1])
+
+    def _marked(self, order: np.ndarray, which: np.ndarray) -> np.ndarray:
+        marked = np.zeros(self.ranks.size, np.bool_)
+        marked[order] = which
+        return marked.reshape(self.ranks.shape)
 
 
 def _select(
@@ -188,16 +227,17 @@ def _select(
         return {}
     ranks = np.concatenate([groups.ranks.ravel() for groups in layers.values()])
     costs = np.concatenate([groups.costs.ravel() for groups in layers.values()])
-    firsts = [_first(groups.ranks, groups.costs, groups.least).ravel() for groups in layers.values()]
-    first = np.concatenate(firsts)
+    first = np.concatenate([groups.first.ravel() for groups in layers.values()])
+    allowed = np.concatenate([groups.allowed.ravel() for groups in layers.values()])
     order = np.lexsort((-ranks, ~first))
+    order = order[allowed[order]]
     count = int(np.searchsorted(np.cumsum(costs[order]), amount, side="right"))
     if count < first.sum():
         raise OptionError(
             f"what is kept in any case costs {costs[first].sum():g}, more than the {amount:g} that all may "
             "cost: lower `least`, or keep more"
         )
-    kept = np.zeros(len(order), np.bool_)
+    kept = np.zeros(len(ranks), np.bool_)
     kept[order[:count]] = True
     masks, start = {}, 0
     for name, groups in layers.items():
@@ -207,16 +247,10 @@ def _select(
     return masks
 
 
-def _first(ranks: np.ndarray, costs: np.ndarray, least: float) -> np.ndarray:
-    """The groups of highest rank that make up at least a share of the costs: bool."""
-    if not 0 <= least <= 1:
-        raise OptionError(f"the least share to keep must be between 0 and 1, got {least}")
-    order = np.argsort(-ranks, axis=None, kind="stable")
-    total = np.cumsum(costs.ravel()[order])
-    first = np.zeros(ranks.size, np.bool_)
-    # A group belongs to them if those before it do not reach the share, but for rounding.
-    first[order] = np.concatenate([[0], total[:-1]]) < (least - 1e-9) * total[-1]
-    return first.reshape(ranks.shape)
+def _share(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise OptionError(f"the shares to keep at least and at most must be between 0 and 1, got {share}")
+    return share
 
 
 def kept_fraction(masks: Mapping[str, np.ndarray], positions: Mapping[str, int]) -> float:

@@ -24,17 +24,22 @@ class LayerSetting:
         value: Its own kept fraction, threshold or budget in cycles, as `Selection.select` says: a number or a
             schedule. The layer is then no part of a global ranking. None for the value of all.
         least: Share of its products that is kept in any case, 0 to 1.
+        most: Share of its products that is kept at most, `least` to 1, from the first update of masks on.
 
     Raises:
-        OptionError: If `least` is not between 0 and 1.
+        OptionError: If `least` and `most` are not between 0 and 1, in this order.
     """
 
     value: Schedule | float | None = None
     least: float = 0.0
+    most: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.least <= 1:
-            raise OptionError(f"the least share to keep must be between 0 and 1, got {self.least}")
+        if not 0 <= self.least <= self.most <= 1:
+            raise OptionError(
+                "the least and the most share to keep must be between 0 and 1, in this order, got "
+                f"{self.least} and {self.most}"
+            )
 
 
 @dataclass(frozen=True)
@@ -157,9 +162,10 @@ class Selection:
     ) -> dict[str, np.ndarray]:
         chosen = {name: significance[name] for name in settings}
         least = {name: setting.least for name, setting in settings.items()}
+        most = {name: setting.most for name, setting in settings.items()}
         if self.select == "threshold":
             return {
-                name: threshold_mask(values, value, self.granularity, least=least[name])
+                name: threshold_mask(values, value, self.granularity, least=least[name], most=most[name])
                 for name, values in chosen.items()
             }
         if self.select == "budget":
@@ -170,6 +176,7 @@ class Selection:
                 granularity=self.granularity,
                 cost_exponent=self.cost_exponent,
                 least=least,
+                most=most,
             )
         return fraction_masks(
             chosen,
@@ -179,6 +186,7 @@ class Selection:
             scope=self.scope,
             cost_exponent=self.cost_exponent,
             least=least,
+            most=most,
         )
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keras_approx.errors import OptionError
 from keras_approx.granularity import group_sums
-from keras_approx.masks import budget_masks, fraction_masks, threshold_mask
+from keras_approx.masks import budget_masks, fraction_masks, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Polynomial
 from keras_approx.selection import LayerSetting, Selection
 
@@ -112,6 +114,43 @@ def test_a_budget_pays_for_everything() -> None:
 def test_options_that_do_not_exist(options: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         _masks(0.5, **options)
+
+
+def test_a_layer_keeps_no_more_than_its_most() -> None:
+    free = _masks(0.5)
+    assert free["dense"].mean() > 0.3
+    masks = _masks(0.5, layers={"dense": LayerSetting(most=0.3)})
+    assert 0.3 - 2 / 640 < masks["dense"].mean() <= 0.3
+    # The others get what it may not keep.
+    assert masks["conv"].sum() >= free["conv"].sum()
+    assert kept_fraction(masks, POSITIONS) == pytest.approx(0.5, abs=0.01)
+    masks = _masks(0.0, select="threshold", layers={"conv": LayerSetting(most=0.5)})
+    assert masks["conv"].mean() == 0.5
+    assert masks["conv_1"].all()
+    masks = _masks(1e9, select="budget", layers={"conv": LayerSetting(most=0.25, least=0.25)})
+    assert masks["conv"].mean() == 0.25
+    assert masks["conv_1"].all()
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    share=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
+    threshold=st.floats(0, 2),
+    seed=st.integers(0, 9),
+)
+def test_shares_hold_and_keep_the_most_significant(share: list[float], threshold: float, seed: int) -> None:
+    values = np.random.default_rng(seed).random((3, 3, 3, 5))
+    least, most = share
+    mask = threshold_mask(values, threshold, "operand", least=least, most=most)
+    group = 1 / mask.size
+    assert least - 1e-6 <= mask.mean() <= max(most, least + group) + 1e-6
+    if mask.any() and not mask.all():
+        assert values[mask].min() >= values[~mask].max()
+
+
+def test_shares_in_the_wrong_order() -> None:
+    with pytest.raises(OptionError, match=r"in this order, got 0\.5 and 0\.3"):
+        LayerSetting(least=0.5, most=0.3)
 
 
 def test_least_share_out_of_range() -> None:

@@ -1,0 +1,74 @@
+"""Batch normalization statistics measured anew: those of the data, whatever the moving averages were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tf_keras as keras
+
+import keras_approx
+from keras_approx.errors import CalibrationError, UnsupportedModelError
+
+
+def _model() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((6, 6, 2))
+    x = keras.layers.Conv2D(4, 3, name="first")(inputs)
+    x = keras.layers.BatchNormalization(name="first_bn")(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.Dropout(0.9)(x)
+    x = keras.layers.Conv2D(3, 3, use_bias=False, name="second")(x)
+    x = keras.layers.BatchNormalization(scale=False, name="second_bn")(x)
+    x = keras.layers.Dense(2)(keras.layers.Flatten()(x))
+    return keras.Model(inputs, x)
+
+
+IMAGES = np.random.default_rng(0).normal(1, 2, (24, 6, 6, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_batch_gives_what_training_on_it_sees(wrapped: bool) -> None:
+    model = _model()
+    if wrapped:
+        model = keras_approx.wrap(model)
+        keras_approx.calibrate(model, IMAGES, verbose=False)
+    for name in ("first_bn", "second_bn"):
+        model.get_layer(name).momentum = 0.0  # training leaves the statistics of its last batch
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    model(IMAGES, training=True)
+    seen = [model.get_layer(name).get_weights()[-2:] for name in ("first_bn", "second_bn")]
+    for name in ("first_bn", "second_bn"):
+        model.get_layer(name).moving_mean.assign(
+            [9.0] * len(seen[0][0] if name == "first_bn" else seen[1][0])
+        )
+    keras_approx.recalibrate_batch_norm(model, IMAGES, batch_size=24)
+    for name, (mean, variance) in zip(("first_bn", "second_bn"), seen, strict=True):
+        *_, found_mean, found_variance = model.get_layer(name).get_weights()
+        np.testing.assert_allclose(found_mean, mean, rtol=2e-4, atol=1e-5)
+        # Keras divides by n - 1, here at least 24 * 4 - 1.
+        np.testing.assert_allclose(found_variance, variance, rtol=1.1e-2)
+
+
+def test_batches_are_averaged_and_nothing_else_changes() -> None:
+    model = _model()
+    before = {v.name: v.numpy() for v in model.trainable_variables}
+    keras_approx.recalibrate_batch_norm(model, IMAGES, batch_size=8)
+    parts = []
+    for start in (0, 8, 16):
+        other = _model()
+        keras_approx.recalibrate_batch_norm(other, IMAGES[start : start + 8])
+        parts.append(other.get_layer("second_bn").moving_variance.numpy())
+    np.testing.assert_allclose(
+        model.get_layer("second_bn").moving_variance.numpy(), np.mean(parts, axis=0), rtol=1e-5
+    )
+    assert all(np.array_equal(v.numpy(), before[v.name]) for v in model.trainable_variables)
+
+
+def test_what_cannot_be_recalibrated() -> None:
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")
+    with pytest.raises(UnsupportedModelError, match="'plain' has no batch normalization"):
+        keras_approx.recalibrate_batch_norm(plain, np.zeros((3, 4), np.float32))
+    with pytest.raises(CalibrationError, match="there is no data"):
+        keras_approx.recalibrate_batch_norm(_model(), [])
