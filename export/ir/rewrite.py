@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from .graph import Graph
-from .ops import Op
+from .ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
+from .tensor import Tensor
 
 _TENSOR_FIELDS = ("weights", "bias")
 
@@ -52,3 +53,13 @@ def bypass(graph: Graph, same: dict[int, int]) -> Graph:
         ops=tuple(replace(op, inputs=tuple(same.get(i, i) for i in op.inputs)) for op in kept),
         output=same.get(graph.output, graph.output),
     )
+
+
+def with_constants(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, weights: Tensor, bias: Tensor | None
+) -> tuple[Graph, Op]:
+    """The operator with constants of its own, and the graph that holds them too."""
+    added = (weights,) if bias is None else (weights, bias)
+    first = len(graph.tensors)
+    changed = replace(op, weights=first, bias=None if bias is None else first + 1)
+    return replace(graph, tensors=(*graph.tensors, *added)), changed

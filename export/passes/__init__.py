@@ -12,11 +12,13 @@ from collections.abc import Callable
 from export.ir.graph import Graph
 from export.ir.rewrite import prune
 
+from .fold_constant_channels import fold_constant_channels
 from .fold_pad import fold_pad
 from .fuse_relu import fuse_relu
 from .merge_lookups import merge_lookups
 from .merge_reshapes import merge_reshapes
 from .remove_identities import remove_identities
+from .remove_unread_channels import remove_unread_channels
 from .tabulate import tabulate
 
 __all__ = ["PASSES", "run_passes"]
@@ -29,6 +31,9 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     remove_identities,  # what stands between two reshapes
     merge_reshapes,
     remove_identities,  # what merged to nothing
+    prune,  # what is not used must not hold channels
+    fold_constant_channels,
+    remove_unread_channels,  # among them those whose constants were folded
     prune,
 )
 

@@ -33,12 +33,16 @@ class Layers:
         rng: source of everything random.
         zeros: fraction of the weights that is exactly zero.
         contrast: factor on the multipliers; far above 1 outputs saturate, far below they vanish.
+        dead: fraction of the output channels whose weights are all zero.
     """
 
-    def __init__(self, rng: np.random.Generator, zeros: float = 0.0, contrast: float = 1.0) -> None:
+    def __init__(
+        self, rng: np.random.Generator, zeros: float = 0.0, contrast: float = 1.0, dead: float = 0.0
+    ) -> None:
         self.builder = ModelBuilder()
         self._rng = rng
         self._zeros = zeros
+        self._dead = dead
         self._contrast = contrast
 
     def input(self, shape: Sequence[int]) -> Value:
@@ -61,6 +65,13 @@ class Layers:
         bias = self._rng.integers(-int(total), int(total), channels, endpoint=True)
         return scales, scale, bias.astype(np.int32)
 
+    def _weights(self, shape: Sequence[int], axis: int = 0) -> NDArray[np.int8]:
+        """Random weights, those of dead output channels, numbered by `axis`, all zero."""
+        weights = random_weights(self._rng, shape, self._zeros)
+        if self._dead:
+            np.moveaxis(weights, axis, 0)[self._rng.random(shape[axis]) < self._dead] = 0
+        return weights
+
     def conv(
         self,
         x: Value,
@@ -77,7 +88,7 @@ class Layers:
         scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), per_channel)
         return self.builder.conv(
             x,
-            random_weights(self._rng, shape, self._zeros),
+            self._weights(shape),
             values,
             weight_scales=scales,
             scale=scale,
@@ -105,7 +116,7 @@ class Layers:
         scales, scale, values = self._quantized(x, channels, kernel[0] * kernel[1], per_channel)
         return self.builder.conv(
             x,
-            random_weights(self._rng, (1, *kernel, channels), self._zeros),
+            self._weights((1, *kernel, channels), axis=3),
             values if bias else None,
             weight_scales=scales,
             scale=scale,
@@ -130,7 +141,7 @@ class Layers:
         scales, scale, values = self._quantized(x, units, terms, per_channel)
         return self.builder.dense(
             x,
-            random_weights(self._rng, (units, terms), self._zeros),
+            self._weights((units, terms)),
             values if bias else None,
             weight_scales=scales,
             scale=scale,
@@ -213,10 +224,10 @@ def single_op_models(seed: int = 0) -> dict[str, bytes]:
     return models
 
 
-def random_network(seed: int) -> bytes:
+def random_network(seed: int, dead: float = 0.0) -> bytes:
     """An image network of 3 to 8 random blocks with branches that join again, and a classifier at its end."""
     rng = np.random.default_rng(seed)
-    network = Layers(rng, zeros=float(rng.choice([0.0, 0.5, 0.9])))
+    network = Layers(rng, zeros=float(rng.choice([0.0, 0.5, 0.9])), dead=dead)
     x = start = network.input((int(rng.integers(5, 13)), int(rng.integers(5, 13)), int(rng.integers(1, 5))))
     for _ in range(rng.integers(3, 9)):
         x = _random_block(network, rng, x)

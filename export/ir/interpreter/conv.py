@@ -21,7 +21,7 @@ def conv_2d(graph: Graph, op: Conv2D, x: NDArray[np.int8]) -> NDArray[np.int8]:
     dtype = exact_float(kernel, axis=1)
     patches = _patches(graph, op, x, weights.shape, dtype)
     total = patches.reshape(-1, kernel.shape[1]) @ kernel.T.astype(dtype)
-    return _requantize(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
+    return _requantized(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
 
 
 def depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -30,7 +30,7 @@ def depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D, x: NDArray[np.int8]) ->
     kernel = weights.reshape(*weights.shape[1:3], x.shape[3], op.multiplier).astype(dtype)
     patches = _patches(graph, op, x, weights.shape, dtype)
     total = np.einsum("nyxklc,klcm->nyxcm", patches, kernel)
-    return _requantize(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
+    return _requantized(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
 
 
 def _patches(
@@ -41,9 +41,14 @@ def _patches(
     return windows(centered, (weights[1], weights[2]), op.stride, op.dilation, op.padding, fill=0)
 
 
-def _requantize(graph: Graph, op: Conv2D | DepthwiseConv2D, total: Ints) -> NDArray[np.int8]:
+def _requantized(graph: Graph, op: Conv2D | DepthwiseConv2D, total: Ints) -> NDArray[np.int8]:
     if op.bias is not None:
         total = total + graph.constant(op.bias)
+    return requantize_conv(graph, op, total)
+
+
+def requantize_conv(graph: Graph, op: Conv2D | DepthwiseConv2D, total: Ints) -> NDArray[np.int8]:
+    """Outputs of accumulators [..., out channels], the bias included. Grows with the accumulator."""
     mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
     out = multiply_two_roundings(total, mult, shift) + graph.tensors[op.output].quant.zero_point
     return np.clip(out, *op.clamp).astype(np.int8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.fixed_point import conv_multipliers, multiply_one_rounding
+from export.ir.fixed_point import Ints, conv_multipliers, multiply_one_rounding
 from export.ir.graph import Graph
 from export.ir.ops import FullyConnected
 
@@ -20,6 +20,11 @@ def fully_connected(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> ND
     total = (rows @ weights.astype(dtype).T).astype(np.int64)
     if op.bias is not None:
         total = total + graph.constant(op.bias)
+    return requantize_dense(graph, op, total).reshape(len(x), *target.shape[1:])
+
+
+def requantize_dense(graph: Graph, op: FullyConnected, total: Ints) -> NDArray[np.int8]:
+    """Outputs of accumulators [..., out], the bias included. Grows with the accumulator."""
     mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
-    out = multiply_one_rounding(total, mult, shift) + target.quant.zero_point
-    return np.clip(out, *op.clamp).astype(np.int8).reshape(len(x), *target.shape[1:])
+    out = multiply_one_rounding(total, mult, shift) + graph.tensors[op.output].quant.zero_point
+    return np.clip(out, *op.clamp).astype(np.int8)

@@ -1,0 +1,139 @@
+"""Which channels of each activation can be left out, and in what order the rest lie best.
+
+Most operators compute a channel from the same one of each of their inputs, so that their tensors keep the same channels
+in the same order. A convolution or dense layer sets its output free of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Graph
+from .liveness import Mask, activations, of_channels
+from .ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Reshape, Softmax
+
+Order = NDArray[np.int64]
+"""Int [n]: the elements of the last dimension that a tensor keeps, each at its new place."""
+
+
+@dataclass
+class _Group:
+    """Tensors that keep the same channels.
+
+    Attributes:
+        tensors: their indices.
+        whole: whether every channel stays where it is.
+        grid: whether the channels of several positions are read as one vector, or moved as a whole.
+    """
+
+    tensors: set[int] = field(default_factory=set)
+    whole: bool = False
+    grid: bool = False
+
+
+def channel_orders(graph: Graph, read: Mapping[int, Mask]) -> dict[int, Order]:
+    """The channels each activation keeps: those that are read, and what must stay beside them.
+
+    Input channels 2k and 2k + 1, which one dual multiply-accumulate takes, stay together; the halves of pairs whose
+    other half goes are paired with each other, which never makes more pairs of weights. The network's input and output
+    keep everything, and so do tensors joined along the channels or spread by a depth multiplier.
+
+    Args:
+        graph: the network.
+        read: from `liveness.read_elements`.
+    """
+    groups, flat = _groups(graph)
+    orders: dict[int, Order] = {}
+    for group in groups:
+        channels = graph.tensors[min(group.tensors)].shape[-1]
+        kept = np.any([of_channels(read[tensor]) for tensor in group.tensors], axis=0)
+        order = (
+            np.arange(channels) if group.whole else _paired(kept, _multiple(channels) if group.grid else 1)
+        )
+        orders |= dict.fromkeys(group.tensors, order)
+    for tensor, source in flat.items():
+        orders[tensor] = flattened(graph, source, orders[source])
+    return orders
+
+
+def flattened(graph: Graph, tensor: int, order: Order) -> Order:
+    """The elements of a tensor, taken as one vector, that stay with its channels."""
+    shape = graph.tensors[tensor].shape
+    return np.arange(graph.tensors[tensor].size).reshape(-1, shape[-1])[:, order].ravel()
+
+
+def _groups(graph: Graph) -> tuple[list[_Group], dict[int, int]]:
+    """All groups, and the flat copies of images, which follow the image: flat tensor to image."""
+    group_of = {tensor: _Group({tensor}) for tensor in activations(graph)}
+    flat: dict[int, int] = {}
+
+    def join(op: Op) -> None:
+        first = group_of[op.output]
+        for tensor in op.inputs:
+            other = group_of[tensor]
+            if other is not first:
+                first.tensors |= other.tensors
+                first.whole |= other.whole
+                first.grid |= other.grid
+                group_of.update(dict.fromkeys(other.tensors, first))
+
+    def fix(*tensors: int) -> None:
+        for tensor in tensors:
+            group_of[tensor].whole = True
+
+    fix(graph.input, graph.output)
+    for op in graph.ops:
+        shape, channels = graph.tensors[op.inputs[0]].shape, graph.tensors[op.output].shape[-1]
+        if isinstance(op, Conv2D):
+            continue
+        if isinstance(op, FullyConnected):
+            group_of[op.inputs[0]].grid |= len(shape) > 2  # an image, read as a vector
+        elif isinstance(op, Reshape) and shape[-1] != channels:
+            if op.output != graph.output and _is_vector(graph, op.output):
+                group_of[op.inputs[0]].grid = True
+                flat[op.output] = op.inputs[0]
+            else:
+                fix(*op.inputs, op.output)
+        elif isinstance(op, Softmax) or _spreads(op) or _joins_channels(op, len(shape)):
+            fix(*op.inputs, op.output)
+        else:
+            join(op)
+            group_of[op.output].grid |= isinstance(op, Reshape | Concatenation)
+    unique = {id(group): group for tensor, group in group_of.items() if tensor not in flat}
+    return list(unique.values()), flat
+
+
+def _spreads(op: Op) -> bool:
+    return isinstance(op, DepthwiseConv2D) and op.multiplier > 1
+
+
+def _joins_channels(op: Op, rank: int) -> bool:
+    return isinstance(op, Concatenation) and op.axis == rank - 1
+
+
+def _is_vector(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor is one vector that only dense layers read."""
+    readers = graph.consumers(tensor)
+    return len(graph.tensors[tensor].shape) == 2 and all(isinstance(op, FullyConnected) for op in readers)
+
+
+def _multiple(channels: int) -> int:
+    """What the number of channels stays a multiple of, so that pairs and words stay aligned from pixel to pixel."""
+    return next(count for count in (4, 2, 1) if channels % count == 0)
+
+
+def _paired(kept: Mask, multiple: int) -> Order:
+    """Kept channels, whole pairs first; more than those asked for where their number has to be a multiple."""
+    kept = kept.copy()
+    kept[0] |= not kept.any()
+    partner = np.arange(len(kept)) ^ 1
+    partner[partner >= len(kept)] = len(kept) - 1
+    while kept.sum() % multiple:
+        missing = np.flatnonzero(~kept)
+        kept[min(missing, key=lambda channel: (not kept[partner[channel]], channel))] = True
+    single = kept & (~kept[partner] | (partner == np.arange(len(kept))))
+    return np.concatenate([np.flatnonzero(kept & ~single), np.flatnonzero(single)])

@@ -1,0 +1,104 @@
+"""Which values each element of each activation can take, whatever the network's input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fixed_point import Ints
+from .graph import Graph
+from .interpreter.conv import requantize_conv
+from .interpreter.dense import requantize_dense
+from .interpreter.run import KERNELS
+from .ops import (
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Logistic,
+    Lookup,
+    Op,
+    Padding,
+    Relu,
+    Requantize,
+    Softmax,
+)
+from .tables import lookup_table
+
+Range = NDArray[np.int8]
+"""Int8 [2, *shape without the batch dimension]: the least and the largest value of each element."""
+
+
+def activation_ranges(graph: Graph) -> dict[int, Range]:
+    """Ranges of the input and of each operator's output, by tensor.
+
+    They hold for every input, and are wider than need be where values depend on each other. Positions of an image
+    are not told apart behind a convolution.
+    """
+    shape = graph.tensors[graph.input].shape[1:]
+    ranges = {graph.input: _full(shape)}
+    for op in graph.ops:
+        ranges[op.output] = _output_range(graph, op, [ranges[tensor] for tensor in op.inputs])
+    return ranges
+
+
+def accumulator_ranges(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, source: Range
+) -> tuple[Ints, Ints]:
+    """Least and largest sum of each output channel, the bias included, of inputs within `source`."""
+    inputs = seen_inputs(graph, op, source).astype(np.int64) - graph.tensors[op.inputs[0]].quant.zero_point
+    weights = graph.constant(op.weights).astype(np.int64)
+    if isinstance(op, DepthwiseConv2D):
+        least, most = np.repeat(inputs, op.multiplier, axis=1)
+        products = np.stack([weights[0] * least, weights[0] * most]).reshape(2, -1, weights.shape[3])
+        low, high = products.min(axis=0).sum(axis=0), products.max(axis=0).sum(axis=0)
+    else:
+        rows = weights.reshape(len(weights), -1, inputs.shape[1])
+        negative, positive = np.minimum(rows, 0).sum(axis=1), np.maximum(rows, 0).sum(axis=1)
+        low = positive @ inputs[0] + negative @ inputs[1]
+        high = positive @ inputs[1] + negative @ inputs[0]
+    bias = 0 if op.bias is None else graph.constant(op.bias).astype(np.int64)
+    return low + bias, high + bias
+
+
+def seen_inputs(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, source: Range) -> Range:
+    """Int8 [2, n]: the range of what a layer reads through each of its n input channels, padding included."""
+    if isinstance(op, FullyConnected):
+        return source.reshape(2, -1)
+    spatial = tuple(range(source.ndim - 2))
+    low, high = source[0].min(axis=spatial), source[1].max(axis=spatial)
+    if op.padding != Padding():
+        zero_point = graph.tensors[op.inputs[0]].quant.zero_point
+        low, high = np.minimum(low, zero_point), np.maximum(high, zero_point)
+    return np.stack([low, high]).astype(np.int8)
+
+
+def _full(shape: tuple[int, ...]) -> Range:
+    return np.stack([np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)])
+
+
+def _output_range(graph: Graph, op: Op, sources: list[Range]) -> Range:
+    shape = graph.tensors[op.output].shape[1:]
+    if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
+        totals = np.stack(accumulator_ranges(graph, op, sources[0]))
+        if isinstance(op, FullyConnected):
+            ends = requantize_dense(graph, op, totals)
+        else:
+            ends = requantize_conv(graph, op, totals)
+        return np.stack([np.broadcast_to(end, shape) for end in ends])
+    if isinstance(op, Softmax):
+        return _full(shape)
+    if isinstance(op, Lookup | Relu | Logistic | Requantize):
+        return _looked_up(np.array(lookup_table(graph, op)), sources[0])
+    # What is left grows with each of its inputs, so its ends are its values at their ends.
+    return KERNELS[type(op)](graph, op, *sources)
+
+
+def _looked_up(table: NDArray[Any], source: Range) -> Range:
+    ends, places = np.unique(source.reshape(2, -1), axis=1, return_inverse=True)
+    found = [
+        (table[low + 128 : high + 129].min(), table[low + 128 : high + 129].max())
+        for low, high in ends.T.astype(int)
+    ]
+    return np.array(found, np.int8).T[:, places.ravel()].reshape(source.shape)
