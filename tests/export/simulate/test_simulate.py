@@ -1,6 +1,4 @@
-"""The simulator on an export written by hand: outputs, counts, attribution, the cache, faults and the
-command.
-"""
+"""The simulator on an export written by hand: outputs, counts, attribution, the cache and faults."""
 
 import json
 
@@ -8,7 +6,6 @@ import numpy as np
 import pytest
 import unicorn
 
-import export.__main__ as program
 from export.build import build_arm
 from export.errors import InputError, SimulationError, TargetError, ToolError
 from export.simulate import simulate
@@ -177,28 +174,3 @@ def test_an_instruction_without_timing_is_an_error(tmp_path):
 def test_bad_requests(out_dir, inputs, options, error):
     with pytest.raises(error):
         simulate(out_dir, inputs, **options)
-
-
-def test_command(out_dir, tmp_path, capsys):
-    np.save(tmp_path / "x.npy", handmade.inputs(3))
-    arguments = [
-        "simulate",
-        str(out_dir),
-        "--inputs",
-        str(tmp_path / "x.npy"),
-        "--json",
-        str(tmp_path / "r.json"),
-    ]
-    assert program.main([*arguments, "--outputs", str(tmp_path / "y.npy")]) == 0
-    assert "cycles an inference" in capsys.readouterr().out
-    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), handmade.reference(handmade.inputs(3)))
-    assert json.loads((tmp_path / "r.json").read_text())["inputs"] == 3
-
-
-def test_command_reports_errors_without_a_trace(out_dir, tmp_path, capsys):
-    (tmp_path / "x.npy").write_bytes(b"no array")
-    assert program.main(["simulate", str(out_dir), "--inputs", str(tmp_path / "x.npy")]) == 1
-    assert capsys.readouterr().err.startswith("error: expected")
-    with pytest.raises(SystemExit):
-        program.main(["simulate", "--help"])
-    assert "examples:" in capsys.readouterr().out

@@ -1,0 +1,97 @@
+"""One design of a saved Pareto front, chosen by options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from export.commands.options import at_least_one, weight
+from export.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.records import EvaluatedDesign
+
+_LIMITS = ("max_drop", "max_cycles", "max_flash", "max_ram")
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name a front and one of its designs."""
+    group = parser.add_argument_group(
+        "a design of an exploration", "with --front: either --design, or the best one within the limits"
+    )
+    group.add_argument("--front", metavar="FILE", help="what keras-approx explore or ParetoFront.save wrote")
+    group.add_argument("--design", metavar="ID", help="the design's id, as in front.csv")
+    group.add_argument(
+        "--max-drop",
+        metavar="SHARE",
+        type=weight,
+        help="the fewest cycles at this loss of validation accuracy: 0.01 is one percentage point",
+    )
+    group.add_argument(
+        "--max-cycles", metavar="N", type=at_least_one, help="the most accurate one within N cycles"
+    )
+    group.add_argument("--max-flash", metavar="BYTES", type=at_least_one, help="likewise for flash")
+    group.add_argument("--max-ram", metavar="BYTES", type=at_least_one, help="likewise for RAM")
+
+
+def read_front(path: str) -> ParetoFront:
+    """Reads a saved front.
+
+    Raises:
+        InputError: The file cannot be read.
+        StoreError: It is something else.
+    """
+    from keras_approx.exploration.front import ParetoFront  # noqa: PLC0415
+
+    try:
+        return ParetoFront.load(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot read the front {path!r}: {error.strerror}; expected what keras-approx explore wrote"
+        ) from error
+
+
+def choose(options: argparse.Namespace) -> tuple[ParetoFront, EvaluatedDesign] | None:
+    """The front and its design that the options ask for; None if there is no --front.
+
+    Raises:
+        InputError: The options do not go together, or the front has no such design.
+        OptionError: No design is within the limits.
+    """
+    limits = {name: getattr(options, name) for name in _LIMITS if getattr(options, name) is not None}
+    wanted = [*(["design"] if options.design is not None else []), *limits]
+    shown = ", ".join("--" + name.replace("_", "-") for name in wanted)
+    if options.front is None:
+        if wanted:
+            raise InputError(f"{shown} without --front: name the front that the design is of")
+        return None
+    if (options.design is not None) == bool(limits):
+        raise InputError(
+            "with --front, expected either --design or limits such as --max-drop, got " + (shown or "neither")
+        )
+    front = read_front(options.front)
+    if options.design is None:
+        return front, front.best(**limits)
+    try:
+        return front, front[options.design]
+    except KeyError:
+        raise InputError(
+            f"no design {options.design!r} among the {len(front.evaluated):,} of {options.front!r}; front.to_csv "
+            "lists them"
+        ) from None
+
+
+def apply_choice(options: argparse.Namespace, model: Any) -> None:
+    """Masks a wrapped model with the chosen design, if one was asked for."""
+    chosen = choose(options)
+    if chosen is not None:
+        front, record = chosen
+        front.apply(record, model)
+
+
+def pricer(front: ParetoFront, model: Any) -> Any:
+    """What prices masks of a wrapped model as the exploration did."""
+    from export import Pricer  # noqa: PLC0415
+
+    return Pricer(model, target=front.settings["target"])

@@ -1,0 +1,79 @@
+"""What commands say: progress while they work, one result at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found.
+
+    Attributes:
+        text: For people.
+        record: The same for programs: what `json` can write.
+    """
+
+    text: str
+    record: Mapping[str, Any]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, and how to go on."""
+
+
+class Steps:
+    """Says on standard error what happens, and how long the command has been running."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._start:4.0f} s] {printable(text)}", file=sys.stderr, flush=True)
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow, without what its libraries write on standard error unless it fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        original = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            import keras_approx.compat  # noqa: F401, PLC0415
+        except ImportError:
+            kept.seek(0)
+            os.write(original, kept.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+def verbosity() -> int:
+    """Keras's `verbose`: progress bars on a terminal, a line an epoch elsewhere."""
+    return 1 if sys.stderr.isatty() else 2
+
+
+def printable(text: str) -> str:
+    """A text without what could steer a terminal; line breaks stay."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A plain table whose first `left` columns are text, the others numbers."""
+    lines = [tuple(map(printable, line)) for line in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,275 @@
+"""The command `fine-tune`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.commands.batches import Augmentation, Batches
+from export.commands.chosen import add_choice, choose, pricer
+from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
+from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_new_file,
+    add_split,
+    at_least_one,
+    check_new_file,
+    count,
+    fraction,
+    positive,
+    weight,
+)
+from export.commands.samples import Samples, check_apart, check_classes, read_samples, split
+from export.errors import InputError
+from keras_approx.granularity import GRANULARITIES
+from keras_approx.significance import METRICS
+
+_EXAMPLES = """\
+  keras-approx fine-tune model.keras --data train.npz --kept 0.25 --out tuned.keras
+  keras-approx fine-tune model.keras --data train.npz --kept 1 --out exact.keras         # to compare with
+  keras-approx fine-tune model.keras --data train.npz --kept 0.2 --epochs 40 --flip --shift 4 --out tuned.keras
+  keras-approx fine-tune wrapped.keras --data train.npz --front front.json --max-drop 0 --test test.npz \\
+      --out tuned.keras
+
+Stop it with Ctrl-C, or by any other end, and the same command goes on after the last whole epoch, and gives what it
+would have given without the break.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "fine-tune",
+        summary="train a model to do with a part of its products",
+        description="Fine-tunes a trained classifier, plain or wrapped, with skip masks and int8 quantization in the "
+        "loop, distilled from the model as given, and saves it wrapped.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", help=MODEL_HELP)
+    add_data(parser, required=True, help=".npz file of inputs and class numbers to train on")
+    add_split(parser)
+    parser.add_argument(
+        "--test", metavar="FILE", help=".npz file of other samples, for the final accuracy alone"
+    )
+    add_new_file(parser, "file to write, .keras or .h5")
+    _add_masks(parser)
+    add_choice(parser)
+    _add_training(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_masks(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is skipped")
+    group.add_argument(
+        "--kept",
+        metavar="SHARE",
+        type=fraction,
+        help="share of the products to keep in the end (default: 0.25); 1 for the exact model",
+    )
+    group.add_argument(
+        "--significance", choices=sorted(METRICS), help="metric of what matters (default: energy)"
+    )
+    group.add_argument(
+        "--granularity",
+        choices=sorted(GRANULARITIES),
+        help="what is kept or skipped together (default: pair)",
+    )
+    group.add_argument(
+        "--exempt",
+        metavar="LAYER",
+        action="append",
+        help="name or pattern of layers that keep all; can be given again",
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", metavar="N", type=at_least_one, default=14, help="default: 14")
+    group.add_argument("--batch-size", metavar="N", type=at_least_one, default=128, help="default: 128")
+    group.add_argument(
+        "--learning-rate",
+        metavar="RATE",
+        type=positive,
+        default=0.05,
+        help="of the first step (default: 0.05)",
+    )
+    group.add_argument(
+        "--distillation",
+        metavar="SHARE",
+        type=weight,
+        default=0.5,
+        help="weight of the teacher (default: 0.5)",
+    )
+    group.add_argument(
+        "--input-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        help="smallest and largest value inputs can have, for plain models; measured if not given",
+    )
+    group.add_argument("--flip", action="store_true", help="mirror half of the images left to right")
+    group.add_argument(
+        "--shift", metavar="PIXELS", type=count, default=0, help="move each image up to this far (default: 0)"
+    )
+    group.add_argument("--seed", metavar="N", type=count, default=0, help="of all chance (default: 0)")
+    group.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        type=Path,
+        help="folder to continue from after a break, removed in the end (default: OUT.checkpoint)",
+    )
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Trains, from the checkpoint if there is one, and saves."""
+    say = Steps()
+    load_tensorflow()
+    check_model_name(options.out)
+    check_new_file(options.out, options.force)
+    chosen = choose(options)
+    masks = _masks(options)
+    say(f"loading {options.model}")
+    model = load_model(options.model)
+    samples, test = _read(options, model, say)
+    training, validation = split(samples, options.validation_share, options.split_seed)
+    augmentation = Augmentation(options.shift, options.flip)
+    batches = Batches(training, options.batch_size, augmentation, options.seed)
+
+    import keras_approx  # noqa: PLC0415
+    from export.commands.checkpoints import Checkpoints  # noqa: PLC0415 (loads TensorFlow)
+    from keras_approx.compat import keras  # noqa: PLC0415
+
+    folder = options.checkpoint or options.out.with_name(options.out.name + ".checkpoint")
+    settings = _settings(options, samples, None if chosen is None else chosen[1].id)
+    checkpoints = Checkpoints(folder, settings, batches)
+    recipe = {**_recipe(options, model), **masks, "callbacks": [checkpoints], "verbose": verbosity()}
+    keras.utils.set_random_seed(options.seed)
+    say(f"{len(training):,} samples to train on, {len(validation):,} to validate with")
+    held_out = (validation.inputs, validation.classes)
+    try:
+        if chosen is None:
+            tuned, _ = keras_approx.fine_tune(model, batches.dataset(), validation_data=held_out, **recipe)
+        else:
+            front, record = chosen
+            price = pricer(front, model)
+            ((tuned, _),) = front.fine_tune(
+                record, model, batches.dataset(), validation=held_out, price=price, **recipe
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command goes on from them"
+        ) from None
+    save_model(tuned, options.out)
+    figures = {"validation_accuracy": accuracy(tuned, validation)}
+    if test is not None:
+        figures["test_accuracy"] = accuracy(tuned, test)
+    if chosen is not None:
+        if test is not None:
+            front.annotate(record, test_accuracy=figures["test_accuracy"])
+        front.save(options.front)
+    checkpoints.remove()
+    return _result(options, tuned, figures, checkpoints.curves)
+
+
+def accuracy(model: Any, samples: Samples) -> float:
+    """Share of the samples that a model classifies right."""
+    outputs = model.predict(samples.inputs, batch_size=256, verbose=0)
+    return float((outputs.argmax(axis=-1) == samples.classes).mean())
+
+
+def _masks(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of masks that were given; a design has its own."""
+    masks = {
+        "kept": options.kept,
+        "significance": options.significance,
+        "granularity": options.granularity,
+        "exempt": options.exempt,
+    }
+    given = {name: value for name, value in masks.items() if value is not None}
+    if options.front is not None and given:
+        raise InputError(
+            f"a design says itself what is kept: leave out {', '.join('--' + name for name in given)}, or --front"
+        )
+    return given
+
+
+def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples, Samples | None]:
+    """The samples of --data and --test."""
+    arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
+    shape = tuple(model.input_shape[1:])
+    samples = read_samples(options.data, shape=shape, **arrays)
+    check_classes(samples, model)
+    if options.test is None:
+        return samples, None
+    test = read_samples(options.test, shape=shape, **arrays)
+    check_classes(test, model)
+    warning = check_apart(test, samples)
+    if warning is not None:
+        say(warning)
+    return samples, test
+
+
+def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:
+    """Options of keras_approx.fine_tune that are not about masks."""
+    from keras_approx.compat import keras  # noqa: PLC0415
+    from keras_approx.distillation import gives_probabilities  # noqa: PLC0415
+
+    return {
+        "epochs": options.epochs,
+        "learning_rate": options.learning_rate,
+        "distillation": options.distillation,
+        "input_range": None if options.input_range is None else tuple(options.input_range),
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=not gives_probabilities(model)),
+    }
+
+
+def _settings(options: argparse.Namespace, samples: Samples, design: str | None) -> dict[str, Any]:
+    """All that decides how training goes."""
+    names = (
+        "validation_share",
+        "split_seed",
+        "kept",
+        "significance",
+        "granularity",
+        "exempt",
+        "epochs",
+        "batch_size",
+    )
+    more = ("learning_rate", "distillation", "input_range", "flip", "shift", "seed")
+    chosen = {name: getattr(options, name) for name in (*names, *more)}
+    return {"model": _file_digest(Path(options.model)), "data": samples.digest, "design": design, **chosen}
+
+
+def _file_digest(path: Path) -> str:
+    """A hash of a file, or of all files in a folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = hashlib.blake2b(digest_size=16)
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _result(
+    options: argparse.Namespace, tuned: Any, figures: dict[str, float], curves: list[dict[str, float]]
+) -> Result:
+    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+
+    summary = summarize(tuned)
+    shown = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in figures.items()]
+    return Result(
+        f"{format_table(summary)}\n{options.out}: {', '.join(shown)}",
+        {
+            "out": str(options.out),
+            **figures,
+            "kept": summary.kept / summary.products,
+            "layers": [asdict(row) for row in summary.rows],
+            "curves": curves,
+        },
+    )

@@ -1,0 +1,140 @@
+"""Options that commands share, and the values they take."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from functools import partial
+from pathlib import Path
+
+from export.errors import OutputPathError
+from export.targets import BOARDS, CORES
+
+Commands = argparse._SubParsersAction  # argparse gives its type no public name
+
+HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
+
+
+def add_command(
+    commands: Commands[argparse.ArgumentParser], name: str, *, summary: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """Adds a subcommand, with examples at the end of its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(description, 80),
+        epilog=f"examples:\n{examples}",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="save the result as JSON; '-' prints it in place of the text"
+    )
+    return parser
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool, help: str) -> None:
+    """Adds the options that name a file of samples and its arrays."""
+    parser.add_argument("--data", metavar="FILE", required=required, help=help)
+    parser.add_argument(
+        "--inputs-array",
+        metavar="NAME",
+        default="inputs",
+        help="array of inputs in .npz files (default: inputs)",
+    )
+    parser.add_argument(
+        "--labels-array", metavar="NAME", default="labels", help="array of class numbers (default: labels)"
+    )
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that set validation samples apart; the same in every command."""
+    parser.add_argument(
+        "--validation-share",
+        metavar="SHARE",
+        type=share,
+        default=0.1,
+        help="share of --data to set apart for validation, which nothing is calibrated or trained with (default: "
+        "0.1); every command sets the same samples apart",
+    )
+    parser.add_argument(
+        "--split-seed", metavar="N", type=count, default=0, help="which samples those are (default: 0)"
+    )
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Adds the option of the core or board."""
+    parser.add_argument(
+        "--target",
+        metavar="NAME",
+        default="cortex-m33",
+        help=f"core ({', '.join(sorted(CORES))}) or board ({', '.join(sorted(BOARDS))}); default: cortex-m33",
+    )
+
+
+def add_new_file(parser: argparse.ArgumentParser, help: str) -> None:
+    """Adds the option of a file to write."""
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help=help)
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+
+def check_new_file(path: Path, force: bool) -> None:
+    """Makes sure that a file can be written in the end, before work begins.
+
+    Raises:
+        OutputPathError: The file exists and is not to be replaced, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise OutputPathError(f"expected the name of a file for --out, got the folder {str(path)!r}")
+    if path.exists() and not force:
+        raise OutputPathError(f"{str(path)!r} exists: choose another --out, or give --force to replace it")
+    if not path.absolute().parent.is_dir():
+        raise OutputPathError(f"the folder of --out {str(path)!r} does not exist: make it first")
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, 1 excluded."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and below 1, got {text}")
+    return value
+
+
+def fraction(text: str) -> float:
+    """A number above 0 and at most 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and at most 1, got {text}")
+    return value
+
+
+def weight(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number, at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return value
+
+
+def at_least_one(text: str) -> int:
+    """A whole number, at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value

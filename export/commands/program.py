@@ -1,0 +1,114 @@
+"""The program `keras-approx`, also run by `python -m export`: its parser, its exit status, where its output goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib import metadata
+
+from export.commands import fine_tune, simulate, to_c, wrap
+from export.commands.console import Interrupted, Result
+from export.commands.options import HelpFormatter
+from export.errors import ExportError
+from keras_approx.errors import KerasApproxError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # argparse exits with USAGE by itself
+
+_DESCRIPTION = """\
+Makes int8 CNNs run faster on Cortex-M: skips the products that matter least,
+fine-tunes the rest, and exports it as C.
+"""
+_EPILOG = f"""\
+the way of a model:
+  keras-approx wrap model.keras --data train.npz --out wrapped.keras
+  keras-approx explore wrapped.keras --data train.npz --out front.json
+  keras-approx fine-tune wrapped.keras --data train.npz --front front.json --max-drop 0 --out tuned.keras
+  keras-approx export tuned.keras --out out/
+  keras-approx simulate out/ --inputs test.npz --images 20
+  keras-approx report front.json --export out/ --out report/
+
+Each command has examples: keras-approx COMMAND --help. Results go to standard output, progress to standard error.
+
+exit status:
+  {OK}    done
+  {FAILED}    something is wrong with what was given; one line on standard error says what was expected, what came and
+       what to do. With a traceback instead: a bug
+  {USAGE}    the command line itself is wrong
+  {INTERRUPTED}  stopped by Ctrl-C; fine-tune and explore continue when the same command is given again
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, which takes the options and returns a Result."""
+    program = argparse.ArgumentParser(
+        prog="keras-approx",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    program.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('keras_approx')}"
+    )
+    commands = program.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for command in (wrap, fine_tune, to_c, simulate):
+        command.add_parser(commands)
+    return program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: Of the command line; those of the process if None.
+
+    Returns:
+        The exit status: 0 when done, 1 after an error and 130 after Ctrl-C, both told on standard error.
+
+    Raises:
+        SystemExit: With 2 if the command line is wrong, with 0 for --help and --version.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        with redirect_stdout(sys.stderr):  # Keras and others print progress there
+            result = options.run(options)
+        _put(result, options)
+    except (ExportError, KerasApproxError) as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt as interrupt:
+        advice = f": {interrupt}" if isinstance(interrupt, Interrupted) else ""
+        print(f"\ninterrupted{advice}", file=sys.stderr)
+        return INTERRUPTED
+    return OK
+
+
+def _put(result: Result, options: argparse.Namespace) -> None:
+    record = {
+        "command": options.command,
+        "version": metadata.version("keras_approx"),
+        **result.record,
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+        return
+    if options.json is not None:
+        try:
+            with open(options.json, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise ExportError(
+                f"cannot write {options.json!r}: {error.strerror}; choose another file for --json, or '-'"
+            ) from error
+    print(result.text)
+
+
+def _one_line(message: str) -> str:
+    """A message without line breaks and without what could steer a terminal, such as in names of layers."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in message)
+    return re.sub(" +", " ", shown).strip()

@@ -1,0 +1,192 @@
+"""Samples from .npz files, checked, and their split into what is trained on and what is validated on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from export.errors import InputError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs and their classes.
+
+    Attributes:
+        source: The file they came from.
+        inputs: float32 [n, *input shape], as the model takes them.
+        labels: int64 [n], class numbers; None where there are none.
+    """
+
+    source: str
+    inputs: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> Samples:
+        return Samples(self.source, self.inputs[chosen], None if self.labels is None else self.labels[chosen])
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self.labels is None:
+            raise InputError(f"expected labels in {self.source!r}, found none; see --labels-array")
+        return self.labels
+
+    @property
+    def digest(self) -> str:
+        """What tells these samples from others: a hash of inputs and labels."""
+        found = hashlib.blake2b(np.ascontiguousarray(self.inputs).data, digest_size=16)
+        found.update(b"" if self.labels is None else np.ascontiguousarray(self.labels).data)
+        return found.hexdigest()
+
+
+def read_samples(
+    path: str, *, inputs: str = "inputs", labels: str | None = "labels", shape: Sequence[int] | None = None
+) -> Samples:
+    """Reads and checks samples.
+
+    Args:
+        path: A .npz file.
+        inputs: Name of the array of inputs [n, ...], of numbers.
+        labels: Name of the array of class numbers [n] or [n, 1]; None where they are not needed.
+        shape: Of one input, if known.
+
+    Raises:
+        InputError: The file cannot be read, an array is missing, of another shape or type, empty or not finite.
+    """
+    arrays = _read_arrays(path, [name for name in (inputs, labels) if name is not None])
+    values = _inputs(path, inputs, arrays[inputs], shape)
+    classes = None if labels is None else _labels(path, labels, arrays[labels], len(values))
+    return Samples(path, values, classes)
+
+
+def split(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
+    """Sets samples apart, chosen by the seed alone.
+
+    Args:
+        samples: All.
+        share: Of the samples, to set apart.
+        seed: Of the choice.
+
+    Returns:
+        The others, and those set apart, each in an order of its own that chance made.
+
+    Raises:
+        InputError: There are too few to have both.
+    """
+    apart = round(share * len(samples))
+    if not 0 < apart < len(samples):
+        raise InputError(
+            f"{len(samples)} samples in {samples.source!r} are too few to set a share of {share:g} apart"
+        )
+    order = np.random.default_rng(seed).permutation(len(samples))
+    return samples[order[apart:]], samples[order[:apart]]
+
+
+def check_apart(test: Samples, others: Samples) -> str | None:
+    """Makes sure that test samples were not seen before.
+
+    Args:
+        test: For final figures.
+        others: All that training, calibration and search may look at.
+
+    Returns:
+        A warning where single test samples are among the others; None where none is.
+
+    Raises:
+        InputError: It is the same file, or all test samples are among the others.
+    """
+    advice = "final figures need samples that nothing was chosen by: give --test another file"
+    if os.path.samefile(test.source, others.source):
+        raise InputError(f"--data and --test are the same file {test.source!r}: {advice}")
+    known = set(_digests(others.inputs))
+    seen = sum(digest in known for digest in _digests(test.inputs))
+    if seen == len(test):
+        raise InputError(f"all samples of {test.source!r} are also in {others.source!r}: {advice}")
+    if seen:
+        return f"warning: {seen:,} of {len(test):,} test samples are also in {others.source!r}"
+    return None
+
+
+def check_classes(samples: Samples, model: Any) -> None:
+    """Raises InputError if a label is of no class that the model has."""
+    classes, highest = model.output_shape[-1], int(samples.classes.max())
+    if highest >= classes:
+        raise InputError(
+            f"{samples.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
+        )
+
+
+def _digests(inputs: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in inputs]
+
+
+def _read_arrays(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise InputError(
+                f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}, got one array without "
+                "a name: save it with numpy.savez"
+            )
+        with archive:
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                raise InputError(
+                    f"expected the array {missing[0]!r} in {path!r}, found {', '.join(archive.files) or 'none'}; "
+                    "name the arrays with --inputs-array and --labels-array"
+                )
+            return {name: archive[name] for name in names}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}: {reason}"
+        ) from error
+
+
+def _inputs(path: str, name: str, values: np.ndarray, shape: Sequence[int] | None) -> np.ndarray:
+    if values.ndim < 2 or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"expected the array {name!r} of {path!r} to hold numbers [n, ...], got {values.dtype} "
+            f"{list(values.shape)}"
+        )
+    if shape is not None and values.shape[1:] != tuple(shape):
+        wanted = ", ".join(["n", *map(str, shape)])
+        raise InputError(
+            f"expected the array {name!r} of {path!r} to have the shape [{wanted}] that the model takes, got "
+            f"{list(values.shape)}"
+        )
+    if not len(values):
+        raise InputError(f"expected samples in the array {name!r} of {path!r}, got none")
+    values = values.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise InputError(f"the array {name!r} of {path!r} holds NaN or infinity: clean the data")
+    return values
+
+
+def _labels(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+        raise InputError(
+            f"expected the array {name!r} of {path!r} to hold class numbers [n] from 0 on, got {labels.dtype} "
+            f"{list(labels.shape)}; of one-hot labels take argmax(axis=1)"
+        )
+    if len(labels) != expected:
+        raise InputError(f"{path!r} holds {expected:,} inputs, but {len(labels):,} labels in {name!r}")
+    return labels.astype(np.int64)

@@ -1,0 +1,108 @@
+"""The command `simulate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from export.commands.console import Result, Steps
+from export.commands.options import Commands, add_command, at_least_one
+from export.commands.samples import read_samples
+from export.errors import InputError, OutputPathError
+from export.manifest import TensorInfo, read_manifest
+from export.simulate import simulate
+from export.targets import BOARDS, CORES
+
+_EXAMPLES = """\
+  keras-approx simulate out/ --inputs test.npz --images 20
+  keras-approx simulate out/ --inputs images.npy --board stm32f405 --json result.json
+  keras-approx simulate out/ --inputs images.npy --core cortex-m4 --outputs classes.npy
+
+images.npy holds int8 inputs [n, *input shape], quantized with the scale and zero point in the export's
+header; test.npz holds inputs as the float model takes them, which are quantized here, and class numbers if
+the accuracy is wanted.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "simulate",
+        summary="run an export on an emulated core and count cycles",
+        description="Cross-compiles an exported network, runs it on an emulated core, and prints cycles by layer, "
+        "flash, RAM and stack.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("out_dir", help="folder that keras-approx export or export.to_c wrote")
+    parser.add_argument(
+        "--inputs", required=True, metavar="FILE", help=".npy file of int8 inputs, or .npz of float inputs"
+    )
+    parser.add_argument(
+        "--images", metavar="N", type=at_least_one, help="run the first N inputs (default: all in the file)"
+    )
+    parser.add_argument(
+        "--inputs-array",
+        metavar="NAME",
+        default="inputs",
+        help="array of inputs in .npz files (default: inputs)",
+    )
+    parser.add_argument(
+        "--labels-array", metavar="NAME", help="array of class numbers in .npz files, to count right answers"
+    )
+    parser.add_argument("--core", help=f"core to run on: {', '.join(sorted(set(CORES) - {'host'}))}")
+    parser.add_argument("--board", help=f"board to measure for: {', '.join(sorted(BOARDS))}")
+    parser.add_argument("--compiler", choices=("gcc", "clang"), default="gcc", help="default: gcc")
+    parser.add_argument("--outputs", metavar="FILE", type=Path, help="save the int8 outputs as .npy")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Simulates, and saves what was asked for."""
+    say = Steps()
+    manifest = read_manifest(options.out_dir)
+    inputs, labels = _read_inputs(options, manifest.input)
+    inputs = inputs[: options.images]
+    say(f"compiling {options.out_dir}, then running {len(inputs):,} inputs on the emulated core")
+    measurement = simulate(
+        options.out_dir, inputs, core=options.core, board=options.board, compiler=options.compiler
+    )
+    if options.outputs is not None:
+        _save_outputs(options.outputs, measurement.outputs)
+    text, record = str(measurement), measurement.to_dict()
+    if labels is not None:
+        right = int(
+            (measurement.outputs.reshape(len(inputs), -1).argmax(axis=1) == labels[: len(inputs)]).sum()
+        )
+        text += f"\n{right} of {len(inputs)} right"
+        record["accuracy"] = right / len(inputs)
+    return Result(text, record)
+
+
+def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndarray, np.ndarray | None]:
+    """int8 inputs [n, *shape], and labels if there are any."""
+    if str(options.inputs).endswith(".npz"):
+        samples = read_samples(
+            options.inputs, inputs=options.inputs_array, labels=options.labels_array, shape=info.shape
+        )
+        steps = np.rint(samples.inputs / np.float32(info.scale)) + info.zero_point
+        return np.clip(steps, -128, 127).astype(np.int8), samples.labels
+    if options.labels_array is not None:
+        raise InputError(f"labels come in .npz files: expected one for --inputs, got {options.inputs!r}")
+    try:
+        inputs = np.load(options.inputs, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"expected {options.inputs!r} to be a .npy file of int8 inputs: {error}") from error
+    return info.batch(inputs).reshape(-1, *info.shape), None
+
+
+def _save_outputs(path: Path, outputs: np.ndarray) -> None:
+    try:
+        with path.open("wb") as file:
+            np.save(file, outputs)
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write {str(path)!r}: {error.strerror}; choose another --outputs"
+        ) from error

@@ -1,0 +1,118 @@
+"""The command `export`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.api import check_name, estimate, to_c
+from export.commands.chosen import add_choice, apply_choice
+from export.commands.console import Result, Steps, load_tensorflow
+from export.commands.models import MODEL_HELP, is_wrapped, load_model
+from export.commands.options import Commands, add_command, add_data, add_target, at_least_one
+from export.commands.samples import read_samples
+from export.cost import Estimate
+from export.errors import QuantizationError
+from export.schedule import ACTIVATIONS
+from export.targets import resolve
+
+_EXAMPLES = """\
+  keras-approx export tuned.keras --out out/                            # a wrapped model
+  keras-approx export tuned.keras --estimate --target cortex-m4         # cycles, flash and RAM; nothing written
+  keras-approx export model.keras --data train.npz --out out/           # a plain one, quantized after training
+  keras-approx export model_int8.tflite --out out/ --name resnet --target stm32f405
+  keras-approx export wrapped.keras --front front.json --max-drop 0.01 --out out/     # a design, not fine-tuned
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "export",
+        summary="write a model as C for an STM32 project",
+        description="Exports a wrapped, a plain or an int8 TFLite model as C that gives, bit for bit, what TFLite's "
+        "reference kernels give.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", help=f".tflite file, {MODEL_HELP}")
+    goal = parser.add_mutually_exclusive_group(required=True)
+    goal.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder to write; an earlier export is replaced"
+    )
+    goal.add_argument("--estimate", action="store_true", help="predict cycles, flash and RAM; write nothing")
+    add_data(parser, required=False, help=".npz file of inputs, to quantize a plain Keras model with")
+    parser.add_argument(
+        "--images", metavar="N", type=at_least_one, default=300, help="inputs to use of it (default: 300)"
+    )
+    add_target(parser)
+    parser.add_argument(
+        "--name", default="model", help="prefix of files and functions: a lower-case C name (default: model)"
+    )
+    parser.add_argument(
+        "--activations",
+        choices=ACTIVATIONS,
+        default="auto",
+        help="how activations lie in RAM: int16 is fastest, int8 takes half (default: auto, int16 if it fits)",
+    )
+    add_choice(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Exports, or predicts what an export takes."""
+    say = Steps()
+    load_tensorflow()
+    check_name(options.name)
+    resolve(options.target)
+    model, representative = _model(options, say)
+    settings = {
+        "target": options.target,
+        "activations": options.activations,
+        "representative_data": representative,
+    }
+    if options.estimate:
+        say("planning kernels")
+        predicted = estimate(model, **settings)
+        return Result(str(predicted), _record(predicted))
+    say(f"planning kernels, writing {options.out}")
+    written = to_c(model, options.out, name=options.name, **settings)
+    text = f"{written.estimate}\n{options.out}: {len(written.manifest['files'])} files"
+    return Result(text, {"out": str(options.out), **_record(written.estimate)})
+
+
+def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
+    """What to export, and what to quantize it with."""
+    if Path(options.model).suffix == ".tflite":
+        if options.data is not None or options.front is not None:
+            raise QuantizationError(
+                "--data and --front go with a Keras model; a .tflite file has its ranges and zeros: leave them out"
+            )
+        return options.model, None
+    say(f"loading {options.model}")
+    model = load_model(options.model)
+    apply_choice(options, model)
+    if options.data is None:
+        return model, None
+    if is_wrapped(model):
+        raise QuantizationError(
+            f"{options.model!r} is wrapped, and has the ranges it was calibrated and trained with: leave out --data"
+        )
+    samples = read_samples(
+        options.data, inputs=options.inputs_array, labels=None, shape=tuple(model.input_shape[1:])
+    )
+    return model, samples.inputs[: options.images]
+
+
+def _record(predicted: Estimate) -> dict[str, Any]:
+    board = predicted.target.board
+    return {
+        "core": predicted.target.core.name,
+        "board": board.name if board else None,
+        "cycles": predicted.cycles,
+        "flash_bytes": predicted.flash_bytes,
+        "ram_bytes": predicted.ram_bytes,
+        "layers": [asdict(layer) for layer in predicted.layers],
+    }

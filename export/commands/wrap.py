@@ -1,0 +1,106 @@
+"""The command `wrap`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from export.commands.console import Result, Steps, load_tensorflow
+from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_new_file,
+    add_split,
+    at_least_one,
+    check_new_file,
+)
+from export.commands.samples import read_samples, split
+
+_EXAMPLES = """\
+  keras-approx wrap model.keras --data train.npz --out wrapped.keras
+  keras-approx wrap model.h5 --data train.npz --input-range -1 0.9921875 --out wrapped.keras
+  keras-approx wrap model.keras --out wrapped.keras               # calibrate later, in Python
+
+The wrapped model trains with tf_keras as any other; load it in keras_approx.approx_scope().
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "wrap",
+        summary="give a model masks and int8 quantization",
+        description="Wraps a trained Keras model, so that it can skip products and be quantized while it trains, and "
+        "calibrates it with samples.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", help=MODEL_HELP)
+    add_data(parser, required=False, help=".npz file of inputs as the model takes them, to calibrate with")
+    add_split(parser)
+    add_new_file(parser, "file to write, .keras or .h5")
+    parser.add_argument(
+        "--images",
+        metavar="N",
+        type=at_least_one,
+        default=1000,
+        help="samples to calibrate with (default: 1000)",
+    )
+    parser.add_argument(
+        "--input-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        help="smallest and largest value inputs can have; measured on the samples if not given",
+    )
+    parser.add_argument(
+        "--skipped-gradient",
+        choices=("zero", "straight_through"),
+        default="zero",
+        help="whether weights of skipped products train (default: zero, they do not)",
+    )
+    parser.add_argument(
+        "--no-compensation",
+        action="store_true",
+        help="do not add the expected value of what is skipped to the biases",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Wraps, calibrates and saves."""
+    say = Steps()
+    load_tensorflow()
+    import keras_approx  # noqa: PLC0415
+    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+
+    check_model_name(options.out)
+    check_new_file(options.out, options.force)
+    say(f"loading {options.model}")
+    wrapped = keras_approx.wrap(
+        load_model(options.model),
+        skipped_gradient=options.skipped_gradient,
+        compensate=not options.no_compensation,
+        input_range=None if options.input_range is None else tuple(options.input_range),
+    )
+    images = 0
+    if options.data is not None:
+        shape = wrapped.input_shape[1:]
+        samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
+        training, _ = split(samples, options.validation_share, options.split_seed)
+        images = min(options.images, len(training))
+        say(f"calibrating with {images:,} of {len(samples):,} samples")
+        keras_approx.calibrate(wrapped, training.inputs[:images], verbose=False)
+    save_model(wrapped, options.out)
+    summary = summarize(wrapped)
+    state = f"calibrated with {images:,} samples" if images else "not calibrated"
+    return Result(
+        f"{format_table(summary)}\n{options.out}: wrapped, {state}",
+        {
+            "out": str(options.out),
+            "calibration_images": images,
+            "layers": [asdict(row) for row in summary.rows],
+        },
+    )

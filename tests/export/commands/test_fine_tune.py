@@ -1,0 +1,142 @@
+"""`fine-tune` does what keras_approx.fine_tune does, and goes on after any end as if there had been none."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import keras_approx
+from export.commands.batches import Augmentation, Batches
+from export.commands.models import load_model
+from export.commands.samples import Samples
+from export.errors import InputError
+
+OPTIONS = ("--batch-size", 16, "--learning-rate", 0.01, "--kept", 0.5, "--shift", 1, "--flip", "--epochs", 5)
+
+
+def _arguments(folder, out):
+    return ["fine-tune", folder / "model.keras", "--data", folder / "train.npz", "--out", out, *OPTIONS]
+
+
+def test_goes_on_after_ctrl_c_bit_for_bit(folder, tmp_path, run, fails):
+    """The first epochs in a process of its own that gets a SIGINT, the others here, against all of them here."""
+    broken, whole = tmp_path / "broken.keras", tmp_path / "whole.keras"
+    command = [sys.executable, "-m", "export", *map(str, _arguments(folder, broken))]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("Epoch 3/5"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert "of 5 epochs are in" in rest.splitlines()[-1]
+    checkpoint = tmp_path / "broken.keras.checkpoint"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [checkpoint.name]
+    done = len(json.loads((checkpoint / "curves.json").read_text()))
+    assert 2 <= done < 5
+    assert "made with other options (kept: 0.5, now 0.25)" in fails(
+        *_arguments(folder, broken), "--kept", 0.25
+    )
+
+    continued = run(*_arguments(folder, broken))
+    uninterrupted = run(*_arguments(folder, whole), "--test", folder / "test.npz")
+    assert not checkpoint.exists()
+    assert continued["curves"] == uninterrupted["curves"]
+    assert [epoch["kept"] for epoch in continued["curves"]][-1] == pytest.approx(0.5, abs=0.03)
+    weights = [load_model(str(path)).get_weights() for path in (broken, whole)]
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert {"validation_accuracy", "test_accuracy"} <= set(uninterrupted)
+    assert continued["kept"] == uninterrupted["kept"] == pytest.approx(0.5, abs=0.03)
+    assert "exists: choose another --out" in fails(*_arguments(folder, whole))
+
+
+def test_accuracies_are_those_of_the_samples_named(folder, tmp_path, run):
+    out = tmp_path / "t.keras"
+    record = run(
+        *("fine-tune", folder / "model.keras", "--data", folder / "train.npz", "--test", folder / "test.npz"),
+        *(
+            "--kept",
+            1,
+            "--epochs",
+            1,
+            "--batch-size",
+            32,
+            "--validation-share",
+            0.25,
+            "--split-seed",
+            4,
+            "--out",
+            out,
+        ),
+    )
+    model = load_model(str(out))
+    assert all(mask.all() for mask in keras_approx.get_masks(model).values())
+    test = np.load(folder / "test.npz")
+    right = model.predict(test["inputs"], verbose=0).argmax(axis=1) == test["labels"]
+    assert record["test_accuracy"] == right.mean()
+    train = np.load(folder / "train.npz")
+    chosen = np.random.default_rng(4).permutation(120)[:30]
+    right = model.predict(train["inputs"][chosen], verbose=0).argmax(axis=1) == train["labels"][chosen]
+    assert record["validation_accuracy"] == right.mean()
+
+
+def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
+    arguments = [*_arguments(folder, tmp_path / "t.keras")]
+    assert "are the same file" in fails(*arguments, "--test", folder / "train.npz")
+    assert "--batch-size" in fails(*arguments, "--batch-size", 4000)
+    assert "--max-drop without --front" in fails(*arguments, "--max-drop", 0.1)
+    np.savez(tmp_path / "classes.npz", inputs=np.zeros((9, 8, 8, 3)), labels=np.arange(9))
+    assert "class 8, but the model has only 4" in fails(*arguments, "--data", tmp_path / "classes.npz")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("Dear")
+    assert "no checkpoint" in fails(*arguments, "--checkpoint", tmp_path / "mine")
+    assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
+
+
+def _samples(n=20):
+    rng = np.random.default_rng(0)
+    return Samples("x", rng.normal(size=(n, 4, 6, 2)).astype(np.float32), np.arange(n))
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    batches = Batches(_samples(), 8, Augmentation(shift=1, flip=True), seed=1)
+    assert len(batches) == 2
+    first = [x for x, _ in batches]
+    assert all(np.array_equal(a, b) for a, (b, _) in zip(first, batches, strict=True))
+    assert all(np.array_equal(a, b.numpy()) for a, (b, _) in zip(first, batches.dataset(), strict=True))
+    batches.epoch = 1
+    assert not np.array_equal(first[0], next(iter(batches))[0])
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+@pytest.mark.parametrize("flip", [False, True])
+def test_augmented_images_are_shifted_and_mirrored_ones(shift, flip):
+    images = _samples(40).inputs
+    found = Augmentation(shift, flip)(images, np.random.default_rng(5))
+    used = set()
+    for before, after in zip(images, found, strict=True):
+        padded = np.pad(before, ((shift, shift), (shift, shift), (0, 0)), mode="edge")
+        mirrored = np.pad(before[:, ::-1], ((shift, shift), (shift, shift), (0, 0)), mode="edge")
+        matches = [
+            (name, y, x)
+            for name, source in (("plain", padded), ("mirrored", mirrored))
+            for y in range(2 * shift + 1)
+            for x in range(2 * shift + 1)
+            if np.array_equal(source[y : y + 4, x : x + 6], after)
+        ]
+        assert len(matches) == 1
+        used.add(matches[0])
+    assert {name for name, _, _ in used} == ({"plain", "mirrored"} if flip else {"plain"})
+    assert len(used) > 10 if shift else True
+
+
+def test_only_images_can_be_augmented():
+    vectors = Samples("x", np.zeros((9, 5), np.float32), np.zeros(9, np.int64))
+    with pytest.raises(InputError, match="are for images"):
+        Batches(vectors, 3, Augmentation(flip=True), 0)

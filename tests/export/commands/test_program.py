@@ -1,0 +1,140 @@
+"""Help, version, exit status and where output goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+import pytest
+
+from export.commands import main, program
+from export.commands.console import Interrupted, Result
+from export.errors import InputError
+from keras_approx.errors import OptionError
+
+COMMANDS = ("wrap", "fine-tune", "export", "simulate")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_that_parse(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    examples = text[text.index("examples:") :].replace("\\\n", " ").splitlines()
+    lines = [line.split("  #")[0].split() for line in examples if line.strip().startswith("keras-approx")]
+    assert len(lines) >= 3
+    for line in lines:
+        assert line[1] == command
+        assert program.parser().parse_args(line[1:]).command == command
+
+
+def test_the_way_of_a_model_in_the_help_parses(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  keras-approx ")
+    ]
+    assert [line[1] for line in lines] == ["wrap", "explore", "fine-tune", "export", "simulate", "report"]
+    for line in lines:
+        if line[1] in COMMANDS:
+            program.parser().parse_args(line[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["wrap"],
+        ["wrap", "m.keras"],
+        ["export", "m.keras"],
+        ["export", "m.keras", "--out", "o", "--estimate"],
+        ["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras", "--kept", "1.5"],
+        ["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras", "--kept", "nan"],
+        ["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras", "--epochs", "0"],
+        ["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras", "--epo", "3"],
+        ["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras", "--significance", "luck"],
+        ["simulate", "out", "--inputs", "x.npy", "--images", "many"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: keras-approx")
+
+
+def _program(monkeypatch, run):
+    """The program with one command, which does what is given."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json")
+    parser.set_defaults(run=run, command="test")
+    monkeypatch.setattr(program, "parser", lambda: parser)
+
+
+@pytest.mark.parametrize("error", [InputError, OptionError])
+def test_errors_are_one_line_that_cannot_steer_a_terminal(error, monkeypatch, capsys):
+    def run(options):
+        raise error("expected\nthis,  got \x1b[31m\u202ethat")
+
+    _program(monkeypatch, run)
+    assert main([]) == 1
+    assert capsys.readouterr() == ("", "error: expected this, got [31m that\n")
+
+
+def test_bugs_keep_their_traceback(monkeypatch):
+    def run(options):
+        raise RuntimeError("a bug")
+
+    _program(monkeypatch, run)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main([])
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [(KeyboardInterrupt(), "interrupted"), (Interrupted("go on so"), "interrupted: go on so")],
+)
+def test_interrupts_exit_with_130(stop, said, monkeypatch, capsys):
+    def run(options):
+        raise stop
+
+    _program(monkeypatch, run)
+    assert main([]) == 130
+    assert capsys.readouterr() == ("", f"\n{said}\n")
+
+
+def test_results_go_to_standard_output_and_progress_does_not(monkeypatch, capsys, tmp_path):
+    def run(options):
+        print("half done")
+        return Result("the result", {"figure": 1})
+
+    _program(monkeypatch, run)
+    assert main([]) == 0
+    assert capsys.readouterr() == ("the result\n", "half done\n")
+    assert main(["--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["figure"] == 1
+    assert err == "half done\n"
+    assert main(["--json", str(tmp_path / "r.json")]) == 0
+    assert capsys.readouterr().out == "the result\n"
+    assert json.loads((tmp_path / "r.json").read_text())["command"] == "test"
+    assert main(["--json", str(tmp_path)]) == 1
+    assert "choose another file for --json" in capsys.readouterr().err
+
+
+def test_module_and_program_are_one_and_load_no_tensorflow_for_help():
+    code = (
+        "import sys; from export.commands import main\n"
+        "try: main(['--version'])\nexcept SystemExit: print('tensorflow' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    module = subprocess.run(
+        [sys.executable, "-m", "export", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed == f"{module}False\n"
+    assert module.startswith("keras-approx 0.")

@@ -1,0 +1,63 @@
+"""`simulate` on an export written by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from export.commands import main
+from export.simulate import simulate
+from tests.export import handmade
+
+
+@pytest.fixture(scope="module")
+def out_dir(tmp_path_factory):
+    return handmade.write(tmp_path_factory.mktemp("simulate") / "out")
+
+
+def test_prints_and_saves_the_measurement(out_dir, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", handmade.inputs(3))
+    arguments = [
+        "simulate",
+        str(out_dir),
+        "--inputs",
+        str(tmp_path / "x.npy"),
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
+    assert main([*arguments, "--outputs", str(tmp_path / "y.npy")]) == 0
+    assert "cycles an inference" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), handmade.reference(handmade.inputs(3)))
+    record = json.loads((tmp_path / "r.json").read_text())
+    expected = simulate(out_dir, handmade.inputs(3)).to_dict()
+    assert {name: record[name] for name in expected} == json.loads(json.dumps(expected))
+    assert main([*arguments, "--images", "2", "--core", "cortex-m4"]) == 0
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert (record["inputs"], record["core"]) == (2, "cortex-m4")
+
+
+def test_floats_are_quantized_and_answers_counted(out_dir, tmp_path, run):
+    info = json.loads((out_dir / "manifest.json").read_text())["input"]
+    wanted = handmade.inputs(5)
+    reals = (wanted.astype(np.float64) - info["zero_point"]) * info["scale"]
+    answers = handmade.reference(wanted).reshape(5, -1).argmax(axis=1)
+    np.savez(tmp_path / "x.npz", a=reals, b=np.where(np.arange(5) < 3, answers, answers + 1))
+    record = run(
+        *("simulate", out_dir, "--inputs", tmp_path / "x.npz", "--inputs-array", "a", "--labels-array", "b"),
+        *("--outputs", tmp_path / "y.npy"),
+    )
+    assert record["accuracy"] == 3 / 5
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), handmade.reference(wanted))
+
+
+def test_says_what_is_wrong(out_dir, tmp_path, fails):
+    (tmp_path / "x.npy").write_bytes(b"no array")
+    assert "to be a .npy file" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy")
+    assert ".npz" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy", "--labels-array", "y")
+    assert "manifest" in fails("simulate", tmp_path, "--inputs", tmp_path / "x.npy")
+    np.save(tmp_path / "x.npy", handmade.inputs(3))
+    assert "unknown core" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy", "--core", "z80")
+    unwritable = tmp_path / "no" / "y.npy"
+    assert "--outputs" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy", "--outputs", unwritable)

@@ -1,0 +1,48 @@
+"""`export` writes what export.to_c writes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+import export
+from export.commands.models import load_model
+
+
+def test_plain_models_are_quantized_with_data(folder, tmp_path, run, fails):
+    out = tmp_path / "out"
+    arguments = ["export", folder / "model.keras", "--target", "cortex-m4", "--name", "net"]
+    data = ["--data", folder / "train.npz", "--images", 20]
+    predicted = run(*arguments, *data, "--estimate")
+    written = run(*arguments, *data, "--out", out)
+    assert written["out"] == str(out)
+    assert {name: value for name, value in written.items() if name != "out"} == predicted
+    inputs = np.load(folder / "train.npz")["inputs"][:20]
+    model = load_model(str(folder / "model.keras"))
+    assert (out / "net.tflite").read_bytes() == export.to_tflite(model, representative_data=inputs)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["target"] == {"core": "cortex-m4", "board": None}
+    assert [layer["predicted_cycles"] for layer in manifest["layers"]] == [
+        layer["cycles"] for layer in predicted["layers"]
+    ]
+
+    again = run("export", out / "net.tflite", "--target", "cortex-m4", "--estimate")
+    assert again == predicted
+    assert "leave them out" in fails("export", out / "net.tflite", "--estimate", *data)
+    assert "representative_data" in fails(*arguments, "--estimate")
+
+
+def test_wrapped_models_bring_their_ranges(folder, tmp_path, run, fails):
+    wrapped, out = tmp_path / "w.keras", tmp_path / "out"
+    run("wrap", folder / "model.keras", "--data", folder / "train.npz", "--out", wrapped)
+    run("export", wrapped, "--out", out)
+    assert (out / "model.tflite").read_bytes() == export.to_tflite(load_model(str(wrapped)))
+    assert "leave out --data" in fails("export", wrapped, "--data", folder / "train.npz", "--estimate")
+
+
+def test_says_what_is_wrong_before_the_work(folder, fails):
+    model = folder / "model.keras"
+    assert "unknown target 'z80'" in fails("export", model, "--estimate", "--target", "z80")
+    assert "C identifier" in fails("export", model, "--estimate", "--name", "Net!")
+    assert "no model" in fails("export", folder / "none.keras", "--estimate")
