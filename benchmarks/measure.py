@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 import export
 from benchmarks.baseline import write_baseline
-from benchmarks.terms import limit_cycles, term_cycles
+from benchmarks.terms import term_cycles
 from export.build import build_arm
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
 from export.passes import run_passes
 from export.schedule import Schedule, plan_network
+from export.schedule.limit import limit_cycles
 from export.schedule.stage import Stage
 from export.targets import Target, resolve
 

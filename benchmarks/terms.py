@@ -1,15 +1,11 @@
-"""Where the cycles of a planned layer go, and the least a core with one dual multiply-accumulate a cycle can take."""
+"""Where the cycles of a planned layer go."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import prod
-
-import numpy as np
 
 from export.cost import plan_cycles
-from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.schedule.flow import step_cycles
 from export.schedule.machine import Step
@@ -26,24 +22,6 @@ _BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("SET", "AGAIN", "SECOND", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
     **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "OUT_ADD", "OUT_SUB", "OUT_ADD_FAR"), LOOPS),
 }
-
-
-def limit_cycles(graph: Graph, stage: Stage) -> int | None:
-    """Kept pairs at all positions: the cycles of a layer if nothing but its SMLADs ran; None without products.
-
-    A pair is input channels 2k and 2k + 1 at one kernel position; it counts if either weight is not zero. Positions
-    that a fused pool leaves out do not count.
-    """
-    op = stage.op
-    if not isinstance(op, Conv2D | FullyConnected):
-        return None
-    weights = graph.constant(op.weights)
-    padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
-    pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())
-    if isinstance(op, FullyConnected):
-        return pairs
-    shape = graph.tensors[(stage.pool or op).output].shape
-    return pairs * shape[1] * shape[2] * (1 if stage.pool is None else prod(stage.pool.kernel))
 
 
 def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:

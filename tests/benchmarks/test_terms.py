@@ -12,7 +12,6 @@ from benchmarks.terms import (
     INPUTS,
     PRODUCTS,
     REQUANTIZATION,
-    limit_cycles,
     term_cycles,
 )
 from export.cost import plan_cycles
