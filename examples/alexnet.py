@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The float network teaches: `taught` has the same layers as `model`, and another loss.
     batches = AugmentedBatches(data.train, seed=options.seed)
     steps = options.epochs * len(batches)
-    rate = keras.optimizers.schedules.CosineDecay(0.05, steps)
+    rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
     taught = keras_approx.distill(model, network, temperature=3.0, weight=0.5)
     taught.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), LOSS, metrics=["accuracy"])
 

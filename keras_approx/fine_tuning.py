@@ -30,7 +30,7 @@ def fine_tune(
     loss: Any = None,
     metrics: Sequence[Any] = ("accuracy",),
     optimizer: Any = None,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.1,
     teacher: Any = None,
     temperature: float = 3.0,
     distillation: float = 0.5,
