@@ -20,6 +20,8 @@ from .manifest import FORMAT, MANIFEST_NAME
 from .output import GENERATOR, check_replaceable, write_folder
 from .passes import run_passes
 from .schedule import ACTIVATIONS, Schedule, plan_network
+from .schedule.limit import limit_cycles
+from .schedule.residents import residents
 from .targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
@@ -209,8 +211,21 @@ def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: s
                 "kept_macs": layer.kept_macs,
                 "predicted_cycles": layer.cycles,
                 "predicted_flash_bytes": layer.flash_bytes,
+                "limit_cycles": limit_cycles(graph, stage) if target.core.dsp else None,
             }
-            for layer, source in zip(predicted.layers, project.layer_sources, strict=True)
+            for layer, source, stage in zip(
+                predicted.layers, project.layer_sources, schedule.stages, strict=True
+            )
+        ],
+        "buffers": [
+            {
+                "name": graph.tensors[resident.tensor].name,
+                "offset": resident.offset,
+                "bytes": resident.size,
+                "first_layer": resident.first,
+                "last_layer": resident.last,
+            }
+            for resident in residents(schedule)
         ],
     }
 

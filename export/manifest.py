@@ -76,14 +76,36 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """One layer: `name` is the network's own and untrusted, for display only."""
+    """One layer: `name` is the network's own and untrusted, for display only.
+
+    Attributes:
+        macs: products of the dense layer.
+        kept_macs: products whose weight is not zero.
+        predicted_cycles: of one inference, None for plain C.
+        predicted_flash_bytes: code and constants, None likewise.
+        limit_cycles: what its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
+    """
 
     index: int
     kind: str
     name: str
+    kernel: str
     macs: int
     kept_macs: int
     predicted_cycles: int | None
+    predicted_flash_bytes: int | None
+    limit_cycles: int | None
+
+
+@dataclass(frozen=True)
+class BufferInfo:
+    """An activation in the arena, from the layer that writes it to the last that reads it; `name` is untrusted."""
+
+    name: str
+    offset: int
+    size: int
+    first_layer: int
+    last_layer: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +123,7 @@ class Manifest:
         output: The network's output.
         arena_bytes: RAM for activations.
         layers: In order of execution.
+        buffers: Activations in the arena, in the order in which they are written.
     """
 
     name: str
@@ -113,6 +136,7 @@ class Manifest:
     output: TensorInfo
     arena_bytes: int
     layers: tuple[LayerInfo, ...]
+    buffers: tuple[BufferInfo, ...]
 
     def layer_of(self, symbol: str) -> int | None:
         """Returns the index of the layer a symbol belongs to by its prefix, None for what no layer owns."""
@@ -168,6 +192,7 @@ def _parse(content: Any) -> Manifest:
         output=_tensor(content["output"]),
         arena_bytes=_count(content["arena_bytes"]),
         layers=tuple(_layer(layer) for layer in content["layers"]),
+        buffers=tuple(_buffer(buffer) for buffer in content["buffers"]),
     )
 
 
@@ -179,15 +204,31 @@ def _tensor(content: Mapping[str, Any]) -> TensorInfo:
 
 
 def _layer(content: Mapping[str, Any]) -> LayerInfo:
-    predicted = content["predicted_cycles"]
     return LayerInfo(
         index=_count(content["index"]),
         kind=str(content["kind"]),
         name=str(content["name"]),
+        kernel=str(content["kernel"]),
         macs=_count(content["macs"]),
         kept_macs=_count(content["kept_macs"]),
-        predicted_cycles=None if predicted is None else _count(predicted),
+        predicted_cycles=_optional(content["predicted_cycles"]),
+        predicted_flash_bytes=_optional(content["predicted_flash_bytes"]),
+        limit_cycles=_optional(content["limit_cycles"]),
     )
+
+
+def _buffer(content: Mapping[str, Any]) -> BufferInfo:
+    return BufferInfo(
+        name=str(content["name"]),
+        offset=_count(content["offset"]),
+        size=_count(content["bytes"]),
+        first_layer=_count(content["first_layer"]),
+        last_layer=_count(content["last_layer"]),
+    )
+
+
+def _optional(value: Any) -> int | None:
+    return None if value is None else _count(value)
 
 
 def _matching(pattern: re.Pattern[str], value: Any) -> str:

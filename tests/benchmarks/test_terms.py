@@ -18,6 +18,7 @@ from export.cost import plan_cycles
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Schedule, plan_network
+from export.schedule.limit import limit_cycles
 from export.targets import resolve
 from tests.export.networks import Layers
 

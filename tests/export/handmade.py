@@ -136,7 +136,8 @@ def manifest(**changes: object) -> dict[str, object]:
         {"index": 0, "kind": "dense", "name": 'a"); system("', "source": "model_00_dense.c", "macs": 32},
         {"index": 1, "kind": "clip", "name": "../../x", "source": "model_01_clip.c", "macs": 0},
     ]
-    rest = {"kernel": "unpacked", "kept_macs": 0, "predicted_cycles": None}
+    rest: dict[str, object] = {"kernel": "unpacked", "kept_macs": 0, "predicted_cycles": None}
+    rest |= {"predicted_flash_bytes": None, "limit_cycles": None}
     return {
         "format": 1,
         "generator": {"name": "keras_approx", "version": "0"},
@@ -149,6 +150,7 @@ def manifest(**changes: object) -> dict[str, object]:
         "output": {"shape": [4], "dtype": "int8", "scale": 1.0, "zero_point": 0},
         "arena_bytes": 48,
         "layers": [{**layer, **rest} for layer in layers],
+        "buffers": [{"name": "wide", "offset": 0, "bytes": 16, "first_layer": 0, "last_layer": 1}],
         **changes,
     }
 

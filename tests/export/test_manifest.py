@@ -42,6 +42,8 @@ def test_reads_what_was_written(tmp_path):
         {"layers": [{}]},
         {"layers": None},
         {"arena_bytes": "48"},
+        {"buffers": None},
+        {"buffers": [{"name": "x", "offset": -1, "bytes": 1, "first_layer": 0, "last_layer": 0}]},
     ],
     ids=str,
 )
