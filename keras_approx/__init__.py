@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_approx.conversion import conversion_model as conversion_model
     from keras_approx.distillation import distill as distill
     from keras_approx.exploration.design import Design as Design
+    from keras_approx.exploration.exploring import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
     from keras_approx.fine_tuning import fine_tune as fine_tune
     from keras_approx.granularity import Granularity as Granularity
@@ -37,6 +38,7 @@ _HOMES = {
     "calibrate": "calibration",
     "conversion_model": "conversion",
     "distill": "distillation",
+    "explore": "exploration.exploring",
     "fine_tune": "fine_tuning",
     "get_masks": "skip_wrapper",
     "measure_prices": "prices",
@@ -60,6 +62,7 @@ __all__ = [
     "conversion_model",
     "distill",
     "errors",
+    "explore",
     "fine_tune",
     "get_masks",
     "masks",

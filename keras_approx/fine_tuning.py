@@ -87,7 +87,7 @@ def fine_tune(
     loss = getattr(model, "loss", None) if loss is None else loss
     if loss is None:
         raise OptionError("there is no loss: give loss=, or compile the model")
-    steps = epochs * _steps(data, batch_size, steps_per_epoch)
+    steps = epochs * training_steps(data, batch_size, steps_per_epoch)
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
     schedule = _schedule(kept, steps // 2, masks.get("select", "fraction"))
@@ -145,7 +145,12 @@ def _first_batches(data: Any, batch_size: int, count: int) -> Any:
     return tf.data.Dataset.from_tensor_slices(part).batch(batch_size)
 
 
-def _steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:
+def training_steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:
+    """Steps in an epoch, whatever the data are.
+
+    Raises:
+        OptionError: If nobody knows.
+    """
     if steps_per_epoch is not None:
         return steps_per_epoch
     if isinstance(data, tuple) and len(data) == 2:

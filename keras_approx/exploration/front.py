@@ -105,8 +105,8 @@ class ParetoFront:
         Raises:
             OptionError: If no limit is given, one is on a cost that was not measured, or no design is within them.
         """
-        limits = {"cycles": max_cycles, "flash": max_flash, "ram": max_ram}
-        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        given = {"cycles": max_cycles, "flash": max_flash, "ram": max_ram}
+        limits = {name: limit for name, limit in given.items() if limit is not None}
         if max_drop is None and not limits:
             raise OptionError("give at least one limit: max_drop=, max_cycles=, max_flash= or max_ram=")
         unknown = [name for name in limits if name not in self.exact.costs]

@@ -1,0 +1,85 @@
+"""The images of an exploration: fingerprints, and whether two sets share any."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_approx.errors import OptionError
+
+
+@dataclass
+class ImageSet:
+    """Which images a set holds, not the images themselves."""
+
+    digests: list[bytes] = field(default_factory=list)
+
+    def add(self, images: np.ndarray) -> None:
+        """Adds images (n, *shape), float32."""
+        for image in np.ascontiguousarray(images):
+            self.digests.append(hashlib.blake2b(image.data, digest_size=16).digest())
+
+    def watching(self, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same batches, added as they pass."""
+        for batch in batches:
+            self.add(batch)
+            yield batch
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all images in their order."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
+
+    def shared(self, other: ImageSet) -> int:
+        """How many of this set's images are in the other too."""
+        known = set(other.digests)
+        return sum(digest in known for digest in self.digests)
+
+
+def warn_of_shared(validation: ImageSet, calibration: ImageSet) -> int:
+    """Warns if validation images were used for calibration; returns how many."""
+    shared = validation.shared(calibration)
+    if shared:
+        warnings.warn(
+            f"{shared} of {len(validation.digests)} validation images are calibration images too: the model was "
+            "adapted to them, so accuracies on them are too high and the front is better than it will be on other "
+            "images; split the training images, and keep the test images for the final figures",
+            stacklevel=3,
+        )
+    return shared
+
+
+def checked_validation(
+    validation: Any, shape: tuple[int, ...], classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validation inputs (n, *shape), float32, and class numbers (n,).
+
+    Raises:
+        OptionError: If they are something else.
+    """
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise OptionError(
+            f"validation must be (inputs, class numbers), two arrays, got {type(validation).__name__}"
+        )
+    images = np.asarray(validation[0], np.float32)
+    labels = np.asarray(validation[1])
+    if images.shape[1:] != shape or not len(images) or not np.all(np.isfinite(images)):
+        wanted = ", ".join(["n", *map(str, shape)])
+        raise OptionError(
+            f"validation inputs must be finite, of shape ({wanted}) with n >= 1, got shape {images.shape}"
+        )
+    if labels.shape not in ((len(images),), (len(images), 1)) or labels.dtype.kind not in "iu":
+        raise OptionError(
+            f"validation labels must be {len(images)} class numbers, got {labels.dtype} of shape "
+            f"{labels.shape}; for one-hot labels give numpy.argmax(labels, axis=1)"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise OptionError(
+            f"validation labels go from {labels.min()} to {labels.max()}, but the model has {classes} classes"
+        )
+    return images, labels.reshape(-1).astype(np.int64)

@@ -1,0 +1,58 @@
+"""Draws a front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_approx.errors import OptionError
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+
+_FRONT, _OTHER, _EXACT = "#1f5fa8", "#c3c9d1", "#c2452d"
+
+
+def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> Any:
+    """See ParetoFront.plot."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "plotting needs matplotlib: pip install 'keras_approx[plots]'", name=error.name
+        ) from error
+    if objective not in front.exact.costs:
+        raise OptionError(f"{objective!r} was not measured; these costs were: {', '.join(front.exact.costs)}")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    whole = [record for record in front.evaluated if not record.dropped_early]
+    unit, scale = _unit(front.exact.costs[objective])
+
+    def points(records: Any) -> tuple[list[float], list[float]]:
+        records = list(records)
+        return [r.costs[objective] / scale for r in records], [100 * r.accuracy for r in records]
+
+    axes.scatter(*points(whole), s=9, color=_OTHER, label=f"{len(whole):,} designs, all images", zorder=2)
+    axes.plot(*points(front.designs), ".-", color=_FRONT, drawstyle="steps-post", label="front", zorder=3)
+    axes.plot(*points([front.exact]), "D", color=_EXACT, label="exact", zorder=4)
+    tuned = [record for record in whole if record.fine_tuned_accuracy is not None]
+    if tuned:
+        costs = [(record.fine_tuned_costs or record.costs)[objective] / scale for record in tuned]
+        accuracies = [100 * (record.fine_tuned_accuracy or 0) for record in tuned]
+        axes.plot(costs, accuracies, "^", color=_FRONT, mfc="white", label="fine-tuned", zorder=5)
+    axes.set_xlabel(f"{objective}{unit}")
+    axes.set_ylabel("validation accuracy, %")
+    axes.set_xlim(left=0)
+    axes.grid(color="#e6e9ed", zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _unit(number: float) -> tuple[str, float]:
+    for name, size in ((", millions", 1e6), (", thousands", 1e3)):
+        if number >= size:
+            return name, size
+    return "", 1.0

@@ -1,0 +1,106 @@
+"""One line that says how far an exploration is, how long it will take, and what it found so far."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from keras_approx.exploration.records import EvaluatedDesign
+
+_DROPS = (0.0, 0.01, 0.05)
+
+
+class Progress:
+    """Shows progress: on a terminal in place, elsewhere a line now and then.
+
+    Args:
+        exact: The design that keeps everything.
+        objective: Name of the cost to show.
+        enabled: Whether to show anything.
+        stream: Where; None for standard error.
+    """
+
+    def __init__(
+        self, exact: EvaluatedDesign, objective: str, enabled: bool, stream: TextIO | None = None
+    ) -> None:
+        self._exact = exact
+        self._objective = objective
+        self._enabled = enabled
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._begin = self._shown = time.monotonic()
+        self._best: dict[float, float] = {}
+        self._done = self._left = self._width = 0
+        self._known = 1
+        self._improve(exact)
+
+    def expect(self, left: int) -> None:
+        """How many designs are to come, about."""
+        self._left = left
+
+    def restore(self, records: Sequence[EvaluatedDesign]) -> None:
+        """Designs that were known already."""
+        self._known += len(records)
+        for record in records:
+            self._improve(record)
+
+    def update(self, record: EvaluatedDesign) -> None:
+        """A design was evaluated."""
+        self._done += 1
+        self._left = max(self._left - 1, 0)
+        self._improve(record)
+        if self._enabled and time.monotonic() - self._shown > (0.2 if self._terminal else 30):
+            self._show()
+
+    def finish(self) -> None:
+        """The last line."""
+        if self._enabled:
+            self._show()
+            if self._terminal:
+                self._stream.write("\n")
+
+    def _improve(self, record: EvaluatedDesign) -> None:
+        if not record.dropped_early:
+            cost = record.costs[self._objective]
+            for drop in _DROPS:
+                if record.accuracy >= self._exact.accuracy - drop - 1e-9:
+                    self._best[drop] = min(cost, self._best.get(drop, cost))
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        text = self.line(self._shown - self._begin)
+        end = "" if self._terminal else "\n"
+        self._stream.write(("\r" if self._terminal else "") + text.ljust(self._width) + end)
+        self._stream.flush()
+        self._width = len(text) if self._terminal else 0
+
+    def line(self, seconds: float) -> str:
+        """The line, after so many seconds."""
+        rate = self._done / seconds if seconds else 0.0
+        done = self._known + self._done
+        total = done + self._left
+        left = _clock(self._left / rate) if rate else "-:--"
+        found = ", ".join(
+            f"{f'-{drop:.0%}' if drop else 'no loss'} {_short(self._best[drop])}"
+            for drop in _DROPS
+            if drop in self._best
+        )
+        return (
+            f"{done:,}/{total:,} designs, {rate:.1f}/s, {left} left | exact {self._exact.accuracy:.1%} "
+            f"{_short(self._exact.costs[self._objective])} {self._objective}; {found}"
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _short(number: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"

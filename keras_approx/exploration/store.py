@@ -1,0 +1,123 @@
+"""What was evaluated, on disk: a line of JSON for each design, added as soon as it is known.
+
+The first line says which problem it is about. A process that is killed leaves at worst a torn last line, which the
+next one drops; everything before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from keras_approx.errors import KerasApproxError, StoreError
+from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.text import json_of
+
+FORMAT = "keras_approx evaluations"
+SCHEMA = 1
+
+
+class Store:
+    """A file of records, open for adding more; a context manager.
+
+    Args:
+        path: The file; it is made if there is none.
+        problem: What the records are about, as JSON has it; records of another problem mean nothing here.
+
+    Raises:
+        StoreError: If the file is about another problem, is something else, or was damaged before its end.
+        OSError: If it cannot be read or written.
+    """
+
+    def __init__(self, path: str | Path, problem: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        header = json.loads(json_of({"format": FORMAT, "schema": SCHEMA, "problem": problem}))
+        content = self.path.read_bytes() if self.path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.splitlines()
+        if lines:
+            _check_header(self.path, _parse(self.path, 1, lines[0]), header)
+        elif content and not (json_of(header) + "\n").encode().startswith(content):
+            raise StoreError(f"{self.path} is no store of evaluations: expected a first line that says so")
+        self.records: dict[str, EvaluatedDesign] = {}
+        for number, line in enumerate(lines[1:], start=2):
+            record = _record(self.path, number, line)
+            self.records[record.id] = record
+        self._file = open(self.path, "r+b" if content else "w+b")  # noqa: SIM115 - closed by close()
+        self._file.truncate(len(whole))
+        self._file.seek(len(whole))
+        if not lines:
+            self._write(header)
+
+    def add(self, record: EvaluatedDesign) -> None:
+        """Adds a record. It survives the death of this process; see `sync` for that of the machine."""
+        self._write(record.to_json())
+        self.records[record.id] = record
+
+    def sync(self) -> None:
+        """Waits until all records are on the disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, data: Any) -> None:
+        self._file.write((json_of(data) + "\n").encode())
+        self._file.flush()
+
+
+def _parse(path: Path, number: int, line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise StoreError(
+            f"line {number} of {path} is no JSON, so the file is no store or was damaged: {error}; remove the "
+            "line, or explore in another folder"
+        ) from error
+
+
+def _record(path: Path, number: int, line: bytes) -> EvaluatedDesign:
+    data = _parse(path, number, line)
+    try:
+        return EvaluatedDesign.from_json(data)
+    except (KeyError, TypeError, AttributeError, KerasApproxError) as error:
+        raise StoreError(
+            f"line {number} of {path} is no record of a design: {type(error).__name__}: {error}; remove the "
+            "line, or explore in another folder"
+        ) from error
+
+
+def _check_header(path: Path, found: Any, expected: Mapping[str, Any]) -> None:
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise StoreError(f"{path} is no store of evaluations: expected a first line that says so")
+    if found["schema"] != expected["schema"]:
+        raise StoreError(f"{path} has schema {found['schema']}, this version reads {expected['schema']}")
+    old, new = found["problem"], expected["problem"]
+    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    if differing:
+        listed = "; ".join(
+            f"{key} was {_short(old.get(key))}, is {_short(new.get(key))}" for key in differing
+        )
+        raise StoreError(
+            f"{path} holds evaluations of another problem ({listed}): explore in another folder (out=), or "
+            "remove that one"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json_of(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,147 @@
+"""Evaluates designs in this process, or in those of an executor, which get the problem once and keep it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_approx.errors import ExplorationError
+from keras_approx.exploration.evaluator import Evaluator, Outcome, Work
+from keras_approx.exploration.packing import PackedModel, unpack_model
+
+_KEPT = 2  # evaluators in a worker
+_evaluators: OrderedDict[str, Evaluator] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that evaluating takes.
+
+    Attributes:
+        fingerprint: That names it.
+        model: The wrapped model, without masks.
+        images: Validation inputs in the order in which to look at them, float32.
+        labels: Their class numbers.
+        confidence: See Evaluator.
+    """
+
+    fingerprint: str
+    model: PackedModel
+    images: np.ndarray
+    labels: np.ndarray
+    confidence: float
+
+    def evaluator(self) -> Evaluator:
+        """An evaluator of its own."""
+        return Evaluator(unpack_model(self.model), self.images, self.labels, confidence=self.confidence)
+
+
+def evaluate_remotely(fingerprint: str, work: Work, problem: Problem | None = None) -> list[Outcome] | None:
+    """What executors run.
+
+    Args:
+        fingerprint: Of the problem.
+        work: The designs.
+        problem: The problem itself, if the worker might not know it.
+
+    Returns:
+        The outcomes; None if the worker does not know the problem.
+    """
+    with _lock:  # a thread pool's threads share the evaluator
+        if fingerprint not in _evaluators:
+            if problem is None:
+                return None
+            _evaluators[fingerprint] = problem.evaluator()
+            while len(_evaluators) > _KEPT:
+                _evaluators.popitem(last=False)
+        _evaluators.move_to_end(fingerprint)
+        return list(_evaluators[fingerprint].evaluate(work))
+
+
+class Runner:
+    """Evaluates work piece by piece.
+
+    Args:
+        problem: The problem.
+        executor: Whose processes do the work; None for this one.
+        chunk: Designs that an executor's task evaluates.
+    """
+
+    def __init__(self, problem: Problem, executor: Executor | None, chunk: int) -> None:
+        self._problem = problem
+        self._executor = executor
+        self._chunk = chunk
+        self._evaluator: Evaluator | None = None
+
+    def run(self, work: Work) -> Iterator[Outcome]:
+        """Evaluates designs; outcomes come as they are known, in any order.
+
+        Raises:
+            ExplorationError: If the executor broke.
+        """
+        if self._executor is not None:
+            yield from self._run_on(self._executor, work)
+            return
+        if self._evaluator is None:
+            self._evaluator = self._problem.evaluator()
+        yield from self._evaluator.evaluate(work)
+
+    def _run_on(self, executor: Executor, work: Work) -> Iterator[Outcome]:
+        order = np.lexsort(work.rows.T[::-1])
+        chunks = [order[start : start + self._chunk] for start in range(0, len(order), self._chunk)]
+        waiting: dict[Future[list[Outcome] | None], tuple[np.ndarray, Work]] = {}
+        try:
+            for chunk in chunks:
+                part = _part(work, chunk)
+                waiting[executor.submit(evaluate_remotely, self._problem.fingerprint, part)] = (chunk, part)
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=_failed):  # what succeeded is to be kept first
+                    chunk, part = waiting.pop(future)
+                    outcomes = future.result()
+                    if outcomes is None:
+                        again = executor.submit(
+                            evaluate_remotely, self._problem.fingerprint, part, self._problem
+                        )
+                        waiting[again] = (chunk, part)
+                        continue
+                    for outcome in outcomes:
+                        yield Outcome(
+                            int(chunk[outcome.row]), outcome.correct, outcome.images, outcome.distortion
+                        )
+        except (BrokenExecutor, CancelledError) as error:
+            raise ExplorationError(
+                f"the executor broke, probably because one of its processes was killed "
+                f"({type(error).__name__}: {error}); what was evaluated is kept: explore again with a new "
+                "executor and the same out= to continue"
+            ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _failed(future: Future[list[Outcome] | None]) -> bool:
+    return future.cancelled() or future.exception() is not None
+
+
+def _part(work: Work, chosen: np.ndarray) -> Work:
+    """Some designs of the work, with the masks they need."""
+    masks, columns = {}, []
+    for (name, table), column in zip(work.masks.items(), work.rows[chosen].T, strict=True):
+        used, numbers = np.unique(column, return_inverse=True)
+        masks[name] = [table[number] for number in used]
+        columns.append(numbers)
+    return Work(masks, np.stack(columns, axis=1), work.required[chosen])
