@@ -67,6 +67,8 @@ def _describe(layer: LayerEstimate, stage: Stage, core: str) -> list[str]:
             )
     if stage.pool is not None:
         lines.append("2 x 2 max pool fused, taken on accumulators")
+    if stage.add is not None:
+        lines.append("residual Add fused: each value is added to what lies where it is written")
     if layer.macs:
         kept = 100 * layer.kept_macs / layer.macs
         lines.append(f"{layer.kept_macs} of {layer.macs} products kept ({kept:.1f} %)")

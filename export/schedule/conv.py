@@ -18,7 +18,7 @@ from .blocks import consecutive_blocks, shared_blocks
 from .body import Operand, schedule_body
 from .machine import NEAR, Step, move, step
 from .plan import Call, Kernel, Plan, Pointer
-from .program import COUNT, OUTER, WORD, Finish, Geometry, accumulator, write_program
+from .program import COUNT, OUTER, WORD, Finish, Geometry, Sum, accumulator, write_program
 from .requantize import Requantization
 
 
@@ -37,6 +37,7 @@ class ConvProblem:
         target: byte offset of the first position's outputs in their buffer.
         places: byte offset of each output channel from there.
         widened: whether inputs are int8, four shuffled channels a word, and not int16.
+        sum: the Add fused behind it, or None.
     """
 
     geometry: Geometry
@@ -49,6 +50,7 @@ class ConvProblem:
     target: int
     places: tuple[int, ...]
     widened: bool
+    sum: Sum | None = None
 
     @property
     def channels_of_word(self) -> int:
@@ -209,7 +211,8 @@ def finish_of(
     """Requantization of a channel of a block, and where its output is stored."""
     entry = problem.requantization[channel]
     at = places_of(problem, block)[list(block).index(channel)]
-    return Finish(mode or entry.mode, None if streamed else entry.shift, entry.low, entry.high, at)
+    shift = None if streamed else entry.shift
+    return Finish(mode or entry.mode, shift, entry.low, entry.high, at, problem.sum)
 
 
 def block_stream(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from .addition import LINEAR_SHIFT, Addition
 from .layout import Layout
 from .machine import Step, step
 from .plan import Call, Kernel, Plan, Pointer, joined
-from .requantize import Requantization
 from .walk import Dimension, Emit, write_walk
 
 _VALUES = ("a0", "a1", "a2", "a3")
@@ -86,34 +87,23 @@ def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
     return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(table, 8))
 
 
-def plan_add(
-    linear: Layout,
-    other: Layout,
-    target: Layout,
-    numbers: tuple[int, int],
-    table: Sequence[int],
-    finish: Requantization,
-) -> Plan:
+def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Plan:
     """Adds two tensors.
 
-    The input of the larger scale enters the sum as itself times 2^19; the other one, and all constants, through a
-    table. Both are doubled, as the requantization wants it.
-
     Args:
-        linear: layout of the input of the larger scale.
-        other: layout of the other input.
+        sources: layouts of the inputs.
         target: layout of the output.
-        numbers: which inputs of the layer these are.
-        table: 256 int32 values for the other input -128 .. 127.
-        finish: requantization of the sum, mode "round" or "signed".
+        numbers: what is computed.
     """
+    finish = numbers.finish
+    linear, other = sources[numbers.linear], sources[1 - numbers.linear]
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
         lanes = list(zip(_VALUES, _OTHERS, offsets, strict=False))
         steps = [_get(a, "wt", other, o[1]) for a, _, o in lanes]
         steps += [_get(b, "in", linear, o[0]) for _, b, o in lanes]
         steps += [step("LOOK32", a) for a, _, _ in lanes]
-        steps += [step("PLUS_LEFT", a, b, 20) for a, b, _ in lanes]
+        steps += [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b, _ in lanes]
         if finish.mode == "signed":
             steps += [step("SIGN", b, a) for a, b, _ in lanes]
             steps += [step("SCALE_BY", a, b) for a, b, _ in lanes]
@@ -132,12 +122,20 @@ def plan_add(
     steps = _walk(_extent(target), (linear, other, target), emit, constants)
     call = Call(
         0,
-        Pointer(f"in{numbers[0]}", _start(linear)),
+        Pointer(f"in{numbers.linear}", _start(linear)),
         Pointer("out", _start(target)),
-        Pointer(f"in{numbers[1]}", _start(other)),
+        Pointer(f"in{1 - numbers.linear}", _start(other)),
         Pointer("constants", 4 * TABLE_MIDDLE),
     )
-    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(table, 32))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(numbers.table, 32))
+
+
+def with_table(plan: Plan, numbers: Addition) -> Plan:
+    """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
+    table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
+    words = _words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
+    calls = tuple(replace(call, table=table) for call in plan.calls)
+    return replace(plan, calls=calls, constants=(*plan.constants, *words))
 
 
 def plan_border(layout: Layout, zero_point: int) -> Plan | None:

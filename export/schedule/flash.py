@@ -10,7 +10,7 @@ from ..targets import Target
 from .choose import Price
 from .instructions import plan_bytes
 from .plan import Plan
-from .planning import smaller_plans, with_border
+from .planning import completed, smaller_plans
 from .stage import Stage
 
 
@@ -45,7 +45,7 @@ def fit_flash(graph: Graph, stages: Sequence[Stage], target: Target, limit: int)
         total -= choices[index][current[index]][0].flash_bytes - choices[index][candidate][0].flash_bytes
         current[index] = candidate
         plan = choices[index][candidate][1]
-        result[index] = replace(result[index], plan=with_border(graph, result[index], plan))
+        result[index] = replace(result[index], plan=completed(graph, result[index], plan))
     return result
 
 

@@ -175,6 +175,15 @@ def _look(a: str | int) -> tuple[Instruction, ...]:
     return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_TABLE, _r(a)), memory=Memory.FLASH),)
 
 
+def _table_end(a: str | int, b: str | int) -> tuple[Instruction, ...]:
+    kind, words = Kind.LOAD_MULTIPLE, (_r(a), _r(b))
+    return (Instruction(kind, writes=words, address=(_TABLE,), words=2, memory=Memory.FLASH),)
+
+
+def _read(a: str | int, _: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_OUT,)),)
+
+
 def _mac(a: str | int, x: str | int, w: str | int) -> tuple[Instruction, ...]:
     return (Instruction(Kind.MAC, writes=(_r(a),), reads=(_r(x), _r(w)), accumulators=(_r(a),)),)
 
@@ -250,6 +259,12 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "LOOK32": _look,
     "PLUS": lambda a, b: (_alu(_r(a), _r(a), _r(b), width=16),),
     "PLUS_LEFT": lambda a, b, n: (_alu(_r(a), _r(a), _r(b), kind=Kind.SHIFTED),),
+    "LEFT_PLUS": lambda a, b, n: (_alu(_r(a), _r(b), _r(a), kind=Kind.SHIFTED),),
+    "SAVE_TABLE": lambda: (_slot_store(3),),
+    "TABLE": lambda: (_slot_load(_TABLE),),
+    "TABLE_END": _table_end,
+    "READ8": _read,
+    "READ16": _read,
     "SIGN": lambda t, a: (_alu(_r(t), _ADDEND, _r(a), kind=Kind.SHIFTED),),
     "SCALE_BY": lambda a, t: (_scale(a, _r(t)),),
     "DIVIDE": _divide,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..ir.graph import Graph
-from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Padding, Reshape
+from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
 from ..targets import Target
 from .flash import fit_flash
+from .fusion import Layer, fuse
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
 from .planning import plan_stage
-from .problem import requantizations
 from .stage import Buffer, Schedule, Stage
 
 _KINDS = {
@@ -29,18 +29,6 @@ _KINDS = {
     "Softmax": "softmax",
     "Lookup": "lookup",
 }
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """An operator and the pool fused behind it."""
-
-    op: Op
-    pool: MaxPool2D | None
-
-    @property
-    def output(self) -> int:
-        return self.pool.output if self.pool is not None else self.op.output
 
 
 STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
@@ -72,8 +60,13 @@ def _fits(schedule: Schedule, target: Target) -> bool:
 
 
 def _plan(graph: Graph, target: Target, element: str) -> Schedule:
-    layers = _fuse_pools(graph)
-    layouts = {tensor: _layout(graph, layers, tensor, element) for tensor in _activations(graph, layers)}
+    layers = fuse(graph)
+    shared = {layer.output: layer.residual for layer in layers if layer.add is not None}
+    layouts = {
+        tensor: _layout(graph, layers, group, element)
+        for group in _groups(graph, layers, shared)
+        for tensor in group
+    }
     aliases = _aliases(graph, layers, layouts)
     stages: list[Stage] = []
 
@@ -93,40 +86,28 @@ def _plan(graph: Graph, target: Target, element: str) -> Schedule:
             for tensor in layer.op.inputs
         )
         stages.append(
-            Stage(_KINDS[type(layer.op).__name__], layer.op, layer.pool, reads, buffer(layer.output))
+            Stage(
+                _KINDS[type(layer.op).__name__],
+                layer.op,
+                layer.pool,
+                reads,
+                buffer(layer.output),
+                add=layer.add,
+            )
         )
     last = stages[-1] if stages else None
     if last is not None and last.writes.layout == caller_output.layout and last.writes.tensor == graph.output:
         stages[-1] = replace(last, writes=caller_output)
     else:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
-    placed, arena_bytes = _place(stages, aliases)
+    placed, arena_bytes = _place(stages, aliases | shared)
     planned = [replace(stage, plan=plan_stage(graph, stage, target)) for stage in placed]
     if target.board is not None:
         planned = fit_flash(graph, planned, target, target.board.flash_bytes)
     return Schedule(graph, tuple(planned), arena_bytes)
 
 
-def _fuse_pools(graph: Graph) -> list[_Layer]:
-    """Joins each 2 x 2 max pool of stride 2 with the convolution whose only reader it is."""
-    fused: dict[int, MaxPool2D] = {}
-    for op in graph.ops:
-        if (
-            not isinstance(op, MaxPool2D)
-            or (op.kernel, op.stride) != ((2, 2), (2, 2))
-            or op.padding != Padding()
-        ):
-            continue
-        producer = graph.producer(op.inputs[0])
-        if not isinstance(producer, Conv2D) or len(graph.consumers(producer.output)) != 1:
-            continue
-        if producer.output != graph.output and requantizations(graph, producer, op) is not None:
-            fused[producer.output] = op
-    pools = set(map(id, fused.values()))
-    return [_Layer(op, fused.get(op.output)) for op in graph.ops if id(op) not in pools]
-
-
-def _activations(graph: Graph, layers: Sequence[_Layer]) -> list[int]:
+def _activations(graph: Graph, layers: Sequence[Layer]) -> list[int]:
     return list(dict.fromkeys([graph.input, *(layer.output for layer in layers)]))
 
 
@@ -136,13 +117,28 @@ def _plain(graph: Graph, tensor: int) -> Layout:
     return Layout(height, width, channels, channels, Padding(), "int8")
 
 
-def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int, element: str) -> Layout:
+def _groups(graph: Graph, layers: Sequence[Layer], shared: Mapping[int, int]) -> list[list[int]]:
+    """Tensors that lie in one buffer one after the other, given where each sum takes its residual's place."""
+    groups: dict[int, list[int]] = {}
+    for tensor in _activations(graph, layers):
+        groups.setdefault(_root(tensor, shared), []).append(tensor)
+    return list(groups.values())
+
+
+def _root(tensor: int, owners: Mapping[int, int]) -> int:
+    """The tensor whose buffer a tensor lies in."""
+    while tensor in owners:
+        tensor = owners[tensor]
+    return tensor
+
+
+def _layout(graph: Graph, layers: Sequence[Layer], group: Sequence[int], element: str) -> Layout:
     """Words that dual MACs can read where operands are read in pairs, a border where a reader pads."""
-    plain = _plain(graph, tensor)
-    readers = _readers(layers, tensor)
+    plain = _plain(graph, group[0])
+    readers = [op for tensor in group for op in _readers(layers, tensor)]
     paired = any(isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers)
     whole = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
-    shuffled = paired and element == "int8" and not _keeps_order(graph, layers, tensor)
+    shuffled = paired and element == "int8" and not any(_keeps_order(graph, layers, t) for t in group)
     word = 4 if shuffled else 2
     pads = [op.padding for op in readers if isinstance(op, Conv2D | DepthwiseConv2D)]
     border = Padding(
@@ -160,14 +156,14 @@ def _layout(graph: Graph, layers: Sequence[_Layer], tensor: int, element: str) -
     )
 
 
-def _keeps_order(graph: Graph, layers: Sequence[_Layer], tensor: int) -> bool:
+def _keeps_order(graph: Graph, layers: Sequence[Layer], tensor: int) -> bool:
     """Whether channels cannot be shuffled in fours: where some operator joins or reshapes them otherwise."""
     joins = [layer for layer in layers if isinstance(layer.op, Concatenation | Reshape)]
     touched = [(*layer.op.inputs, layer.output) for layer in joins]
     return any(graph.tensors[other].shape[-1] % 4 for group in touched if tensor in group for other in group)
 
 
-def _readers(layers: Sequence[_Layer], tensor: int) -> list[Op]:
+def _readers(layers: Sequence[Layer], tensor: int) -> list[Op]:
     """Operators that read a tensor, also through reshapes."""
     found: list[Op] = []
     for layer in layers:
@@ -178,7 +174,7 @@ def _readers(layers: Sequence[_Layer], tensor: int) -> list[Op]:
     return found
 
 
-def _aliases(graph: Graph, layers: Sequence[_Layer], layouts: dict[int, Layout]) -> dict[int, int]:
+def _aliases(graph: Graph, layers: Sequence[Layer], layouts: dict[int, Layout]) -> dict[int, int]:
     """Reshapes that cost nothing: output tensor to the tensor whose buffer it shares."""
     aliases: dict[int, int] = {}
     for layer in layers:
@@ -191,20 +187,14 @@ def _aliases(graph: Graph, layers: Sequence[_Layer], layouts: dict[int, Layout])
     return aliases
 
 
-def _place(stages: Sequence[Stage], aliases: dict[int, int]) -> tuple[list[Stage], int]:
-    """Gives every arena buffer its offset."""
-
-    def root(tensor: int) -> int:
-        while tensor in aliases:
-            tensor = aliases[tensor]
-        return tensor
-
+def _place(stages: Sequence[Stage], owners: Mapping[int, int]) -> tuple[list[Stage], int]:
+    """Gives every arena buffer its offset, given which tensors lie in another one's."""
     lifetimes: dict[int, Lifetime] = {}
     for number, stage in enumerate(stages):
         for used in (*stage.reads, stage.writes):
             if used.place != "arena":
                 continue
-            key = root(used.tensor)
+            key = _root(used.tensor, owners)
             first = lifetimes[key].first if key in lifetimes else number
             size = max(used.layout.size_bytes, lifetimes[key].size if key in lifetimes else 0)
             lifetimes[key] = Lifetime(size, first, number)
@@ -212,7 +202,7 @@ def _place(stages: Sequence[Stage], aliases: dict[int, int]) -> tuple[list[Stage
     where = dict(zip(lifetimes, offsets, strict=True))
 
     def placed(used: Buffer) -> Buffer:
-        return replace(used, offset=where[root(used.tensor)]) if used.place == "arena" else used
+        return replace(used, offset=where[_root(used.tensor, owners)]) if used.place == "arena" else used
 
     return [
         replace(stage, reads=tuple(placed(used) for used in stage.reads), writes=placed(stage.writes))

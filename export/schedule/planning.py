@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from ..ir.fixed_point import add_parameters, mean_parameters, multiply_two_roundings
+from ..ir.fixed_point import mean_parameters
 from ..ir.graph import Graph
 from ..ir.ops import (
     Add,
@@ -22,29 +20,29 @@ from ..ir.ops import (
     Padding,
 )
 from ..targets import Target
+from .addition import Addition, addition
 from .choose import Price, priced_plans
 from .conv import ConvProblem
 from .depthwise import plan_depthwise
-from .elementwise import plan_add, plan_border, plan_copy, plan_lookup
+from .elementwise import plan_add, plan_border, plan_copy, plan_lookup, with_table
 from .layout import Layout, flat
 from .plan import Plan, joined
 from .pooling import Axis, average_reduction, axis_regions, max_reduction, mean_reduction, plan_pool
 from .problem import conv_problem
+from .program import Sum
 from .requantize import plan_requantization
 from .stage import Stage
 
-_HALF = (1 << 30, 0)  # the multiplier of the larger scale in an ADD: exactly one half
-
 
 def plan_stage(graph: Graph, stage: Stage, target: Target) -> Plan | None:
-    """The fastest plan of a stage, the filling of its output's border included."""
+    """The fastest plan of a stage, see `completed`."""
     problem = stage_problem(graph, stage)
     plan = priced_plans(problem, target)[0][1] if problem is not None else _plan(graph, stage)
-    return None if plan is None else with_border(graph, stage, plan)
+    return None if plan is None else completed(graph, stage, plan)
 
 
 def smaller_plans(graph: Graph, stage: Stage, target: Target) -> list[tuple[Price, Plan]]:
-    """All plans of a stage that has a choice, priced without its border; none for the others."""
+    """All plans of a stage that has a choice, priced as they are before `completed`; none for the others."""
     problem = stage_problem(graph, stage)
     return priced_plans(problem, target, small=True) if problem is not None else []
 
@@ -53,13 +51,32 @@ def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
     """The planning problem of a convolution or dense layer that kernels can compute."""
     if not isinstance(stage.op, Conv2D | FullyConnected):
         return None
-    return conv_problem(graph, stage.op, stage.pool, stage.reads[0].layout, stage.writes.layout)
+    problem = conv_problem(graph, stage.op, stage.pool, stage.reads[0].layout, stage.writes.layout)
+    return problem if stage.add is None or problem is None else replace(problem, sum=_sum(graph, stage))
 
 
-def with_border(graph: Graph, stage: Stage, plan: Plan) -> Plan:
-    """Puts the filling of the output's border before a plan."""
+def completed(graph: Graph, stage: Stage, plan: Plan) -> Plan:
+    """Gives a plan the table of the Add fused behind it, and puts the filling of the output's border before it."""
+    if stage.add is not None:
+        plan = with_table(plan, _addition(graph, stage.add))
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
+
+
+def _sum(graph: Graph, stage: Stage) -> Sum:
+    """The fused Add as a kernel's code needs it."""
+    assert stage.add is not None
+    assert stage.op is not None
+    numbers = _addition(graph, stage.add)
+    finish = numbers.finish
+    own = stage.add.inputs.index(stage.op.output)
+    return Sum(own == numbers.linear, finish.mode, finish.shift, finish.low, finish.high)
+
+
+def _addition(graph: Graph, op: Add) -> Addition:
+    numbers = addition(graph, op)
+    assert numbers is not None  # or it would not have been fused
+    return numbers
 
 
 def _plan(graph: Graph, stage: Stage) -> Plan | None:
@@ -127,34 +144,8 @@ def _plan_mean(graph: Graph, op: Mean, source: Layout, target: Layout) -> Plan |
 
 
 def _plan_add(graph: Graph, op: Add, sources: list[Layout], target: Layout) -> Plan | None:
-    parameters = add_parameters(graph, op)
-    linear = 0 if parameters.input1 == _HALF else 1
-    if (parameters.input1, parameters.input2)[linear] != _HALF:
-        return None
-    multiplier = (parameters.input2, parameters.input1)[linear]
-    zero_points = [graph.tensors[tensor].quant.zero_point for tensor in op.inputs]
-    centered = np.arange(-128, 128, dtype=np.int64) - zero_points[1 - linear]
-    other = multiply_two_roundings(centered << parameters.left_shift, *multiplier)
-    half = 1 << (parameters.left_shift - 1)
-    table = other - zero_points[linear] * half
-    finish = plan_requantization(
-        parameters.output,
-        graph.tensors[op.output].quant.zero_point,
-        op.clamp,
-        (int(table.min()) - 128 * half, int(table.max()) + 127 * half),
-        1,
-        once=False,
-    )
-    if finish is None or finish.scale_bits != 1:
-        return None
-    return plan_add(
-        sources[linear],
-        sources[1 - linear],
-        target,
-        (linear, 1 - linear),
-        (2 * table).tolist(),
-        finish,
-    )
+    numbers = addition(graph, op)
+    return None if numbers is None else plan_add(sources, target, numbers)
 
 
 def _inside(layout: Layout, padding: Padding) -> Layout:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .machine import ACCUMULATORS, NEAR, Step, load, loads, move, move_output, step
+from .addition import LINEAR_SHIFT
+from .machine import ACCUMULATORS, NEAR, WEIGHTS, Step, load, loads, move, move_output, step
 
 ROW, BLOCK, HALF, SECOND, ROW_END, OUTER, COUNT = range(1, 8)  # labels
 WORD = 4
@@ -53,6 +54,25 @@ def accumulator(channel: int, position: int, positions: int) -> str:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """A fused Add, as a kernel's code needs it; see `addition.Addition`. Its table is the kernel's.
+
+    Attributes:
+        own_linear: whether the layer's value is the input of the larger scale, and the residual goes through the table.
+        mode: of the sum's requantization, "round" or "signed".
+        shift: the final shift.
+        low: lower clamp bound, or None.
+        high: upper clamp bound, or None.
+    """
+
+    own_linear: bool
+    mode: str
+    shift: int
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
 class Finish:
     """Requantization of one channel, as a kernel's code needs it.
 
@@ -62,6 +82,7 @@ class Finish:
         low: lower clamp bound, or None.
         high: upper clamp bound, or None.
         at: byte offset of the channel's output from the block's first one.
+        sum: the Add fused behind it, the same for all channels of a block; or None.
     """
 
     mode: str
@@ -69,6 +90,7 @@ class Finish:
     low: int | None
     high: int | None
     at: int
+    sum: Sum | None = None
 
     @property
     def words(self) -> int:
@@ -98,7 +120,7 @@ def write_program(
     """
     channels, positions = len(finish), geometry.positions
     accumulators = [[accumulator(c, p, positions) for p in range(positions)] for c in range(channels)]
-    steps: list[Step] = []
+    steps: list[Step] = [step("SAVE_TABLE")] if finish[0].sum is not None else []
     if geometry.rows > 1:
         steps += [step("SET", "rows", geometry.rows // (2 if geometry.pooled else 1)), step("LABEL", ROW)]
     looped = geometry.columns > positions
@@ -138,9 +160,9 @@ def _pool(geometry: Geometry, accumulators: Sequence[Sequence[str]], moved: int,
 def _finish(
     geometry: Geometry, accumulators: Sequence[Sequence[str]], finish: Sequence[Finish]
 ) -> list[Step]:
-    """Requantizes and stores every accumulator."""
-    store = "STORE16" if geometry.out_channel == 2 else "STORE8"
+    """Requantizes, adds where an Add is fused, and stores every accumulator."""
     steps = [step("OUT")]
+    outputs: list[_Output] = []
     for registers, entry in zip(accumulators, finish, strict=True):
         results = registers[:1] if geometry.pooled else registers
         steps.append(load(("w0", "w1")))
@@ -148,14 +170,47 @@ def _finish(
         if entry.shift is None:
             steps.append(load(("x1",)))
             steps += [step("SHIFT", a) for a in results]
-        saturate = [
-            step("SATURATE", a, entry.shift) if entry.shift else step("SATURATE0", a) for a in results
-        ]
-        steps += saturate
-        steps += [step("AT_LEAST", a, entry.low) for a in results if entry.low is not None]
-        steps += [step("AT_MOST", a, entry.high) for a in results if entry.high is not None]
-        steps += [step(store, a, entry.at + position * geometry.out_x) for position, a in enumerate(results)]
-    return steps
+        found = [(a, entry.at + position * geometry.out_x, entry) for position, a in enumerate(results)]
+        if entry.sum is None:
+            steps += [*_saturated(found), *_stores(geometry, found)]
+        outputs += found
+    total = finish[0].sum
+    return steps if total is None else steps + _add(geometry, outputs, total)
+
+
+_Output = tuple[str, int, Finish | Sum]
+"""A scaled result: its register, where it is stored, and what comes before that."""
+
+
+def _saturated(outputs: Sequence[_Output]) -> list[Step]:
+    steps = [
+        step("SATURATE", a, last.shift) if last.shift else step("SATURATE0", a) for a, _, last in outputs
+    ]
+    steps += [step("AT_LEAST", a, last.low) for a, _, last in outputs if last.low is not None]
+    return steps + [step("AT_MOST", a, last.high) for a, _, last in outputs if last.high is not None]
+
+
+def _stores(geometry: Geometry, outputs: Sequence[_Output]) -> list[Step]:
+    store = "STORE16" if geometry.out_channel == 2 else "STORE8"
+    return [step(store, a, at) for a, at, _ in outputs]
+
+
+def _add(geometry: Geometry, outputs: Sequence[_Output], total: Sum) -> list[Step]:
+    """Saturates, adds what lies where the outputs go, two at a time so that nothing waits for a load, and stores."""
+    read = "READ16" if geometry.out_channel == 2 else "READ8"
+    steps = [step("TABLE")]
+    for start in range(0, len(outputs), len(WEIGHTS)):
+        group = outputs[start : start + len(WEIGHTS)]
+        lanes = list(zip(group, WEIGHTS, strict=False))
+        steps += [step(read, w, at) for (_, at, _), w in lanes]
+        steps += _saturated(group)
+        steps += [step("LOOK32", w if total.own_linear else a) for (a, _, _), w in lanes]
+        join = "LEFT_PLUS" if total.own_linear else "PLUS_LEFT"
+        steps += [step(join, a, w, LINEAR_SHIFT) for (a, _, _), w in lanes]
+    sums: list[_Output] = [(a, at, total) for a, at, _ in outputs]
+    steps.append(step("TABLE_END", *WEIGHTS))
+    steps += [step(_SCALE[total.mode], a) for a, _, _ in sums]
+    return [*steps, *_saturated(sums), *_stores(geometry, sums)]
 
 
 def _advance(geometry: Geometry, moved: int, taken: int, looped: bool) -> list[Step]:

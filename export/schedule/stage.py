@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir.graph import Graph
-from ..ir.ops import MaxPool2D, Op
+from ..ir.ops import Add, MaxPool2D, Op
 from .layout import Layout
 from .plan import Plan
 
@@ -36,8 +36,9 @@ class Stage:
         op: the operator; None for a copy between the caller's arrays and the arena.
         pool: a max pool computed by the same kernels, or None.
         reads: buffers of the operator's inputs.
-        writes: buffer of its output, or of the fused pool's.
+        writes: buffer of its output, or of the fused operator's.
         plan: kernels that compute it; None means plain C loops.
+        add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Stage:
     reads: tuple[Buffer, ...]
     writes: Buffer
     plan: Plan | None = None
+    add: Add | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_count "[sp, #28]"
 #define K_outer "[sp, #32]"
 #define K_half "[sp, #36]"
+#define K_table "[sp, #40]"
 
 #define K_DECLARE(name) ka_kernel name;
 #define K_BEGIN(name)                                                                                                 \
@@ -93,6 +94,13 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_OUT_ADD_FAR(n)                                                                                              \
     "movw r11, #((" #n ") & 0xffff)\nmovt r11, #(((" #n ") >> 16) & 0xffff)\nadd r10, r11\nstr r10, " K_out "\n"
 
+/* A table beside a convolution's outputs, its address in a slot and, when needed, in r11; two words follow it. */
+#define K_SAVE_TABLE() "str r3, " K_table "\n"
+#define K_TABLE() "ldr r11, " K_table "\n"
+#define K_TABLE_END(a, b) "ldrd " K_##a ", " K_##b ", [r11, #512]\n"
+#define K_READ8(a, at) "ldrsb " K_##a ", [r10, #" #at "]\n"
+#define K_READ16(a, at) "ldrsh " K_##a ", [r10, #" #at "]\n"
+
 #define K_SET(slot, n) "movw r10, #" #n "\nstr r10, " K_##slot "\n"
 #define K_AGAIN(slot, label) "ldr r10, " K_##slot "\nsubs r10, #1\nstr r10, " K_##slot "\nbne.w " #label "b\n"
 #define K_SECOND(label) "ldr r10, " K_half "\nsubs r10, #1\nstr r10, " K_half "\nbeq.w " #label "f\n"
@@ -114,6 +122,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_LOOK32(a) "ldr " K_##a ", [r11, " K_##a ", lsl #2]\n"
 #define K_PLUS(a, b) "add " K_##a ", " K_##a ", " K_##b "\n"
 #define K_PLUS_LEFT(a, b, n) "add " K_##a ", " K_##a ", " K_##b ", lsl #" #n "\n"
+#define K_LEFT_PLUS(a, b, n) "add " K_##a ", " K_##b ", " K_##a ", lsl #" #n "\n"
 #define K_LEFT(a, n) "lsl " K_##a ", " K_##a ", #" #n "\n"
 #define K_SIGN(t, a) "add " K_##t ", lr, " K_##a ", asr #31\n"
 #define K_SCALE_BY(a, t) "smmlar " K_##a ", " K_##a ", r12, " K_##t "\n"
@@ -250,6 +259,12 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_OUT_SUB(n) s.out -= (n);
 #define K_OUT_ADD_FAR(n) s.out += (n);
 
+#define K_SAVE_TABLE()
+#define K_TABLE()
+#define K_TABLE_END(a, b) s.a = ka_load(s.aux + 512), s.b = ka_load(s.aux + 516);
+#define K_READ8(a, at) s.a = (uint32_t)(int8_t)s.out[at];
+#define K_READ16(a, at) s.a = ka_load16(s.out + (at));
+
 #define K_SET(slot, n) s.slot = (n);
 #define K_AGAIN(slot, label) if (--s.slot != 0) goto label_##label;
 #define K_SECOND(label) if (--s.half == 0) goto label_##label;
@@ -270,6 +285,7 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_LOOK32(a) s.a = ka_load(s.aux + 4 * (int32_t)s.a);
 #define K_PLUS(a, b) s.a += s.b;
 #define K_PLUS_LEFT(a, b, n) s.a += s.b << (n);
+#define K_LEFT_PLUS(a, b, n) s.a = s.b + (s.a << (n));
 #define K_LEFT(a, n) s.a <<= (n);
 #define K_SIGN(t, a) s.t = s.w1 + ka_asr(s.a, 31);
 #define K_SCALE_BY(a, t) s.a = ka_smmla(s.a, s.w0, s.t, 0x80000000u);

@@ -206,6 +206,7 @@ def single_op_models(seed: int = 0) -> dict[str, bytes]:
         "mean_keep_dims": lambda n, x: n.mean(x, keep_dims=True),
         "add": lambda n, x: n.add(x, n.depthwise(x), activation="relu"),
         "add_to_itself": lambda n, x: n.add(x, x),
+        "residual": residual_blocks,
         "concatenation": lambda n, x: n.builder.concatenation([x, n.like(x, n.conv(x, 3)), x]),
         "concatenation_rows": lambda n, x: n.builder.concatenation([x, x], axis=1),
         "pad": lambda n, x: n.builder.pad(x, ((1, 2), (0, 3))),
@@ -222,6 +223,15 @@ def single_op_models(seed: int = 0) -> dict[str, bytes]:
         x = network.input((7, 6, 3))
         models[name] = network.builder.finish(x, recipe(network, x))
     return models
+
+
+def residual_blocks(network: Layers, x: Value) -> Value:
+    """Two residual blocks, the second with a convolution on its shortcut, and a convolution at the end."""
+    y = network.conv(x, 6, activation="relu")
+    y = network.add(y, network.conv(network.conv(y, 4), 6), activation="relu")
+    z = network.conv(y, 5)
+    y = network.add(z, network.conv(y, 5, (1, 1)))
+    return network.conv(y, 4, stride=(2, 2))
 
 
 def random_network(seed: int, dead: float = 0.0) -> bytes:

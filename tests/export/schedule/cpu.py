@@ -197,6 +197,23 @@ class Cpu:
     def do_kept1(self, place: int, a: str) -> None:
         self.assign(a, self._slots[place])
 
+    # a table beside the outputs of a convolution
+    def do_save_table(self) -> None:
+        self._slots["table"] = self.value("r3")
+
+    def do_table(self) -> None:
+        self.assign(_SPARE, self._slots["table"])
+
+    def do_table_end(self, a: str, b: str) -> None:
+        self.assign(a, self._memory.read(self.value(_SPARE) + 512, 4))
+        self.assign(b, self._memory.read(self.value(_SPARE) + 516, 4))
+
+    def do_read8(self, a: str, at: int) -> None:
+        self.assign(a, self._memory.read(self.value(_OUT) + self._immediate(at), 1))
+
+    def do_read16(self, a: str, at: int) -> None:
+        self.assign(a, self._memory.read(self.value(_OUT) + self._immediate(at), 2))
+
     # outputs of convolutions, through the spare register
     def do_out(self) -> None:
         self.assign(_OUT, self._slots["out"])
@@ -289,6 +306,9 @@ class Cpu:
 
     def do_plus_left(self, a: str, b: str, n: int) -> None:
         self.assign(a, self.value(a) + (self.value(b) << n))
+
+    def do_left_plus(self, a: str, b: str, n: int) -> None:
+        self.assign(a, self.value(b) + (self.value(a) << n))
 
     def do_left(self, a: str, n: int) -> None:
         self.assign(a, self.value(a) << n)
