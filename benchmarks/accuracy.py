@@ -31,8 +31,9 @@ from cifar10 import INPUT_RANGE, Cifar10, Part, load
 from networks import pretrained
 from train import accuracy
 
+import export
 import keras_approx
-from benchmarks.runs import Run, code_accuracy, fine_tuned, write_json
+from benchmarks.runs import Run, classified, fine_tuned, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
@@ -79,10 +80,14 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
                 if not result.is_file():
                     print(f"\n{run.name}", flush=True)
                     model, record = fine_tuned(run, data, options.work / run.name)
-                    test, code = code_accuracy(model, data.test, options.work / run.name / "out", CORE)
-                    figures = {"test_accuracy": test, "core": CORE, "predicted_cycles": code.estimate.cycles}
+                    code = export.to_c(model, options.work / run.name / "out", target=CORE)
+                    figures = {
+                        "test_accuracy": classified(code.path, data.test),
+                        "core": CORE,
+                        "predicted_cycles": code.estimate.cycles,
+                    }
                     write_json(result, record | figures)
-                    print(f"{run.name}: {test:.2%} of {len(data.test):,} test images", flush=True)
+                    print(f"{run.name}: {figures['test_accuracy']:.2%} of {len(data.test):,} test images")
     print("\n" + format_table(read_table(options.results)))
 
 

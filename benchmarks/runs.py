@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, to_int8
+from common import LOSS
 from networks import pretrained
 from train import accuracy
 
-import export
 import keras_approx
 from export.build import build_host
 
@@ -53,45 +53,59 @@ class Run:
         return "_".join([self.network, *parts])
 
 
-def fine_tuned(
-    run: Run, data: Cifar10, folder: Path, *, verbose: int = 2
+def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """Does a run, or finds it again; see `remembered`. The test part of the data is not touched."""
+
+    def train() -> tuple[keras.Model, keras.callbacks.History]:
+        network = pretrained(run.network)
+        return keras_approx.fine_tune(
+            keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE, **run.wrapping),
+            AugmentedBatches(data.train, seed=run.seed),
+            kept=run.kept,
+            epochs=run.epochs,
+            teacher=network,
+            loss=LOSS,
+            validation_data=(data.validation.inputs, data.validation.labels),
+            verbose=2,
+            **run.options,
+        )
+
+    return remembered(train, asdict(run), run.seed, data, folder)
+
+
+def remembered(
+    train: Callable[[], tuple[keras.Model, keras.callbacks.History]],
+    settings: Mapping[str, Any],
+    seed: int,
+    data: Cifar10,
+    folder: Path,
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Does a run, or loads it if it was done before.
+    """Trains a model, or loads it if that was done before.
 
     Args:
-        run: what to do.
-        data: its test part is not touched.
-        folder: gets `model.keras` and `record.json`, once the run has ended.
-        verbose: as in `keras.Model.fit`.
+        train: gives a wrapped model and the History of `fit`.
+        settings: what tells this training from others, as `json` can write it.
+        seed: of all chance.
+        data: what is trained on.
+        folder: gets `model.keras` and `record.json`, once the training has ended.
 
     Returns:
-        The wrapped model and a record of the run that `json` can write.
+        The wrapped model and a record that `json` can write.
 
     Raises:
-        ValueError: the folder holds another run.
+        ValueError: the folder holds another training.
     """
-    settings = asdict(run) | {"data": data.source, "images": len(data.train)}
+    settings = json.loads(json.dumps({**settings, "data": data.source, "images": len(data.train)}))
     if (folder / RECORD).is_file():
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if record["settings"] != json.loads(json.dumps(settings)):
+        if record["settings"] != settings:
             raise ValueError(f"{folder} holds a run with other settings: remove it, or use another folder")
         with keras_approx.approx_scope():
             return keras.models.load_model(folder / MODEL, compile=False), record
     start = time.monotonic()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(run.seed)
-    network = pretrained(run.network)
-    model, history = keras_approx.fine_tune(
-        keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE, **run.wrapping),
-        AugmentedBatches(data.train, seed=run.seed),
-        kept=run.kept,
-        epochs=run.epochs,
-        teacher=network,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        validation_data=(data.validation.inputs, data.validation.labels),
-        verbose=verbose,
-        **run.options,
-    )
+    keras.utils.set_random_seed(seed)
+    model, history = train()
     record = {
         "settings": settings,
         "versions": {"tensorflow": tf.__version__, "keras_approx": metadata.version("keras_approx")},
@@ -106,21 +120,10 @@ def fine_tuned(
     return model, record
 
 
-def code_accuracy(model: keras.Model, part: Part, folder: Path, target: str) -> tuple[float, export.Export]:
-    """Exports a model and classifies images with the generated C, on this machine.
-
-    Args:
-        model: a wrapped model.
-        part: the images.
-        folder: for the C code.
-        target: core or board.
-
-    Returns:
-        The share of images whose class the code finds, and the export.
-    """
-    exported = export.to_c(model, folder, target=target)
+def classified(folder: Path, part: Part) -> float:
+    """The share of images whose class an export's C code finds, on this machine."""
     outputs = build_host(folder).run(to_int8(part.images))
-    return float(np.mean(outputs.argmax(axis=1) == part.labels)), exported
+    return float(np.mean(outputs.argmax(axis=1) == part.labels))
 
 
 def write_json(path: Path, content: Any) -> None:

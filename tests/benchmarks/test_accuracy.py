@@ -58,9 +58,9 @@ def test_the_table_continues_and_compares(
 
 def test_another_run_is_not_taken_for_this_one(data: str, tmp_path: Path) -> None:
     images = accuracy.load(data)
-    runs.fine_tuned(runs.Run("lenet", 0.5, 1), images, tmp_path, verbose=0)
+    runs.fine_tuned(runs.Run("lenet", 0.5, 1), images, tmp_path)
     with pytest.raises(ValueError, match="holds a run with other settings"):
-        runs.fine_tuned(runs.Run("lenet", 0.4, 1), images, tmp_path, verbose=0)
+        runs.fine_tuned(runs.Run("lenet", 0.4, 1), images, tmp_path)
 
 
 def test_metrics_and_ingredients(
