@@ -90,8 +90,12 @@ def apply_choice(options: argparse.Namespace, model: Any) -> None:
         front.apply(record, model)
 
 
-def pricer(front: ParetoFront, model: Any) -> Any:
-    """What prices masks of a wrapped model as the exploration did."""
+def pricer(model: Any, target: str) -> Any:
+    """What prices masks of a wrapped, calibrated model on a core or board.
+
+    Raises:
+        QuantizationError: The model was not calibrated.
+    """
     from export import Pricer  # noqa: PLC0415
 
-    return Pricer(model, target=front.settings["target"])
+    return Pricer(model, target=target)

@@ -158,13 +158,20 @@ def run(options: argparse.Namespace) -> Result:
             tuned, _ = keras_approx.fine_tune(model, batches.dataset(), validation_data=held_out, **recipe)
         else:
             front, record = chosen
-            price = pricer(front, model)
+            price = pricer(model, front.settings["target"]) if "target" in front.settings else None
             ((tuned, _),) = front.fine_tune(
-                record, model, batches.dataset(), validation=held_out, price=price, **recipe
+                record,
+                model,
+                batches.dataset(),
+                validation=held_out,
+                validation_data=held_out,
+                price=price,
+                **recipe,
             )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command goes on from them"
+            f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command goes on "
+            "from them"
         ) from None
     save_model(tuned, options.out)
     figures = {"validation_accuracy": accuracy(tuned, validation)}

@@ -42,11 +42,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     add_split(parser)
     add_new_file(parser, "file to write, .keras or .h5")
     parser.add_argument(
-        "--images",
+        "--calibration-images",
         metavar="N",
         type=at_least_one,
         default=1000,
-        help="samples to calibrate with (default: 1000)",
+        help="samples to calibrate with, of those not set apart (default: 1000)",
     )
     parser.add_argument(
         "--input-range",
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> Result:
         shape = wrapped.input_shape[1:]
         samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
         training, _ = split(samples, options.validation_share, options.split_seed)
-        images = min(options.images, len(training))
+        images = min(options.calibration_images, len(training))
         say(f"calibrating with {images:,} of {len(samples):,} samples")
         keras_approx.calibrate(wrapped, training.inputs[:images], verbose=False)
     save_model(wrapped, options.out)

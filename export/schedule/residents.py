@@ -29,7 +29,8 @@ class Resident:
 def residents(schedule: Schedule) -> tuple[Resident, ...]:
     """Every activation that lies in the arena, in the order in which they are written.
 
-    A reshape that costs nothing leaves its input where it is: that stays as long as its readers need it.
+    A reshape that costs nothing leaves its input where it is, and a sum computed in place takes over from its
+    summand: what lies there stays as long as anybody reads it.
     """
     found: list[Resident] = []
     newest: dict[int, int] = {}  # offset -> the last one written there
@@ -39,7 +40,10 @@ def residents(schedule: Schedule) -> tuple[Resident, ...]:
                 at = newest[buffer.offset]
                 found[at] = replace(found[at], last=number)
         buffer = stage.writes
-        if buffer.place == "arena":
+        if stage.add is not None:
+            at = newest[buffer.offset]
+            found[at] = replace(found[at], last=number)
+        elif buffer.place == "arena":
             newest[buffer.offset] = len(found)
             found.append(Resident(buffer.tensor, buffer.offset, buffer.layout.size_bytes, number, number))
     return tuple(found)

@@ -20,7 +20,7 @@ def test_wraps_and_calibrates(folder, tmp_path, run):
             folder / "model.keras",
             "--data",
             folder / "train.npz",
-            "--images",
+            "--calibration-images",
             50,
             "--split-seed",
             3,

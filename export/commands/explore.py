@@ -1,0 +1,253 @@
+"""The command `explore`."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from export.commands.chosen import pricer
+from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
+from export.commands.models import MODEL_HELP, is_wrapped, load_model
+from export.commands.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_new_file,
+    add_split,
+    add_target,
+    at_least_one,
+    check_new_file,
+    count,
+)
+from export.commands.samples import check_classes, read_samples, split
+from export.errors import InputError, OutputPathError
+from export.targets import resolve
+from keras_approx.granularity import GRANULARITIES
+from keras_approx.significance import METRICS
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.records import EvaluatedDesign
+
+_SEARCHES = ("budget", "grid", "evolve")
+_DROPS = (0.0, 0.01, 0.05)  # losses of accuracy whose best designs are printed
+_EXAMPLES = """\
+  keras-approx explore wrapped.keras --data train.npz --out front.json
+  keras-approx explore wrapped.keras --data train.npz --search evolve --target cortex-m4 --out front.json
+  keras-approx explore wrapped.keras --data train.npz --search grid --select threshold --values 0:0.01:0.001 \\
+      --exempt conv2d --out front.json
+  keras-approx explore wrapped.keras --data train.npz --workers 2 --search-option budgets=40 --out front.json
+
+Nothing is trained. wrapped.keras is what keras-approx wrap made with the same --data; the samples set apart by
+--validation-share measure accuracy. Stop it with Ctrl-C, or by any other end, and the same command goes on without
+measuring a design again.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "explore",
+        summary="find the Pareto front of cycles against accuracy",
+        description="Measures many designs, which say for each layer what to skip, and saves the front of those that "
+        "no other beats in validation accuracy and predicted cycles.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", help=MODEL_HELP)
+    add_data(parser, required=True, help=".npz file of training inputs and class numbers")
+    add_split(parser)
+    parser.add_argument(
+        "--calibration-images",
+        metavar="N",
+        type=at_least_one,
+        default=1000,
+        help="as for wrap, to see that none is used for validation as well (default: 1000)",
+    )
+    parser.add_argument(
+        "--validation-images",
+        metavar="N",
+        type=at_least_one,
+        help="at most, of those set apart (default: all)",
+    )
+    add_new_file(parser, "JSON file to write the front to; a table goes beside it as .csv")
+    add_target(parser)
+    _add_search(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("search")
+    group.add_argument("--search", choices=_SEARCHES, default="budget", help="default: budget")
+    group.add_argument(
+        "--search-option",
+        metavar="NAME=N",
+        action="append",
+        type=_search_option,
+        default=[],
+        help="of the search, such as budgets=40 or generations=30; can be given again",
+    )
+    group.add_argument(
+        "--select", choices=("fraction", "threshold"), default="fraction", help="default: fraction"
+    )
+    group.add_argument(
+        "--values",
+        metavar="FIRST:LAST:STEP",
+        type=_values,
+        help="fractions or thresholds that a layer may have (default: 0.05:1:0.05 for fractions)",
+    )
+    group.add_argument(
+        "--granularity", choices=sorted(GRANULARITIES), default="pair", help="kept together (default: pair)"
+    )
+    group.add_argument(
+        "--exempt",
+        metavar="LAYER",
+        action="append",
+        default=[],
+        help="name or pattern of layers that keep all; can be given again",
+    )
+    group.add_argument(
+        "--significance", choices=sorted(METRICS), default="energy", help="metric (default: energy)"
+    )
+    group.add_argument("--seed", metavar="N", type=count, default=0, help="of all chance (default: 0)")
+    group.add_argument(
+        "--workers", metavar="N", type=at_least_one, default=1, help="processes that measure (default: 1)"
+    )
+    group.add_argument(
+        "--store", metavar="DIR", type=Path, help="folder of what was measured (default: OUT.store)"
+    )
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Explores, from what the store holds already, and saves."""
+    say = Steps()
+    check_new_file(options.out, options.force)
+    resolve(options.target)
+    load_tensorflow()
+    import keras_approx  # noqa: PLC0415
+
+    say(f"loading {options.model}")
+    model = load_model(options.model)
+    if not is_wrapped(model):
+        raise InputError(
+            f"expected a wrapped model, {options.model!r} is none: keras-approx wrap makes it one, with --data"
+        )
+    samples = read_samples(
+        options.data, inputs=options.inputs_array, labels=options.labels_array, shape=model.input_shape[1:]
+    )
+    check_classes(samples, model)
+    training, validation = split(samples, options.validation_share, options.split_seed)
+    validation = validation[: options.validation_images]
+    say(f"planning kernels for {options.target}")
+    price = pricer(model, options.target)
+    store = options.store or options.out.with_name(options.out.name + ".store")
+    say(f"exploring with {len(validation):,} validation samples; what is measured is kept in {store}")
+    try:
+        with _executor(options.workers) as executor:
+            front = keras_approx.explore(
+                model,
+                calibration=training.inputs[: options.calibration_images],
+                validation=(validation.inputs, validation.classes),
+                price=price,
+                search=options.search,
+                out=store,
+                select=options.select,
+                values=options.values,
+                granularity=options.granularity,
+                exempt=options.exempt,
+                significance=options.significance,
+                executor=executor,
+                seed=options.seed,
+                **dict(options.search_option),
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"what was measured is in {str(store)!r}; the same command goes on from it"
+        ) from None
+    front.settings["target"] = options.target
+    table_path = options.out.with_suffix(".csv")
+    try:
+        front.save(options.out)
+        front.to_csv(table_path)
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write {str(options.out)!r}: {error.strerror}; choose another --out"
+        ) from error
+    return _result(front, options.out, table_path)
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    """A pool of processes; None for this process alone."""
+    if workers == 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leaves Ctrl-C, which a terminal sends to all processes, to the one that can tell what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    load_tensorflow()
+
+
+def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
+    exact = front.exact
+    chosen = {exact.id: ("exact", exact)}
+    for drop in _DROPS:
+        record = front.best(max_drop=drop)
+        chosen.setdefault(record.id, (f"loses at most {100 * drop:g} points", record))
+    head = ("design", "id", "validation", "kept", *exact.costs)
+    text = table(head, [_row(why, record) for why, record in chosen.values()], left=2)
+    return Result(
+        f"{text}\n{out}: {len(front.evaluated):,} designs, {len(front.designs):,} on the front; table: {table_path}",
+        {
+            "out": str(out),
+            "table": str(table_path),
+            "evaluated": len(front.evaluated),
+            "exact": exact.to_json(),
+            "front": [record.to_json() for record in front.designs],
+        },
+    )
+
+
+def _row(why: str, record: EvaluatedDesign) -> tuple[str, ...]:
+    costs = (f"{value:,.0f}" for value in record.costs.values())
+    return (why, record.id, f"{record.accuracy:.2%}", f"{record.kept:.1%}", *costs)
+
+
+def _search_option(text: str) -> tuple[str, int]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=N, got {text!r}")
+    try:
+        return name, int(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number in {text!r}") from None
+
+
+def _values(text: str) -> list[float]:
+    try:
+        first, last, step = map(float, text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected FIRST:LAST:STEP, got {text!r}") from None
+    if not (step > 0 and first <= last < np.inf and (last - first) / step < 10_000):
+        raise argparse.ArgumentTypeError(
+            f"expected FIRST <= LAST and a STEP above 0 that gives at most 10,000 values, got {text!r}"
+        )
+    steps = int((last - first) / step + 1e-9)
+    return [round(first + step * number, 12) for number in range(steps + 1)]

@@ -1,0 +1,106 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from export.commands.console import Result, Steps
+from export.commands.options import Commands, add_command
+from export.errors import InputError
+from export.report import Baseline, report
+
+_EXAMPLES = """\
+  keras-approx report front.json --out report/
+  keras-approx report front.json --export exact=out/exact --export chosen=out/tuned --out report/
+  keras-approx report front.json --export out/ --measurement out=simulated.json \\
+      --baseline CMSIS-NN=10682564 --out report/
+
+An exported folder adds cycles and flash by layer, memory over time and the core's limit; what keras-approx simulate
+--json saved adds measured cycles to it.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "report",
+        summary="write a front and its exports up as a page with pictures",
+        description="Writes report.html, one file with everything in it, and the same as report.md with PNGs.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("front", help="what keras-approx explore or ParetoFront.save wrote")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--title", default="Exploration", help="of the page (default: Exploration)")
+    parser.add_argument(
+        "--export",
+        metavar="[NAME=]DIR",
+        action="append",
+        default=[],
+        help="folder that export wrote, with the name to show; can be given again, the exact model first",
+    )
+    parser.add_argument(
+        "--measurement",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        type=_named,
+        help="what simulate --json saved for the export of that name",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME=CYCLES",
+        action="append",
+        default=[],
+        type=_baseline,
+        help="cycles of the exact model by other means, drawn beside the front",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Writes the report."""
+    say = Steps()
+    exports = [_export(text) for text in options.export]
+    for what, names in (
+        ("--export", [name for name, _ in exports]),
+        ("--measurement", [n for n, _ in options.measurement]),
+    ):
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"two {what} have the name {twice[0]!r}: give each another, NAME=...")
+    say(f"drawing {options.front}")
+    page = report(
+        options.front,
+        options.out,
+        exports=dict(exports),
+        measurements=dict(options.measurement),
+        baselines=options.baseline,
+        title=options.title,
+    )
+    files = sorted(path.name for path in options.out.iterdir() if path.suffix in (".html", ".md", ".png"))
+    return Result(
+        f"{page}, and the same as {page.with_suffix('.md')}", {"out": str(options.out), "files": files}
+    )
+
+
+def _export(text: str) -> tuple[str, str]:
+    """The name and the folder; a folder alone is called by its name."""
+    name, equals, folder = text.partition("=")
+    return (name, folder) if equals else (Path(text).resolve().name, text)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _baseline(text: str) -> Baseline:
+    name, value = _named(text)
+    cycles = float(value)
+    if not 0 < cycles < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected NAME=CYCLES with a number above 0, got {text!r}")
+    return Baseline(name, cycles)

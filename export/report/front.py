@@ -1,0 +1,233 @@
+"""The front: accuracy against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from export.report.choice import Chosen
+from export.report.document import Paragraph, Picture, Section, Table
+from export.report.sources import Baseline
+from export.report.style import COLORS, new_figure
+from export.report.text import count, percent, plural, points, printable, size, standard_error
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.records import EvaluatedDesign
+
+_SHOWN_LOSS = 0.2  # of accuracy: worse designs are not drawn
+_NAMES = {"ram": "RAM"}
+_LOGARITHMIC = 6  # the axis, if its ends are further apart
+
+
+def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Section:
+    """The picture, what it means, and a table of the designs chosen from it."""
+    images = front.exact.images
+    error = standard_error(front.exact.accuracy, images)
+    return Section(
+        "Accuracy against cost",
+        [
+            Paragraph(
+                f"Each dot is one design: for every layer, how much of its multiplications is kept. "
+                f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model, "
+                "without any "
+                f"training. A design is on the front if no other is at least as accurate and costs less; "
+                f"{plural(len(front.designs), 'design')} are."
+            ),
+            Picture("front", draw_front(front, baselines), _shows(front), _caption(front, baselines)),
+            Paragraph(
+                f"Accuracies in the picture are on {images:,} validation images, which were set apart from the "
+                "training "
+                f"images. Chance alone moves such a figure by about {100 * error:.1f} points (one standard "
+                "error). The "
+                "search looked at these images many times and took the best of many designs, so it flatters them a "
+                "little. Test images, where the table has them, were looked at once, for designs that had been "
+                "chosen "
+                "already: that is the figure to quote."
+            ),
+            _table(front, chosen, baselines),
+        ],
+    )
+
+
+def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
+    """All designs, the front as a staircase, what fine-tuning gave back, the exact model and the baselines."""
+    objective = front.objectives[0]
+    figure, ((axis,),) = new_figure(3.7)
+
+    def place(records: Sequence[EvaluatedDesign]) -> tuple[list[float], list[float]]:
+        return [record.costs[objective] / 1e6 for record in records], [
+            100 * record.accuracy for record in records
+        ]
+
+    whole = [record for record in front.evaluated if not record.dropped_early]
+    axis.scatter(
+        *place(whole),
+        s=7,
+        color=COLORS["pale"],
+        linewidths=0,
+        label="evaluated",
+        zorder=1,
+        rasterized=len(whole) > 2000,
+    )
+    axis.plot(
+        *place(front.designs),
+        color=COLORS["blue"],
+        drawstyle="steps-post",
+        linewidth=1.5,
+        marker="o",
+        markersize=3.5,
+        label="front",
+    )
+    _draw_fine_tuned(axis, front, objective)
+    exact = front.exact.costs[objective] / 1e6, 100 * front.exact.accuracy
+    axis.axhline(exact[1], color=COLORS["ink"], linewidth=0.8, linestyle=(0, (4, 3)), zorder=2)
+    axis.plot(
+        *exact, color=COLORS["ink"], marker="D", markersize=6, linestyle="none", label="exact", zorder=4
+    )
+    low = max(min(record.accuracy for record in whole), front.exact.accuracy - _SHOWN_LOSS)
+    high = max(*(_best_accuracy(record) for record in whole), front.exact.accuracy)
+    margin = 0.06 * (high - low) or 0.01
+    axis.set_ylim(100 * (low - margin), 100 * (high + 2 * margin))
+    for number, baseline in enumerate(baselines if objective == "cycles" else ()):
+        axis.axvline(
+            baseline.cycles / 1e6, color=COLORS["vermillion"], linewidth=1.2, linestyle=":", zorder=2
+        )
+        axis.annotate(
+            printable(baseline.name, 24),
+            (baseline.cycles / 1e6, 0.04 + 0.09 * number),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            ha="right",
+            color=COLORS["vermillion"],
+        )
+    shown = [record.costs[objective] for record in whole if record.accuracy >= low]
+    drawn = [baseline.cycles for baseline in baselines] if objective == "cycles" else []
+    _scale(axis, min(shown) / 1e6, max(*shown, *drawn, front.exact.costs[objective]) / 1e6)
+    axis.set_xlabel(f"{'million ' + objective} for one inference")
+    axis.set_ylabel("validation accuracy, %")
+    figure.legend(loc="outside upper left", ncols=4, handletextpad=0.5, columnspacing=1.4)
+    return figure
+
+
+def _draw_fine_tuned(axis: Any, front: ParetoFront, objective: str) -> None:
+    """From where masking left a design to where fine-tuning brought it."""
+    label: str | None = "fine-tuned"
+    for record in front.evaluated:
+        if record.fine_tuned_accuracy is None:
+            continue
+        before = record.costs[objective] / 1e6, 100 * record.accuracy
+        costs = record.fine_tuned_costs or record.costs
+        after = costs[objective] / 1e6, 100 * record.fine_tuned_accuracy
+        axis.annotate(
+            "",
+            after,
+            before,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": COLORS["orange"],
+                "linewidth": 1,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+        )
+        axis.plot(
+            *after, color=COLORS["orange"], marker="^", markersize=7, linestyle="none", label=label, zorder=5
+        )
+        label = None
+
+
+def _scale(axis: Any, low: float, high: float) -> None:
+    """An axis of plain numbers from the lowest to the highest cost, logarithmic if they are far apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+
+    margin = 0.04 * (high - low) or 0.1 * high
+    axis.set_xlim(low - margin, high + margin)
+    if low > 0 and high / low > _LOGARITHMIC:
+        axis.set_xscale("log")
+        axis.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _best_accuracy(record: EvaluatedDesign) -> float:
+    return max(record.accuracy, record.fine_tuned_accuracy or 0.0)
+
+
+def _shows(front: ParetoFront) -> str:
+    first, last = front.designs[0], front.designs[-1]
+    objective = front.objectives[0]
+    return (
+        f"Scatter plot. The front rises from {percent(first.accuracy)} at {count(first.costs[objective])} "
+        f"{objective} "
+        f"to {percent(last.accuracy)} at {count(last.costs[objective])} {objective}."
+    )
+
+
+def _caption(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
+    objective = front.objectives[0]
+    hidden = sum(
+        not record.dropped_early and record.accuracy < front.exact.accuracy - _SHOWN_LOSS
+        for record in front.evaluated
+    )
+    dropped = sum(record.dropped_early for record in front.evaluated)
+    parts = [
+        f"Across: predicted {objective} of one inference, in millions; further left is faster. Up: accuracy on "
+        "validation images; the dashed line is that of the exact model, which is quantized the same way and skips "
+        "nothing. Look for where the blue staircase leaves the dashed line: up to there, skipping is free."
+    ]
+    if any(record.fine_tuned_accuracy is not None for record in front.evaluated):
+        parts.append(
+            "Triangles: designs after fine-tuning; a line leads to each from where masking alone had left it."
+        )
+    if baselines and objective == "cycles":
+        parts.append("Dotted: the same network, nothing skipped, by other means.")
+    if hidden or dropped:
+        parts.append(
+            f"Not drawn: {hidden:,} that lose more than {100 * _SHOWN_LOSS:.0f} points and {dropped:,} that "
+            "were given "
+            "up after a part of the images."
+        )
+    return " ".join(parts)
+
+
+def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Table:
+    exact = front.exact
+    names = list(exact.costs)
+    tested = any(one.record.test_accuracy is not None for one in chosen)
+    tuned = any(one.record.fine_tuned_accuracy is not None for one in chosen)
+    head = [
+        "design",
+        "id",
+        *(_NAMES.get(name, name) for name in names),
+        "times fewer",
+        "kept",
+        "validation",
+        "against exact",
+    ]
+    head += ["fine-tuned"] * tuned + ["test"] * tested
+    first = front.objectives[0]
+    rows = []
+    for baseline in baselines if first == "cycles" else ():
+        ratio = f"{exact.costs[first] / baseline.cycles:.2f}"
+        blank = [""] * (len(head) - len(names) - 3)
+        cells = [count(baseline.cycles) if name == "cycles" else "" for name in names]
+        rows.append([printable(baseline.name), "", *cells, ratio, *blank])
+    for one in chosen:
+        record = one.record
+        row = [one.label, record.id, *(_cost(name, record.costs[name]) for name in names)]
+        row += [f"{exact.costs[first] / record.costs[first]:.2f}" if record.costs[first] else ""]
+        row += [percent(record.kept), percent(record.accuracy, 2), points(record.accuracy - exact.accuracy)]
+        row += [_share(record.fine_tuned_accuracy)] * tuned + [_share(record.test_accuracy)] * tested
+        rows.append(row)
+    return Table(head, rows, left=2)
+
+
+def _cost(name: str, value: float) -> str:
+    return size(value) if name in ("flash", "ram") else count(value)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else percent(value, 2)

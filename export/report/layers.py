@@ -1,0 +1,138 @@
+"""What each layer keeps, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from export.manifest import LayerInfo
+from export.report.bars import bars_height, draw_bars
+from export.report.choice import Chosen
+from export.report.document import Block, Paragraph, Picture, Section, Table
+from export.report.sources import Exported
+from export.report.style import SERIES, new_figure
+from export.report.text import count, layer_label, percent, printable, size
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+
+
+def layers_section(front: ParetoFront, chosen: Sequence[Chosen], exports: Sequence[Exported]) -> Section:
+    """Kept products by layer of the chosen designs; kept products, cycles and flash of the exports."""
+    blocks: list[Block] = [
+        Paragraph(
+            "Layers differ in how much they can lose. The search decides for each layer how much of its products to "
+            "keep, the least significant going first, and what is left in a layer sets its cycles and its "
+            "flash: code "
+            "and constants of the generated kernels grow with what is kept."
+        )
+    ]
+    shown = chosen[: len(SERIES)]
+    if len(shown) > 1:
+        blocks.append(_kept_picture(front, shown))
+    if exports:
+        blocks += [_costs_picture(exports), *(_table(exported) for exported in exports)]
+    else:
+        blocks.append(Paragraph("No exported folder was given, so cycles and flash by layer are not shown."))
+    return Section("Layer by layer", blocks)
+
+
+def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
+    names = list(front.exact.kept_by_layer)
+    designs = [one for one in chosen if one.record.id != front.exact.id]
+    figure, ((axis,),) = new_figure(bars_height(len(names), len(designs)))
+    draw_bars(
+        axis,
+        [printable(name, 20) for name in names],
+        {one.label: [100 * one.record.kept_by_layer[name] for name in names] for one in designs},
+    )
+    axis.set_xlim(0, 100)
+    axis.set_xlabel("products kept, %")
+    figure.legend(loc="outside upper left", ncols=2)
+    shows = "; ".join(
+        f"{one.label}: "
+        + ", ".join(f"{printable(n)} {percent(one.record.kept_by_layer[n], 0)}" for n in names)
+        for one in designs
+    )
+    return Picture(
+        "kept",
+        figure,
+        f"Bars of products kept by layer. {shows}.",
+        "Products that each layer keeps, in per cent of all its products, for the designs of the table above. "
+        "Short bars "
+        "are layers that can do without most of their products; the exact model would fill the width.",
+    )
+
+
+def _costs_picture(exports: Sequence[Exported]) -> Picture:
+    exports = exports[: len(SERIES)]
+    rows = _rows(exports)
+    labels = [layer_label(*row) for row in rows]
+    height = bars_height(len(rows), len(exports))
+    figure, axes = new_figure(3 * height, 3)
+
+    def values(what: Any) -> dict[str, list[float | None]]:
+        found = {}
+        for exported in exports:
+            layers = {(layer.index, layer.kind): layer for layer in exported.manifest.layers}
+            found[printable(exported.name, 24)] = [
+                what(exported, layers[row]) if row in layers else None for row in rows
+            ]
+        return found
+
+    panels = (
+        ("products kept, thousands", lambda _, layer: layer.kept_macs / 1e3),
+        ("cycles, thousands", lambda exported, layer: _thousands(exported.cycles(layer))),
+        ("flash, KB", lambda _, layer: _thousands(layer.predicted_flash_bytes)),
+    )
+    for number, ((axis,), (title, what)) in enumerate(zip(axes, panels, strict=True)):
+        draw_bars(axis, labels, values(what), named=number == 0)
+        axis.set_xlabel(title)
+    figure.legend(loc="outside upper left", ncols=2)
+    measured = [exported.name for exported in exports if exported.measured is not None]
+    source = f"measured by simulation for {', '.join(map(printable, measured))}" if measured else "predicted"
+    return Picture(
+        "layers",
+        figure,
+        "Three panels of bars by layer: products kept, cycles and flash; the table below has the figures.",
+        f"Exported designs, layer by layer in the order in which they run: multiplications that are kept, cycles "
+        f"({source if len(measured) in (0, len(exports)) else source + ', otherwise predicted'}) and flash of "
+        "code and "
+        "constants (predicted). A pool behind a convolution is a part of its layer, and channels that nothing "
+        "reads any "
+        "more are gone. Look for layers that take many cycles for few products: that is work other than multiplying.",
+    )
+
+
+def _rows(exports: Sequence[Exported]) -> list[tuple[int, str]]:
+    """Layers of all exports, each once, in order."""
+    return sorted({(layer.index, layer.kind) for exported in exports for layer in exported.manifest.layers})
+
+
+def _thousands(number: int | None) -> float | None:
+    return None if number is None else number / 1e3
+
+
+def _table(exported: Exported) -> Table:
+    head = ("layer", "kernel", "output", "products", "kept", "cycles", "flash")
+    caption = f"{printable(exported.name, 24)} on {exported.target}"
+    rows = [_row(exported, layer) for layer in exported.manifest.layers]
+    layers = exported.manifest.layers
+    flash = sum(layer.predicted_flash_bytes or 0 for layer in layers)
+    macs, kept = sum(layer.macs for layer in layers), sum(layer.kept_macs for layer in layers)
+    share = percent(kept / macs) if macs else ""
+    rows.append(("all layers", "", "", count(macs), share, count(exported.total_cycles), size(flash)))
+    return Table(head, rows, left=3, caption=caption)
+
+
+def _row(exported: Exported, layer: LayerInfo) -> tuple[str, ...]:
+    cycles = exported.cycles(layer)
+    return (
+        layer_label(layer.index, layer.kind),
+        printable(layer.kernel, 16),
+        printable(layer.name.partition(";")[0], 28),
+        count(layer.macs) if layer.macs else "",
+        percent(layer.kept_macs / layer.macs) if layer.macs else "",
+        "" if cycles is None else count(cycles),
+        "" if layer.predicted_flash_bytes is None else size(layer.predicted_flash_bytes),
+    )

@@ -1,0 +1,53 @@
+"""What made the report: settings, data, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from export.report.document import Paragraph, Section, Table
+from export.report.sources import Exported
+from export.report.text import printable
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+
+
+def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section:
+    """Everything that would have to be the same for the same result."""
+    rows = [(printable(name), printable(value, 200)) for name, value in flat(front.settings)]
+    for exported in exports:
+        manifest = exported.manifest
+        what = f"{manifest.core}, {manifest.board or 'no board'}, flags {' '.join(manifest.compiler_flags)}"
+        rows.append((f"export {printable(exported.name, 24)}", what))
+        if exported.measured is not None:
+            rows.append((f"measurement {printable(exported.name, 24)}", _measurement(exported.measured)))
+    rows.append(("report", f"keras_approx {metadata.version('keras_approx')}"))
+    return Section(
+        "Settings and versions",
+        [
+            Paragraph(
+                "What the exploration was started with, as its file has it. Cycles are priced by a timing "
+                "model of the "
+                "core with memories that never wait; nothing here was run on silicon."
+            ),
+            Table(("setting", "value"), rows, left=2),
+        ],
+    )
+
+
+def flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as lines: dotted names, values as text."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{name}", ", ".join(map(str, value)) or "none"
+        else:
+            yield f"{prefix}{name}", "none" if value is None or value == {} else str(value)
+
+
+def _measurement(measured: Mapping[str, Any]) -> str:
+    board = f" ({measured['board']})" if measured.get("board") else ""
+    return f"{measured.get('core')}{board}, mean of {measured.get('inputs')} inputs, emulated"

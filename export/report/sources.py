@@ -1,0 +1,118 @@
+"""What a report is made from, beside the front: exported folders, measurements of them, and baselines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.errors import InputError
+from export.manifest import LayerInfo, Manifest, read_manifest
+from export.simulate import Measurement
+
+_PathLike = str | os.PathLike[str]
+Exports = Mapping[str, _PathLike] | Sequence[_PathLike]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The exact model by other means, such as another library.
+
+    Attributes:
+        name: What to call it.
+        cycles: Of one inference on the core that the front was priced for.
+    """
+
+    name: str
+    cycles: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported design.
+
+    Attributes:
+        name: What to call it.
+        manifest: What it says of itself.
+        measured: What was measured of it, as Measurement.to_dict gives it, or None.
+    """
+
+    name: str
+    manifest: Manifest
+    measured: Mapping[str, Any] | None
+
+    @property
+    def target(self) -> str:
+        """The board, or the core where there is none."""
+        return self.manifest.board or self.manifest.core
+
+    def cycles(self, layer: LayerInfo) -> int | None:
+        """Of a layer, measured if there is a measurement, otherwise predicted; None where neither is known."""
+        if self.measured is None:
+            return layer.predicted_cycles
+        return next(
+            (int(one["cycles"]) for one in self.measured["per_layer"] if one["index"] == layer.index), None
+        )
+
+    @property
+    def total_cycles(self) -> int:
+        """Of all layers whose cycles are known."""
+        if self.measured is not None:
+            return int(self.measured["cycles"])
+        return sum(layer.predicted_cycles or 0 for layer in self.manifest.layers)
+
+
+def read_exports(
+    exports: Exports, measurements: Mapping[str, Measurement | _PathLike]
+) -> tuple[Exported, ...]:
+    """Reads exported folders, and what was measured of them.
+
+    Args:
+        exports: Folders by name, or folders alone, which are called by their names.
+        measurements: By the export's name, what `simulate` returned, or the JSON file it saved.
+
+    Raises:
+        ModelFormatError: A folder is no export.
+        InputError: Two exports have one name, or a measurement is of none of them, of another network or unreadable.
+    """
+    if not isinstance(exports, Mapping):
+        names = [Path(folder).resolve().name for folder in exports]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"exports have the names {', '.join(names)}: give them as a dict with a name each"
+            )
+        exports = dict(zip(names, exports, strict=True))
+    unknown = sorted(set(measurements) - set(exports))
+    if unknown:
+        raise InputError(
+            f"the measurement {unknown[0]!r} is of no export; exports: {', '.join(exports) or 'none'}"
+        )
+    found = []
+    for name, folder in exports.items():
+        manifest = read_manifest(Path(folder))
+        measured = _read_measurement(measurements[name]) if name in measurements else None
+        if measured is not None and [one["index"] for one in measured["per_layer"]] != [
+            *(layer.index for layer in manifest.layers),
+            None,
+        ]:
+            raise InputError(
+                f"the measurement of {name!r} has other layers than the export: simulate it again"
+            )
+        found.append(Exported(name, manifest, measured))
+    return tuple(found)
+
+
+def _read_measurement(source: Measurement | _PathLike) -> Mapping[str, Any]:
+    if isinstance(source, Measurement):
+        return source.to_dict()
+    try:
+        content = json.loads(Path(source).read_text(encoding="utf-8"))
+        layers = [{"index": layer["index"], "cycles": int(layer["cycles"])} for layer in content["per_layer"]]
+        return {**content, "cycles": int(content["cycles"]), "per_layer": layers}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"expected {str(source)!r} to be a measurement that simulate saved: {type(error).__name__}: {error}"
+        ) from error

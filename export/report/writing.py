@@ -1,0 +1,136 @@
+"""Puts a report together and writes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.errors import InputError, OutputPathError
+from export.report.choice import choose
+from export.report.document import Document, Paragraph
+from export.report.front import front_section
+from export.report.html import write_html
+from export.report.layers import layers_section
+from export.report.limit import limit_section
+from export.report.markdown import write_markdown
+from export.report.memory import memory_section
+from export.report.settings import settings_section
+from export.report.significance import significance_section
+from export.report.sources import Baseline, Exported, Exports, read_exports
+from export.report.style import drawing, png
+from export.report.text import count, percent, plural, points
+from export.simulate import Measurement
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+
+
+def report(
+    front: ParetoFront | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    exports: Exports = (),
+    measurements: Mapping[str, Measurement | str | os.PathLike[str]] | None = None,
+    baselines: Sequence[Baseline] = (),
+    title: str = "Exploration",
+) -> Path:
+    """Writes an exploration up, for someone who was not there.
+
+    Args:
+        front: What `keras_approx.explore` returned, or the file it was saved to.
+        out: Folder to write `report.html`, which holds everything, `report.md` and its PNGs into; files of the same
+            names are replaced.
+        exports: Exported folders by name, or folders alone, the exact model first: they add cycles and flash by
+            layer, memory over time, and the core's limit.
+        measurements: Of exports, by the same names: what `simulate` returned, or the JSON file of it.
+        baselines: Cycles of the exact model by other means.
+        title: Of the page.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        InputError: The front or a measurement cannot be read, or does not fit.
+        StoreError: The file is no front.
+        ModelFormatError: A folder is no export.
+        OutputPathError: The folder cannot be written.
+        ToolError: matplotlib is not installed.
+    """
+    loaded = _load(front) if isinstance(front, str | os.PathLike) else front
+    read = read_exports(exports, measurements or {})
+    with drawing():
+        document = compose(loaded, read, baselines, title)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in document.pictures:
+            (folder / f"{picture.name}.png").write_bytes(png(picture.figure))
+        (folder / "report.md").write_text(write_markdown(document), encoding="utf-8")
+        (folder / "report.html").write_text(write_html(document), encoding="utf-8")
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write the report to {str(folder)!r}: {error.strerror}; choose another"
+        ) from error
+    return folder / "report.html"
+
+
+def compose(
+    front: ParetoFront, exports: Sequence[Exported], baselines: Sequence[Baseline], title: str
+) -> Document:
+    """The report's content; within `drawing`."""
+    chosen = choose(front)
+    sections = [front_section(front, chosen, baselines), layers_section(front, chosen, exports)]
+    if front.significance:
+        sections.append(significance_section(front, chosen[min(1, len(chosen) - 1)]))
+    if exports:
+        sections += [memory_section(exports), limit_section(exports)]
+    return Document(
+        title, [Paragraph(_summary(front, baselines))], [*sections, settings_section(front, exports)]
+    )
+
+
+def _summary(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
+    """What was found, in a few sentences."""
+    exact, objective = front.exact, front.objectives[0]
+    best = next(
+        (record for record in (front.best(max_drop=drop) for drop in (0, 0.01, 0.05)) if record != exact),
+        exact,
+    )
+    lost = (
+        f"loses {points(exact.accuracy - best.accuracy)[1:]} points"
+        if best.accuracy < exact.accuracy
+        else "loses nothing"
+    )
+    parts = [
+        f"A neural network is to be made faster by leaving out multiplications that matter little. "
+        f"{plural(len(front.evaluated), 'design')}, each with another choice of what to leave out, were tried."
+    ]
+    if best == exact:
+        parts.append("None of them costs less and loses at most 5 points of accuracy.")
+        return " ".join(parts)
+    parts.append(
+        f"The one with id {best.id} {lost} on validation images ({percent(best.accuracy, 2)}; the exact model, which "
+        f"leaves nothing out, has {percent(exact.accuracy, 2)}). It keeps {percent(best.kept, 0)} of the "
+        "products and takes "
+        f"{count(best.costs[objective])} {objective} in place of {count(exact.costs[objective])}, "
+        f"{exact.costs[objective] / best.costs[objective]:.2f} times fewer, before any fine-tuning."
+    )
+    if objective == "cycles":
+        parts += [
+            f"That is {baseline.cycles / best.costs[objective]:.2f} times fewer than {baseline.name}."
+            for baseline in baselines
+        ]
+    return " ".join(parts)
+
+
+def _load(path: str | os.PathLike[str]) -> ParetoFront:
+    from keras_approx.exploration.front import ParetoFront  # noqa: PLC0415
+
+    try:
+        return ParetoFront.load(Path(path))
+    except OSError as error:
+        raise InputError(
+            f"cannot read the front {os.fspath(path)!r}: {error.strerror}; expected what ParetoFront.save wrote"
+        ) from error

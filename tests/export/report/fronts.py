@@ -1,0 +1,48 @@
+"""Fronts made up for tests: figures follow from what is kept, and nothing is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_approx.exploration.design import Design
+from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
+
+NAMES = ("first", "second", "third")
+IMAGES = 500
+
+
+def record(names: Sequence[str], kept: Sequence[float], *, dropped: bool = False) -> EvaluatedDesign:
+    """The more is kept, the more cycles it takes and the more images are right."""
+    share = float(np.mean(kept))
+    correct = round(IMAGES * (0.9 - 0.5 * (1 - share) ** 2))
+    values = dict(zip(names, map(float, kept), strict=True))
+    costs = {"cycles": 1e6 + 9e6 * share, "flash": 5e4 + 1e5 * share, "ram": 22_592.0}
+    return EvaluatedDesign(
+        Design("fraction", "pair", values), correct, IMAGES, dropped, costs, share, values, 0.1
+    )
+
+
+def front(names: Sequence[str] = NAMES, count: int = 40, seed: int = 0) -> ParetoFront:
+    """A front of so many random designs; one was fine-tuned and tested."""
+    rng = np.random.default_rng(seed)
+    records = [record(names, rng.integers(1, 20, len(names)) / 20, dropped=n % 7 == 3) for n in range(count)]
+    if records:
+        tuned = {"fine_tuned_accuracy": 0.88, "fine_tuned_costs": records[0].costs, "test_accuracy": 0.87}
+        records[0] = dataclasses.replace(records[0], **tuned)
+    counts = [int(100 * np.exp(-(((n - 22) / 7) ** 2))) for n in range(40)]
+    return ParetoFront(
+        record(names, [1.0] * len(names)),
+        records,
+        objectives=["cycles"],
+        settings={
+            "search": "budget",
+            "significance": "energy",
+            "images": {"validation": IMAGES},
+            "exempt": [],
+        },
+        significance={name: {"edges": list(np.geomspace(1e-6, 1, 41)), "counts": counts} for name in names},
+    )

@@ -1,0 +1,272 @@
+"""The report as a whole: what is written, that it is whole, safe and the same each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import export
+from export.errors import InputError, ModelFormatError, OutputPathError, ToolError
+from export.report.document import Document, Paragraph, Picture, Section, Table
+from export.report.html import write_html
+from export.report.style import COLORS, drawing, new_figure
+from keras_approx.errors import StoreError
+from keras_approx.exploration.front import ParetoFront
+from tests.export import handmade
+from tests.export.report import fronts
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "$\\frac{$ & ]]> -->",
+    "a|b`c*d_e[f](javascript:g)",
+    "\x1b[31m\u202e\x00name",
+    "</svg></figure><style>body{display:none}</style>",
+)
+_TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "nav", "ol", "li", "a"),
+    *("section", "figure", "figcaption", "div", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("svg", "g", "path", "defs", "use", "text", "clippath", "rect", "image", "tspan"),
+}
+
+
+class _Page(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def _check_page(text: str) -> _Page:
+    """Every tag is closed and known; nothing is loaded from elsewhere, nothing runs; ids are unique."""
+    page = _Page(text)
+    assert not page.open
+    assert page.tags <= _TAGS
+    names = [name for name, _ in page.attributes]
+    assert not [name for name in names if name.startswith("on")]
+    for name, value in page.attributes:
+        if name in ("href", "src", "xlink:href"):
+            assert value.startswith(("#", "data:image/png;base64,"))
+        assert "url(" not in value.replace("url(#", "")
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    used = [v.lstrip("#") for n, v in page.attributes if n in ("href", "xlink:href") and v.startswith("#")]
+    assert set(used) | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+    return page
+
+
+@pytest.fixture(scope="module")
+def written(exported, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
+    front = fronts.front()
+    front.save(folder / "front.json")
+    path = export.report(
+        folder / "front.json",
+        folder / "report",
+        exports=exported,
+        baselines=[export.Baseline("CMSIS-NN", 30e6)],
+        title="lenet",
+    )
+    assert path == folder / "report" / "report.html"
+    return front, path
+
+
+def test_writes_one_page_and_the_same_as_markdown_with_pictures(written):
+    front, path = written
+    files = {file.name for file in path.parent.iterdir()}
+    assert files >= {"report.html", "report.md", "front.png", "kept.png", "layers.png", "significance.png"}
+    assert {"memory.png", "limit.png", "limit-2.png"} <= files
+    page, text = _check_page(path.read_text()), path.with_suffix(".md").read_text()
+    pictures = re.findall(r"^!\[.+\]\((\S+\.png)\)$", text, re.MULTILINE)
+    assert sorted([*pictures, "report.html", "report.md"]) == sorted(files)
+    for name in pictures:
+        assert (path.parent / name).read_bytes().startswith(b"\x89PNG")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert len(headings) == 6
+    assert [heading in page.text for heading in headings] == [True] * 6
+    best = front.best(max_drop=0.01)
+    for shown in (best.id, "CMSIS-NN", "validation images", "test", "nucleo-u575zi-q", "second"):
+        assert shown in page.text
+        assert shown in text
+    assert path.read_text().count("<svg") == len(pictures)
+
+
+def test_rows_of_tables_have_the_columns_of_their_heads(written):
+    text = written[1].with_suffix(".md").read_text()
+    for table in re.findall(r"(?:^\|.*\|\n?)+", text, re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1
+
+
+def test_the_same_front_gives_the_same_bytes(written, exported, tmp_path):
+    front, path = written
+    export.report(
+        front, tmp_path, exports=exported, baselines=[export.Baseline("CMSIS-NN", 30e6)], title="lenet"
+    )
+    for file in path.parent.iterdir():
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_pictures_take_the_colours_of_the_page(written):
+    """Every colour in a picture is one of the style sheet's variables, which all are there for light and dark."""
+    text = written[1].read_text()
+    style = text[: text.index("</style>")]
+    light, dark = style.split("@media (prefers-color-scheme: dark)")
+    defined = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", part)) for part in (light, dark)]
+    assert set(defined[0]) == set(defined[1])
+    assert {name: color.lower() for name, color in COLORS.items()}.items() <= defined[0].items()
+    pictures = text[text.index("</style>") :]
+    assert set(re.findall(r"var\(--([a-z]+)\)", text)) <= set(defined[0])
+    assert re.findall(r"(?:fill|stroke): *(#[0-9a-fA-F]+)", pictures) == []
+
+
+def test_hostile_names_are_shown_and_nothing_else(tmp_path):
+    """Names of layers, exports, baselines and settings come from models and users."""
+    front = fronts.front(HOSTILE)
+    front.settings["model_name"] = HOSTILE[0]
+    front.settings[HOSTILE[5]] = {HOSTILE[1]: HOSTILE[2]}
+    layers = [
+        {
+            "index": number,
+            "kind": name,
+            "name": name,
+            "source": "model_00_dense.c",
+            "kernel": name,
+            "macs": 9,
+            "kept_macs": 3,
+            "predicted_cycles": 8,
+            "predicted_flash_bytes": 7,
+            "limit_cycles": 2,
+        }
+        for number, name in enumerate(HOSTILE)
+    ]
+    buffers = [{"name": HOSTILE[0], "offset": 0, "bytes": 48, "first_layer": 0, "last_layer": 5}]
+    folder = handmade.write(tmp_path / "out", layers=layers, buffers=buffers)
+    path = export.report(
+        front,
+        tmp_path / "report",
+        exports={HOSTILE[1]: folder},
+        baselines=[export.Baseline(name, 2e7) for name in HOSTILE],
+        title=HOSTILE[0],
+    )
+    plain = _check_page(path.read_text())
+    for name in HOSTILE[:4]:
+        assert name in plain.text
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", path.read_text() + path.with_suffix(".md").read_text())
+    text = path.with_suffix(".md").read_text()
+    assert not re.search(r"(?<!\\)[<`*_]", re.sub(r"^!\[", "", text, flags=re.MULTILINE))
+    assert len(re.findall(r"(?<!\\)\]\(", text)) == text.count(".png)")
+
+
+def test_markup_in_any_text_of_a_document_is_text():
+    with drawing():
+        figure, ((axis,),) = new_figure(1)
+        axis.set_title(HOSTILE[0])
+        axis.set_xlabel(HOSTILE[2])
+        nasty = HOSTILE[1]
+        first, second = (
+            [Paragraph(nasty), Table([nasty], [[nasty]], caption=nasty), Picture(name, figure, nasty, nasty)]
+            for name in "ab"
+        )
+        page = _check_page(write_html(Document(nasty, first, [Section(nasty, second)])))
+    # Title twice, heading and its link, and in each place a paragraph, a caption, a head, a cell, a figure caption.
+    assert page.text.count(nasty) == 2 + 2 + 2 * 5
+    assert page.text.count(HOSTILE[0]) == 2
+    assert [value for name, value in page.attributes if name == "aria-label"] == [nasty] * 2
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_reports_on_almost_nothing(count, tmp_path):
+    front = fronts.front(count=count)
+    page = _check_page(export.report(front, tmp_path).read_text())
+    assert "None of them costs less" in page.text or count
+
+
+def test_reports_on_products_where_nothing_was_priced(tmp_path):
+    source = fronts.front()
+    records = [
+        dataclasses.replace(one, costs={"products": 1e6 * one.kept}, fine_tuned_costs=None)
+        for one in source.evaluated
+    ]
+    exact = next(one for one in records if one.id == source.exact.id)
+    front = ParetoFront(exact, records, objectives=["products"], settings={}, significance={})
+    page = _check_page(
+        export.report(front, tmp_path, baselines=[export.Baseline("CMSIS-NN", 1e7)]).read_text()
+    )
+    assert "million products" in page.text
+    assert "CMSIS-NN" not in page.text
+    assert "What is skipped" not in page.text
+
+
+def test_measured_cycles_stand_in_for_predicted_ones(exported, tmp_path):
+    measured = export.simulate(exported["half"], np.zeros((1, 9, 9, 3), np.int8))
+    measured.save(tmp_path / "half.json")
+    texts = []
+    for source in (measured, tmp_path / "half.json"):
+        path = export.report(
+            fronts.front(), tmp_path / "report", exports=exported, measurements={"half": source}
+        )
+        texts.append(path.with_suffix(".md").read_text())
+    assert texts[0] == texts[1]
+    assert "measured by simulation for half, otherwise predicted" in texts[0]
+    assert f"{measured.cycles:,}" in texts[0] or f"{measured.cycles / 1e3:.1f} k" in texts[0]
+
+    content = json.loads((tmp_path / "half.json").read_text())
+    for broken in ({**content, "per_layer": content["per_layer"][1:]}, {}, []):
+        (tmp_path / "broken.json").write_text(json.dumps(broken))
+        with pytest.raises(InputError, match="measurement"):
+            export.report(
+                fronts.front(),
+                tmp_path / "r",
+                exports=exported,
+                measurements={"half": tmp_path / "broken.json"},
+            )
+    with pytest.raises(InputError, match="is of no export; exports: exact, half"):
+        export.report(fronts.front(), tmp_path / "r", exports=exported, measurements={"other": measured})
+    assert not (tmp_path / "r").exists()
+
+
+def test_says_what_is_wrong(exported, tmp_path, monkeypatch):
+    front = fronts.front()
+    with pytest.raises(InputError, match="cannot read the front"):
+        export.report(tmp_path / "none.json", tmp_path / "r")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(StoreError):
+        export.report(tmp_path / "other.json", tmp_path / "r")
+    with pytest.raises(ModelFormatError):
+        export.report(front, tmp_path / "r", exports=[tmp_path])
+    with pytest.raises(InputError, match="with a name each"):
+        export.report(front, tmp_path / "r", exports=[exported["exact"], exported["exact"]])
+    with pytest.raises(OutputPathError, match="choose another"):
+        export.report(front, tmp_path / "other.json")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ToolError, match=r"pip install 'keras_approx\[plots\]'"):
+        export.report(front, tmp_path / "r")
