@@ -19,7 +19,7 @@ from .frontend import read_tflite
 from .manifest import FORMAT, MANIFEST_NAME
 from .output import GENERATOR, check_replaceable, write_folder
 from .passes import run_passes
-from .schedule import ACTIVATIONS, Schedule, plan_network
+from .schedule import ACTIVATIONS, Schedule, plan_network, price_network
 from .schedule.limit import limit_cycles
 from .schedule.residents import residents
 from .targets import Target, resolve
@@ -81,7 +81,7 @@ def to_c(
         ExportError: see its subclasses in `export.errors`. The folder is then as it was before.
     """
     check_name(name)
-    _check_activations(activations)
+    check_activations(activations)
     resolved = resolve(target)
     folder = _folder(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
@@ -126,13 +126,14 @@ def estimate(
     Raises:
         ExportError: see its subclasses in `export.errors`.
     """
-    _check_activations(activations)
+    check_activations(activations)
     resolved = resolve(target)
     graph = read_tflite(to_tflite(model, representative_data=representative_data))
-    return estimate_schedule(plan_network(run_passes(graph), resolved, activations), resolved)
+    return estimate_schedule(price_network(run_passes(graph), resolved, activations), resolved)
 
 
-def _check_activations(activations: str) -> None:
+def check_activations(activations: str) -> None:
+    """Raises ExportError unless `activations` names a way in which they can lie in RAM."""
     if activations not in ACTIVATIONS:
         raise ExportError(f"activations must be one of {', '.join(ACTIVATIONS)}, got {activations!r}")
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schedule.flow import kernel_cycles
-from .schedule.instructions import plan_bytes
+from .schedule.figures import plan_figures
 from .schedule.plan import Plan
 from .schedule.products import count_products
-from .schedule.stage import Schedule, Stage
+from .schedule.stage import Schedule
 from .targets import Target, Timing
-
-# Compiled C: a kernel call with its arguments; a layer's prologue and return.
-CALL_CYCLES, LAYER_CYCLES = 6, 10
 
 
 @dataclass(frozen=True)
@@ -90,34 +86,27 @@ class Estimate:
 
 
 def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
-    """Prices every stage of a schedule for a core; the host has no timing, so its cycles are None."""
+    """What the stages of a schedule take; the host has no timing, so its cycles are None."""
     layers = []
     for index, stage in enumerate(schedule.stages):
         macs, kept = count_products(schedule.graph, stage.op)
-        cycles, flash = _price(stage, target.core.timing)
         layers.append(
             LayerEstimate(
                 index=index,
                 kind=stage.kind,
                 name=schedule.graph.tensors[stage.writes.tensor].name,
-                kernel=stage.plan.variant if stage.plan is not None else "plain",
+                kernel=stage.offer.variant if stage.offer is not None else "plain",
                 macs=macs,
                 kept_macs=kept,
-                cycles=cycles,
-                flash_bytes=flash,
+                cycles=stage.offer.figures.cycles if stage.offer is not None else None,
+                flash_bytes=stage.offer.figures.flash_bytes if stage.offer is not None else None,
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes)
 
 
-def _price(stage: Stage, timing: Timing | None) -> tuple[int | None, int | None]:
-    if stage.plan is None:
-        return None, None
-    return (None if timing is None else plan_cycles(stage.plan, timing)), plan_bytes(stage.plan)
-
-
 def plan_cycles(plan: Plan, timing: Timing) -> int:
     """Cycles of a planned layer on a core."""
-    kernels = [kernel_cycles(kernel.steps, timing) for kernel in plan.kernels]
-    glue = CALL_CYCLES * len(plan.calls) + (LAYER_CYCLES if len(plan.calls) > 1 else 0)
-    return sum(kernels[call.kernel] for call in plan.calls) + glue
+    cycles = plan_figures(plan, timing).cycles
+    assert cycles is not None
+    return cycles

@@ -21,19 +21,22 @@ def shared_blocks(kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
     Returns:
         Blocks of ascending channels, ordered by their first one.
     """
-    left = list(range(len(kept)))
-    counts = kept.sum(axis=1)
+    rows = [
+        int.from_bytes(row.tobytes(), "big") for row in np.packbits(kept, axis=1)
+    ]  # sets of pairs, one bit each
+    counts = [row.bit_count() for row in rows]
     blocks = []
+    left = list(range(len(kept)))
     while left:
         first = max(left, key=lambda channel: (counts[channel], -channel))
         left.remove(first)
-        block, loaded = [first], kept[first].copy()
+        block, missing = [first], ~rows[first]
         while left and len(block) < size:
-            added = (kept[left] & ~loaded).sum(axis=1)
             # Of those that add as much, the fullest: it would cost another block more.
-            best = min(range(len(left)), key=lambda i: (added[i], -counts[left[i]], left[i]))
-            channel = left.pop(best)
+            added = [((rows[channel] & missing).bit_count(), -counts[channel], channel) for channel in left]
+            channel = min(added)[2]
+            left.remove(channel)
             block.append(channel)
-            loaded |= kept[channel]
+            missing &= ~rows[channel]
         blocks.append(tuple(sorted(block)))
     return sorted(blocks)

@@ -1,17 +1,18 @@
-"""Chooses the kernels of a convolution: candidates are planned, priced, and the cheapest is taken."""
+"""Chooses the kernels of a convolution: candidates are counted, priced, and the cheapest is planned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from ..targets import CORES, Target, Timing
 from ..targets.boards import InstructionCache
-from .conv import ConvProblem, block_channels, loop_unrollings, packed_pairs, plan_loop, plan_unpacked
-from .flow import kernel_profile
-from .instructions import kernel_bytes, plan_bytes
+from .conv import ConvProblem, block_channels, kept_pairs, loop_unrollings, plan_loop, plan_unpacked
+from .counting import Count, count_loop, count_unpacked
+from .figures import known, plan_figures
+from .offer import Candidate, Price
 from .plan import Plan
 
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
@@ -19,15 +20,7 @@ DENSE = 0.95  # with more pairs kept, skipping saves nothing
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 
 
-@dataclass(frozen=True)
-class Price:
-    """What a plan takes: cycles, those waiting for flash included, then bytes of flash."""
-
-    cycles: int
-    flash_bytes: int
-
-
-def priced_plans(problem: ConvProblem, target: Target, *, small: bool = False) -> list[tuple[Price, Plan]]:
+def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> list[Candidate]:
     """Plans worth considering for a target, the one of the fewest cycles first, then of the fewest bytes.
 
     Args:
@@ -35,36 +28,51 @@ def priced_plans(problem: ConvProblem, target: Target, *, small: bool = False) -
         target: whose timing, cache and flash count; a core without a timing table is priced as a Cortex-M33.
         small: whether plans that are only smaller, not faster, are wanted too.
     """
-    timing, cache, waits = _pricing(target)
-    plans = _candidates(problem, cache, small)
-    priced = [(price_plan(plan, timing, cache, waits), plan) for plan in plans]
-    return sorted(priced, key=lambda entry: (entry[0].cycles, entry[0].flash_bytes))
+    timing, board = priced_timing(target), target.board
+    cache, waits = (board.cache, board.wait_states) if board else (None, 0)
+    found = [
+        Candidate(variant, price_count(count, cache, waits), known(count.figures, target), plan)
+        for variant, count, plan in _candidates(problem, timing, cache, small)
+    ]
+    return sorted(found, key=lambda candidate: (candidate.price.cycles, candidate.price.flash_bytes))
 
 
-def _pricing(target: Target) -> tuple[Timing, InstructionCache | None, int]:
+def planned_candidate(plan: Plan, target: Target) -> Candidate:
+    """The candidate of a plan that is there already, where there is no choice."""
+    figures = plan_figures(plan, priced_timing(target))
+    price = Price(figures.kernel_cycles or 0, figures.flash_bytes)
+    return Candidate(plan.variant, price, known(figures, target), lambda: plan)
+
+
+def priced_timing(target: Target) -> Timing:
+    """The pipeline that kernels are chosen for: a Cortex-M33's for a core without a timing table."""
     timing = target.core.timing or CORES["cortex-m33"].timing
     assert timing is not None
-    board = target.board
-    return timing, board.cache if board else None, board.wait_states if board else 0
+    return timing
 
 
-def _candidates(problem: ConvProblem, cache: InstructionCache | None, small: bool) -> Iterator[Plan]:
-    pairs = packed_pairs(problem)
+def _candidates(
+    problem: ConvProblem, timing: Timing, cache: InstructionCache | None, small: bool
+) -> Iterator[tuple[str, Count, Callable[[], Plan]]]:
+    pairs = kept_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
     unrollings = loop_unrollings(problem) if kept > SPARSE or small else []
     columns, channels = problem.weights.shape[2], block_channels(problem.geometry)
     bytes_of_pair = 4 * columns * channels * (problem.geometry.positions + 1)
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
-    for unrolled in sized[-3:]:
-        yield plan_loop(problem, unrolled)
+    turns = [(unrolled, False) for unrolled in sized[-3:]]
     whole = -(-problem.weights.shape[3] // problem.channels_of_word) * problem.channels_of_word // 2
     if whole in sized and problem.weights.shape[1] * whole * bytes_of_pair <= _LARGEST_TURN:
-        yield plan_loop(problem, whole, rows=True)
+        turns.append((whole, True))
+    for unrolled, rows in turns:
+        plan = partial(plan_loop, problem, unrolled, rows=rows)
+        yield "loop", count_loop(problem, unrolled, rows, timing), plan
     if kept <= DENSE or not unrollings:
-        yield plan_unpacked(problem, channels)
+        sizes = [channels]
         if cache is not None and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
-            for fewer in range(channels - 1, 1, -1):
-                yield plan_unpacked(problem, fewer)
+            sizes += range(channels - 1, 1, -1)
+        for size in sizes:
+            yield "unpacked", count_unpacked(problem, size, timing), partial(plan_unpacked, problem, size)
 
 
 def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:
@@ -72,27 +80,25 @@ def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:
     return 18 * int(np.count_nonzero(pairs)) * channels // max(1, len(pairs))
 
 
-def price_plan(plan: Plan, timing: Timing, cache: InstructionCache | None, waits: int) -> Price:
+def price_count(count: Count, cache: InstructionCache | None, waits: int) -> Price:
     """Prices a plan; with a cache, every line that does not stay in it from one block of positions to the next waits.
 
     Args:
-        plan: the plan.
-        timing: the core's pipeline.
+        count: of the plan.
         cache: the instruction cache, or None for none.
         waits: cycles a line waits.
     """
-    profiles = [kernel_profile(kernel.steps, timing) for kernel in plan.kernels]
-    flash = plan_bytes(plan)
     cycles = 0
-    for call in plan.calls:
-        profile = profiles[call.kernel]
+    for number in count.calls:
+        kernel = count.kernels[number]
+        profile = kernel.profile
         cycles += profile.cycles
         if cache is not None:
-            code = -(-kernel_bytes(plan.kernels[call.kernel].steps) // cache.line)
+            code = -(-kernel.code_bytes // cache.line)
             stream = -(-4 * profile.words // cache.line)
             lost = lost_lines(code, stream, cache)
             cycles += waits * round(code + stream + lost * max(0, profile.blocks - 1))
-    return Price(cycles, flash)
+    return Price(cycles, count.figures.flash_bytes)
 
 
 def lost_lines(code: int, stream: int, cache: InstructionCache) -> float:

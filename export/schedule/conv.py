@@ -82,17 +82,27 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
     return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
 
 
+def kept_pairs(problem: ConvProblem) -> NDArray[np.bool_]:
+    """Which of `packed_pairs` are not zero."""
+    missing = -problem.weights.shape[3] % problem.channels_of_word
+    kept = np.pad(problem.weights != 0, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    return kept[..., 0::2] | kept[..., 1::2]
+
+
+def unpacked_blocks(problem: ConvProblem, kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
+    """Channels that share an unpacked kernel, given `kept_pairs`."""
+    if len(kept) * problem.geometry.out_channel <= NEAR:
+        return shared_blocks(kept.reshape(len(kept), -1), size)
+    return consecutive_blocks(len(kept), size)  # a block's outputs must be within reach of a store
+
+
 def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
     """Plans straight-line kernels of the kept products, one for each block of at most `size` channels."""
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []
     calls: list[Call] = []
     stream: list[int] = []
-    if len(pairs) * problem.geometry.out_channel <= NEAR:
-        blocks = shared_blocks((pairs != 0).reshape(len(pairs), -1), size)
-    else:  # a block's outputs must be within reach of a store
-        blocks = consecutive_blocks(len(pairs), size)
-    for number, channels in enumerate(blocks):
+    for number, channels in enumerate(unpacked_blocks(problem, pairs != 0, size)):
         geometry = problem.geometry
         operands = _operands(pairs[list(channels)], problem)
         body = schedule_body(operands, position_offsets(geometry), _products(geometry))

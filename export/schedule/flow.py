@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ..targets.instruction import Instruction
-from ..targets.pipeline import block_cycles, issue_cycles
+from ..targets.pipeline import READY, State, block_cycles, continue_cycles, issue_cycles
 from ..targets.timing import Timing
 from .instructions import ENTRY, EXIT, instructions
 from .machine import Step
@@ -37,8 +37,7 @@ class _Block:
     cycles: tuple[int, int] = (0, 0)
 
     def prepare(self, timing: Timing, entry: bool, leave: bool) -> None:
-        """Prices the block and picks out its controls."""
-        self.controls = [item for item in self.steps if _is_control(item)]
+        """Prices the block."""
         code = self.code(entry, leave)
         falls = block_cycles(code, timing, leave) if code else 0
         self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
@@ -72,6 +71,8 @@ class _Walk:
             self.slots[str(args[0])] = int(args[1])
         elif name.startswith("LAST"):
             self.slots["last"] = self.pointer + int(args[0])
+        elif name == "BODY":
+            self.pointer += int(args[0])
         else:
             distance = int(args[1]) if name.startswith("ADD") else -int(args[1])
             if args[0] == "in":
@@ -97,7 +98,7 @@ class _Walk:
 def _is_control(item: Step) -> bool:
     if item.name in ("ADD", "SUB", "ADD_FAR", "SUB_FAR"):
         return item.args[0] in ("in", "wt")
-    return item.name in ("SET", "LAST", "LAST_FAR") or item.name.startswith("LOAD")
+    return item.name in ("SET", "LAST", "LAST_FAR", "BODY") or item.name.startswith("LOAD")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,67 @@ def kernel_profile(steps: Sequence[Step], timing: Timing) -> Profile:
     walk = _Walk()
     total = sum(blocks[index].cycles[taken] for index, taken in _follow(blocks, labels, walk))
     return Profile(total, max(walk.words, walk.read), max(1, walk.rewinds))
+
+
+def body_of(moved: int) -> Step:
+    """Stands for the straight-line body in the steps of a frame, given by how many bytes it moves the input pointer."""
+    return Step("BODY", (moved,))
+
+
+class Frame:
+    """A kernel around a straight-line body that is only counted, not written.
+
+    Attributes:
+        blocks: how often the body runs.
+        bits: size of the kernel's code without the body.
+        entry: what the pipeline remembers where the body starts.
+    """
+
+    def __init__(self, steps: Sequence[Step], timing: Timing) -> None:
+        """Follows one call of the kernel.
+
+        Args:
+            steps: between BEGIN and END, with one `body_of` in the place of the body.
+            timing: the core's pipeline.
+        """
+        blocks, labels = _split(steps)
+        walk = _Walk()
+        visits = Counter(_follow(blocks, labels, walk))
+        body = next(item for item in steps if item.name == "BODY")
+        held = next(index for index, block in enumerate(blocks) if body in block.steps)
+        self.blocks = max(1, walk.rewinds)
+        self._timing = timing
+        self._rest = 0
+        for index, block in enumerate(blocks):
+            entry, leave = index == 0, index == len(blocks) - 1
+            if index == held:
+                at = block.steps.index(body)
+                before = _Block(block.steps[:at]).code(entry, False)
+                self._after = _Block(block.steps[at + 1 :], block.branch).code(False, leave)
+                self._leaves = (leave, True)
+                self._visits = (visits[index, False], visits[index, True])
+            else:
+                block.prepare(timing, entry, leave)
+                self._rest += sum(visits[index, taken] * block.cycles[taken] for taken in (False, True))
+        prefix, self.entry = continue_cycles(before, timing, READY)
+        self._rest += sum(self._visits) * prefix
+        self._suffix: dict[State, int] = {}
+        code = [instruction for item in steps if item is not body for instruction in instructions(item)]
+        self.bits = sum(instruction.width for instruction in (*ENTRY, *code, *EXIT))
+
+    def cycles(self, body: int, left: State) -> int:
+        """Cycles of one call.
+
+        Args:
+            body: cycles of the body, entered as `entry` says.
+            left: what the pipeline remembers where the body ends.
+        """
+        if left not in self._suffix:
+            self._suffix[left] = sum(
+                count * continue_cycles(self._after, self._timing, left, leaves)[0]
+                for count, leaves in zip(self._visits, self._leaves, strict=True)
+            )
+        return self._rest + sum(self._visits) * body + self._suffix[left]
 
 
 def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
@@ -191,4 +253,6 @@ def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
             blocks.append(_Block())
         else:
             blocks[-1].steps.append(item)
+    for block in blocks:
+        block.controls = [item for item in block.steps if _is_control(item)]
     return blocks, labels

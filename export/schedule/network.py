@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.graph import Graph
 from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
 from ..targets import Target
-from .flash import fit_flash
+from .flash import Some, fit_flash
 from .fusion import Layer, fuse
 from .layout import Layout, image_shape
 from .memory import Lifetime, plan
-from .planning import plan_stage
+from .offer import Offer
+from .planning import stage_candidates
 from .stage import Buffer, Schedule, Stage
 
 _KINDS = {
@@ -33,6 +34,8 @@ _KINDS = {
 
 STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
 ACTIVATIONS = ("auto", "int16", "int8")
+Offers = Callable[..., Sequence[Offer]]
+"""Like `planning.stage_candidates`."""
 
 
 def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Schedule:
@@ -47,10 +50,50 @@ def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Sch
     Returns:
         Stages with their buffers placed and their kernels planned.
     """
-    wide = _plan(graph, target, "int16") if activations != "int8" else None
+    laid_out = lay_out(graph, target, activations)
+    stages = [
+        stage if candidate is None else replace(stage, offer=candidate, plan=candidate.plan())
+        for stage, candidate in zip(laid_out.stages, _chosen(laid_out, target, stage_candidates), strict=True)
+    ]
+    return replace(laid_out, stages=tuple(stages))
+
+
+def price_network(
+    graph: Graph, target: Target, activations: str, offers: Offers = stage_candidates
+) -> Schedule:
+    """What `plan_network` chooses, without planning it: stages have their offers but no plans.
+
+    Args:
+        graph: operators in execution order.
+        target: what kernels are chosen for.
+        activations: as for `plan_network`.
+        offers: gives the offers for a stage; one that remembers them, for instance.
+    """
+    laid_out = lay_out(graph, target, activations)
+    chosen = _chosen(laid_out, target, offers)
+    stages = [replace(stage, offer=offer) for stage, offer in zip(laid_out.stages, chosen, strict=True)]
+    return replace(laid_out, stages=tuple(stages))
+
+
+def _chosen(laid_out: Schedule, target: Target, offers: Callable[..., Sequence[Some]]) -> list[Some | None]:
+    """The fastest offers with which a network fits its flash, or the smallest."""
+    graph, stages = laid_out.graph, laid_out.stages
+    fastest = [next(iter(offers(graph, stage, target)), None) for stage in stages]
+    if target.board is None:
+        return fastest
+    return fit_flash(
+        fastest,
+        lambda index: offers(graph, stages[index], target, small=True),
+        target.board.flash_bytes,
+    )
+
+
+def lay_out(graph: Graph, target: Target, activations: str) -> Schedule:
+    """Stages with their buffers placed and nothing planned."""
+    wide = _lay_out(graph, "int16") if activations != "int8" else None
     if wide is not None and (activations == "int16" or _fits(wide, target)):
         return wide
-    narrow = _plan(graph, target, "int8")
+    narrow = _lay_out(graph, "int8")
     return narrow if wide is None or narrow.arena_bytes < wide.arena_bytes else wide
 
 
@@ -59,7 +102,7 @@ def _fits(schedule: Schedule, target: Target) -> bool:
     return target.board is None or schedule.arena_bytes + STACK_BYTES <= target.board.ram_bytes
 
 
-def _plan(graph: Graph, target: Target, element: str) -> Schedule:
+def _lay_out(graph: Graph, element: str) -> Schedule:
     layers = fuse(graph)
     shared = {layer.output: layer.residual for layer in layers if layer.add is not None}
     layouts = {
@@ -101,10 +144,7 @@ def _plan(graph: Graph, target: Target, element: str) -> Schedule:
     else:
         stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
     placed, arena_bytes = _place(stages, aliases | shared)
-    planned = [replace(stage, plan=plan_stage(graph, stage, target)) for stage in placed]
-    if target.board is not None:
-        planned = fit_flash(graph, planned, target, target.board.flash_bytes)
-    return Schedule(graph, tuple(planned), arena_bytes)
+    return Schedule(graph, tuple(placed), arena_bytes)
 
 
 def _activations(graph: Graph, layers: Sequence[Layer]) -> list[int]:

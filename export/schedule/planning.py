@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ..ir.fixed_point import mean_parameters
 from ..ir.graph import Graph
@@ -21,11 +23,13 @@ from ..ir.ops import (
 )
 from ..targets import Target
 from .addition import Addition, addition
-from .choose import Price, priced_plans
+from .choose import candidates, planned_candidate, priced_timing
 from .conv import ConvProblem
 from .depthwise import plan_depthwise
 from .elementwise import plan_add, plan_border, plan_copy, plan_lookup, with_table
+from .figures import plan_figures
 from .layout import Layout, flat
+from .offer import Candidate
 from .plan import Plan, joined
 from .pooling import Axis, average_reduction, axis_regions, max_reduction, mean_reduction, plan_pool
 from .problem import conv_problem
@@ -34,17 +38,39 @@ from .requantize import plan_requantization
 from .stage import Stage
 
 
-def plan_stage(graph: Graph, stage: Stage, target: Target) -> Plan | None:
-    """The fastest plan of a stage, see `completed`."""
+def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> list[Candidate]:
+    """Ways to compute a stage, the fastest first; none where plain C loops have to do it.
+
+    Prices are of the plans as they are before `completed`, figures as they are behind it.
+
+    Args:
+        graph: the network.
+        stage: with its buffers placed.
+        target: what candidates are priced for.
+        small: whether those that are only smaller, not faster, are wanted too.
+    """
+    timing = priced_timing(target)
     problem = stage_problem(graph, stage)
-    plan = priced_plans(problem, target)[0][1] if problem is not None else _plan(graph, stage)
-    return None if plan is None else completed(graph, stage, plan)
+    if problem is not None:
+        found = candidates(problem, target, small=small)
+    else:
+        plan = _plan(graph, stage)
+        found = [] if plan is None else [planned_candidate(plan, target)]
+    more = plan_figures(completed(graph, stage, Plan("direct", (), (), ())), timing) if found else None
+    return [
+        Candidate(
+            candidate.variant,
+            candidate.price,
+            candidate.figures + more,
+            partial(_completed_plan, graph, stage, candidate.plan),
+        )
+        for candidate in found
+        if more is not None
+    ]
 
 
-def smaller_plans(graph: Graph, stage: Stage, target: Target) -> list[tuple[Price, Plan]]:
-    """All plans of a stage that has a choice, priced as they are before `completed`; none for the others."""
-    problem = stage_problem(graph, stage)
-    return priced_plans(problem, target, small=True) if problem is not None else []
+def _completed_plan(graph: Graph, stage: Stage, plan: Callable[[], Plan]) -> Plan:
+    return completed(graph, stage, plan())
 
 
 def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..ir.graph import Graph
 from ..ir.ops import Add, MaxPool2D, Op
 from .layout import Layout
+from .offer import Offer
 from .plan import Plan
 
 
@@ -37,7 +38,8 @@ class Stage:
         pool: a max pool computed by the same kernels, or None.
         reads: buffers of the operator's inputs.
         writes: buffer of its output, or of the fused operator's.
-        plan: kernels that compute it; None means plain C loops.
+        offer: what its kernels take; None means plain C loops.
+        plan: the kernels; None where there are none, or where a network is only priced.
         add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
     """
 
@@ -46,6 +48,7 @@ class Stage:
     pool: MaxPool2D | None
     reads: tuple[Buffer, ...]
     writes: Buffer
+    offer: Offer | None = None
     plan: Plan | None = None
     add: Add | None = None
 

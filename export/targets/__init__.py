@@ -8,21 +8,24 @@ from export.errors import TargetError
 from export.targets.boards import BOARDS, Board, InstructionCache, get_board
 from export.targets.cores import CORES, Core, get_core
 from export.targets.instruction import Instruction, Kind, Memory
-from export.targets.pipeline import block_cycles, issue_cycles
+from export.targets.pipeline import READY, State, block_cycles, continue_cycles, issue_cycles
 from export.targets.timing import Timing
 
 __all__ = [
     "BOARDS",
     "CORES",
+    "READY",
     "Board",
     "Core",
     "Instruction",
     "InstructionCache",
     "Kind",
     "Memory",
+    "State",
     "Target",
     "Timing",
     "block_cycles",
+    "continue_cycles",
     "get_board",
     "get_core",
     "issue_cycles",

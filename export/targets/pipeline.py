@@ -8,6 +8,7 @@ both price code here, so a predicted cycle differs from a simulated one only whe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from export.targets.instruction import FLAGS, PC, REGISTER_COUNT, Instruction, Kind
 from export.targets.timing import Pairing, Timing
@@ -19,6 +20,27 @@ _MULTIPLE = frozenset({Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE})
 _PRODUCTS = frozenset({Kind.MUL, Kind.MAC, Kind.LONG_MUL, Kind.LONG_MAC})
 _SHIFTER = frozenset({Kind.DSP, Kind.EXTEND_ADD, Kind.SHIFTED, Kind.ROTATED})
 _UNPAIRED = frozenset({*_MULTIPLE, Kind.DIV, Kind.SYSTEM, Kind.TABLE_BRANCH, Kind.IT})
+
+_LONG_AGO = -16  # a cycle before any code; what was issued then is ready
+
+
+@dataclass(frozen=True)
+class State:
+    """What a pipeline still remembers of the code before, as far as it can matter to the code after.
+
+    Attributes:
+        results: registers whose last result is recent: number, cycles since it was issued, kind of its writer.
+        previous: the instruction before, or None.
+        paired: whether it was the second of a pair.
+    """
+
+    results: tuple[tuple[int, int, Kind], ...] = ()
+    previous: Instruction | None = None
+    paired: bool = False
+
+
+READY = State()
+"""Every register ready, nothing before."""
 
 
 def block_cycles(instructions: Sequence[Instruction], timing: Timing, taken: bool = False) -> int:
@@ -44,12 +66,36 @@ def issue_cycles(instructions: Sequence[Instruction], timing: Timing, taken: boo
     Returns:
         One entry an instruction plus one; not decreasing. Instructions that issue together share a cycle.
     """
+    return _issue(instructions, timing, taken, READY)[0]
+
+
+def continue_cycles(
+    instructions: Sequence[Instruction], timing: Timing, before: State, taken: bool = False
+) -> tuple[int, State]:
+    """Returns the cycles that code takes behind other code, and what the pipeline then remembers.
+
+    Cycles of consecutive pieces add up to those of the whole block.
+
+    Args:
+        instructions: Straight-line code; only the last may branch.
+        timing: The core's pipeline (`Core.timing`).
+        before: What the code before has left; `READY` at the start of a block.
+        taken: Whether the branch at the end is taken.
+    """
+    issued, after = _issue(instructions, timing, taken, before)
+    return issued[-1], after
+
+
+def _issue(
+    instructions: Sequence[Instruction], timing: Timing, taken: bool, before: State
+) -> tuple[list[int], State]:
     issued: list[int] = []
-    written_at = [-16] * REGISTER_COUNT  # long before the block: ready
+    written_at = [_LONG_AGO] * REGISTER_COUNT
     written_by = [Kind.ALU] * REGISTER_COUNT
+    for register, age, kind in before.results:
+        written_at[register], written_by[register] = -age, kind
     free = 0  # first cycle in which the issue stage is free
-    previous: Instruction | None = None
-    paired = False  # `previous` was itself the second of a pair
+    previous, paired = before.previous, before.paired  # `previous` was itself the second of a pair
     last = len(instructions) - 1
     for position, current in enumerate(instructions):
         leaves = taken and position == last
@@ -69,7 +115,12 @@ def issue_cycles(instructions: Sequence[Instruction], timing: Timing, taken: boo
         issued.append(start)
         previous = current
     issued.append(free)
-    return issued
+    recent = tuple(
+        (register, free - start, written_by[register])
+        for register, start in enumerate(written_at)
+        if start + timing.longest_latency >= free  # a result that was ready a cycle ago delays nothing
+    )
+    return issued, State(recent, previous, paired)
 
 
 def _operands_ready(
@@ -77,7 +128,7 @@ def _operands_ready(
 ) -> int:
     """The first cycle in which all operands are there."""
     latency = timing.latency
-    ready = 0
+    ready = _LONG_AGO
     special = timing.store_latency if instruction.kind in _STORES else latency
     for register in instruction.reads:
         kind = written_by[register]

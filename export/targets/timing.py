@@ -21,7 +21,7 @@ class Pairing(Enum):
     """Cortex-M7: any two independent instructions, within the limits of its execution units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tables are compared by identity, so that prices can be kept by timing
 class Timing:
     """Cycles of a core with memories that never wait.
 
@@ -63,6 +63,12 @@ class Timing:
     pipelined_loads: bool = False
     load_after_store: int = 0
     pairing: Pairing = Pairing.NONE
+
+    @property
+    def longest_latency(self) -> int:
+        """Cycles after which any result is ready for any use."""
+        tables = (self.latency, self.accumulate_latency, self.store_latency)
+        return max(1, self.address_latency, *(cycles for table in tables for cycles in table.values()))
 
 
 # What a Cortex-M33 hands over in the next cycle to accumulators and to stores.

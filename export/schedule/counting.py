@@ -1,0 +1,214 @@
+"""Prices unpacked kernels from the pattern of their zeros, exactly as if they were written, all of a layer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..targets import State, Timing
+from .conv import (
+    ConvProblem,
+    block_channels,
+    finish_of,
+    kept_pairs,
+    plan_loop,
+    plan_unpacked,
+    shared_mode,
+    unpacked_blocks,
+)
+from .figures import Figures
+from .flow import Frame, Profile, body_of, kernel_profile
+from .groups import Groups, Kind, Places, find_groups
+from .instructions import kernel_bytes
+from .machine import NEAR
+from .plan import Plan
+from .program import WORD, Finish, Geometry, write_program
+from .requantize import Requantization
+from .shapes import Shapes, shapes_of
+
+
+@dataclass(frozen=True)
+class KernelCount:
+    """What one kernel takes.
+
+    Attributes:
+        profile: cycles, words of the stream, and how often it is read.
+        code_bytes: aligned to a word.
+    """
+
+    profile: Profile
+    code_bytes: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a plan takes.
+
+    Attributes:
+        kernels: each of them.
+        calls: the kernel of every call.
+        words: constants of all streams.
+    """
+
+    kernels: tuple[KernelCount, ...]
+    calls: tuple[int, ...]
+    words: int
+
+    @property
+    def figures(self) -> Figures:
+        """Their sum."""
+        cycles = sum(self.kernels[number].profile.cycles for number in self.calls)
+        size = sum(kernel.code_bytes for kernel in self.kernels) + WORD * self.words
+        return Figures(cycles, len(self.calls), size)
+
+
+def count_plan(plan: Plan, timing: Timing) -> Count:
+    """Counts a plan by following its kernels."""
+    kernels = tuple(
+        KernelCount(kernel_profile(kernel.steps, timing), kernel_bytes(kernel.steps))
+        for kernel in plan.kernels
+    )
+    return Count(kernels, tuple(call.kernel for call in plan.calls), len(plan.constants))
+
+
+def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
+    """What `conv.plan_loop` makes of a layer takes: the same whatever its weights.
+
+    Args:
+        problem: the layer.
+        unrolled: as for `conv.plan_loop`.
+        rows: likewise.
+        timing: the core's pipeline.
+    """
+    mode = shared_mode(problem.requantization)
+    assert mode is not None
+    blank = tuple(Requantization(0, 0, 0, 1, mode, r.low, r.high) for r in problem.requantization)
+    rest = {name: getattr(problem, name) for name in _LAYER}
+    return _count_loop(problem.weights.shape, blank, tuple(rest.items()), unrolled, rows, timing)
+
+
+_LAYER = tuple(
+    field.name
+    for field in fields(ConvProblem)
+    if field.name not in ("weights", "bias", "requantization", "source", "target")
+)
+"""What the kernels of a problem depend on, whatever its numbers."""
+
+
+@lru_cache(maxsize=1 << 9)
+def _count_loop(
+    shape: tuple[int, ...],
+    requantization: tuple[Requantization, ...],
+    rest: tuple[tuple[str, Any], ...],
+    unrolled: int,
+    rows: bool,
+    timing: Timing,
+) -> Count:
+    weights, bias = np.zeros(shape, np.int32), np.zeros(shape[0], np.int64)
+    problem = ConvProblem(
+        weights=weights, bias=bias, requantization=requantization, source=0, target=0, **dict(rest)
+    )
+    return count_plan(plan_loop(problem, unrolled, rows=rows), timing)
+
+
+def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
+    """What `conv.plan_unpacked` makes of a layer takes.
+
+    Args:
+        problem: the layer.
+        size: channels of a block.
+        timing: the core's pipeline.
+    """
+    places = _places(problem)
+    if not places.regular:
+        return count_plan(plan_unpacked(problem, size), timing)
+    kept = kept_pairs(problem)
+    blocks = unpacked_blocks(problem, kept, size)
+    groups = find_groups(_patterns(kept, blocks, places.kind.channels), places)
+    finish = [_timed(finish_of(problem, c, (c,), streamed=False)) for c in range(len(kept))]
+    members = [tuple(finish[channel] for channel in channels) for channels in blocks]
+    totals = [
+        len(entries) + words + sum(entry.words for entry in entries)
+        for entries, words in zip(members, groups.words.tolist(), strict=True)
+    ]
+    frames = [
+        _frame(problem.geometry, entries, moved, _like(words, len(entries), total), timing)
+        for entries, moved, words, total in zip(
+            members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
+        )
+    ]
+    cycles, bits, left = _bodies(groups, frames, shapes_of(places.kind, timing))
+    kernels = tuple(
+        KernelCount(
+            Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4
+        )
+        for frame, body, code, state, total in zip(frames, cycles, bits, left, totals, strict=True)
+    )
+    return Count(kernels, tuple(range(len(kernels))), sum(totals))
+
+
+def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:
+    """Kept pairs [blocks, places, channels]; a block of fewer channels keeps nothing of the rest."""
+    members = np.full((len(blocks), channels), len(kept))
+    for number, block in enumerate(blocks):
+        members[number, : len(block)] = block
+    flat = kept.transpose(0, 1, 3, 2).reshape(
+        len(kept), -1
+    )  # kernel row, pair, kernel column: as bodies take them
+    return np.concatenate([flat, np.zeros_like(flat[:1])])[members].transpose(0, 2, 1)
+
+
+def _bodies(
+    groups: Groups, frames: Sequence[Frame], shapes: Shapes
+) -> tuple[list[int], list[int], list[State]]:
+    """Cycles, bits and what the pipeline remembers at the end of each block's body."""
+    count = len(frames)
+    entries = np.array([shapes.number(frame.entry) for frame in frames])
+    lengths = np.bincount(groups.block, minlength=count)
+    full = lengths > 0
+    ends = np.cumsum(lengths)
+    cycles, bits, after = shapes.run(groups.shape, (ends - lengths)[full], entries[full])
+    left = entries.copy()
+    left[full] = after[ends[full] - 1]
+    sums = [np.bincount(groups.block, values, count).astype(int).tolist() for values in (cycles, bits)]
+    return sums[0], sums[1], [shapes.state(number) for number in left.tolist()]
+
+
+def _timed(finish: Finish) -> Finish:
+    """A finish of the same instructions: neither the amount of a shift nor an offset changes them."""
+    return replace(finish, shift=min(1, finish.shift or 0), at=0)
+
+
+def _like(words: int, channels: int, total: int) -> int:
+    """The least number of body words with which a kernel's pointer moves are as far as with these."""
+    for least in (0, NEAR // WORD + 1 - (total - words), NEAR // WORD + 1 - channels):
+        if least <= words:
+            found = max(0, least)
+    return found
+
+
+@lru_cache(maxsize=1 << 12)
+def _frame(geometry: Geometry, finish: tuple[Finish, ...], moved: int, words: int, timing: Timing) -> Frame:
+    return Frame(write_program(geometry, [body_of(moved)], moved, words, finish), timing)
+
+
+def _places(problem: ConvProblem) -> Places:
+    _, rows, columns, channels = problem.weights.shape
+    geometry = problem.geometry
+    kind = Kind(geometry.positions, block_channels(geometry), problem.widened)
+    words = -(-channels // problem.channels_of_word)
+    pairs = words * problem.channels_of_word // 2
+    return _places_of(kind, (rows, pairs, columns), problem.tap_y, problem.tap_x, geometry.in_x)
+
+
+@lru_cache(maxsize=1 << 8)
+def _places_of(kind: Kind, shape: tuple[int, int, int], tap_y: int, tap_x: int, in_x: int) -> Places:
+    ky, pair, kx = np.indices(shape).reshape(3, -1)
+    halves = 2 if kind.widened else 1
+    row = ky * tap_y
+    return Places(kind, row + kx * tap_x + pair // halves * WORD, row, pair % halves, in_x)
