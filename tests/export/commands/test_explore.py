@@ -1,0 +1,164 @@
+"""`explore` finds what keras_approx.explore finds, and goes on after Ctrl-C without measuring anything twice."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import export
+import keras_approx
+from export.commands import main
+from export.commands.models import load_model
+from keras_approx.exploration.front import ParetoFront
+
+
+@pytest.fixture(scope="module")
+def wrapped(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("explore") / "wrapped.keras"
+    assert (
+        main(["wrap", str(folder / "model.keras"), "--data", str(folder / "train.npz"), "--out", str(path)])
+        == 0
+    )
+    return path
+
+
+def _arguments(folder, wrapped, out):
+    return ["explore", wrapped, "--data", folder / "train.npz", "--validation-share", 0.25, "--out", out]
+
+
+@pytest.fixture(scope="module")
+def found(folder, wrapped, tmp_path_factory):
+    """An exploration that nobody stopped."""
+    out = tmp_path_factory.mktemp("found") / "front.json"
+    options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", "3"]
+    assert main([*map(str, _arguments(folder, wrapped, out)), *options]) == 0
+    return out
+
+
+def test_explores_the_samples_set_apart(folder, wrapped, found):
+    front = ParetoFront.load(found)
+    inputs, labels = (np.load(folder / "train.npz")[name] for name in ("inputs", "labels"))
+    order = np.random.default_rng(0).permutation(120)
+    model = load_model(str(wrapped))
+    expected = keras_approx.explore(
+        model,
+        calibration=inputs[order[30:]],
+        validation=(inputs[order[:30]], labels[order[:30]]),
+        price=export.Pricer(model, target="cortex-m4"),
+        out=found.parent / "expected",
+        budgets=6,
+        seed=3,
+        verbose=False,
+    )
+    assert front.evaluated == expected.evaluated
+    assert front.settings == {**expected.settings, "target": "cortex-m4"}
+    with found.with_suffix(".csv").open() as file:
+        assert {row["id"] for row in csv.DictReader(file)} == {record.id for record in front.evaluated}
+
+
+@pytest.mark.slow
+def test_goes_on_after_ctrl_c(folder, wrapped, found, tmp_path, run):
+    out = tmp_path / "front.json"
+    options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", 3]
+    command = [sys.executable, "-m", "export", *map(str, [*_arguments(folder, wrapped, out), *options])]
+    evaluations = tmp_path / "front.json.store" / "evaluations.jsonl"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (
+            evaluations.exists() and len(evaluations.read_bytes().splitlines()) > 5
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "front.json.store" in said.splitlines()[-1]
+    assert not out.exists()
+    kept = evaluations.read_bytes()
+    record = run(*_arguments(folder, wrapped, out), *options)
+    assert evaluations.read_bytes().startswith(kept)
+    assert out.read_bytes() == found.read_bytes()
+    assert record["evaluated"] == len(ParetoFront.load(found).evaluated)
+    lines = evaluations.read_bytes().splitlines()
+    assert len(lines) == len(set(lines)) == record["evaluated"] + 1
+
+
+@pytest.mark.slow
+def test_workers_find_the_same(folder, wrapped, found, tmp_path, run):
+    out = tmp_path / "front.json"
+    options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", 3, "--workers", 2]
+    run(*_arguments(folder, wrapped, out), *options)
+    assert ParetoFront.load(out).evaluated == ParetoFront.load(found).evaluated
+
+
+def test_grid_of_thresholds(folder, wrapped, tmp_path, run):
+    out = tmp_path / "front.json"
+    record = run(
+        *_arguments(folder, wrapped, out),
+        *("--search", "grid", "--select", "threshold", "--values", "0:0.02:0.01", "--exempt", "first"),
+    )
+    front = ParetoFront.load(out)
+    assert record["evaluated"] == 3**2
+    assert {record.design.value("second") for record in front.evaluated} == {0.0, 0.01, 0.02}
+    assert {record.design.value("first") for record in front.evaluated} == {0.0}
+
+
+def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, found, tmp_path, run, fails):
+    front = ParetoFront.load(found)
+    mine = tmp_path / "front.json"
+    front.save(mine)
+    limit = int(front.exact.costs["cycles"] * 0.6)
+    best = front.best(max_cycles=limit)
+    choice = ["--front", mine, "--max-cycles", limit]
+    predicted = run("export", wrapped, *choice, "--estimate", "--target", "cortex-m4")
+    assert predicted["cycles"] == best.costs["cycles"] <= limit
+
+    out = tmp_path / "tuned.keras"
+    record = run(
+        *("fine-tune", wrapped, "--data", folder / "train.npz", "--validation-share", 0.25, *choice),
+        *("--test", folder / "test.npz", "--epochs", 2, "--batch-size", 16, "--out", out),
+    )
+    assert record["kept"] == pytest.approx(best.kept, abs=0.1)
+    after = ParetoFront.load(mine)[best.id]
+    assert after.fine_tuned_accuracy == record["validation_accuracy"]
+    assert after.test_accuracy == record["test_accuracy"]
+    assert after.fine_tuned_costs is not None
+    assert ParetoFront.load(found)[best.id].fine_tuned_accuracy is None
+
+    folder_of_c = tmp_path / "out"
+    run("export", out, "--out", folder_of_c, "--target", "cortex-m4")
+    arguments = ("report", mine, "--export", folder_of_c, "--out", tmp_path / "report")
+    files = run(*arguments, "--baseline", "other=123456", "--title", "small")["files"]
+    assert {"report.html", "report.md", "front.png", "layers.png", "memory.png"} <= set(files)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert text.startswith("# small\n")
+    assert "other" in text
+
+    assert "leave out --kept" in fails(
+        "fine-tune", wrapped, "--data", "d", "--out", out, "--force", *choice, "--kept", 1
+    )
+    estimate = ("export", wrapped, "--estimate", "--front", mine)
+    assert "expected either --design or limits" in fails(*estimate)
+    assert "expected either --design or limits" in fails(*estimate, "--design", best.id, "--max-drop", 0)
+    assert "no design 'x'" in fails(*estimate, "--design", "x")
+    assert "allow more, or explore further" in fails(*estimate, "--max-cycles", 1)
+    assert "cannot read the front" in fails("report", tmp_path / "no.json", "--out", tmp_path / "r")
+    assert "two --export have the name 'out'" in fails(*arguments, "--export", folder_of_c)
+    assert "is of no export" in fails(*arguments, "--measurement", "in=m.json")
+
+
+def test_says_what_is_wrong_before_the_work(folder, wrapped, tmp_path, fails):
+    out = tmp_path / "front.json"
+    arguments = _arguments(folder, wrapped, out)
+    assert "keras-approx wrap makes it one" in fails("explore", folder / "model.keras", *arguments[2:])
+    assert "unknown target" in fails(*arguments, "--target", "z80")
+    assert "no option luck" in fails(*arguments, "--search-option", "luck=3")
+    for bad in ("0:1", "1:0:0.1", "0:1:0", "0:1:1e-9", "a:b:c"):
+        with pytest.raises(SystemExit):
+            main([*map(str, arguments), "--values", bad])
+    assert not list(tmp_path.iterdir())
