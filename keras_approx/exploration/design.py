@@ -18,6 +18,22 @@ EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
 """For each selection the value with which a layer keeps all its products."""
 
 
+def canonical(granularity: str | Granularity) -> str | Granularity:
+    """The granularity's name, if it has one.
+
+    Raises:
+        OptionError: If there is none of that name.
+    """
+    extent = get_granularity(granularity)
+    return next((name for name, known in GRANULARITIES.items() if known == extent), extent)
+
+
+def granularity_json(granularity: str | Granularity) -> str | list[int]:
+    """The name, or input and output channels: what JSON can hold."""
+    known = canonical(granularity)
+    return [known.inputs, known.outputs] if isinstance(known, Granularity) else known
+
+
 @dataclass(frozen=True)
 class Design:
     """One point of the design space; equal designs have equal ids, in every run and on every machine.
@@ -25,7 +41,8 @@ class Design:
     Attributes:
         select: What the values are: the "fraction" of a layer's products to keep, or the "threshold", the least
             significance to keep.
-        granularity: "operand", "pair", "block" or a Granularity: what is kept or skipped together.
+        granularity: "operand", "pair", "block" or a Granularity: what is kept or skipped together. Where
+            nothing is skipped it is "pair", so that the exact design is one.
         values: By layer name; layers that are not named keep everything. A value that keeps everything is left
             out, so the exact design has none.
 
@@ -40,8 +57,7 @@ class Design:
     def __post_init__(self) -> None:
         if self.select not in EVERYTHING:
             raise OptionError(f"select must be one of {', '.join(EVERYTHING)}, got {self.select!r}")
-        extent = get_granularity(self.granularity)
-        names = [name for name, known in GRANULARITIES.items() if known == extent]
+        granularity = canonical(self.granularity)
         highest = 1.0 if self.select == "fraction" else np.inf
         values = {name: float(value) + 0.0 for name, value in sorted(self.values.items())}
         for name, value in values.items():
@@ -51,7 +67,7 @@ class Design:
                     f"{'1' if highest == 1 else 'below infinity'}, got {value}"
                 )
         kept = {name: value for name, value in values.items() if value != EVERYTHING[self.select]}
-        object.__setattr__(self, "granularity", names[0] if names else extent)
+        object.__setattr__(self, "granularity", granularity if kept else "pair")
         object.__setattr__(self, "values", kept)
 
     def __hash__(self) -> int:
@@ -95,9 +111,7 @@ class Design:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: numbers, strings, lists and dicts."""
-        granularity: Any = self.granularity
-        if isinstance(granularity, Granularity):
-            granularity = [granularity.inputs, granularity.outputs]
+        granularity = granularity_json(self.granularity)
         return {"select": self.select, "granularity": granularity, "values": dict(self.values)}
 
     @classmethod

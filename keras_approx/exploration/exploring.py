@@ -17,7 +17,7 @@ from keras_approx.batches import input_batches
 from keras_approx.calibration import calibrate
 from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
 from keras_approx.exploration.budget import Budget
-from keras_approx.exploration.design import Design
+from keras_approx.exploration.design import Design, granularity_json
 from keras_approx.exploration.evolution import Evolve
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
@@ -145,7 +145,7 @@ def explore(
     layers = measure_layers(bare, significance)
     space = make_space(list(layers.significance), select, granularity, values, exempt)
     packed = pack_model(bare)
-    exact = Design(select, space.granularities[0])
+    exact = Design(select)
     pricing = Pricing(layers, price, objectives)
     problem = {
         "model": packed.digest,
@@ -155,7 +155,7 @@ def explore(
         "options": dict(vars(finder)),
         "select": select,
         "values": {name: list(found) for name, found in space.values.items()},
-        "granularity": [Design(select, one).to_json()["granularity"] for one in space.granularities],
+        "granularity": [granularity_json(one) for one in space.granularities],
         "significance": significance if isinstance(significance, str) else significance.__qualname__,
         "significance values": _digest(layers.significance),
         "objectives": list(pricing.objectives),

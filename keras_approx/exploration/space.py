@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
-from keras_approx.exploration.design import EVERYTHING, Design
+from keras_approx.exploration.design import EVERYTHING, Design, canonical
 from keras_approx.exploration.segments import masked_layers
 from keras_approx.granularity import Granularity, group_significance
 from keras_approx.selection import Selection
@@ -65,12 +65,12 @@ def make_space(
     several = [granularity] if isinstance(granularity, (str, Granularity)) else list(granularity)
     if not several:
         raise OptionError("granularity is empty: expected at least one")
-    granularities = tuple(dict.fromkeys(Design(select, one).granularity for one in several))
+    granularities = tuple(dict.fromkeys(map(canonical, several)))
     settings = Selection(exempt=exempt).settings(layers)
     chosen = [name for name in layers if settings[name] is not None]
     if not chosen:
         raise OptionError("every layer is exempt, so there is nothing to explore")
-    if values is None and select != "fraction":
+    if values is None and Design(select).select != "fraction":
         raise OptionError(
             f"with select={select!r} give values=, such as numpy.arange(0, 0.011, 0.001): thresholds depend on "
             "the significance metric"

@@ -1,0 +1,166 @@
+"""A front says what is best, and survives a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_approx.errors import OptionError, StoreError
+from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
+from tests.keras_approx.exploration.problems import record
+
+EXACT = record({}, 800, 1000, flash=90.0)
+GOOD = record({"a": 0.5}, 800, 700, flash=80.0)
+FAST = record({"a": 0.25}, 792, 400, flash=60.0)
+SMALL = record({"b": 0.25}, 792, 500, flash=20.0)
+BAD = record({"a": 0.1}, 500, 800, flash=50.0)
+DROPPED = record({"a": 0.3}, 250, 300, images=250, dropped=True, flash=10.0)
+SIGNIFICANCE = {"a": {"edges": [0.5, 1.0, 2.0], "counts": [3, 4]}}
+
+
+def _front(*records: EvaluatedDesign, objectives: tuple[str, ...] = ("cycles",)) -> ParetoFront:
+    chosen = records or (EXACT, GOOD, FAST, SMALL, BAD, DROPPED)
+    return ParetoFront(
+        EXACT, chosen, objectives=objectives, settings={"search": "grid"}, significance=SIGNIFICANCE
+    )
+
+
+def test_the_front_is_sorted_and_leaves_out_what_was_dropped() -> None:
+    assert _front().designs == (FAST, GOOD)
+    assert _front(objectives=("cycles", "flash")).designs == (FAST, SMALL, GOOD)
+    assert _front().exact == EXACT
+    assert set(_front().evaluated) == {EXACT, GOOD, FAST, SMALL, BAD, DROPPED}
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"max_drop": 0.0}, GOOD),
+        ({"max_drop": 0.008}, FAST),
+        ({"max_drop": 0.0079}, GOOD),
+        ({"max_cycles": 699}, FAST),
+        ({"max_flash": 20}, SMALL),
+        ({"max_cycles": 10_000}, GOOD),
+        ({"max_drop": 0.01, "max_flash": 50}, SMALL),
+    ],
+)
+def test_best(limits: dict[str, float], expected: EvaluatedDesign) -> None:
+    assert _front().best(**limits) == expected
+
+
+def test_best_after_fine_tuning() -> None:
+    front = _front()
+    with pytest.raises(OptionError, match="no fine-tuned design of 6 is within the limits"):
+        front.best(max_drop=0.0, fine_tuned=True)
+    front.annotate(FAST, fine_tuned_accuracy=0.795, fine_tuned_costs={"cycles": 450.0})
+    tuned = front.annotate(SMALL, fine_tuned_accuracy=0.8)
+    assert front.best(max_drop=0.0, fine_tuned=True) == tuned
+    assert front.best(max_drop=0.005, fine_tuned=True).id == FAST.id
+    assert front.best(max_cycles=449, fine_tuned=False).id == FAST.id
+    with pytest.raises(OptionError, match="no fine-tuned"):
+        front.best(max_cycles=449, fine_tuned=True)
+    front.annotate(EXACT, fine_tuned_accuracy=0.81)
+    with pytest.raises(OptionError, match="no fine-tuned"):
+        front.best(max_drop=0.005, max_cycles=900, fine_tuned=True)
+    assert front.best(max_drop=0.01, fine_tuned=True) == tuned
+
+
+def test_best_without_limits_or_beyond_them() -> None:
+    with pytest.raises(OptionError, match="at least one limit"):
+        _front().best()
+    with pytest.raises(OptionError, match="no design of 6"):
+        _front().best(max_cycles=10)
+    with pytest.raises(OptionError, match="ram was not measured, only cycles, flash"):
+        _front().best(max_ram=10)
+
+
+def test_notes_are_kept(tmp_path: Path) -> None:
+    front = _front()
+    front.annotate(GOOD, test_accuracy=0.79)
+    front.save(tmp_path / "front.json")
+    assert ParetoFront.load(tmp_path / "front.json")[GOOD.design].test_accuracy == 0.79
+    with pytest.raises(KeyError):
+        front.annotate(record({"b": 0.9}, 1, 1), test_accuracy=0.5)
+    with pytest.raises(TypeError):
+        front.annotate(GOOD, speed=3)
+
+
+records = st.lists(
+    st.builds(
+        record,
+        values=st.dictionaries(st.sampled_from(["a", "b"]), st.floats(0, 1), min_size=1),
+        correct=st.integers(0, 1000),
+        cycles=st.floats(0, 1e9),
+        dropped=st.booleans(),
+        flash=st.floats(0, 1e6),
+    )
+)
+
+
+@given(chosen=records)
+def test_saving_keeps_everything(chosen: list[EvaluatedDesign], tmp_path_factory: Any) -> None:
+    path = tmp_path_factory.mktemp("front") / "deep" / "front.json"
+    front = _front(*chosen)
+    front.save(path)
+    again = ParetoFront.load(path)
+    assert again.evaluated == front.evaluated
+    assert again.designs == front.designs
+    assert (again.exact, again.objectives, again.settings) == (front.exact, front.objectives, front.settings)
+    assert again.significance == front.significance
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_says_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "front.json"
+    _front().save(path)
+    data = json.loads(path.read_text())
+    assert data["schema"] == 1
+    assert data["front"] == [FAST.id, GOOD.id]
+    assert data["evaluated"][0]["accuracy"] > 0
+    for text, says in (
+        ("nonsense", "JSONDecodeError"),
+        ("[]", "TypeError"),
+        (json.dumps({**data, "format": "other"}), "its format is 'other'"),
+        (json.dumps({**data, "schema": 2}), "its schema is 2, this version reads 1"),
+        (json.dumps({**data, "exact": "0"}), "KeyError"),
+        (json.dumps({**data, "evaluated": [{}]}), "KeyError: 'design'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(StoreError, match=f"not a Pareto front.*{says}"):
+            ParetoFront.load(path)
+
+
+def test_csv(tmp_path: Path) -> None:
+    _front().to_csv(tmp_path / "front.csv")
+    with open(tmp_path / "front.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows[:2]] == [FAST.id, GOOD.id]
+    assert [row["front"] for row in rows] == ["True"] * 2 + ["False"] * 4
+    assert rows[0]["accuracy"] == "0.792"
+    assert (rows[0]["value:a"], rows[0]["value:b"], rows[0]["kept:b"]) == ("0.25", "1.0", "1.0")
+    assert rows[0]["flash"] == "60.0"
+
+
+def test_plot(tmp_path: Path) -> None:
+    front = _front()
+    front.annotate(FAST, fine_tuned_accuracy=0.795)
+    figure = front.plot(tmp_path / "front.png", objective="flash")
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert figure.axes[0].get_xlabel() == "flash"
+    assert front.plot().axes[0].get_xlabel() == "cycles, thousands"
+    with pytest.raises(OptionError, match="'ram' was not measured; these costs were: cycles, flash"):
+        front.plot(objective="ram")
+
+
+def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ModuleNotFoundError, match=r"keras_approx\[plots\]"):
+        _front().plot()

@@ -1,0 +1,86 @@
+"""Designs are fine-tuned to the shares they say, and the front remembers what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_approx
+from keras_approx.compat import keras
+from keras_approx.errors import OptionError
+from keras_approx.exploration.front import ParetoFront
+from tests.keras_approx import models
+from tests.keras_approx.exploration.problems import Small, price
+
+
+@pytest.fixture(scope="module")
+def front(problem: Small, tmp_path_factory: pytest.TempPathFactory) -> ParetoFront:
+    out = tmp_path_factory.mktemp("tuning")
+    return keras_approx.explore(
+        problem.model, out=out, search="grid", values=[1.0, 0.5, 0.25], **problem.arguments
+    )
+
+
+LOSS = keras.losses.SparseCategoricalCrossentropy()
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_fine_tuning(problem: Small, front: ParetoFront, tmp_path: Path, wrapped: bool) -> None:
+    model = problem.model if wrapped else models.small()
+    designs = [front.designs[1].design, front.exact]
+    before = model.get_weights()
+    data = (problem.images[:256], problem.labels[:256])
+    validation = (problem.images, problem.labels)
+    found = front.fine_tune(
+        designs,
+        model,
+        data,
+        validation=validation,
+        price=price,
+        loss=LOSS,
+        epochs=2,
+        batch_size=32,
+        verbose=0,
+    )
+    assert len(found) == 2
+    for (tuned, history), design in zip(found, designs, strict=True):
+        record = front[design.id]
+        shares = {name: mask.mean() for name, mask in keras_approx.get_masks(tuned).items()}
+        for name, share in shares.items():
+            assert share == pytest.approx(record.design.value(name), abs=0.02)
+        right = tuned.predict(problem.images, verbose=0).argmax(axis=1) == problem.labels
+        assert record.fine_tuned_accuracy == right.mean()
+        assert record.fine_tuned_costs == price(keras_approx.get_masks(tuned))
+        assert len(history.history["loss"]) == 2
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    front.save(tmp_path / "front.json")
+    assert ParetoFront.load(tmp_path / "front.json").evaluated == front.evaluated
+
+
+def test_layers_go_from_everything_to_their_value(problem: Small, front: ParetoFront) -> None:
+    shares: list[float] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+            shares.append(float(keras_approx.get_masks(self.model)["second"].mean()))
+
+    design = next(record for record in front.evaluated if record.design.value("second") == 0.25)
+    data = (problem.images[:256], problem.labels[:256])
+    options = {"loss": LOSS, "epochs": 2, "batch_size": 32, "frequency": 1, "verbose": 0, "distillation": 0.0}
+    validation = (problem.images, problem.labels)
+    front.fine_tune(design, problem.model, data, validation=validation, callbacks=[Watch()], **options)
+    assert shares[0] == 1
+    assert np.all(np.diff(shares) <= 0)
+    assert shares[0] > shares[4] > shares[8] == shares[-1] == pytest.approx(0.25, abs=0.02)
+    assert front[design.id].fine_tuned_costs is None
+
+
+def test_options_that_the_design_gives(problem: Small, front: ParetoFront) -> None:
+    validation = (problem.images, problem.labels)
+    with pytest.raises(OptionError, match="kept, layers of fine_tune follow from the design"):
+        front.fine_tune(front.exact, problem.model, validation, validation=validation, kept=0.5, layers={})
+    with pytest.raises(OptionError, match="there is no loss"):
+        front.fine_tune(front.exact, problem.model, validation, validation=validation)
