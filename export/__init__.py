@@ -4,11 +4,24 @@ export.to_c(model, "out/")                    # verified C for an STM32 project
 export.estimate(model)                        # cycles, flash and RAM per layer, nothing written
 export.Pricer(model)(masks)                   # the same totals for other masks, in milliseconds
 export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
+export.report(front, "report/")               # an exploration and its exports as a page with pictures
 """
 
 from .api import Export, estimate, to_c, to_tflite
 from .cost import Estimate
 from .pricing import Pricer
+from .report import Baseline, report
 from .simulate import Measurement, simulate
 
-__all__ = ["Estimate", "Export", "Measurement", "Pricer", "estimate", "simulate", "to_c", "to_tflite"]
+__all__ = [
+    "Baseline",
+    "Estimate",
+    "Export",
+    "Measurement",
+    "Pricer",
+    "estimate",
+    "report",
+    "simulate",
+    "to_c",
+    "to_tflite",
+]
