@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from ..targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
@@ -12,15 +13,17 @@ from .plan import Plan
 _REGISTERS: Mapping[str, int] = {
     "in": 0,
     "wt": 1,
-    **{f"a{i}": 2 + i for i in range(8)},
-    "x0": 10,
-    "x1": 11,
-    "w0": 12,
-    "w1": 14,
-    "to": 9,
+    "w0": 2,
+    "w1": 3,
+    "x0": 4,
+    "x1": 5,
+    **{f"a{i}": 6 + i for i in range(7)},
+    "a7": LR,
+    "to": LR,
 }
-_IN, _WT, _TO, _OUT, _SPARE, _MULT, _ADDEND = 0, 1, 9, 10, 11, 12, 14
+_IN, _WT, _MULT, _ADDEND, _OUT, _SPARE, _TO = 0, 1, 2, 3, 4, 5, LR
 _TABLE = _SPARE
+_LOW = 8  # registers below fit 16-bit instructions
 
 _SAVED = tuple(range(4, 12))
 CALL_BYTES, LAYER_BYTES = (
@@ -75,6 +78,11 @@ def _constant(to: int, value: int) -> tuple[Instruction, ...]:
     return (_alu(to), _alu(to, to))
 
 
+def _width(*registers: int) -> int:
+    """Of an instruction that has a 16-bit form for low registers."""
+    return 16 if max(registers) < _LOW else 32
+
+
 def _stream(*registers: str | int) -> tuple[Instruction, ...]:
     numbers = tuple(map(_r, registers))
     kind = Kind.LOAD if len(numbers) == 1 else Kind.LOAD_MULTIPLE
@@ -85,17 +93,18 @@ def _stream(*registers: str | int) -> tuple[Instruction, ...]:
             address=(_WT,),
             words=len(numbers),
             memory=Memory.FLASH,
+            width=32 if kind is Kind.LOAD else _width(*numbers),
             writeback=True,
         ),
     )
 
 
 def _slot_load(to: int) -> Instruction:
-    return Instruction(Kind.LOAD, writes=(to,), address=(SP,))
+    return Instruction(Kind.LOAD, writes=(to,), address=(SP,), width=_width(to))
 
 
 def _slot_store(source: int) -> Instruction:
-    return Instruction(Kind.STORE, reads=(source,), address=(SP,))
+    return Instruction(Kind.STORE, reads=(source,), address=(SP,), width=_width(source))
 
 
 def _compare(a: int, b: int) -> Instruction:
@@ -103,7 +112,7 @@ def _compare(a: int, b: int) -> Instruction:
 
 
 def _compare_with(a: int, value: int) -> Instruction:
-    short = a < 8 and value >= 0  # a negative bound becomes CMN, which is wide
+    short = a < _LOW and value >= 0  # a negative bound becomes CMN, which is wide
     return Instruction(Kind.ALU, writes=(FLAGS,), reads=(a,), width=16 if short else 32)
 
 
@@ -130,7 +139,7 @@ def _saturate(a: str | int, *_: str | int) -> tuple[Instruction, ...]:
 
 def _bound(a: str | int, value: str | int) -> tuple[Instruction, ...]:
     number = int(value)
-    width = 16 if _r(a) < 8 and number >= 0 else 32
+    width = _width(_r(a)) if number >= 0 else 32
     move = Instruction(Kind.ALU, writes=(_r(a),), reads=(FLAGS,), width=width)
     return (_compare_with(_r(a), number), Instruction(Kind.IT, width=16), move)
 
@@ -151,7 +160,7 @@ def _store(a: str | int, _: str | int) -> tuple[Instruction, ...]:
 
 
 def _count_down(*_: str | int) -> tuple[Instruction, ...]:
-    decrement = Instruction(Kind.ALU, writes=(_OUT, FLAGS), reads=(_OUT,))
+    decrement = Instruction(Kind.ALU, writes=(_OUT, FLAGS), reads=(_OUT,), width=16)
     return (_slot_load(_OUT), decrement, _slot_store(_OUT), _branch())
 
 
@@ -173,6 +182,10 @@ def _put(a: str | int, _: str | int) -> tuple[Instruction, ...]:
 
 def _look(a: str | int) -> tuple[Instruction, ...]:
     return (Instruction(Kind.LOAD, writes=(_r(a),), address=(_TABLE, _r(a)), memory=Memory.FLASH),)
+
+
+def _look8(a: str | int) -> tuple[Instruction, ...]:
+    return tuple(replace(instruction, width=_width(_TABLE, _r(a))) for instruction in _look(a))
 
 
 def _table_end(a: str | int, b: str | int) -> tuple[Instruction, ...]:
@@ -255,7 +268,7 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "PUT8": _put,
     "PUT16": _put,
     "PUT32": _put,
-    "LOOK8": _look,
+    "LOOK8": _look8,
     "LOOK32": _look,
     "PLUS": lambda a, b: (_alu(_r(a), _r(a), _r(b), width=16),),
     "PLUS_LEFT": lambda a, b, n: (_alu(_r(a), _r(a), _r(b), kind=Kind.SHIFTED),),

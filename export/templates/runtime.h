@@ -5,8 +5,8 @@
  * what runs, whatever compiler and optimization level. Everywhere else the same list expands to plain C statements.
  * Define K_PORTABLE to use the C statements on Arm too.
  *
- * Registers: in (r0) input pointer, wt (r1) stream of constants, a0-a7 (r2-r9) accumulators, x0 x1 (r10 r11) operand
- * pairs and temporaries, w0 w1 (r12 lr) weights.
+ * Registers: in (r0) input pointer, wt (r1) stream of constants, w0 w1 (r2 r3) weights, x0 x1 (r4 r5) operand pairs and
+ * temporaries, a0-a7 (r6-r12 lr) accumulators. What is loaded most lies low, where instructions take two bytes.
  */
 #ifndef KA_RUNTIME_H
 #define KA_RUNTIME_H
@@ -27,19 +27,19 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 
 #define K_in "r0"
 #define K_wt "r1"
-#define K_a0 "r2"
-#define K_a1 "r3"
-#define K_a2 "r4"
-#define K_a3 "r5"
-#define K_a4 "r6"
-#define K_a5 "r7"
-#define K_a6 "r8"
-#define K_a7 "r9"
-#define K_x0 "r10"
-#define K_x1 "r11"
-#define K_w0 "r12"
-#define K_w1 "lr"
-#define K_to "r9" /* elementwise kernels hold the output pointer here, and the table's address in r11 */
+#define K_w0 "r2"
+#define K_w1 "r3"
+#define K_x0 "r4"
+#define K_x1 "r5"
+#define K_a0 "r6"
+#define K_a1 "r7"
+#define K_a2 "r8"
+#define K_a3 "r9"
+#define K_a4 "r10"
+#define K_a5 "r11"
+#define K_a6 "r12"
+#define K_a7 "lr"
+#define K_to "lr" /* elementwise kernels hold the output pointer here, and the table's address in x1 */
 /* Stack slots: 0-15 kept maxima, then */
 #define K_out "[sp, #16]"
 #define K_last "[sp, #20]"
@@ -56,7 +56,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_END(name) "add sp, #44\npop {r4-r11, pc}\n.size " #name ", . - " #name "\n.popsection\n");
 #define K_LABEL(n) #n ":\n"
 
-#define K_X(x, at) "ldr " K_##x ", [r0, #" #at "]\n"
+#define K_X(x, at) "ldr.w " K_##x ", [r0, #" #at "]\n"
 #define K_LOAD1(a) "ldr " K_##a ", [r1], #4\n"
 #define K_LOAD2(a, b) "ldmia r1!, {" K_##a ", " K_##b "}\n"
 #define K_LOAD3(a, b, c) "ldmia r1!, {" K_##a ", " K_##b ", " K_##c "}\n"
@@ -69,13 +69,13 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_MAC_HIGH(a, x, w) "smlatt " K_##a ", " K_##x ", " K_##w ", " K_##a "\n"
 #define K_ADD(p, n) "addw " K_##p ", " K_##p ", #" #n "\n"
 #define K_SUB(p, n) "subw " K_##p ", " K_##p ", #" #n "\n"
-#define K_ADD_FAR(p, n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nadd " K_##p ", r10\n"
-#define K_SUB_FAR(p, n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nsub " K_##p ", r10\n"
+#define K_ADD_FAR(p, n) "movw r4, #((" #n ") & 0xffff)\nmovt r4, #(((" #n ") >> 16) & 0xffff)\nadd " K_##p ", r4\n"
+#define K_SUB_FAR(p, n) "movw r4, #((" #n ") & 0xffff)\nmovt r4, #(((" #n ") >> 16) & 0xffff)\nsub " K_##p ", r4\n"
 
-#define K_SCALE(a) "smmlar " K_##a ", " K_##a ", r12, lr\n"
-#define K_SCALE_SIGNED(a) "add r11, lr, " K_##a ", asr #31\nsmmlar " K_##a ", " K_##a ", r12, r11\n"
-#define K_SCALE_FLOOR(a) "smmla " K_##a ", " K_##a ", r12, lr\n"
-#define K_SHIFT(a) "asr " K_##a ", " K_##a ", r11\n"
+#define K_SCALE(a) "smmlar " K_##a ", " K_##a ", r2, r3\n"
+#define K_SCALE_SIGNED(a) "add r5, r3, " K_##a ", asr #31\nsmmlar " K_##a ", " K_##a ", r2, r5\n"
+#define K_SCALE_FLOOR(a) "smmla " K_##a ", " K_##a ", r2, r3\n"
+#define K_SHIFT(a) "asr " K_##a ", " K_##a ", r5\n"
 #define K_SATURATE(a, n) "ssat " K_##a ", #8, " K_##a ", asr #" #n "\n"
 #define K_SATURATE0(a) "ssat " K_##a ", #8, " K_##a "\n"
 #define K_AT_LEAST(a, n) "cmp " K_##a ", #" #n "\nit lt\nmovlt " K_##a ", #" #n "\n"
@@ -86,50 +86,50 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_KEEP1(i, a) "str " K_##a ", [sp, #4*" #i "]\n"
 #define K_KEPT1(i, a) "ldr " K_##a ", [sp, #4*" #i "]\n"
 
-#define K_OUT() "ldr r10, " K_out "\n"
-#define K_STORE16(a, at) "strh " K_##a ", [r10, #" #at "]\n"
-#define K_STORE8(a, at) "strb " K_##a ", [r10, #" #at "]\n"
-#define K_OUT_ADD(n) "addw r10, r10, #" #n "\nstr r10, " K_out "\n"
-#define K_OUT_SUB(n) "subw r10, r10, #" #n "\nstr r10, " K_out "\n"
+#define K_OUT() "ldr r4, " K_out "\n"
+#define K_STORE16(a, at) "strh.w " K_##a ", [r4, #" #at "]\n"
+#define K_STORE8(a, at) "strb.w " K_##a ", [r4, #" #at "]\n"
+#define K_OUT_ADD(n) "addw r4, r4, #" #n "\nstr r4, " K_out "\n"
+#define K_OUT_SUB(n) "subw r4, r4, #" #n "\nstr r4, " K_out "\n"
 #define K_OUT_ADD_FAR(n)                                                                                              \
-    "movw r11, #((" #n ") & 0xffff)\nmovt r11, #(((" #n ") >> 16) & 0xffff)\nadd r10, r11\nstr r10, " K_out "\n"
+    "movw r5, #((" #n ") & 0xffff)\nmovt r5, #(((" #n ") >> 16) & 0xffff)\nadd r4, r5\nstr r4, " K_out "\n"
 
-/* A table beside a convolution's outputs, its address in a slot and, when needed, in r11; two words follow it. */
+/* A table beside a convolution's outputs, its address in a slot and, when needed, in r5; two words follow it. */
 #define K_SAVE_TABLE() "str r3, " K_table "\n"
-#define K_TABLE() "ldr r11, " K_table "\n"
-#define K_TABLE_END(a, b) "ldrd " K_##a ", " K_##b ", [r11, #512]\n"
-#define K_READ8(a, at) "ldrsb " K_##a ", [r10, #" #at "]\n"
-#define K_READ16(a, at) "ldrsh " K_##a ", [r10, #" #at "]\n"
+#define K_TABLE() "ldr r5, " K_table "\n"
+#define K_TABLE_END(a, b) "ldrd " K_##a ", " K_##b ", [r5, #512]\n"
+#define K_READ8(a, at) "ldrsb " K_##a ", [r4, #" #at "]\n"
+#define K_READ16(a, at) "ldrsh " K_##a ", [r4, #" #at "]\n"
 
-#define K_SET(slot, n) "movw r10, #" #n "\nstr r10, " K_##slot "\n"
-#define K_AGAIN(slot, label) "ldr r10, " K_##slot "\nsubs r10, #1\nstr r10, " K_##slot "\nbne.w " #label "b\n"
-#define K_SECOND(label) "ldr r10, " K_half "\nsubs r10, #1\nstr r10, " K_half "\nbeq.w " #label "f\n"
+#define K_SET(slot, n) "movw r4, #" #n "\nstr r4, " K_##slot "\n"
+#define K_AGAIN(slot, label) "ldr r4, " K_##slot "\nsubs r4, #1\nstr r4, " K_##slot "\nbne.w " #label "b\n"
+#define K_SECOND(label) "ldr r4, " K_half "\nsubs r4, #1\nstr r4, " K_half "\nbeq.w " #label "f\n"
 #define K_GOTO(label) "b.w " #label "b\n"
-#define K_LAST(n) "addw r10, r0, #" #n "\nstr r10, " K_last "\n"
-#define K_LAST_FAR(n) "movw r10, #((" #n ") & 0xffff)\nmovt r10, #(((" #n ") >> 16) & 0xffff)\nadd r10, r0\nstr r10, " K_last "\n"
-#define K_NEXT(label) "ldr r10, " K_last "\ncmp r0, r10\nbls.w " #label "b\n"
-#define K_PAST(n, label) "subw r10, r0, #" #n "\nldr r11, " K_last "\ncmp r10, r11\nbne.w " #label "f\n"
+#define K_LAST(n) "addw r4, r0, #" #n "\nstr r4, " K_last "\n"
+#define K_LAST_FAR(n) "movw r4, #((" #n ") & 0xffff)\nmovt r4, #(((" #n ") >> 16) & 0xffff)\nadd r4, r0\nstr r4, " K_last "\n"
+#define K_NEXT(label) "ldr r4, " K_last "\ncmp r0, r4\nbls.w " #label "b\n"
+#define K_PAST(n, label) "subw r4, r0, #" #n "\nldr r5, " K_last "\ncmp r4, r5\nbne.w " #label "f\n"
 
 
-#define K_OPEN() "mov r9, r2\nmov r11, r3\n"
+#define K_OPEN() "mov lr, r2\nmov r5, r3\n"
 #define K_SET32(a, n) "movw " K_##a ", #((" #n ") & 0xffff)\nmovt " K_##a ", #(((" #n ") >> 16) & 0xffff)\n"
 #define K_GET8(a, p, at) "ldrsb " K_##a ", [" K_##p ", #" #at "]\n"
 #define K_GET16(a, p, at) "ldrsh " K_##a ", [" K_##p ", #" #at "]\n"
-#define K_PUT8(a, at) "strb " K_##a ", [r9, #" #at "]\n"
-#define K_PUT16(a, at) "strh " K_##a ", [r9, #" #at "]\n"
-#define K_PUT32(a, at) "str " K_##a ", [r9, #" #at "]\n"
-#define K_LOOK8(a) "ldrsb " K_##a ", [r11, " K_##a "]\n"
-#define K_LOOK32(a) "ldr " K_##a ", [r11, " K_##a ", lsl #2]\n"
+#define K_PUT8(a, at) "strb " K_##a ", [lr, #" #at "]\n"
+#define K_PUT16(a, at) "strh " K_##a ", [lr, #" #at "]\n"
+#define K_PUT32(a, at) "str " K_##a ", [lr, #" #at "]\n"
+#define K_LOOK8(a) "ldrsb " K_##a ", [r5, " K_##a "]\n"
+#define K_LOOK32(a) "ldr " K_##a ", [r5, " K_##a ", lsl #2]\n"
 #define K_PLUS(a, b) "add " K_##a ", " K_##a ", " K_##b "\n"
 #define K_PLUS_LEFT(a, b, n) "add " K_##a ", " K_##a ", " K_##b ", lsl #" #n "\n"
 #define K_LEFT_PLUS(a, b, n) "add " K_##a ", " K_##b ", " K_##a ", lsl #" #n "\n"
 #define K_LEFT(a, n) "lsl " K_##a ", " K_##a ", #" #n "\n"
-#define K_SIGN(t, a) "add " K_##t ", lr, " K_##a ", asr #31\n"
-#define K_SCALE_BY(a, t) "smmlar " K_##a ", " K_##a ", r12, " K_##t "\n"
+#define K_SIGN(t, a) "add " K_##t ", r3, " K_##a ", asr #31\n"
+#define K_SCALE_BY(a, t) "smmlar " K_##a ", " K_##a ", r2, " K_##t "\n"
 /* a = a / n, n's reciprocal 2^31 / n in w0 and n / 2 * 2 in w1, ties away from zero. */
 #define K_DIVIDE(a, t)                                                                                                \
     "asr " K_##t ", " K_##a ", #31\neor " K_##a ", " K_##a ", " K_##t "\nsub " K_##a ", " K_##a ", " K_##t            \
-    "\nadd " K_##a ", lr, " K_##a ", lsl #1\nsmmul " K_##a ", " K_##a ", r12\neor " K_##a ", " K_##a ", " K_##t      \
+    "\nadd " K_##a ", r3, " K_##a ", lsl #1\nsmmul " K_##a ", " K_##a ", r2\neor " K_##a ", " K_##a ", " K_##t      \
     "\nsub " K_##a ", " K_##a ", " K_##t "\n"
 
 #else /* the same in C */

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from export.schedule.machine import NEAR, Step
 from export.schedule.plan import Plan, Pointer
 
-_IN, _WT, _OUT, _SPARE, _W0, _W1 = "r0", "r1", "r10", "r11", "r12", "r14"
-REGISTERS = {"in": _IN, "wt": _WT, "to": "r9", "x0": _OUT, "x1": _SPARE, "w0": _W0, "w1": _W1}
-REGISTERS |= {f"a{i}": f"r{2 + i}" for i in range(8)}
+_IN, _WT, _W0, _W1, _OUT, _SPARE, _TO = "r0", "r1", "r2", "r3", "r4", "r5", "r14"
+REGISTERS = {"in": _IN, "wt": _WT, "to": _TO, "x0": _OUT, "x1": _SPARE, "w0": _W0, "w1": _W1, "a7": _TO}
+REGISTERS |= {f"a{i}": f"r{6 + i}" for i in range(7)}
 
 
 def signed(value: int, bits: int = 32) -> int:
@@ -274,7 +274,7 @@ class Cpu:
 
     # elementwise kernels
     def do_open(self) -> None:
-        self.assign("r9", self.value("r2"))
+        self.assign(_TO, self.value("r2"))
         self.assign(_SPARE, self.value("r3"))
 
     def do_set32(self, a: str, n: int) -> None:
@@ -287,13 +287,13 @@ class Cpu:
         self.assign(a, self._memory.read(self.value(p) + self._immediate(at), 2))
 
     def do_put8(self, a: str, at: int) -> None:
-        self._memory.write(self.value("r9") + self._immediate(at), 1, self.value(a))
+        self._memory.write(self.value(_TO) + self._immediate(at), 1, self.value(a))
 
     def do_put16(self, a: str, at: int) -> None:
-        self._memory.write(self.value("r9") + self._immediate(at), 2, self.value(a))
+        self._memory.write(self.value(_TO) + self._immediate(at), 2, self.value(a))
 
     def do_put32(self, a: str, at: int) -> None:
-        self._memory.write(self.value("r9") + self._immediate(at), 4, self.value(a))
+        self._memory.write(self.value(_TO) + self._immediate(at), 4, self.value(a))
 
     def do_look8(self, a: str) -> None:
         self.assign(a, self._memory.read(self.value(_SPARE) + self.value(a), 1))
