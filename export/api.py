@@ -16,6 +16,7 @@ from .cost import Estimate, estimate_schedule
 from .errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
 from .fit import check_fit
 from .frontend import read_tflite
+from .frontend.biases import with_biases
 from .manifest import FORMAT, MANIFEST_NAME
 from .output import GENERATOR, check_replaceable, write_folder
 from .passes import run_passes
@@ -86,7 +87,9 @@ def to_c(
     folder = _folder(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
-    schedule = plan_network(run_passes(read_tflite(data)), resolved, activations)
+    graph = read_tflite(data)
+    data = with_biases(data, graph)
+    schedule = plan_network(run_passes(graph), resolved, activations)
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted)
     project = emit_project(schedule, predicted, name)
