@@ -49,8 +49,13 @@ def resolve(target: str) -> Target:
     A core alone has no board, but cortex-m33 stands for the NUCLEO-U575ZI-Q.
 
     Raises:
-        TargetError: Neither a core nor a board has that name.
+        TargetError: Neither a core nor a board has that name, or it is no name at all.
     """
+    if not isinstance(target, str):
+        raise TargetError(
+            f"expected the name of a core or a board as target, such as 'cortex-m4', got {target!r}; "
+            "export once for each target"
+        )
     if target in BOARDS:
         board = BOARDS[target]
         return Target(CORES[board.core], board)

@@ -35,3 +35,9 @@ def test_resolve_takes_cores_and_boards():
 def test_unknown_names_are_refused_with_the_known_ones(lookup, name):
     with pytest.raises(TargetError, match=r"known.*(cortex-m33|nucleo-u575zi-q)"):
         lookup(name)
+
+
+@pytest.mark.parametrize("target", [["cortex-m33"], None, 33, {}])
+def test_what_is_no_name_is_refused(target):
+    with pytest.raises(TargetError, match="name of a core or a board"):
+        resolve(target)
