@@ -74,10 +74,13 @@ def _completed_plan(graph: Graph, stage: Stage, plan: Callable[[], Plan]) -> Pla
 
 
 def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
-    """The planning problem of a convolution or dense layer that kernels can compute."""
-    if not isinstance(stage.op, Conv2D | FullyConnected):
+    """The planning problem of a layer that kernels of convolutions can compute."""
+    op = stage.op
+    if not isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
         return None
-    problem = conv_problem(graph, stage.op, stage.pool, stage.reads[0].layout, stage.writes.layout)
+    if isinstance(op, DepthwiseConv2D) and op.multiplier == 1:
+        return None  # has kernels of its own
+    problem = conv_problem(graph, op, stage.pool, stage.reads[0].layout, stage.writes.layout)
     return problem if stage.add is None or problem is None else replace(problem, sum=_sum(graph, stage))
 
 
@@ -110,7 +113,7 @@ def _plan(graph: Graph, stage: Stage) -> Plan | None:
     op, target = stage.op, stage.writes.layout
     sources = [buffer.layout for buffer in stage.reads]
     if isinstance(op, DepthwiseConv2D):
-        problem = conv_problem(graph, op, None, sources[0], target) if op.multiplier == 1 else None
+        problem = conv_problem(graph, op, None, sources[0], target)
         return None if problem is None else plan_depthwise(problem)
     if isinstance(op, MaxPool2D | AveragePool2D):
         return _plan_pool(op, sources[0], target)

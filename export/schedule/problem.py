@@ -41,7 +41,7 @@ def conv_problem(
     padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
     return ConvProblem(
         geometry=geometry,
-        weights=weights,
+        weights=_spread(weights, op),
         bias=_folded_bias(graph, op, weights),
         requantization=requantization,
         tap_y=tap_y,
@@ -84,6 +84,16 @@ def _weights(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDA
     if isinstance(op, DepthwiseConv2D):
         return weights.transpose(3, 1, 2, 0)
     return weights.reshape(len(weights), 1, 1, -1) if isinstance(op, FullyConnected) else weights
+
+
+def _spread(weights: NDArray[np.int32], op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDArray[np.int32]:
+    """Weights for all input channels: those of a depth multiplier as a convolution of mostly zeros."""
+    if not isinstance(op, DepthwiseConv2D) or op.multiplier == 1:
+        return weights
+    source = np.arange(len(weights)) // op.multiplier
+    dense = np.zeros((*weights.shape[:3], len(weights) // op.multiplier), np.int32)
+    dense[np.arange(len(weights)), ..., source] = weights[..., 0]
+    return dense
 
 
 def _folded_bias(
