@@ -17,7 +17,7 @@ from tests.export.networks import Layers
 def test_less_flash_gives_smaller_kernels() -> None:
     network = Layers(np.random.default_rng(1), zeros=0.75)
     x = network.input((8, 8, 16))
-    y = network.conv(network.conv(x, 16, activation="relu"), 16)
+    y = network.conv(network.conv(x, 16), 16)
     graph = run_passes(read_tflite(network.builder.finish(x, y)))
     target = resolve("cortex-m33")
     assert target.board is not None
