@@ -134,8 +134,6 @@ def explore(
     finder = _search(search, options)
     if confidence is not None and not 0 < confidence < 1:
         raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
-    if chunk < 1:
-        raise OptionError(f"chunk must be at least 1 design, got {chunk}")
     images, labels = checked_validation(validation, tuple(model.input_shape[1:]), _classes(model))
     watched = ImageSet()
     watched.add(images)
@@ -156,7 +154,7 @@ def explore(
         "select": select,
         "values": {name: list(found) for name, found in space.values.items()},
         "granularity": [granularity_json(one) for one in space.granularities],
-        "significance": significance if isinstance(significance, str) else significance.__qualname__,
+        "significance": significance if isinstance(significance, str) else _name(significance),
         "significance values": _digest(layers.significance),
         "objectives": list(pricing.objectives),
         "exact costs": pricing.costs(exact),
@@ -191,6 +189,11 @@ def explore(
     )
     front.save(folder / "front.json")
     return front
+
+
+def _name(metric: Metric) -> str:
+    """For people: what a function computes is recorded apart."""
+    return getattr(metric, "__qualname__", type(metric).__qualname__)
 
 
 def _search(search: str, options: Mapping[str, Any]) -> Search:

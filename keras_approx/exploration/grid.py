@@ -12,7 +12,7 @@ from keras_approx.exploration.search import Proposal, Proposals
 from keras_approx.exploration.space import Space
 from keras_approx.granularity import Granularity
 
-_TOGETHER = 1000
+_TOGETHER = 500
 
 
 @dataclass(frozen=True)

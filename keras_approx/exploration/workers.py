@@ -11,13 +11,14 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
+    ProcessPoolExecutor,
     wait,
 )
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_approx.errors import ExplorationError
+from keras_approx.errors import ExplorationError, OptionError
 from keras_approx.exploration.evaluator import Evaluator, Outcome, Work
 from keras_approx.exploration.packing import PackedModel, unpack_model
 
@@ -78,9 +79,19 @@ class Runner:
         problem: The problem.
         executor: Whose processes do the work; None for this one.
         chunk: Designs that an executor's task evaluates.
+
+    Raises:
+        OptionError: If the executor forks processes, or chunk is not positive.
     """
 
     def __init__(self, problem: Problem, executor: Executor | None, chunk: int) -> None:
+        if chunk < 1:
+            raise OptionError(f"chunk must be at least 1 design, got {chunk}")
+        if executor is not None and _forks(executor):
+            raise OptionError(
+                "a forked process of one that uses TensorFlow hangs: give the executor "
+                "mp_context=multiprocessing.get_context('spawn')"
+            )
         self._problem = problem
         self._executor = executor
         self._chunk = chunk
@@ -131,6 +142,11 @@ class Runner:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _forks(executor: Executor) -> bool:
+    context = executor._mp_context if isinstance(executor, ProcessPoolExecutor) else None
+    return context is not None and context.get_start_method() == "fork"
 
 
 def _failed(future: Future[list[Outcome] | None]) -> bool:

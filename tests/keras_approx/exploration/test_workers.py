@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import keras_approx
-from keras_approx.errors import ExplorationError
+from keras_approx.errors import ExplorationError, OptionError
 from keras_approx.exploration import workers
 from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.store import Store
@@ -68,6 +68,15 @@ def test_errors_of_workers_come_through(problem: Small, tmp_path: Path) -> None:
 
     with pytest.raises(MemoryError, match="no room"):
         _explore(problem, tmp_path, Failing())
+
+
+def test_pools_that_fork_are_refused(problem: Small, tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    with (
+        ProcessPoolExecutor(2, mp_context=fork) as executor,
+        pytest.raises(OptionError, match=r"mp_context=multiprocessing.get_context\('spawn'\)"),
+    ):
+        _explore(problem, tmp_path, executor)
 
 
 def _after(records: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
