@@ -58,8 +58,8 @@ class Batches:
     def __init__(self, samples: Samples, batch_size: int, augmentation: Augmentation, seed: int) -> None:
         if len(samples) < batch_size:
             raise InputError(
-                f"{len(samples):,} samples to train on are fewer than the {batch_size:,} of a batch: give more, or a "
-                "smaller --batch-size"
+                f"{len(samples):,} samples to train on are fewer than the {batch_size:,} of a batch: give "
+                "more, or a smaller --batch-size"
             )
         if augmentation != Augmentation() and samples.inputs.ndim != 4:
             raise InputError(

@@ -77,8 +77,9 @@ def _prepare(folder: Path, settings: Mapping[str, Any]) -> None:
             if changed:
                 first = changed[0]
                 raise ModelFormatError(
-                    f"the checkpoint {str(folder)!r} was made with other options ({first}: {found.get(first)!r}, now "
-                    f"{wanted.get(first)!r}): give the same ones, or remove the folder to start anew"
+                    f"the checkpoint {str(folder)!r} was made with other options ({first}: "
+                    f"{found.get(first)!r}, now {wanted.get(first)!r}): give the same ones, or remove the "
+                    "folder to start anew"
                 )
             return
         if folder.exists() and any(folder.iterdir()):

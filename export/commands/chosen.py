@@ -77,8 +77,8 @@ def choose(options: argparse.Namespace) -> tuple[ParetoFront, EvaluatedDesign] |
         return front, front[options.design]
     except KeyError:
         raise InputError(
-            f"no design {options.design!r} among the {len(front.evaluated):,} of {options.front!r}; front.to_csv "
-            "lists them"
+            f"no design {options.design!r} among the {len(front.evaluated):,} of {options.front!r}; "
+            "the .csv beside it lists them"
         ) from None
 
 

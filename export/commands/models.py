@@ -30,8 +30,8 @@ def load_model(path: str) -> Any:
         raise ModelFormatError(f"no model {path!r}: expected a .keras or .h5 file or a SavedModel folder")
     if file.is_dir() and not (file / "keras_metadata.pb").is_file():
         raise ModelFormatError(
-            f"expected the folder {path!r} to be a SavedModel with Keras's layers, it has no keras_metadata.pb; save "
-            "the model as .keras"
+            f"expected the folder {path!r} to be a SavedModel with Keras's layers, it has no "
+            "keras_metadata.pb; save the model as .keras"
         )
     if file.is_dir():
         version = "2"
@@ -120,8 +120,8 @@ def _h5_version(file: Path) -> str:
         raise ModelFormatError(f"expected {str(file)!r} to be an .h5 file of Keras: {error}") from error
     if any(name == "Lambda" for name in _classes(config)):
         raise ModelFormatError(
-            f"{str(file)!r} holds a Lambda layer, which is Python code, and cannot be wrapped either: use a layer "
-            "of Keras in its place"
+            f"{str(file)!r} holds a Lambda layer, which is Python code, and cannot be wrapped either: use a "
+            "layer of Keras in its place"
         )
     return version if isinstance(version, str) else version.decode()
 

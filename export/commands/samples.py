@@ -139,15 +139,16 @@ def _read_arrays(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise InputError(
-                f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}, got one array without "
-                "a name: save it with numpy.savez"
+                f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}, got one array "
+                "without a name: save it with numpy.savez"
             )
         with archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise InputError(
-                    f"expected the array {missing[0]!r} in {path!r}, found {', '.join(archive.files) or 'none'}; "
-                    "name the arrays with --inputs-array and --labels-array"
+                    f"expected the array {missing[0]!r} in {path!r}, found "
+                    f"{', '.join(archive.files) or 'none'}; name the arrays with --inputs-array and "
+                    "--labels-array"
                 )
             return {name: archive[name] for name in names}
     except (OSError, ValueError, EOFError, BadZipFile) as error:

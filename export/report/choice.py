@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
 
+_WORTH = 0.95  # of the exact model's cost: what costs more is not worth showing first
 _DROPS = ((0.0, "no loss"), (0.01, "at most 1 point"), (0.05, "at most 5 points"))
 
 
@@ -32,3 +34,10 @@ def choose(front: ParetoFront) -> tuple[Chosen, ...]:
         if record.fine_tuned_accuracy is not None or record.test_accuracy is not None:
             found.setdefault(record.id, Chosen(f"fine-tuned {record.id[:6]}", record))
     return tuple(found.values())
+
+
+def highlight(front: ParetoFront, chosen: Sequence[Chosen]) -> Chosen:
+    """The design to show first: what loses least of those that cost clearly less; the exact one if none does."""
+    objective = front.objectives[0]
+    most = _WORTH * front.exact.costs[objective]
+    return next((one for one in chosen if one.record.costs[objective] <= most), chosen[0])

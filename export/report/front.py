@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from export.report.choice import Chosen
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN_LOSS = 0.2  # of accuracy: worse designs are not drawn
 _NAMES = {"ram": "RAM"}
-_LOGARITHMIC = 6  # the axis, if its ends are further apart
+_LOGARITHMIC = 4  # the axis, if its ends are further apart
 
 
 def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Section:
@@ -28,22 +29,19 @@ def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Seque
         "Accuracy against cost",
         [
             Paragraph(
-                f"Each dot is one design: for every layer, how much of its multiplications is kept. "
+                "Each dot is one design: for every layer, how much of its multiplications is kept. "
                 f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model, "
-                "without any "
-                f"training. A design is on the front if no other is at least as accurate and costs less; "
-                f"{plural(len(front.designs), 'design')} are."
+                "without any training. A design is on the front if no other is at least as accurate and costs "
+                f"less; {plural(len(front.designs), 'design')} are."
             ),
             Picture("front", draw_front(front, baselines), _shows(front), _caption(front, baselines)),
             Paragraph(
-                f"Accuracies in the picture are on {images:,} validation images, which were set apart from the "
-                "training "
-                f"images. Chance alone moves such a figure by about {100 * error:.1f} points (one standard "
-                "error). The "
-                "search looked at these images many times and took the best of many designs, so it flatters them a "
-                "little. Test images, where the table has them, were looked at once, for designs that had been "
-                "chosen "
-                "already: that is the figure to quote."
+                f"Accuracies in the picture are on {images:,} validation images, with which nothing was "
+                "calibrated or fine-tuned here; a network that had been trained on them before does better on "
+                f"them than on others. Chance alone moves such a figure by about {100 * error:.1f} points (one "
+                "standard error). The search looked at these images many times and took the best of many "
+                "designs, so it flatters them a little. Test images, where the table has them, were looked at "
+                "once, for designs that had been chosen already: that is the figure to quote."
             ),
             _table(front, chosen, baselines),
         ],
@@ -161,8 +159,7 @@ def _shows(front: ParetoFront) -> str:
     objective = front.objectives[0]
     return (
         f"Scatter plot. The front rises from {percent(first.accuracy)} at {count(first.costs[objective])} "
-        f"{objective} "
-        f"to {percent(last.accuracy)} at {count(last.costs[objective])} {objective}."
+        f"{objective} to {percent(last.accuracy)} at {count(last.costs[objective])} {objective}."
     )
 
 
@@ -175,8 +172,9 @@ def _caption(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
     dropped = sum(record.dropped_early for record in front.evaluated)
     parts = [
         f"Across: predicted {objective} of one inference, in millions; further left is faster. Up: accuracy on "
-        "validation images; the dashed line is that of the exact model, which is quantized the same way and skips "
-        "nothing. Look for where the blue staircase leaves the dashed line: up to there, skipping is free."
+        "validation images; the dashed line is that of the exact model, which is quantized the same way and "
+        "skips nothing. Look for where the blue staircase leaves the dashed line: up to there, skipping is "
+        "free."
     ]
     if any(record.fine_tuned_accuracy is not None for record in front.evaluated):
         parts.append(
@@ -187,45 +185,39 @@ def _caption(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
     if hidden or dropped:
         parts.append(
             f"Not drawn: {hidden:,} that lose more than {100 * _SHOWN_LOSS:.0f} points and {dropped:,} that "
-            "were given "
-            "up after a part of the images."
+            "were given up after a part of the images."
         )
     return " ".join(parts)
 
 
 def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Table:
-    exact = front.exact
-    names = list(exact.costs)
-    tested = any(one.record.test_accuracy is not None for one in chosen)
-    tuned = any(one.record.fine_tuned_accuracy is not None for one in chosen)
-    head = [
-        "design",
-        "id",
-        *(_NAMES.get(name, name) for name in names),
-        "times fewer",
-        "kept",
-        "validation",
-        "against exact",
+    exact, first = front.exact, front.objectives[0]
+    others = baselines if first == "cycles" else ()
+    columns: list[tuple[str, Callable[[EvaluatedDesign], str]]] = [("id", lambda record: record.id)]
+    columns += [(_NAMES.get(name, name), partial(_cost, name)) for name in exact.costs]
+    references = [("exact", exact.costs[first]), *((printable(one.name, 24), one.cycles) for one in others)]
+    columns += [(f"times fewer than {name}", partial(_times, first, cost)) for name, cost in references]
+    columns += [
+        ("kept", lambda record: percent(record.kept)),
+        ("validation", lambda record: percent(record.accuracy, 2)),
+        ("points gained", lambda record: points(record.accuracy - exact.accuracy)),
+        ("fine-tuned", lambda record: _share(record.fine_tuned_accuracy)),
+        ("test", lambda record: _share(record.test_accuracy)),
     ]
-    head += ["fine-tuned"] * tuned + ["test"] * tested
-    first = front.objectives[0]
-    rows = []
-    for baseline in baselines if first == "cycles" else ():
-        ratio = f"{exact.costs[first] / baseline.cycles:.2f}"
-        blank = [""] * (len(head) - len(names) - 3)
-        cells = [count(baseline.cycles) if name == "cycles" else "" for name in names]
-        rows.append([printable(baseline.name), "", *cells, ratio, *blank])
-    for one in chosen:
-        record = one.record
-        row = [one.label, record.id, *(_cost(name, record.costs[name]) for name in names)]
-        row += [f"{exact.costs[first] / record.costs[first]:.2f}" if record.costs[first] else ""]
-        row += [percent(record.kept), percent(record.accuracy, 2), points(record.accuracy - exact.accuracy)]
-        row += [_share(record.fine_tuned_accuracy)] * tuned + [_share(record.test_accuracy)] * tested
-        rows.append(row)
+    shown = [(name, [cell(one.record) for one in chosen]) for name, cell in columns]
+    shown = [(name, cells) for name, cells in shown if any(cells)]
+    head = ("design", *(name for name, _ in shown))
+    rows = [(one.label, *(cells[number] for _, cells in shown)) for number, one in enumerate(chosen)]
     return Table(head, rows, left=2)
 
 
-def _cost(name: str, value: float) -> str:
+def _times(objective: str, reference: float, record: EvaluatedDesign) -> str:
+    cost = record.costs[objective]
+    return f"{reference / cost:.2f}" if cost else ""
+
+
+def _cost(name: str, record: EvaluatedDesign) -> str:
+    value = record.costs[name]
     return size(value) if name in ("flash", "ram") else count(value)
 
 

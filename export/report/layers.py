@@ -21,10 +21,9 @@ def layers_section(front: ParetoFront, chosen: Sequence[Chosen], exports: Sequen
     """Kept products by layer of the chosen designs; kept products, cycles and flash of the exports."""
     blocks: list[Block] = [
         Paragraph(
-            "Layers differ in how much they can lose. The search decides for each layer how much of its products to "
-            "keep, the least significant going first, and what is left in a layer sets its cycles and its "
-            "flash: code "
-            "and constants of the generated kernels grow with what is kept."
+            "Layers differ in how much they can lose. The search decides for each layer how much of its "
+            "products to keep, the least significant going first, and what is left in a layer sets its cycles "
+            "and its flash: code and constants of the generated kernels grow with what is kept."
         )
     ]
     shown = chosen[: len(SERIES)]
@@ -59,8 +58,8 @@ def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
         figure,
         f"Bars of products kept by layer. {shows}.",
         "Products that each layer keeps, in per cent of all its products, for the designs of the table above. "
-        "Short bars "
-        "are layers that can do without most of their products; the exact model would fill the width.",
+        "Short bars are layers that can do without most of their products; the exact model would fill the "
+        "width.",
     )
 
 
@@ -95,12 +94,11 @@ def _costs_picture(exports: Sequence[Exported]) -> Picture:
         "layers",
         figure,
         "Three panels of bars by layer: products kept, cycles and flash; the table below has the figures.",
-        f"Exported designs, layer by layer in the order in which they run: multiplications that are kept, cycles "
-        f"({source if len(measured) in (0, len(exports)) else source + ', otherwise predicted'}) and flash of "
-        "code and "
-        "constants (predicted). A pool behind a convolution is a part of its layer, and channels that nothing "
-        "reads any "
-        "more are gone. Look for layers that take many cycles for few products: that is work other than multiplying.",
+        "Exported designs, layer by layer in the order in which they run: multiplications that are kept, "
+        f"cycles ({source if len(measured) in (0, len(exports)) else source + ', otherwise predicted'}) and "
+        "flash of code and constants (predicted). A pool behind a convolution is a part of its layer, and "
+        "channels that nothing reads any more are gone. Look for layers that take many cycles for few "
+        "products: that is work other than multiplying.",
     )
 
 

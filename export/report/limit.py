@@ -27,10 +27,9 @@ def limit_section(exports: Sequence[Exported]) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "The core can do two multiplications a cycle at most, with the instruction SMLAD. So a layer that "
-            "keeps n pairs "
-            "of products cannot take fewer than n cycles; loading inputs and weights, rounding results and "
-            "counting loops "
-            "come on top. A pair of which one product is skipped still takes its cycle."
+            "keeps n pairs of products cannot take fewer than n cycles; loading inputs and weights, rounding "
+            "results and counting loops come on top. A pair of which one product is skipped still takes its "
+            "cycle."
         )
     ]
     for number, exported in enumerate(limited):
@@ -54,12 +53,10 @@ def _picture(exported: Exported, name: str) -> Picture:
         name,
         draw_limit(exported),
         f"Bars of cycles by layer with a mark at the limit. {', '.join(ratios)}.",
-        f"Export: {printable(exported.name, 24)} on {exported.target}. Bars: cycles of each layer that multiplies "
-        f"({source}). Marks: its limit, one cycle for each pair that is kept. The number is how many times the "
-        "limit the "
-        "layer takes: 1.00 would be a core that does nothing but multiply. Layers with few products kept for "
-        "each input "
-        "they load, such as the first, lie furthest from it.",
+        f"Export: {printable(exported.name, 24)} on {exported.target}. Bars: cycles of each layer that "
+        f"multiplies ({source}). Marks: its limit, one cycle for each pair that is kept. The number is how "
+        "many times the limit the layer takes: 1.00 would be a core that does nothing but multiply. Layers "
+        "with few products kept for each input they load, such as the first, lie furthest from it.",
     )
 
 

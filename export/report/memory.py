@@ -21,10 +21,9 @@ def memory_section(exports: Sequence[Exported]) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "Activations live in one block of RAM, the arena. Each stays from the layer that writes it to the "
-            "last one "
-            "that reads it; then others take its place. Skipping products changes them only where all products "
-            "of a channel "
-            "are gone. The caller's input and output arrays and the stack are not in it."
+            "last one that reads it; then others take its place. Skipping products changes them only where "
+            "all products of a channel are gone. The caller's input and output arrays and the stack are not "
+            "in it."
         )
     ]
     for number, several in enumerate(alike.values()):
@@ -49,12 +48,9 @@ def _picture(exports: Sequence[Exported], name: str) -> Picture:
         draw_memory(manifest),
         f"The arena of {size(manifest.arena_bytes)} over {len(manifest.layers)} layers. {where}",
         f"Export: {whose}. Across: layers in the order in which they run. Up: bytes of the arena, "
-        f"{size(manifest.arena_bytes)} "
-        "in all (dashed). Each box is one activation, borders included; the number is that of the layer that "
-        "writes it."
-        f" {where}{room} A large box over a single layer is the place to save RAM: a smaller image, an earlier "
-        "pool, or "
-        "int8 in place of int16 activations.",
+        f"{size(manifest.arena_bytes)} in all (dashed). Each box is one activation, borders included; the "
+        f"number is that of the layer that writes it. {where}{room} A large box over a single layer is the "
+        "place to save RAM: a smaller image, an earlier pool, or int8 in place of int16 activations.",
     )
 
 

@@ -13,6 +13,8 @@ from export.report.text import printable
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
 
+_MANY = 6  # values of a list: more are not listed
+
 
 def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section:
     """Everything that would have to be the same for the same result."""
@@ -29,8 +31,7 @@ def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section
         [
             Paragraph(
                 "What the exploration was started with, as its file has it. Cycles are priced by a timing "
-                "model of the "
-                "core with memories that never wait; nothing here was run on silicon."
+                "model of the core with memories that never wait; nothing here was run on silicon."
             ),
             Table(("setting", "value"), rows, left=2),
         ],
@@ -42,10 +43,20 @@ def flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{name}.")
-        elif isinstance(value, (list, tuple)):
-            yield f"{prefix}{name}", ", ".join(map(str, value)) or "none"
         else:
-            yield f"{prefix}{name}", "none" if value is None or value == {} else str(value)
+            yield f"{prefix}{name}", _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value in ({}, [], ()):
+        return "none"
+    if isinstance(value, (list, tuple)):
+        shown = [_shown(one) for one in value]
+        many = len(shown) > _MANY
+        return f"{len(shown)} values, {shown[0]} to {shown[-1]}" if many else ", ".join(shown)
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return str(value)
 
 
 def _measurement(measured: Mapping[str, Any]) -> str:

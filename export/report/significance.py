@@ -28,9 +28,9 @@ def significance_section(front: ParetoFront, chosen: Chosen) -> Section:
         [
             Paragraph(
                 "Before anything is skipped, calibration images tell how much each multiplication matters to "
-                "its sum (the "
-                f"metric here: {metric}). What one instruction multiplies together is kept or skipped together, and "
-                "counts once here. A design keeps, in each layer, what lies right of a threshold of its own."
+                f"its sum (the metric here: {metric}). What one instruction multiplies together is kept or "
+                "skipped together, and counts once here. A design keeps, in each layer, what lies right of a "
+                "threshold of its own."
             ),
             Picture(
                 "significance",
@@ -42,12 +42,10 @@ def significance_section(front: ParetoFront, chosen: Chosen) -> Section:
                 )
                 + ".",
                 f"Design: {chosen.label}. Across: significance, on a logarithmic scale; a step to the right is "
-                "ten times as "
-                "much. Up: how many groups of products have it. Orange is skipped, blue is kept, and the line "
-                "between is "
-                "the threshold. A wide hill that is cut far left of its top leaves little to lose; where the "
-                "cut goes through "
-                "the top, each further group that is skipped costs more.",
+                "ten times as much. Up: how many groups of products have it. Orange is skipped, blue is kept, "
+                "and the line between is the threshold. A wide hill that is cut far left of its top leaves "
+                "little to lose; where the cut goes through the top, each further group that is skipped costs "
+                "more.",
             ),
         ],
     )

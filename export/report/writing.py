@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import InputError, OutputPathError
-from export.report.choice import choose
+from export.report.choice import Chosen, choose, highlight
 from export.report.document import Document, Paragraph
 from export.report.front import front_section
 from export.report.html import write_html
@@ -25,6 +25,7 @@ from export.simulate import Measurement
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.records import EvaluatedDesign
 
 
 def report(
@@ -81,48 +82,61 @@ def compose(
 ) -> Document:
     """The report's content; within `drawing`."""
     chosen = choose(front)
+    first = highlight(front, chosen)
     sections = [front_section(front, chosen, baselines), layers_section(front, chosen, exports)]
     if front.significance:
-        sections.append(significance_section(front, chosen[min(1, len(chosen) - 1)]))
+        sections.append(significance_section(front, first))
     if exports:
         sections += [memory_section(exports), limit_section(exports)]
-    return Document(
-        title, [Paragraph(_summary(front, baselines))], [*sections, settings_section(front, exports)]
-    )
+    summary = [Paragraph(_found(front, first, baselines))]
+    summary += [
+        Paragraph(_tuned(front, one.record)) for one in chosen if one.record.fine_tuned_accuracy is not None
+    ]
+    return Document(title, summary, [*sections, settings_section(front, exports)])
 
 
-def _summary(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
-    """What was found, in a few sentences."""
-    exact, objective = front.exact, front.objectives[0]
-    best = next(
-        (record for record in (front.best(max_drop=drop) for drop in (0, 0.01, 0.05)) if record != exact),
-        exact,
-    )
-    lost = (
-        f"loses {points(exact.accuracy - best.accuracy)[1:]} points"
-        if best.accuracy < exact.accuracy
-        else "loses nothing"
-    )
+def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> str:
+    """What the exploration found, in a few sentences."""
+    exact, best, objective = front.exact, first.record, front.objectives[0]
     parts = [
-        f"A neural network is to be made faster by leaving out multiplications that matter little. "
-        f"{plural(len(front.evaluated), 'design')}, each with another choice of what to leave out, were tried."
+        "A neural network is to be made faster by leaving out multiplications that matter little. "
+        f"{plural(len(front.evaluated), 'design')}, each with another choice of what to leave out, were tried "
+        "without any training. The exact model, which leaves nothing out, is right on "
+        f"{percent(exact.accuracy, 2)} of the validation images and takes {count(exact.costs[objective])} "
+        f"{objective}."
     ]
     if best == exact:
-        parts.append("None of them costs less and loses at most 5 points of accuracy.")
+        parts.append("No design that costs clearly less loses at most 5 points of accuracy.")
         return " ".join(parts)
-    parts.append(
-        f"The one with id {best.id} {lost} on validation images ({percent(best.accuracy, 2)}; the exact model, which "
-        f"leaves nothing out, has {percent(exact.accuracy, 2)}). It keeps {percent(best.kept, 0)} of the "
-        "products and takes "
-        f"{count(best.costs[objective])} {objective} in place of {count(exact.costs[objective])}, "
-        f"{exact.costs[objective] / best.costs[objective]:.2f} times fewer, before any fine-tuning."
-    )
+    lost = exact.accuracy - best.accuracy
+    change = f"loses {points(lost)[1:]} points" if lost > 0 else "loses nothing"
+    times = f"{exact.costs[objective] / best.costs[objective]:.2f} times fewer than the exact model"
     if objective == "cycles":
-        parts += [
-            f"That is {baseline.cycles / best.costs[objective]:.2f} times fewer than {baseline.name}."
-            for baseline in baselines
-        ]
+        times += "".join(
+            f", {one.cycles / best.costs[objective]:.2f} times fewer than {one.name}" for one in baselines
+        )
+    parts.append(
+        f"Design {best.id} {change} ({percent(best.accuracy, 2)}). It keeps {percent(best.kept, 0)} of the "
+        f"products and takes {count(best.costs[objective])} {objective}: {times}."
+    )
     return " ".join(parts)
+
+
+def _tuned(front: ParetoFront, record: EvaluatedDesign) -> str:
+    """What fine-tuning made of a design."""
+    objective = front.objectives[0]
+    cost = (record.fine_tuned_costs or record.costs)[objective]
+    assert record.fine_tuned_accuracy is not None
+    tested = (
+        f", and on {percent(record.test_accuracy, 2)} of the test images"
+        if record.test_accuracy is not None
+        else ""
+    )
+    return (
+        f"Fine-tuned with what is left, design {record.id} is right on "
+        f"{percent(record.fine_tuned_accuracy, 2)} of the validation images{tested}, at {count(cost)} "
+        f"{objective}."
+    )
 
 
 def _load(path: str | os.PathLike[str]) -> ParetoFront:

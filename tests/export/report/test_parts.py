@@ -108,8 +108,9 @@ def test_shows_the_exact_design_the_best_at_some_losses_and_what_was_fine_tuned(
 
 
 def test_settings_become_lines():
-    settings = {"a": {"b": 1, "c": {"d": None}}, "e": [1, 2], "f": [], "g": {}, "h": "x"}
+    settings = {"a": {"b": 1, "c": {"d": None}}, "e": [1, 2], "f": [], "g": {}, "h": 3e6, "i": [0.5] * 9}
     assert list(flat(settings)) == [
         *(("a.b", "1"), ("a.c.d", "none"), ("e", "1, 2")),
-        *(("f", "none"), ("g", "none"), ("h", "x")),
+        *(("f", "none"), ("g", "none"), ("h", "3,000,000")),
+        ("i", "9 values, 0.5 to 0.5"),
     ]
