@@ -214,6 +214,39 @@ def _divide(a: str | int, t: str | int) -> tuple[Instruction, ...]:
     )
 
 
+def _tally(total: str | int, a: str | int) -> tuple[Instruction, ...]:
+    return (Instruction(Kind.MAC, writes=(_r(total),), reads=(_r(a), _MULT), accumulators=(_r(total),)),)
+
+
+def _reciprocal(*registers: str | int) -> tuple[Instruction, ...]:
+    total, shift, x, e = map(_r, registers)
+    refined = (
+        _alu(e, total, x, kind=Kind.MUL),
+        _alu(e, e, x, width=16),
+        _alu(e, e),
+        _alu(e, e),
+        _alu(e, x, e, kind=Kind.MUL),
+        _alu(x, x, e, kind=Kind.SHIFTED),
+    )
+    return (
+        _alu(shift, total),
+        _alu(total, total, shift),
+        _alu(x, total),
+        _alu(total, total),
+        *_constant(e, 0),
+        _alu(x, x, e, kind=Kind.MUL),
+        *_constant(e, 0),
+        _alu(x, x, e, width=16),
+        *refined * 3,
+        _alu(x, x, x, kind=Kind.DSP),
+        _alu(_MULT, x),
+        _alu(shift, shift),
+        _alu(_ADDEND),
+        _alu(_ADDEND, _ADDEND, shift),
+        _alu(_ADDEND, _ADDEND),
+    )
+
+
 _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "LABEL": lambda n: (),
     "X": lambda x, at: (Instruction(Kind.LOAD, writes=(_r(x),), address=(_IN,)),),
@@ -281,6 +314,11 @@ _EXPANSIONS: Mapping[str, Callable[..., tuple[Instruction, ...]]] = {
     "SIGN": lambda t, a: (_alu(_r(t), _ADDEND, _r(a), kind=Kind.SHIFTED),),
     "SCALE_BY": lambda a, t: (_scale(a, _r(t)),),
     "DIVIDE": _divide,
+    "FROM": lambda a, b: (_alu(_r(a), _r(b), _r(a)),),
+    "MINUS": lambda a, n: (_alu(_r(a), _r(a)),),
+    "RIGHT": lambda a, n: (_alu(_r(a), _r(a), _r(n)),),
+    "TALLY": _tally,
+    "RECIPROCAL": _reciprocal,
     "NEXT": _next,
     "PAST": _past,
 }

@@ -20,7 +20,9 @@ from ..ir.ops import (
     Mean,
     Pad,
     Padding,
+    Softmax,
 )
+from ..ir.softmax import exp_table
 from ..targets import Target
 from .addition import Addition, addition
 from .choose import candidates, planned_candidate, priced_timing
@@ -35,6 +37,7 @@ from .pooling import Axis, average_reduction, axis_regions, max_reduction, mean_
 from .problem import conv_problem
 from .program import Sum
 from .requantize import plan_requantization
+from .softmax import plan_softmax
 from .stage import Stage
 
 
@@ -129,6 +132,8 @@ def _plan(graph: Graph, stage: Stage) -> Plan | None:
         return joined([*([fill] if fill else []), plan_copy(sources[0], inside)], "direct")
     if isinstance(op, Lookup):
         return plan_lookup(sources[0], target, op.table)
+    if isinstance(op, Softmax):
+        return plan_softmax(sources[0], target, exp_table(graph, op))
     if stage.kind == "copy":
         return _plan_copy(sources[0], target)
     return None

@@ -131,6 +131,21 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
     "asr " K_##t ", " K_##a ", #31\neor " K_##a ", " K_##a ", " K_##t "\nsub " K_##a ", " K_##a ", " K_##t            \
     "\nadd " K_##a ", r3, " K_##a ", lsl #1\nsmmul " K_##a ", " K_##a ", r2\neor " K_##a ", " K_##a ", " K_##t      \
     "\nsub " K_##a ", " K_##a ", " K_##t "\n"
+#define K_FROM(a, b) "sub " K_##a ", " K_##b ", " K_##a "\n"
+#define K_MINUS(a, n) "subw " K_##a ", " K_##a ", #" #n "\n"
+#define K_RIGHT(a, n) "lsr " K_##a ", " K_##a ", " K_##n "\n"
+#define K_TALLY(t, a) "smmlar " K_##t ", " K_##a ", r2, " K_##t "\n"
+/* Of a total in Q12.19: w0 = 2 (1 / total - 1) in Q0.31, n the shift of a share, w1 half of 2^n. Three steps of Newton's. */
+#define K_REFINE(t, x, e)                                                                                             \
+    "smmulr " K_##e ", " K_##t ", " K_##x "\nadd " K_##e ", " K_##e ", " K_##x "\nrsb " K_##e ", " K_##e             \
+    ", #0x20000000\nlsl " K_##e ", " K_##e ", #1\nsmmulr " K_##e ", " K_##x ", " K_##e "\nadd " K_##x ", " K_##x      \
+    ", " K_##e ", lsl #2\n"
+#define K_RECIPROCAL(t, n, x, e)                                                                                      \
+    "clz " K_##n ", " K_##t "\nlsl " K_##t ", " K_##t ", " K_##n "\nlsr " K_##x ", " K_##t ", #1\nbic " K_##t          \
+    ", " K_##t ", #1\n" K_SET32(e, -2021161080) "smmulr " K_##x ", " K_##x ", " K_##e "\n" K_SET32(e, 1515870810)     \
+    "add " K_##x ", " K_##x ", " K_##e "\n" K_REFINE(t, x, e) K_REFINE(t, x, e) K_REFINE(t, x, e)                     \
+    "qadd " K_##x ", " K_##x ", " K_##x "\nlsl r2, " K_##x ", #1\nrsb " K_##n ", " K_##n                              \
+    ", #35\nmov.w r3, #1\nlsl r3, r3, " K_##n "\nlsr r3, r3, #1\n"
 
 #else /* the same in C */
 
@@ -292,6 +307,22 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
 #define K_DIVIDE(a, t)                                                                                                \
     s.t = ka_asr(s.a, 31);                                                                                            \
     s.a = ((ka_smmla(s.w1 + (((s.a ^ s.t) - s.t) << 1), s.w0, 0, 0)) ^ s.t) - s.t;
+#define K_FROM(a, b) s.a = s.b - s.a;
+#define K_MINUS(a, n) s.a -= (n);
+#define K_RIGHT(a, n) s.a >>= s.n;
+#define K_TALLY(t, a) s.t = ka_smmla(s.a, s.w0, s.t, 0x80000000u);
+#define K_REFINE(t, x, e)                                                                                             \
+    s.e = ((1u << 29) - ka_smmla(s.x, s.t, s.x, 0x80000000u)) << 1;                                                   \
+    s.x += ka_smmla(s.e, s.x, 0, 0x80000000u) << 2;
+#define K_RECIPROCAL(t, n, x, e)                                                                                      \
+    for (s.n = 0; (s.t & 0x80000000u) == 0; s.n++)                                                                    \
+        s.t <<= 1;                                                                                                    \
+    s.x = 1515870810u + ka_smmla(s.t >> 1, (uint32_t)-2021161080, 0, 0x80000000u);                                    \
+    s.t &= ~1u;                                                                                                       \
+    K_REFINE(t, x, e) K_REFINE(t, x, e) K_REFINE(t, x, e)                                                             \
+    s.w0 = (s.x > 0x3fffffff ? 0x7fffffff : s.x << 1) << 1;                                                           \
+    s.n = 35 - s.n;                                                                                                   \
+    s.w1 = 1u << s.n >> 1;
 
 #endif /* K_ASSEMBLY */
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
@@ -321,21 +352,6 @@ static inline int32_t ka_multiply_once(int32_t x, int32_t mult, int shift)
 {
     int total = 31 - shift;
     return (int32_t)(((int64_t)x * mult + ((int64_t)1 << (total - 1))) >> total);
-}
-
-/* 1 / total of a positive Q12.19 value: a Q0.31 factor, and the right shift that makes an 8-bit product. */
-static inline int32_t ka_reciprocal(int32_t total, int *exponent)
-{
-    int headroom = 0;
-    while (((uint32_t)total << headroom) < 0x80000000u)
-        headroom++;
-    int32_t above_one = (int32_t)(((uint32_t)total << headroom) - 0x80000000u);
-    int32_t half = (int32_t)(((int64_t)above_one + 0x80000000) >> 1);
-    int32_t x = 1515870810 + ka_high_multiply(half, -1010580540); /* 48/17 - 32/17 half, Q2.29 */
-    for (int i = 0; i < 3; i++)
-        x += ka_high_multiply(x, (1 << 29) - ka_high_multiply(half, x)) * 4;
-    *exponent = 12 - headroom + 31 - 8;
-    return x > INT32_MAX / 2 ? INT32_MAX : x * 2;
 }
 
 /* Where a channel lies in a buffer whose middle two of every four channels trade places. */

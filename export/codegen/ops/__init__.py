@@ -11,7 +11,6 @@ from .plain_add import emit_add
 from .plain_conv import emit_plain_conv
 from .planned import emit_planned
 from .pool import emit_pool
-from .softmax import emit_softmax
 
 _EMITTERS: Mapping[str, Callable[[Context], str]] = {
     "add": emit_add,
@@ -22,7 +21,6 @@ _EMITTERS: Mapping[str, Callable[[Context], str]] = {
     "fully_connected": emit_plain_conv,
     "max_pool2d": emit_pool,
     "mean": emit_mean,
-    "softmax": emit_softmax,
 }
 
 

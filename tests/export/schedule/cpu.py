@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from export.ir.softmax import reciprocal
 from export.schedule.machine import NEAR, Step
 from export.schedule.plan import Plan, Pointer
 
@@ -312,6 +315,27 @@ class Cpu:
 
     def do_left(self, a: str, n: int) -> None:
         self.assign(a, self.value(a) << n)
+
+    # softmax
+    def do_from(self, a: str, b: str) -> None:
+        self.assign(a, self.value(b) - self.value(a))
+
+    def do_minus(self, a: str, n: int) -> None:
+        self.assign(a, self.value(a) - self._immediate(n))
+
+    def do_right(self, a: str, n: str) -> None:
+        self.assign(a, (self.value(a) & 0xFFFFFFFF) >> self._immediate(self.value(n), 31))
+
+    def do_tally(self, t: str, a: str) -> None:
+        self.assign(t, self.value(t) + ((self.value(a) * self.value(_W0) + (1 << 31)) >> 32))
+
+    def do_reciprocal(self, t: str, n: str, x: str, e: str) -> None:
+        factor, exponent = reciprocal(np.array(self.value(t)))
+        self.assign(n, int(exponent))
+        self.assign(_W0, 2 * int(factor))
+        self.assign(_W1, (1 << int(exponent)) >> 1)
+        for clobbered in (t, x, e):
+            self._registers.pop(REGISTERS[clobbered], None)
 
 
 def run_plan(plan: Plan, inputs: Sequence[bytearray], output: bytearray) -> list[list[Step]]:
