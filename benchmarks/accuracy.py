@@ -42,7 +42,7 @@ from keras_approx.summaries import mask_positions
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 NETWORKS = ("lenet", "alexnet", "resnet8")
 KEPT = (0.25, 0.18, 0.12, 0.5)
-EPOCHS = {"lenet": 12, "alexnet": 10, "resnet8": 10}
+EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 SHORT_EPOCHS = 3
 AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280

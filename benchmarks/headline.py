@@ -1,0 +1,236 @@
+"""The whole way for lenet, alexnet and resnet8: explore, fine-tune what was found, export, verify, simulate.
+
+    python benchmarks/headline.py --data cifar10.npz        # everything; many hours on 2 cores
+    python benchmarks/headline.py lenet --epochs 20         # one network, on the images shipped here
+    python benchmarks/headline.py --quick                   # a small run of all steps; minutes
+
+Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles, fine-tuned for
+as many epochs as the exact int8 model they are compared with, and classified by validation accuracy. Test images are
+looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted
+continues. `benchmarks/document.py` puts the table into the README and draws the plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import tf_keras as keras
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, load, to_int8
+from common import LOSS
+from networks import pretrained
+
+import export
+import keras_approx
+from benchmarks.measure import NotExactError, measure
+from benchmarks.runs import Run, fine_tuned, remembered, write_json
+from benchmarks.tables import CMSIS_NN
+from export.build import build_host
+from export.frontend.reference import run_reference
+
+RESULTS = Path(__file__).parent / "results" / "headline.json"
+CORE, BOARD = "cortex-m33", "nucleo-u575zi-q"
+CORES = (CORE, "cortex-m4")
+NETWORKS = ("lenet", "alexnet", "resnet8")
+EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
+# Budgets in million cycles on the M33; the first of each is the goal at no loss.
+BUDGETS: Mapping[str, tuple[float, ...]] = {
+    "lenet": (1.78, 1.3, 0.9),
+    "alexnet": (4.0, 2.7, 1.8),
+    "resnet8": (7.5, 5.0, 3.0),
+}
+CALIBRATION_IMAGES = 1280
+EXPLORATION_IMAGES = 2000
+HOST_IMAGES = 1000
+ARM_IMAGES = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    data = load(options.data)
+    if options.quick:
+        data = replace(data, train=_first(data.train, 2000), validation=_first(data.validation, 300))
+    record: dict[str, Any] = {"networks": {}}
+    if options.output.is_file():
+        record = json.loads(options.output.read_text(encoding="utf-8"))
+    for name in options.networks:
+        for label, entry in _network(name, data, options, record["networks"].get(name, {})):
+            record["data"], record["versions"] = data.source, _versions()
+            record["networks"].setdefault(name, {})[label] = entry
+            write_json(options.output, record)
+            print(_line(name, label, entry), flush=True)
+    return 0
+
+
+def _network(
+    name: str, data: Cifar10, options: argparse.Namespace, done: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The exact model's figures, and those of a design for each budget, as they come."""
+    epochs = options.epochs or EPOCHS[name]
+    if "exact" not in done:
+        run = Run(name, 1.0, epochs, options.seed)
+        model, tuned = fine_tuned(run, data, options.work / run.name)
+        yield "exact", {"epochs": epochs, **_figures(model, tuned, data, options)}
+    budgets = {f"{budget:g} M": 1e6 * budget for budget in options.budgets or BUDGETS[name]}
+    if all(label in done for label in budgets):
+        return
+    front, pricer = _explored(name, data, options)
+    for label, budget in budgets.items():
+        if label not in done:
+            design = front.best(max_cycles=budget)
+            print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
+            model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
+            before = {"design": design.design.to_json(), "accuracy_before_fine_tuning": design.accuracy}
+            yield label, {"epochs": epochs, **before, **_figures(model, tuned, data, options)}
+
+
+def _explored(
+    name: str, data: Cifar10, options: argparse.Namespace
+) -> tuple[keras_approx.ParetoFront, export.Pricer]:
+    """The Pareto front of a network, of all that ended before this command was interrupted or in it."""
+    keras.backend.clear_session()
+    wrapped = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
+    calibration = _first(data.train, CALIBRATION_IMAGES).inputs
+    keras_approx.calibrate(wrapped, calibration, verbose=False)
+    validation = _first(data.validation, EXPLORATION_IMAGES)
+    pricer = export.Pricer(wrapped, target=CORE)
+    front = keras_approx.explore(
+        wrapped,
+        calibration=calibration,
+        validation=(validation.inputs, validation.labels),
+        price=pricer,
+        search="budget",
+        seed=options.seed,
+        out=options.work / f"{name}_exploration",
+    )
+    front.save(options.work / f"{name}_front.json")
+    return front, pricer
+
+
+def _tuned(
+    name: str,
+    front: keras_approx.ParetoFront,
+    design: keras_approx.EvaluatedDesign,
+    pricer: export.Pricer,
+    epochs: int,
+    data: Cifar10,
+    options: argparse.Namespace,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """A design, fine-tuned from the float weights."""
+
+    def train() -> tuple[keras.Model, keras.callbacks.History]:
+        (result,) = front.fine_tune(
+            design,
+            pretrained(name),
+            AugmentedBatches(data.train, seed=options.seed),
+            validation=(data.validation.inputs, data.validation.labels),
+            price=pricer,
+            epochs=epochs,
+            loss=LOSS,
+            input_range=INPUT_RANGE,
+            verbose=2,
+        )
+        return result
+
+    settings = {"network": name, "design": design.design.to_json(), "epochs": epochs, "seed": options.seed}
+    folder = options.work / f"{name}_{design.id}_epochs{epochs}_seed{options.seed}"
+    return remembered(train, settings, options.seed, data, folder)
+
+
+def _figures(
+    model: keras.Model, tuned: Mapping[str, Any], data: Cifar10, options: argparse.Namespace
+) -> dict[str, Any]:
+    """What the generated code is and does, once it was found to be exact."""
+    tflite = export.to_tflite(model)
+    images = to_int8(data.test.images)
+    found = keras_approx.summary(model, print_fn=None)
+    with tempfile.TemporaryDirectory() as folder:
+        code = export.to_c(tflite, Path(folder) / "host", target=BOARD)
+        reference = run_reference(tflite, images[: options.host_images])
+        outputs = build_host(code.path).run(images)
+        if not np.array_equal(outputs[: options.host_images], reference):
+            raise NotExactError("the host build differs from the reference kernels")
+        cores = {
+            core: asdict(measure(tflite, core, images[: options.arm_images], Path(folder) / core, "auto"))
+            for core in CORES
+        }
+        milliseconds = export.simulate(code.path, images[: options.arm_images]).milliseconds
+    return {
+        "validation_accuracy": tuned["validation_accuracy"],
+        "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
+        "test_images": len(images),
+        "exact_images": {"host": options.host_images, "cores": options.arm_images},
+        "kept": found.kept / found.products,
+        "kept_by_layer": tuned["kept"],
+        "milliseconds": milliseconds,
+        "board": BOARD,
+        "cores": {
+            core: {key: figures[key] for key in ("cycles", "cached_cycles", "flash_bytes", "ram_bytes")}
+            for core, figures in cores.items()
+        },
+    }
+
+
+def _line(name: str, label: str, entry: Mapping[str, Any]) -> str:
+    cycles = entry["cores"][CORE]["cycles"]
+    return (
+        f"{name}, {label}: {entry['test_accuracy']:.2%} of {entry['test_images']:,} test images, "
+        f"{entry['kept']:.1%} of the products, {cycles:,} cycles, "
+        f"{CMSIS_NN[name][CORE] / cycles:.2f} times fewer than CMSIS-NN"
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {package: metadata.version(package) for package in ("keras_approx", "tensorflow", "numpy")}
+
+
+def _first(part: Part, count: int) -> Part:
+    return Part(part.images[:count], part.labels[:count])
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; default: all"
+    )
+    parser.add_argument(
+        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--budgets", type=float, nargs="+", help="million cycles on the M33, for every network"
+    )
+    parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--work", type=Path, help="folder for models and explorations; default: runs/headline"
+    )
+    parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
+    parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.networks if name not in NETWORKS]
+    if unknown:
+        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
+    options.networks = options.networks or (NETWORKS[:1] if options.quick else NETWORKS)
+    options.epochs = options.epochs or (2 if options.quick else None)
+    options.budgets = options.budgets or ([1.78] if options.quick else None)
+    options.work = options.work or Path("runs") / ("quick" if options.quick else "headline")
+    options.output = options.output or (options.work / RESULTS.name if options.quick else RESULTS)
+    options.host_images, options.arm_images = (100, 2) if options.quick else (HOST_IMAGES, ARM_IMAGES)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
