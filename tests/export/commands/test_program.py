@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,17 @@ def test_the_way_of_a_model_in_the_help_parses(capsys):
         line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  keras-approx ")
     ]
     assert [line[1] for line in lines] == ["wrap", "explore", "fine-tune", "export", "simulate", "report"]
+    for line in lines:
+        program.parser().parse_args(line[1:])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_commands_of_the_documentation_parse(page):
+    text = (Path(__file__).parents[3] / page).read_text().replace("\\\n", " ")
+    lines = [
+        line.split("  #")[0].split() for line in text.splitlines() if re.match("keras-approx [a-z]", line)
+    ]
+    assert len(lines) >= 6
     for line in lines:
         program.parser().parse_args(line[1:])
 
