@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from ..ir.fixed_point import conv_multipliers
 from ..ir.graph import Graph
+from ..ir.interpreter.conv import requantize_conv
+from ..ir.interpreter.dense import requantize_dense
 from ..ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
 from .conv import ConvProblem
 from .layout import Layout
 from .program import Geometry
-from .requantize import Requantization, plan_requantization
+from .requantize import Requantization, constant_requantization, plan_requantization
 
 
 def conv_problem(
@@ -42,7 +44,7 @@ def conv_problem(
     return ConvProblem(
         geometry=geometry,
         weights=_spread(weights, op),
-        bias=_folded_bias(graph, op, weights),
+        bias=np.where(_empty(weights), 0, _folded_bias(graph, op, weights)),
         requantization=requantization,
         tap_y=tap_y,
         tap_x=tap_x,
@@ -63,19 +65,39 @@ def requantizations(
     least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
     most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
     entries = []
+    empty = _empty(weights).tolist()
+    constants = np.clip(_outputs(graph, op, folded), *clamp).tolist()
+    once = isinstance(op, FullyConnected)
     for channel, multiplier in enumerate(conv_multipliers(graph, op)):
+        if empty[channel]:
+            entries.append(constant_requantization(constants[channel], clamp, once=once))
+            continue
         entry = plan_requantization(
             multiplier,
             graph.tensors[op.output].quant.zero_point,
             clamp,
             (int(least[channel]), int(most[channel])),
             int(np.abs(weights[channel]).max(initial=0)),
-            once=isinstance(op, FullyConnected),
+            once=once,
         )
         if entry is None:
             return None
         entries.append(entry)
     return tuple(entries)
+
+
+def _empty(weights: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Channels without any product."""
+    return np.asarray(~weights.any(axis=(1, 2, 3)))
+
+
+def _outputs(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, totals: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """What the layer makes of an accumulator of each channel."""
+    if isinstance(op, FullyConnected):
+        return requantize_dense(graph, op, totals)
+    return requantize_conv(graph, op, totals)
 
 
 def _weights(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDArray[np.int32]:

@@ -80,5 +80,17 @@ def plan_requantization(
     fits = reach <= INT32_MAX and largest_weight << scale_bits <= INT16_MAX
     if not fits or not 0 <= final <= 31 or reach // 2 + abs(addend) + 1 > INT32_MAX:
         return None
-    low, high = (None if clamp[0] <= -128 else clamp[0]), (None if clamp[1] >= 127 else clamp[1])
-    return Requantization(scale_bits, mult, addend, final, mode, low, high)
+    return Requantization(scale_bits, mult, addend, final, mode, *_bounds(clamp))
+
+
+def constant_requantization(value: int, clamp: tuple[int, int], *, once: bool) -> Requantization:
+    """The constants for a channel that always gives the same value, within the clamp; its accumulator must be 0.
+
+    Its own scale says nothing, and may be too small for the kernels.
+    """
+    return Requantization(0, 0, 2 * value, 1, "floor" if once else "round", *_bounds(clamp))
+
+
+def _bounds(clamp: tuple[int, int]) -> tuple[int | None, int | None]:
+    """Bounds that saturation to int8 does not give already."""
+    return (None if clamp[0] <= -128 else clamp[0]), (None if clamp[1] >= 127 else clamp[1])
