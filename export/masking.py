@@ -42,6 +42,9 @@ class _Layer:
         weights: its int8 weights with nothing skipped, named as `weights_name` says.
         bias: likewise, or None.
         signs: int8 [out], -1 where a folded batch normalization inverted a channel.
+        source_scale: of its input.
+        mean: what each operand's activation is on average, of the kernel's shape without output channels, where the
+            layer compensates for what is skipped; or None.
     """
 
     index: int
@@ -50,6 +53,8 @@ class _Layer:
     weights: Tensor
     bias: Tensor | None
     signs: NDArray[np.int8]
+    source_scale: float
+    mean: NDArray[np.float32] | None
 
 
 def weights_name(layer: str) -> str:
@@ -69,7 +74,7 @@ class MaskedModel:
 
     def __init__(self, model: Any) -> None:
         self._graph = read_tflite(_convert_unmasked(model))
-        self._layers = _find_layers(self._graph, model_kernels(model))
+        self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
         self._memory: Memory[_Constants] = Memory(_KEPT)
 
     @property
@@ -121,6 +126,16 @@ def model_kernels(model: Any) -> dict[str, NDArray[np.float32]]:
     return {layer.name: layer.kernel.numpy() for layer in skip_wrappers(model)}
 
 
+def _means(model: Any) -> dict[str, NDArray[np.float32] | None]:
+    """Mean activations of the layers that compensate for what they skip, None for the others."""
+    from keras_approx.skip_wrapper import skip_wrappers  # noqa: PLC0415
+
+    return {
+        layer.name: layer.get_statistics().mean if layer.compensate else None
+        for layer in skip_wrappers(model)
+    }
+
+
 def _convert_unmasked(model: Any) -> bytes:
     from keras_approx.skip_wrapper import get_masks, set_masks  # noqa: PLC0415
 
@@ -132,7 +147,9 @@ def _convert_unmasked(model: Any) -> bytes:
         set_masks(model, before)
 
 
-def _find_layers(graph: Graph, kernels: Kernels) -> dict[str, _Layer]:
+def _find_layers(
+    graph: Graph, kernels: Kernels, means: Mapping[str, NDArray[np.float32] | None]
+) -> dict[str, _Layer]:
     """Recognizes each layer's operator by its int8 weights, which are the same but for the sign of whole channels."""
     left = {index: op for index, op in enumerate(graph.ops) if isinstance(op, Conv2D | FullyConnected)}
     found = {}
@@ -144,7 +161,7 @@ def _find_layers(graph: Graph, kernels: Kernels) -> dict[str, _Layer]:
                 f"the int8 graph has no operator with the weights of layer {name!r}: it cannot be priced; "
                 "use export.estimate"
             )
-        found[name] = _layer(graph, match[0], left.pop(match[0]), name, kernel, weights)
+        found[name] = _layer(graph, match[0], left.pop(match[0]), name, kernel, weights, means[name])
     return found
 
 
@@ -155,6 +172,7 @@ def _layer(
     name: str,
     kernel: NDArray[np.float32],
     weights: NDArray[np.int8],
+    mean: NDArray[np.float32] | None,
 ) -> _Layer:
     stored = graph.constant(op.weights)
     agree = (stored.astype(np.int32) * weights).reshape(len(weights), -1).sum(axis=1) >= 0
@@ -165,6 +183,8 @@ def _layer(
         weights=replace(graph.tensors[op.weights], name=weights_name(name)),
         bias=None if op.bias is None else graph.tensors[op.bias],
         signs=np.where(agree, 1, -1).astype(np.int8),
+        source_scale=graph.tensors[op.inputs[0]].quant.scale,
+        mean=mean,
     )
 
 
@@ -191,8 +211,15 @@ def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_])
     tensor = replace(layer.weights, data=weights * signs, quantization=_scaled(layer.weights, ratio))
     if layer.bias is None:
         return tensor, None
-    values = np.rint(np.asarray(layer.bias.data) / ratio).clip(-(1 << 31), (1 << 31) - 1).astype(np.int32)
-    return tensor, replace(layer.bias, data=values, quantization=_scaled(layer.bias, ratio))
+    values = np.asarray(layer.bias.data) / ratio
+    if layer.mean is not None:  # the expected value of what is skipped, as the layer adds it to its bias
+        skipped = np.where(mask, np.float32(0), kernel) * layer.mean[..., np.newaxis]
+        unit = layer.source_scale * np.where(peaks != 0, peaks, first) / QMAX
+        added = layer.signs * skipped.reshape(-1, len(peaks)).sum(axis=0)
+        values = values + np.divide(added, unit, out=np.zeros_like(unit), where=unit != 0)
+    limits = np.iinfo(np.int32)
+    held = np.rint(values).clip(limits.min, limits.max).astype(np.int32)
+    return tensor, replace(layer.bias, data=held, quantization=_scaled(layer.bias, ratio))
 
 
 def _scaled(tensor: Tensor, ratio: NDArray[np.float64]) -> Quantization | None:

@@ -28,8 +28,8 @@ class Pricer:
     goes through the passes and the choice of kernels of `export.estimate`; only what is chosen is not planned. Layers
     that were priced before, with the same zeros and the same surroundings, are not priced again.
 
-    Biases, and with them compensation, stay those of the moment when the pricer was made. No figure depends on them,
-    but where a channel's bias decides that its output is constant.
+    Biases, statistics and activation ranges stay those of the moment when the pricer was made. They have a part only
+    in which channels are constant, whatever the input.
 
     Args:
         model: a wrapped, calibrated model. Its masks are set and set back.

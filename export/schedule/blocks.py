@@ -23,20 +23,17 @@ def shared_blocks(kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
     """
     rows = [
         int.from_bytes(row.tobytes(), "big") for row in np.packbits(kept, axis=1)
-    ]  # sets of pairs, one bit each
-    counts = [row.bit_count() for row in rows]
+    ]  # sets of pairs, as bits
+    left = sorted(range(len(rows)), key=lambda channel: (-rows[channel].bit_count(), channel))
+    left_rows = [rows[channel] for channel in left]
     blocks = []
-    left = list(range(len(kept)))
     while left:
-        first = max(left, key=lambda channel: (counts[channel], -channel))
-        left.remove(first)
-        block, missing = [first], ~rows[first]
+        block, missing = [left.pop(0)], ~left_rows.pop(0)
         while left and len(block) < size:
-            # Of those that add as much, the fullest: it would cost another block more.
-            added = [((rows[channel] & missing).bit_count(), -counts[channel], channel) for channel in left]
-            channel = min(added)[2]
-            left.remove(channel)
-            block.append(channel)
-            missing &= ~rows[channel]
+            added = [(row & missing).bit_count() for row in left_rows]
+            # Of those that add as much, the first is the fullest: it would cost another block more.
+            best = added.index(min(added))
+            block.append(left.pop(best))
+            missing &= ~left_rows.pop(best)
         blocks.append(tuple(sorted(block)))
     return sorted(blocks)

@@ -69,7 +69,8 @@ def _candidates(
         yield "loop", count_loop(problem, unrolled, rows, timing), plan
     if kept <= DENSE or not unrollings:
         sizes = [channels]
-        if cache is not None and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
+        again = problem.geometry.rows * problem.geometry.columns > problem.geometry.positions
+        if cache is not None and again and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
             sizes += range(channels - 1, 1, -1)
         for size in sizes:
             yield "unpacked", count_unpacked(problem, size, timing), partial(plan_unpacked, problem, size)

@@ -23,7 +23,7 @@ from .conv import (
 )
 from .figures import Figures
 from .flow import Frame, Profile, body_of, kernel_profile
-from .groups import Groups, Kind, Places, find_groups
+from .groups import Form, Groups, Places, find_groups
 from .instructions import kernel_bytes
 from .machine import NEAR
 from .plan import Plan
@@ -129,8 +129,8 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
         return count_plan(plan_unpacked(problem, size), timing)
     kept = kept_pairs(problem)
     blocks = unpacked_blocks(problem, kept, size)
-    groups = find_groups(_patterns(kept, blocks, places.kind.channels), places)
-    finish = [_timed(finish_of(problem, c, (c,), streamed=False)) for c in range(len(kept))]
+    groups = find_groups(_patterns(kept, blocks, places.form.channels), places)
+    finish = _finishes(problem)
     members = [tuple(finish[channel] for channel in channels) for channels in blocks]
     totals = [
         len(entries) + words + sum(entry.words for entry in entries)
@@ -142,7 +142,7 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
             members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
         )
     ]
-    cycles, bits, left = _bodies(groups, frames, shapes_of(places.kind, timing))
+    cycles, bits, left = _bodies(groups, frames, shapes_of(places.form, timing))
     kernels = tuple(
         KernelCount(
             Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4
@@ -179,9 +179,15 @@ def _bodies(
     return sums[0], sums[1], [shapes.state(number) for number in left.tolist()]
 
 
-def _timed(finish: Finish) -> Finish:
-    """A finish of the same instructions: neither the amount of a shift nor an offset changes them."""
-    return replace(finish, shift=min(1, finish.shift or 0), at=0)
+def _finishes(problem: ConvProblem) -> list[Finish]:
+    """Of each channel, one of the same instructions: neither the amount of a shift nor an offset changes them."""
+    found: dict[tuple[Any, ...], Finish] = {}
+    kinds = [(r.mode, r.shift > 0, r.low, r.high) for r in problem.requantization]
+    for channel, kind in enumerate(kinds):
+        if kind not in found:
+            finish = finish_of(problem, channel, (channel,), streamed=False)
+            found[kind] = replace(finish, shift=min(1, finish.shift or 0), at=0)
+    return [found[kind] for kind in kinds]
 
 
 def _like(words: int, channels: int, total: int) -> int:
@@ -200,15 +206,15 @@ def _frame(geometry: Geometry, finish: tuple[Finish, ...], moved: int, words: in
 def _places(problem: ConvProblem) -> Places:
     _, rows, columns, channels = problem.weights.shape
     geometry = problem.geometry
-    kind = Kind(geometry.positions, block_channels(geometry), problem.widened)
+    form = Form(geometry.positions, block_channels(geometry), problem.widened)
     words = -(-channels // problem.channels_of_word)
     pairs = words * problem.channels_of_word // 2
-    return _places_of(kind, (rows, pairs, columns), problem.tap_y, problem.tap_x, geometry.in_x)
+    return _places_of(form, (rows, pairs, columns), problem.tap_y, problem.tap_x, geometry.in_x)
 
 
 @lru_cache(maxsize=1 << 8)
-def _places_of(kind: Kind, shape: tuple[int, int, int], tap_y: int, tap_x: int, in_x: int) -> Places:
+def _places_of(form: Form, shape: tuple[int, int, int], tap_y: int, tap_x: int, in_x: int) -> Places:
     ky, pair, kx = np.indices(shape).reshape(3, -1)
-    halves = 2 if kind.widened else 1
+    halves = 2 if form.widened else 1
     row = ky * tap_y
-    return Places(kind, row + kx * tap_x + pair // halves * WORD, row, pair % halves, in_x)
+    return Places(form, row + kx * tap_x + pair // halves * WORD, row, pair % halves, in_x)

@@ -9,7 +9,7 @@ group from the pattern, and each shape needs pricing only once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from .program import accumulator
 Ints = NDArray[np.int64]
 _NONE, _BOTH = 0, 3  # loads: nothing, x0 (1), x1 (2), both
 _MOVES = ("", "ADD", "ADD_FAR")
+_SHAPES_OF_CHANNELS = (4 * 2 * 3) ** 2  # loads, register and move of either operand
 
 
 @dataclass(frozen=True)
-class Kind:
+class Form:
     """What the bodies of a layer have in common.
 
     Attributes:
@@ -42,25 +43,25 @@ class Places:
     """Where the operands of a block lie, in the order in which a body takes them.
 
     Attributes:
-        kind: of the bodies.
+        form: of the bodies.
         address: byte offset of the word that holds the input pair, for position 0.
         row: byte offset of the kernel row.
         half: which half of the word the pair is; 0 where inputs are int16.
         distance: bytes from a position's inputs to the next one's.
     """
 
-    kind: Kind
+    form: Form
     address: Ints
     row: Ints
     half: Ints
     distance: int
 
-    @property
+    @cached_property
     def regular(self) -> bool:
         """Whether the input pointer moves forwards only, as `find_groups` takes for granted."""
-        if self.kind.positions == 1 and bool((np.diff(self.address) >= 0).all()):
+        if self.form.positions == 1 and bool((np.diff(self.address) >= 0).all()):
             return True
-        reach = self.address + (self.kind.positions - 1) * self.distance
+        reach = self.address + (self.form.positions - 1) * self.distance
         starts = np.flatnonzero(np.diff(self.row, prepend=-1))
         highest = np.maximum.reduceat(reach, starts)
         ascending = bool((highest[:-1] < self.row[starts][1:]).all())
@@ -100,13 +101,14 @@ def find_groups(kept: NDArray[np.bool_], places: Places) -> Groups:
     second = first + paired  # the first again where there is no second
     address, row = places.address[place], places.row[place]
     key = 2 * address + places.half[place]
-    before = np.concatenate([[-1], key[:-1]])
+    before = np.roll(key, 1)
     before[index == 0] = -1 - 4 * NEAR  # nothing is held yet
-    find = _one_position if places.kind.positions == 1 else _two_positions
+    find = _one_position if places.form.positions == 1 else _two_positions
     loads, register, reach, base = find(key, before, address, row, first, second, places)
     moves, moved = _moves(block, reach, base, len(kept))
-    shape = channel[first]
-    shape = shape * (places.kind.channels + 1) + np.where(paired, channel[second], places.kind.channels)
+    shape = channel[first] * (places.form.channels + 1) + np.where(
+        paired, channel[second], places.form.channels
+    )
     for values, count in ((loads, 4), (register, 2), (moves, 3)):
         shape = shape * count + values[first]
         shape = shape * count + np.where(paired, values[second], 0)
@@ -176,12 +178,12 @@ def _moves(block: Ints, reach: Ints, base: Ints, blocks: int) -> tuple[Ints, Int
 
 
 @lru_cache(maxsize=1 << 14)
-def shape_steps(shape: int, kind: Kind) -> tuple[Step, ...]:
+def shape_steps(shape: int, form: Form) -> tuple[Step, ...]:
     """The steps of a group, offsets left at 0.
 
     Args:
         shape: one of `Groups.shape`.
-        kind: of the places it was found with.
+        form: of the places it was found with.
     """
     shape, move1 = divmod(shape, 3)
     shape, move0 = divmod(shape, 3)
@@ -189,31 +191,36 @@ def shape_steps(shape: int, kind: Kind) -> tuple[Step, ...]:
     shape, register0 = divmod(shape, 2)
     shape, loads1 = divmod(shape, 4)
     shape, loads0 = divmod(shape, 4)
-    channel0, channel1 = divmod(shape, kind.channels + 1)
-    weights = WEIGHTS if channel1 < kind.channels else WEIGHTS[:1]
-    steps = [*_inputs(loads0, move0, kind), load(weights)]
-    steps += _products(channel0, register0, kind, False, WEIGHTS[0])
-    if channel1 < kind.channels:
+    channel0, channel1 = divmod(shape, form.channels + 1)
+    weights = WEIGHTS if channel1 < form.channels else WEIGHTS[:1]
+    steps = [*_inputs(loads0, move0, form), load(weights)]
+    steps += _products(channel0, register0, form, False, WEIGHTS[0])
+    if channel1 < form.channels:
         waits = loads1 == 1 + register1  # position 0 waits for its pair, position 1 has it
-        steps += [*_inputs(loads1, move1, kind), *_products(channel1, register1, kind, waits, WEIGHTS[1])]
+        steps += [*_inputs(loads1, move1, form), *_products(channel1, register1, form, waits, WEIGHTS[1])]
     return tuple(steps)
 
 
-def shape_count(kind: Kind) -> int:
+def without_channels(shape: Ints) -> Ints:
+    """Shapes of two operands like these, of the first channel."""
+    return shape % _SHAPES_OF_CHANNELS
+
+
+def shape_count(form: Form) -> int:
     """Shapes are below this number."""
-    return kind.channels * (kind.channels + 1) * (4 * 2 * 3) ** 2
+    return form.channels * (form.channels + 1) * _SHAPES_OF_CHANNELS
 
 
-def _inputs(loads: int, move: int, kind: Kind) -> list[Step]:
+def _inputs(loads: int, move: int, form: Form) -> list[Step]:
     registers = [register for number, register in enumerate(POSITIONS) if loads >> number & 1]
     steps = [Step(_MOVES[move], ("in", 0))] if move else []
     steps += [step("X", register, 0) for register in registers]
-    return steps + [step("EVEN", register) for register in registers if kind.widened]
+    return steps + [step("EVEN", register) for register in registers if form.widened]
 
 
-def _products(channel: int, register: int, kind: Kind, backwards: bool, weight: str) -> list[Step]:
-    order = range(kind.positions)[::-1] if backwards else range(kind.positions)
+def _products(channel: int, register: int, form: Form, backwards: bool, weight: str) -> list[Step]:
+    order = range(form.positions)[::-1] if backwards else range(form.positions)
     return [
-        step("MAC", accumulator(channel, position, kind.positions), POSITIONS[register ^ position], weight)
+        step("MAC", accumulator(channel, position, form.positions), POSITIONS[register ^ position], weight)
         for position in order
     ]

@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from ..targets import State, Timing, continue_cycles
-from .groups import Ints, Kind, shape_count, shape_steps
+from ..targets import READY, Kind, State, Timing, continue_cycles
+from .groups import Form, Ints, shape_count, shape_steps, without_channels
 from .instructions import instructions
 
 _UNKNOWN = -1
@@ -17,15 +17,15 @@ class Shapes:
     """The shapes of groups as an automaton over what the pipeline remembers; entries are made when first needed.
 
     Args:
-        kind: of the groups.
+        form: of the groups.
         timing: the core's pipeline.
     """
 
-    def __init__(self, kind: Kind, timing: Timing) -> None:
-        self._kind, self._timing = kind, timing
+    def __init__(self, form: Form, timing: Timing) -> None:
+        self._form, self._timing = form, timing
         self._states: list[State] = []
         self._numbers: dict[State, int] = {}
-        count = shape_count(kind)
+        count = shape_count(form)
         self._after = np.full((4, count), _UNKNOWN)  # grows with the number of states
         self._cycles = np.zeros_like(self._after)
         self._bits = np.zeros(count, int)
@@ -55,17 +55,30 @@ class Shapes:
         Returns:
             Of every group: its cycles, its bits, and the number of the state after it.
         """
-        before = np.full_like(shape, self.number(State()))
+        shape = self._alike(shape, starts)
+        before = np.full_like(shape, self.number(READY))
         before[starts] = entries
-        while (
-            True
-        ):  # most shapes leave one state whatever they find, so all states are right after a turn or two
+        while True:  # most shapes leave one state whatever they find: all are right after a turn or two
             after = self._step(before, shape)
             then = np.roll(after, 1)
             then[starts] = entries
             if np.array_equal(then, before):
                 return self._cycles[before, shape], self._bits[shape], after
             before = then
+
+    def _alike(self, shape: Ints, starts: Ints) -> Ints:
+        """Forgets which accumulators the groups inside a body add to, where a sum is ready for the next product.
+
+        Then it matters to nothing but what stands before and behind the body.
+        """
+        timing = self._timing
+        if timing.accumulate_latency.get(Kind.MAC, timing.latency.get(Kind.MAC, 1)) > 1:
+            return shape
+        inner = np.ones(len(shape), np.bool_)
+        inner[starts] = inner[starts - 1] = (
+            False  # the last group of one body lies before the first of the next
+        )
+        return np.where(inner, without_channels(shape), shape)
 
     def _step(self, before: Ints, shape: Ints) -> Ints:
         after = self._after[before, shape]
@@ -77,7 +90,7 @@ class Shapes:
         return self._after[before, shape]
 
     def _add(self, state: int, shape: int) -> None:
-        code = [item for macro in shape_steps(shape, self._kind) for item in instructions(macro)]
+        code = [item for macro in shape_steps(shape, self._form) for item in instructions(macro)]
         cycles, after = continue_cycles(code, self._timing, self._states[state])
         number = self.number(after)
         self._after[state, shape] = number
@@ -86,6 +99,6 @@ class Shapes:
 
 
 @cache
-def shapes_of(kind: Kind, timing: Timing) -> Shapes:
-    """The shapes of a kind, shared by all who ask."""
-    return Shapes(kind, timing)
+def shapes_of(form: Form, timing: Timing) -> Shapes:
+    """The shapes of a form, shared by all who ask."""
+    return Shapes(form, timing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 
 from export.targets.instruction import Kind
 
@@ -64,7 +65,7 @@ class Timing:
     load_after_store: int = 0
     pairing: Pairing = Pairing.NONE
 
-    @property
+    @cached_property
     def longest_latency(self) -> int:
         """Cycles after which any result is ready for any use."""
         tables = (self.latency, self.accumulate_latency, self.store_latency)
