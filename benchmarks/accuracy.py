@@ -33,6 +33,7 @@ from train import accuracy
 
 import export
 import keras_approx
+from benchmarks.accuracy_tables import fractions
 from benchmarks.runs import Run, classified, fine_tuned, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
@@ -88,43 +89,13 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
                     }
                     write_json(result, record | figures)
                     print(f"{run.name}: {figures['test_accuracy']:.2%} of {len(data.test):,} test images")
-    print("\n" + format_table(read_table(options.results)))
+    print("\n" + fractions(read_table(options.results)))
 
 
 def read_table(results: Path) -> list[dict[str, Any]]:
     """The records of all runs of the table."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     return [record for record in records if "test_accuracy" in record]
-
-
-def format_table(records: Sequence[dict[str, Any]]) -> str:
-    """Lines of Markdown: test accuracy of every run, and points against the exact model of the same epochs."""
-    lines = [
-        "| network | products kept | epochs | seed | test accuracy | against the exact model | cycles |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    exact = {
-        (record["settings"]["network"], record["settings"]["epochs"]): record["test_accuracy"]
-        for record in records
-        if record["settings"]["kept"] == 1
-    }
-    ordered = sorted(
-        records,
-        key=lambda record: (
-            NETWORKS.index(record["settings"]["network"]),
-            -record["settings"]["kept"],
-            record["settings"]["seed"],
-        ),
-    )
-    for record in ordered:
-        run = record["settings"]
-        reference = exact.get((run["network"], run["epochs"]))
-        points = "" if reference is None else f"{100 * (record['test_accuracy'] - reference):+.2f}"
-        lines.append(
-            f"| {run['network']} | {100 * run['kept']:g} % | {run['epochs']} | {run['seed']} | "
-            f"{100 * record['test_accuracy']:.2f} % | {points} | {record['predicted_cycles']:,} |"
-        )
-    return "\n".join(lines)
 
 
 def _metrics(options: argparse.Namespace, data: Cifar10) -> None:

@@ -1,9 +1,10 @@
-"""Puts the figures of `benchmarks/kernels.py` into the documentation: tables in docs/kernels.md, and a plot beside it.
+"""Puts saved figures into the documentation: tables between their markers, and plots beside them.
 
-    python benchmarks/document.py                             # from benchmarks/results/kernels.json
-    python benchmarks/document.py --results other.json --docs elsewhere
+    python benchmarks/document.py
 
-The text of kernels.md is written by hand; what stands between its markers is replaced.
+Reads what `benchmarks/kernels.py`, `benchmarks/accuracy.py` and `benchmarks/headline.py` saved; writes docs/kernels.md,
+docs/accuracy.md, README.md and their plots. The text of the pages is written by hand; what stands between
+`<!-- table: name -->` and `<!-- end -->` is replaced.
 """
 
 from __future__ import annotations
@@ -12,53 +13,71 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import plot
-from benchmarks.tables import checks, layers, networks, terms
+from benchmarks import accuracy_tables, plot, tables
 
 ROOT = Path(__file__).resolve().parents[1]
-_TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "networks": networks,
-    "terms": terms,
-    "layers": layers,
-    "checks": checks,
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/kernels.json")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of kernels.md")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="folder of figures")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of README.md and docs/")
     options = parser.parse_args(arguments)
-    results = json.loads(options.results.read_text(encoding="utf-8"))
-    page = options.docs / "kernels.md"
-    page.write_text(fill(page.read_text(encoding="utf-8"), results), encoding="utf-8")
-    plot.draw(results, options.docs / "kernels.png")
-    print(f"wrote {page} and {options.docs / 'kernels.png'}")
+    kernels = json.loads((options.results / "kernels.json").read_text(encoding="utf-8"))
+    headline = json.loads((options.results / "headline.json").read_text(encoding="utf-8"))
+    runs = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(options.results.glob("accuracy/*.json"))
+    ]
+    pages = {
+        "docs/kernels.md": {
+            "networks": tables.networks(kernels),
+            "terms": tables.terms(kernels),
+            "layers": tables.layers(kernels),
+            "checks": tables.checks(kernels),
+        },
+        "docs/accuracy.md": {
+            "headline": accuracy_tables.headline(headline),
+            "fractions": accuracy_tables.fractions(runs),
+            "metrics": accuracy_tables.metrics(runs),
+            "ingredients": accuracy_tables.ingredients(runs),
+        },
+        "README.md": {"headline": accuracy_tables.headline(headline)},
+    }
+    for name, found in pages.items():
+        page = options.root / name
+        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+        print(f"wrote {page}")
+    plot.draw(kernels, options.root / "docs" / "kernels.png")
+    plot.draw_headline(headline, options.root / "docs" / "headline.png")
     return 0
 
 
-def fill(text: str, results: Mapping[str, Any]) -> str:
+def fill(text: str, found: Mapping[str, str]) -> str:
     """Replaces what stands between `<!-- table: name -->` and `<!-- end -->` by that table.
+
+    Args:
+        text: a page.
+        found: tables by name.
 
     Raises:
         ValueError: a name that is no table, or a table that has no place.
     """
-    missing = set(_TABLES)
+    missing = set(found)
 
     def replaced(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name not in _TABLES:
-            raise ValueError(f"no table {name!r}; there are {', '.join(_TABLES)}")
+        if name not in found:
+            raise ValueError(f"no table {name!r}; there are {', '.join(found)}")
         missing.discard(name)
-        return f"<!-- table: {name} -->\n{_TABLES[name](results)}<!-- end -->"
+        return f"<!-- table: {name} -->\n{found[name]}<!-- end -->"
 
     filled = re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", replaced, text, flags=re.DOTALL)
     if missing:

@@ -1,4 +1,4 @@
-"""Draws cycles per layer, by what they are spent on, against the core's limit."""
+"""Draws cycles per layer against the core's limit, and accuracy against cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from benchmarks.tables import DETAILED
+from benchmarks.tables import CMSIS_NN, DETAILED
 from benchmarks.terms import TERMS
 
 _CORE = "cortex-m33"
@@ -77,3 +77,45 @@ def _bars(axis: Any, layers: list[Mapping[str, Any]]) -> None:
     names = [f"{index} {_SHORT.get(layer['kind'], layer['kind'])}" for index, layer in enumerate(layers)]
     axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def draw_headline(results: Mapping[str, Any], path: Path) -> None:
+    """Saves the plot of test accuracy against cycles: a panel for each network.
+
+    Args:
+        results: what `benchmarks/headline.py` saved.
+        path: of the PNG.
+    """
+    mpl.use("Agg")
+    networks = results["networks"]
+    figure, axes = plt.subplots(
+        1, len(networks), figsize=(3.8 * len(networks), 3.6), squeeze=False, layout="constrained"
+    )
+    for axis, (name, entries) in zip(axes[0], networks.items(), strict=True):
+        exact = entries["exact"]
+        library = CMSIS_NN[name][_CORE] / 1e6
+        points = sorted(
+            (entry["cores"][_CORE]["cycles"] / 1e6, 100 * entry["test_accuracy"])
+            for entry in entries.values()
+        )
+        axis.plot(*zip(*points, strict=True), "o-", color="#0072B2", label="keras_approx, M33 cycles")
+        axis.plot(library, 100 * exact["test_accuracy"], "s", color="#D55E00", label="CMSIS-NN, exact")
+        axis.axhline(100 * exact["test_accuracy"], color="#999999", linewidth=1, linestyle=":")
+        for cycles, accuracy in points:
+            axis.annotate(
+                f"{library / cycles:.1f}x",
+                (cycles, accuracy),
+                textcoords="offset points",
+                xytext=(6, -12),
+                fontsize=8,
+            )
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("million cycles")
+        axis.set_xlim(left=0)
+        axis.margins(y=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel("test accuracy, %")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)

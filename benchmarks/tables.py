@@ -33,7 +33,7 @@ def networks(results: Mapping[str, Any]) -> str:
         "RAM B",
     )
     rows = [row for name, network in results["networks"].items() for row in _network_rows(name, network)]
-    return _table(head, rows, left=2)
+    return table(head, rows, left=2)
 
 
 def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -77,7 +77,7 @@ def terms(results: Mapping[str, Any]) -> str:
         limit = sum(layer["limit"] or 0 for layer in figures["layers"])
         numbers = [limit, *(spent[term] for term in TERMS), sum(spent.values())]
         rows.append((name, _core(figures["core"]), _kept(kept), *map(_number, numbers)))
-    return _table(head, rows, left=3)
+    return table(head, rows, left=3)
 
 
 def layers(results: Mapping[str, Any]) -> str:
@@ -103,7 +103,7 @@ def layers(results: Mapping[str, Any]) -> str:
             more = map(_number, (layer["cached_cycles"], layer["flash_bytes"]))
             label = f"{index} {layer['kind']}"
             rows.append((name, _kept(kept), label, layer["kernel"], *map(_number, numbers), ratio, *more))
-    return _table(head, rows, left=4)
+    return table(head, rows, left=4)
 
 
 def checks(results: Mapping[str, Any]) -> str:
@@ -132,7 +132,7 @@ def checks(results: Mapping[str, Any]) -> str:
                 str(figures["images"]),
             )
         )
-    return _table(head, rows, left=3)
+    return table(head, rows, left=3)
 
 
 def _designs(results: Mapping[str, Any]) -> Iterator[tuple[str, float, Mapping[str, Any]]]:
@@ -154,7 +154,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     """A Markdown table whose first `left` columns are text."""
     rule = ["---"] * left + ["---:"] * (len(head) - left)
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))

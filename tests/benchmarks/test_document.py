@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import plot, tables
+from benchmarks import accuracy_tables, plot, tables
 from benchmarks.document import fill
 from benchmarks.terms import PRODUCTS, REQUANTIZATION, TERMS
 
@@ -95,20 +95,89 @@ def test_checks_name_the_worst_layer(results: dict[str, Any]) -> None:
     assert row == ["tiny", "M33", "exact", "+0.00 %", "-1.27 %", "10.0", "1.5", "2.0", "3"]
 
 
-def test_tables_go_between_their_markers(results: dict[str, Any]) -> None:
-    places = [
-        f"<!-- table: {name} -->\nold\n<!-- end -->" for name in ("networks", "terms", "layers", "checks")
-    ]
+def test_tables_go_between_their_markers() -> None:
+    found = {"first": "| a |\n", "second": "| b |\n"}
+    places = [f"<!-- table: {name} -->\nold\n<!-- end -->" for name in found]
     text = "# Title\n" + "\ntext\n".join(places)
-    filled = fill(text, results)
-    assert "old" not in filled
-    assert filled.count("\ntext\n") == 3
-    assert tables.networks(results) in filled
-    assert fill(filled, results) == filled
-    with pytest.raises(ValueError, match="no place for the tables checks"):
-        fill("\n".join(places[:3]), results)
+    filled = fill(text, found)
+    assert filled == (
+        "# Title\n<!-- table: first -->\n| a |\n<!-- end -->\ntext\n<!-- table: second -->\n| b |\n<!-- end -->"
+    )
+    assert fill(filled, found) == filled
+    with pytest.raises(ValueError, match="no place for the tables second"):
+        fill(places[0], found)
     with pytest.raises(ValueError, match="no table 'other'"):
-        fill(text + "<!-- table: other -->\n<!-- end -->", results)
+        fill(text + "<!-- table: other -->\n<!-- end -->", found)
+
+
+def _entry(accuracy: float, cycles: int) -> dict[str, Any]:
+    sizes = {"flash_bytes": 1000, "ram_bytes": 200}
+    return {
+        "test_accuracy": accuracy,
+        "kept": 0.25,
+        "milliseconds": cycles / 160_000,
+        "cores": {
+            "cortex-m33": {"cycles": cycles, "cached_cycles": cycles + 10, **sizes},
+            "cortex-m4": {"cycles": 2 * cycles, "cached_cycles": None, **sizes},
+        },
+    }
+
+
+HEADLINE = {
+    "networks": {
+        "resnet8": {"exact": _entry(0.83, 12_000_000)},
+        "lenet": {"1.78 M": _entry(0.81, 1_780_427), "exact": _entry(0.8, 4_000_000)},
+    }
+}
+
+
+def test_headline_compares_with_the_exact_model_and_the_library() -> None:
+    rows = _rows(accuracy_tables.headline(HEADLINE))
+    assert [row[:4] for row in rows] == [
+        ["lenet", "exact int8", "80.00 %", ""],
+        ["lenet", "at most 1.78 M cycles", "81.00 %", "+1.00"],
+        ["resnet8", "exact int8", "83.00 %", ""],
+    ]
+    assert rows[1][5:8] == ["1,780,427", "1,780,437", "3,560,854"]
+    assert rows[1][-1] == "6.00"
+
+
+def _run(network: str, kept: float, seed: int = 0, **more: Any) -> dict[str, Any]:
+    return {"settings": {"network": network, "kept": kept, "epochs": 3, "seed": seed, "options": {}}, **more}
+
+
+def test_fractions_are_sorted_and_compared() -> None:
+    runs = [
+        _run("alexnet", 0.25, test_accuracy=0.5, predicted_cycles=7),
+        _run("lenet", 0.25, 1, test_accuracy=0.61, predicted_cycles=5),
+        _run("lenet", 0.25, test_accuracy=0.6, predicted_cycles=5),
+        _run("lenet", 1.0, test_accuracy=0.62, predicted_cycles=9),
+        _run("lenet", 0.25, validation_accuracy=0.5),
+    ]
+    rows = _rows(accuracy_tables.fractions(runs))
+    assert [row[1:6] for row in rows] == [
+        ["100 %", "3", "0", "62.00 %", "+0.00"],
+        ["25 %", "3", "0", "60.00 %", "-2.00"],
+        ["25 %", "3", "1", "61.00 %", "-1.00"],
+        ["25 %", "3", "0", "50.00 %", ""],
+    ]
+
+
+def test_metrics_and_ingredients() -> None:
+    ranked = _run("lenet", 0.25, after_training={"0.5": 0.7, "0.25": 0.3}, validation_accuracy=0.75)
+    ranked["settings"]["options"] = {"significance": "taylor"}
+    changed = _run(
+        "lenet", 0.25, change="no teacher", validation_accuracy=0.7, curves={"accuracy": [0.1, 0.72]}
+    )
+    records = [ranked, changed]
+    assert _rows(accuracy_tables.metrics(records)) == [["lenet", "taylor", "70.00 %", "30.00 %", "75.00 %"]]
+    assert _rows(accuracy_tables.ingredients(records)) == [["lenet", "no teacher", "70.00 %", "72.00 %"]]
+    assert _rows(accuracy_tables.metrics([])) == []
+
+
+def test_headline_plot_is_a_picture(tmp_path: Path) -> None:
+    plot.draw_headline(HEADLINE, tmp_path / "headline.png")
+    assert (tmp_path / "headline.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:
