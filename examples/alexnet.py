@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         validation_data=(data.validation.inputs, data.validation.labels),
         callbacks=[
             UpdateSkipMasks(Polynomial(1.0, options.kept, end_step=steps // 2), granularity="pair"),
-            SkipSummaries(cycles=lambda model: export.estimate(model, target=options.target).cycles),
+            SkipSummaries(cycles=export.Pricer(model, target=options.target).cycles),
             keras.callbacks.CSVLogger(str(options.folder / "log.csv")),
         ],
         verbose=options.verbose,
