@@ -79,10 +79,8 @@ def run(options: argparse.Namespace) -> Result:
         baselines=options.baseline,
         title=options.title,
     )
-    files = sorted(path.name for path in options.out.iterdir() if path.suffix in (".html", ".md", ".png"))
-    return Result(
-        f"{page}, and the same as {page.with_suffix('.md')}", {"out": str(options.out), "files": files}
-    )
+    text = page.with_suffix(".md")
+    return Result(f"{page}, and the same as {text}", {"html": str(page), "markdown": str(text)})
 
 
 def _export(text: str) -> tuple[str, str]:

@@ -145,7 +145,7 @@ def _scale(axis: Any, low: float, high: float) -> None:
     if low > 0 and high / low > _LOGARITHMIC:
         axis.set_xscale("log")
         axis.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6, 8) if high / low < 15 else (1, 2, 5)))
         axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -196,11 +196,11 @@ def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Bas
     columns: list[tuple[str, Callable[[EvaluatedDesign], str]]] = [("id", lambda record: record.id)]
     columns += [(_NAMES.get(name, name), partial(_cost, name)) for name in exact.costs]
     references = [("exact", exact.costs[first]), *((printable(one.name, 24), one.cycles) for one in others)]
-    columns += [(f"times fewer than {name}", partial(_times, first, cost)) for name, cost in references]
+    columns += [(f"faster than {name}", partial(_times, first, cost)) for name, cost in references]
     columns += [
         ("kept", lambda record: percent(record.kept)),
         ("validation", lambda record: percent(record.accuracy, 2)),
-        ("points gained", lambda record: points(record.accuracy - exact.accuracy)),
+        ("change", lambda record: points(record.accuracy - exact.accuracy)),
         ("fine-tuned", lambda record: _share(record.fine_tuned_accuracy)),
         ("test", lambda record: _share(record.test_accuracy)),
     ]
@@ -213,7 +213,7 @@ def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Bas
 
 def _times(objective: str, reference: float, record: EvaluatedDesign) -> str:
     cost = record.costs[objective]
-    return f"{reference / cost:.2f}" if cost else ""
+    return f"{reference / cost:.2f}x" if cost else ""
 
 
 def _cost(name: str, record: EvaluatedDesign) -> str:

@@ -59,7 +59,7 @@ def draw_significance(histograms: Mapping[str, Histogram], record: EvaluatedDesi
         _draw_layer(axis, histogram, threshold(histogram, record, name))
         share = record.kept_by_layer.get(name)
         kept = "" if share is None else f": {percent(share, 0)} kept"
-        axis.set_title(f"{printable(name, 18)}{kept}", fontsize=9)
+        axis.set_title(f"{printable(name, 13)}{kept}", fontsize=9)
     for axis in axes.flat[len(histograms) :]:
         axis.set_visible(False)
     figure.supxlabel("significance", fontsize=9)

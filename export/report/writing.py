@@ -90,7 +90,9 @@ def compose(
         sections += [memory_section(exports), limit_section(exports)]
     summary = [Paragraph(_found(front, first, baselines))]
     summary += [
-        Paragraph(_tuned(front, one.record)) for one in chosen if one.record.fine_tuned_accuracy is not None
+        Paragraph(_tuned(front, one.record, baselines))
+        for one in chosen
+        if one.record.fine_tuned_accuracy is not None
     ]
     return Document(title, summary, [*sections, settings_section(front, exports)])
 
@@ -110,19 +112,25 @@ def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> 
         return " ".join(parts)
     lost = exact.accuracy - best.accuracy
     change = f"loses {points(lost)[1:]} points" if lost > 0 else "loses nothing"
-    times = f"{exact.costs[objective] / best.costs[objective]:.2f} times fewer than the exact model"
-    if objective == "cycles":
-        times += "".join(
-            f", {one.cycles / best.costs[objective]:.2f} times fewer than {one.name}" for one in baselines
-        )
     parts.append(
         f"Design {best.id} {change} ({percent(best.accuracy, 2)}). It keeps {percent(best.kept, 0)} of the "
-        f"products and takes {count(best.costs[objective])} {objective}: {times}."
+        f"products and takes {_times(front, best.costs[objective], baselines)}."
     )
     return " ".join(parts)
 
 
-def _tuned(front: ParetoFront, record: EvaluatedDesign) -> str:
+def _times(front: ParetoFront, cost: float, baselines: Sequence[Baseline]) -> str:
+    """A cost, and how far below those of the exact model and the baselines it is."""
+    objective = front.objectives[0]
+    if not cost:
+        return f"no {objective}"
+    references = [("the exact model", front.exact.costs[objective])]
+    references += [(one.name, one.cycles) for one in baselines if objective == "cycles"]
+    times = ", ".join(f"{reference / cost:.2f} times fewer than {name}" for name, reference in references)
+    return f"{count(cost)} {objective}: {times}"
+
+
+def _tuned(front: ParetoFront, record: EvaluatedDesign, baselines: Sequence[Baseline]) -> str:
     """What fine-tuning made of a design."""
     objective = front.objectives[0]
     cost = (record.fine_tuned_costs or record.costs)[objective]
@@ -132,11 +140,10 @@ def _tuned(front: ParetoFront, record: EvaluatedDesign) -> str:
         if record.test_accuracy is not None
         else ""
     )
-    return (
-        f"Fine-tuned with what is left, design {record.id} is right on "
-        f"{percent(record.fine_tuned_accuracy, 2)} of the validation images{tested}, at {count(cost)} "
-        f"{objective}."
-    )
+    right = f"right on {percent(record.fine_tuned_accuracy, 2)} of the validation images{tested}"
+    if record == front.exact:
+        return f"The exact model, fine-tuned alike, is {right}."
+    return f"Fine-tuned with what is left, design {record.id} is {right}, and takes {_times(front, cost, baselines)}."
 
 
 def _load(path: str | os.PathLike[str]) -> ParetoFront:
