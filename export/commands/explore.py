@@ -190,19 +190,20 @@ def _executor(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
+    # A terminal sends Ctrl-C to all processes; workers inherit that it is none of theirs.
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=load_tensorflow
+        )
+        for _ in range(workers):
+            pool.submit(int)  # starts one
+    finally:
+        signal.signal(signal.SIGINT, previous)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leaves Ctrl-C, which a terminal sends to all processes, to the one that can tell what to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    load_tensorflow()
 
 
 def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
