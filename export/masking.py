@@ -78,9 +78,9 @@ class MaskedModel:
         self._memory: Memory[_Constants] = Memory(_KEPT)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers that carry masks, in model order."""
-        return tuple(self._layers)
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the kernels that carry masks, by layer name in model order."""
+        return {name: layer.kernel.shape for name, layer in self._layers.items()}
 
     def graph(self, masks: Masks, kernels: Kernels | None = None) -> Graph:
         """The graph before any pass.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .api import check_activations
 from .cost import Estimate, estimate_schedule
 from .errors import TargetError
@@ -19,6 +21,7 @@ from .schedule.planning import stage_candidates
 from .targets import Target, resolve
 
 _KEPT = 4096  # stages whose offers are remembered
+_SPARSE = (0.5, 0.1)  # shares of operands kept by the first designs
 
 
 class Pricer:
@@ -49,6 +52,7 @@ class Pricer:
         self._model = MaskedModel(model)
         self._offers: Memory[tuple[Offer, ...]] = Memory(_KEPT)
         self({})
+        self._prepare()
 
     def __call__(self, masks: Masks) -> dict[str, float]:
         """Totals of a design.
@@ -66,21 +70,6 @@ class Pricer:
         """
         return _totals(self._estimate(self._schedule(masks)))
 
-    def model(self, model: Any) -> dict[str, float]:
-        """Totals of a model as it is now: its masks and its weights, which may have been trained since.
-
-        Args:
-            model: the model the pricer was made for, or a copy.
-
-        Returns:
-            As for a call.
-        """
-        return _totals(self._estimate(self._of_model(model)))
-
-    def cycles(self, model: Any) -> float:
-        """Cycles of one inference of a model as it is now: for `SkipSummaries` and `measure_prices`."""
-        return self.model(model)["cycles"]
-
     def layers(self, masks: Masks) -> dict[str, dict[str, float]]:
         """Figures of each layer.
 
@@ -89,22 +78,35 @@ class Pricer:
 
         Returns:
             {"cycles", "flash"} by layer, in order of execution: by the Keras layer's name where it carries a mask, by
-            place and kind, such as "3 add", elsewhere. A masked layer of which nothing is left to compute takes 0.
+            place and kind, such as "3 add", elsewhere.
 
         Raises:
             InputError: as for a call.
         """
-        schedule = self._schedule(masks)
-        names = {weights_name(name): name for name in self._model.layers}
-        found = {}
-        for stage, layer in zip(schedule.stages, self._estimate(schedule).layers, strict=True):
-            constants = constants_of(stage.op) if stage.op is not None else ()
-            held = [schedule.graph.tensors[tensor].name for tensor in constants]
-            name = next((names[tensor] for tensor in held if tensor in names), f"{layer.index} {layer.kind}")
-            found[name] = {"cycles": float(layer.cycles or 0), "flash": float(layer.flash_bytes or 0)}
-        return found | {
-            name: {"cycles": 0.0, "flash": 0.0} for name in self._model.layers if name not in found
-        }
+        return self._layers(self._schedule(masks))
+
+    def cycles(self, model: Any) -> float:
+        """Cycles of one inference of a model as it is, its weights included, which may have been trained since.
+
+        For `SkipSummaries(cycles=pricer.cycles)` and `measure_prices(model, pricer.cycles)`.
+
+        Args:
+            model: the model the pricer was made for, or one of the same layers.
+
+        Raises:
+            InputError: a mask is of no layer, or of another shape.
+        """
+        return float(self._estimate(self._of_model(model)).cycles)
+
+    def layer_cycles(self, model: Any) -> dict[str, float]:
+        """Like `cycles`, by layer as in `layers`; for `SkipSummaries(cycles=pricer.layer_cycles)`."""
+        return {name: figures["cycles"] for name, figures in self._layers(self._of_model(model)).items()}
+
+    def _prepare(self) -> None:
+        """Prices designs that nobody asked for, so that what they have in common with all others is known."""
+        rng = np.random.default_rng(0)
+        for kept in _SPARSE:
+            self({name: rng.random(shape) < kept for name, shape in self._model.shapes.items()})
 
     def _of_model(self, model: Any) -> Schedule:
         from keras_approx.skip_wrapper import get_masks  # noqa: PLC0415 - loads TensorFlow
@@ -114,6 +116,18 @@ class Pricer:
     def _schedule(self, masks: Masks, kernels: Kernels | None = None) -> Schedule:
         graph = run_passes(self._model.graph(masks, kernels))
         return price_network(graph, self._target, self._activations, self._remembered)
+
+    def _layers(self, schedule: Schedule) -> dict[str, dict[str, float]]:
+        names = {weights_name(name): name for name in self._model.shapes}
+        found = {}
+        for stage, layer in zip(schedule.stages, self._estimate(schedule).layers, strict=True):
+            constants = constants_of(stage.op) if stage.op is not None else ()
+            held = [schedule.graph.tensors[tensor].name for tensor in constants]
+            name = next((names[tensor] for tensor in held if tensor in names), f"{layer.index} {layer.kind}")
+            found[name] = {"cycles": float(layer.cycles or 0), "flash": float(layer.flash_bytes or 0)}
+        return found | {
+            name: {"cycles": 0.0, "flash": 0.0} for name in self._model.shapes if name not in found
+        }
 
     def _estimate(self, schedule: Schedule) -> Estimate:
         return estimate_schedule(schedule, self._target)

@@ -65,12 +65,12 @@ def requantizations(
     least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
     most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
     entries = []
-    empty = _empty(weights).tolist()
-    constants = np.clip(_outputs(graph, op, folded), *clamp).tolist()
+    empty = _empty(weights)
+    constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
     once = isinstance(op, FullyConnected)
     for channel, multiplier in enumerate(conv_multipliers(graph, op)):
         if empty[channel]:
-            entries.append(constant_requantization(constants[channel], clamp, once=once))
+            entries.append(constant_requantization(int(constants[channel]), clamp, once=once))
             continue
         entry = plan_requantization(
             multiplier,

@@ -27,6 +27,21 @@ def test_shared_blocks_hold_every_channel_once(channels: int, pairs: int, size: 
     assert sorted(map(len, blocks)) == sorted(map(len, consecutive_blocks(channels, size)))
 
 
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
+def test_each_channel_taken_adds_fewest_loads(channels: int, pairs: int, size: int, seed: int) -> None:
+    kept = np.random.default_rng(seed).random((channels, pairs)) < 0.4
+    left, expected = list(range(channels)), []
+    while left:
+        left.sort(key=lambda channel: (-int(kept[channel].sum()), channel))
+        block = [left.pop(0)]
+        while left and len(block) < size:
+            loaded = kept[block].any(axis=0)
+            added = [int((kept[channel] & ~loaded).sum()) for channel in left]
+            block.append(left.pop(added.index(min(added))))
+        expected.append(tuple(sorted(block)))
+    assert shared_blocks(kept, size) == sorted(expected)
+
+
 def test_channels_that_read_the_same_share_a_block() -> None:
     one, other = [1, 1, 0, 0], [0, 0, 1, 1]
     kept = np.array([one, other, one, other, one, other], bool)

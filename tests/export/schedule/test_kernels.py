@@ -94,6 +94,25 @@ def test_kept_products_further_apart_than_a_load_reaches() -> None:
     check(builder.finish(x, y), 4)
 
 
+@pytest.mark.parametrize("activation", ["none", "relu"])
+@pytest.mark.parametrize("dense", [False, True])
+def test_channels_without_products_whose_scale_vanishes(dense: bool, activation: str) -> None:
+    """Converters choose such a scale so small that the bias fills 30 bits; the output keeps all its channels."""
+    rng = np.random.default_rng(2)
+    weights = rng.integers(-127, 128, (6, 8) if dense else (6, 3, 3, 8)).astype(np.int8)
+    weights[[1, 4]] = 0
+    bias = rng.integers(-3000, 3000, 6).astype(np.int32)
+    bias[[1, 4]] = (1 << 30) - 1, -(1 << 30)
+    scales = [1e-10 if channel in (1, 4) else 0.004 for channel in range(6)]
+    builder = ModelBuilder()
+    x = builder.tensor((1, 8) if dense else (1, 4, 6, 8), 0.02, 3)
+    build = builder.dense if dense else builder.conv
+    y = build(x, weights, bias, weight_scales=scales, scale=0.05, zero_point=-7, activation=activation)
+    model = builder.finish(x, y)
+    assert all(stage.plan is not None for stage in scheduled(model).stages)
+    check(model, 4)
+
+
 @pytest.mark.parametrize("name", sorted(single_op_models()))
 def test_every_operator_alone(name: str) -> None:
     model = single_op_models(seed=1)[name]

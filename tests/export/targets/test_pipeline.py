@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.targets import CORES, Instruction, Kind, Memory, block_cycles, issue_cycles
+from export.targets import (
+    CORES,
+    READY,
+    Instruction,
+    Kind,
+    Memory,
+    block_cycles,
+    continue_cycles,
+    issue_cycles,
+)
 from export.targets.instruction import FLAGS, PC, SP
 
 M33 = CORES["cortex-m33"].timing
@@ -209,3 +218,14 @@ def test_issue_never_goes_back_and_joining_blocks_costs_at_least_the_longer(bloc
     assert all(later >= earlier for earlier, later in itertools.pairwise(cycles))
     for cut in range(len(block) + 1):
         assert block_cycles(block[:cut], timing) <= cycles[-1]
+
+
+@given(st.lists(_instructions(), max_size=12), st.sampled_from(sorted(set(CORES) - {"host"})), st.data())
+def test_cycles_of_pieces_add_up(block, core, data):
+    timing = CORES[core].timing
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(block)), max_size=4)))
+    total, state = 0, READY
+    for start, end in itertools.pairwise([0, *cuts, len(block)]):
+        cycles, state = continue_cycles(block[start:end], timing, state)
+        total += cycles
+    assert total == block_cycles(block, timing)
