@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
+from keras_approx.exploration.images import RECALIBRATION_BATCHES
 from keras_approx.exploration.pareto import non_dominated
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.text import json_of
@@ -148,25 +149,45 @@ class ParetoFront:
         self._records[record.id] = record
         return record
 
-    def apply(self, design: EvaluatedDesign | Design, model: Any, *, significance: Any = None) -> None:
-        """Sets the masks of a design.
+    def apply(
+        self,
+        design: EvaluatedDesign | Design,
+        model: Any,
+        *,
+        calibration: Any = None,
+        significance: Any = None,
+    ) -> None:
+        """Sets the masks of a design; after an exploration with recalibrate=True also batch normalization.
 
         Args:
             design: One of the front, or any other for these layers.
             model: The wrapped model that was explored, or one calibrated alike; it is masked in place.
+            calibration: The calibration data, if the exploration had recalibrate=True: the statistics of batch
+                normalization are measured as there. The design that skips nothing keeps those of the model.
             significance: The metric, if the exploration had a function for it: a function has no name to be found
                 by.
 
         Raises:
-            OptionError: If the design does not fit the model, or the metric is unknown.
+            OptionError: If the design does not fit the model, the metric is unknown, or calibration data are missing
+                or not wanted.
             NotWrappedError: If the model is not wrapped.
             NotCalibratedError: If it was not calibrated.
         """
+        from keras_approx.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
         from keras_approx.exploration.space import measure_layers  # noqa: PLC0415 - TensorFlow
         from keras_approx.skip_wrapper import set_masks  # noqa: PLC0415 - TensorFlow
 
+        recalibrate = self.settings.get("recalibrate", False)
+        if recalibrate != (calibration is not None):
+            raise OptionError(
+                "the exploration recalibrated batch normalization: give calibration="
+                if recalibrate
+                else "the exploration did not recalibrate batch normalization: leave out calibration="
+            )
         layers = measure_layers(model, significance or self.settings["significance"])
         set_masks(model, _design(design).masks(layers.significance, layers.positions))
+        if recalibrate and _design(design).values:
+            recalibrate_batch_norm(model, calibration, steps=RECALIBRATION_BATCHES)
 
     def fine_tune(
         self,

@@ -12,12 +12,20 @@ import numpy as np
 
 from keras_approx.errors import OptionError
 
+RECALIBRATION_BATCHES = 8
+
 
 @dataclass
 class ImageSet:
-    """Which images a set holds, not the images themselves."""
+    """Which images a set holds.
+
+    Attributes:
+        digests: Of each image.
+        first: The first batches that passed, up to RECALIBRATION_BATCHES; else images are not kept.
+    """
 
     digests: list[bytes] = field(default_factory=list)
+    first: list[np.ndarray] = field(default_factory=list)
 
     def add(self, images: np.ndarray) -> None:
         """Adds images (n, *shape), float32."""
@@ -28,6 +36,8 @@ class ImageSet:
         """The same batches, added as they pass."""
         for batch in batches:
             self.add(batch)
+            if len(self.first) < RECALIBRATION_BATCHES:
+                self.first.append(np.array(batch))
             yield batch
 
     @property

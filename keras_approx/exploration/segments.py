@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -35,10 +35,13 @@ class _Step:
 
 @dataclass(frozen=True)
 class Weights:
-    """Kernel and bias of a layer as inference uses them; no bias if it has none."""
+    """Kernel and bias of a layer as inference uses them; a bias of size 0 if it has none."""
 
     kernel: Any
     bias: Any
+
+
+NO_WEIGHTS = Weights(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -46,30 +49,24 @@ class Segment:
     """What is computed between two cuts.
 
     Attributes:
-        layer: Name of the layer that carries a mask and comes first.
+        layer: Name of the layer that carries a mask and comes first; empty for what comes before all of them.
         run: Gives the tensors alive at the next cut, from those alive at this one and the layer's kernel and bias
-            (empty if it has none); the last one gives the model's output.
+            (NO_WEIGHTS if it has none). The first segment takes the images, the last one gives the model's output.
+        adapt: The same with every batch normalization by the statistics of the batch, and these: means and variances.
+        norms: Its batch normalizations, in the order of what `adapt` gives; `run` reads their moving statistics.
     """
 
     layer: str
     run: Callable[[Tensors, Any, Any], Tensors]
+    adapt: Callable[[Tensors, Any, Any], tuple[Tensors, Sequence[tuple[Any, Any]]]]
+    norms: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class CutModel:
-    """A wrapped model in segments.
+def cut_model(model: Any) -> tuple[Segment, ...]:
+    """Cuts a wrapped model. Its ranges, and all weights but those of masked layers, are those it has now.
 
-    Attributes:
-        begin: Gives the tensors alive at the first cut, from inputs.
-        segments: In the order of computation.
-    """
-
-    begin: Callable[[Any], Tensors]
-    segments: tuple[Segment, ...]
-
-
-def cut_model(model: Any) -> CutModel:
-    """Cuts a wrapped model. Its ranges and all weights that no mask acts on are those it has now.
+    Returns:
+        The segments in the order of computation.
 
     Raises:
         NotWrappedError: If the model is not wrapped.
@@ -79,19 +76,17 @@ def cut_model(model: Any) -> CutModel:
     steps = _pool_first([_Step(call, _operation(call.layer)) for call in found])
     levels = _levels(found)
     count = max(levels.values())
-    cuts = [_alive(found, levels, level) for level in range(1, count + 1)]
-    ends = [*cuts, (found[-1].key,)]
-    specs = {call.key: tf.TensorSpec((None, *call.shape), tf.float32) for call in found}
-    parts = [[step for step in steps[1:] if levels[step.call.key] == level] for level in range(count + 1)]
-    first = found[0].key
-    begin = tf.function(
-        lambda images: _run(parts[0], ends[0], {first: images}, None), input_signature=[specs[first]]
+    cuts = [(found[0].key,), *(_alive(found, levels, level) for level in range(1, count + 1))]
+    cuts.append((found[-1].key,))
+    shapes = {call.key: tf.TensorSpec((None, *call.shape), tf.float32) for call in found}
+    return tuple(
+        _segment(
+            [step for step in steps[1:] if levels[step.call.key] == level],
+            {key: shapes[key] for key in cuts[level]},
+            cuts[level + 1],
+        )
+        for level in range(count + 1)
     )
-    segments = [
-        _segment(parts[level], [(key, specs[key]) for key in ends[level - 1]], ends[level])
-        for level in range(1, count + 1)
-    ]
-    return CutModel(begin.get_concrete_function(), tuple(segments))
 
 
 def masked_layers(model: Any) -> list[str]:
@@ -115,7 +110,7 @@ def masked_weights(layer: SkipWrapper, mask: np.ndarray) -> Weights:
     if layer.calibrated.numpy():
         kernel = layer.kernel_quantizer(kernel, None, {})
     bias = layer.bias
-    return Weights(kernel, tf.zeros((0,)) if bias is None else tf.convert_to_tensor(bias))
+    return Weights(kernel, NO_WEIGHTS.bias if bias is None else tf.convert_to_tensor(bias))
 
 
 def _levels(found: Sequence[Call]) -> dict[int, int]:
@@ -133,38 +128,61 @@ def _levels(found: Sequence[Call]) -> dict[int, int]:
 def _alive(found: Sequence[Call], levels: dict[int, int], level: int) -> tuple[int, ...]:
     """Keys of the calls before the cut of a level whose outputs are used after it."""
     after = [call for call in found if levels[call.key] >= level]
-    used = {key for call in after for key in call.inputs if levels[key] < level}
-    if levels[found[-1].key] < level:
-        used.add(found[-1].key)
-    return tuple(sorted(used))
+    return tuple(sorted({key for call in after for key in call.inputs if levels[key] < level}))
 
 
-def _segment(part: Sequence[_Step], begin: Sequence[tuple[int, Any]], end: Sequence[int]) -> Segment:
-    """Traces a segment that takes the tensors of these keys and shapes and gives those of other keys."""
-    keys = [key for key, _ in begin]
+def _segment(part: Sequence[_Step], begin: Mapping[int, Any], end: Sequence[int]) -> Segment:
+    """Defines a segment that takes the tensors of these keys and shapes and gives those of other keys."""
+    masked = [step.call.layer for step in part if isinstance(step.call.layer, SkipWrapper)]
+    norms = [step.call.layer for step in part if isinstance(step.call.layer, keras.layers.BatchNormalization)]
+    kernel, bias = (masked[0].kernel.shape, masked[0].bias) if masked else ((0,), None)
+    signature = [
+        tuple(begin.values()),
+        tf.TensorSpec(kernel, tf.float32),
+        tf.TensorSpec((0,) if bias is None else kernel[-1:], tf.float32),
+    ]
 
     def run(tensors: Tensors, kernel: Any, bias: Any) -> Tensors:
-        return _run(part, end, dict(zip(keys, tensors, strict=True)), Weights(kernel, bias))
+        return _run(part, end, dict(zip(begin, tensors, strict=True)), Weights(kernel, bias), None)
 
-    layer = next(step.call.layer for step in part if isinstance(step.call.layer, SkipWrapper))
-    signature = [
-        tuple(spec for _, spec in begin),
-        tf.TensorSpec(layer.kernel.shape, tf.float32),
-        tf.TensorSpec((0,) if layer.bias is None else layer.kernel.shape[-1:], tf.float32),
-    ]
-    return Segment(layer.name, tf.function(run, input_signature=signature).get_concrete_function())
+    def adapt(tensors: Tensors, kernel: Any, bias: Any) -> Any:
+        moments: list[tuple[Any, Any]] = []
+        return _run(
+            part, end, dict(zip(begin, tensors, strict=True)), Weights(kernel, bias), moments
+        ), moments
+
+    traced = cache(tf.function(adapt, input_signature=signature).get_concrete_function)
+
+    def adapted(tensors: Tensors, kernel: Any, bias: Any) -> Any:
+        return traced()(tensors, kernel, bias)  # traced if it is needed at all
+
+    return Segment(
+        masked[0].name if masked else "",
+        tf.function(run, input_signature=signature).get_concrete_function(),
+        adapted,
+        tuple(norms),
+    )
 
 
 def _run(
-    part: Sequence[_Step], end: Sequence[int], tensors: dict[int, Any], weights: Weights | None
+    part: Sequence[_Step],
+    end: Sequence[int],
+    tensors: dict[int, Any],
+    weights: Weights,
+    moments: list[tuple[Any, Any]] | None,
 ) -> Tensors:
+    """Computes a segment; with a list of moments by those of the batch, which are added to it."""
     for step in part:
-        inputs = [tensors[key] for key in step.call.inputs]
-        if isinstance(step.call.layer, SkipWrapper):
-            assert weights is not None
-            outputs = step.call.layer.products(inputs[0], weights.kernel)
+        layer, inputs = step.call.layer, [tensors[key] for key in step.call.inputs]
+        if isinstance(layer, SkipWrapper):
+            outputs = layer.products(inputs[0], weights.kernel)
             if weights.bias.shape[0]:
                 outputs = tf.nn.bias_add(outputs, weights.bias)
+        elif moments is not None and isinstance(layer, keras.layers.BatchNormalization):
+            moments.append(tf.nn.moments(inputs[0], list(range(len(inputs[0].shape) - 1))))
+            outputs = tf.nn.batch_normalization(
+                inputs[0], *moments[-1], layer.beta, layer.gamma, layer.epsilon
+            )
         else:
             outputs = step.operation(inputs if len(inputs) > 1 else inputs[0])
         tensors[step.call.key] = outputs

@@ -37,6 +37,7 @@ class Problem:
         images: Validation inputs in the order in which to look at them, float32.
         labels: Their class numbers.
         confidence: See Evaluator.
+        recalibration: See Evaluator.
     """
 
     fingerprint: str
@@ -44,10 +45,17 @@ class Problem:
     images: np.ndarray
     labels: np.ndarray
     confidence: float
+    recalibration: tuple[np.ndarray, ...] = ()
 
     def evaluator(self) -> Evaluator:
         """An evaluator of its own."""
-        return Evaluator(unpack_model(self.model), self.images, self.labels, confidence=self.confidence)
+        return Evaluator(
+            unpack_model(self.model),
+            self.images,
+            self.labels,
+            confidence=self.confidence,
+            recalibration=self.recalibration,
+        )
 
 
 def evaluate_remotely(fingerprint: str, work: Work, problem: Problem | None = None) -> list[Outcome] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, residual
 
 
-def _evaluator(problem: Small, **options: int) -> Evaluator:
+def _evaluator(problem: Small, **options: Any) -> Evaluator:
     return Evaluator(unmasked_copy(problem.model), problem.images, problem.labels, **options)
 
 
@@ -46,15 +48,18 @@ def test_counts_are_those_of_predict(problem: Small) -> None:
     assert all(outcome.images == len(problem.images) for outcome in outcomes)
 
 
-def test_counts_with_branches() -> None:
+@pytest.mark.parametrize("recalibrated", [False, True])
+def test_counts_with_branches(recalibrated: bool) -> None:
     model = keras_approx.wrap(residual(), compensate=True)
     calibration = models.inputs(model)
     keras_approx.calibrate(model, calibration, verbose=False)
     images = models.inputs(model, 200, seed=9)
     problem = Small(model, calibration, images, models.labels(200, classes=5))
-    work = _work(model, 8)
-    outcomes = sorted(_evaluator(problem, block=64).evaluate(work), key=lambda outcome: outcome.row)
-    assert [outcome.correct for outcome in outcomes] == _right(problem, work)
+    work = _work(model, 4)
+    recalibration = _batches(problem, 2) if recalibrated else ()
+    outcomes = _evaluator(problem, block=64, recalibration=recalibration).evaluate(work)
+    counts = [outcome.correct for outcome in sorted(outcomes, key=lambda outcome: outcome.row)]
+    assert counts == (_recalibrated(problem, work, 2) if recalibrated else _right(problem, work))
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 300_000])
@@ -69,7 +74,7 @@ def test_the_cache_changes_nothing(problem: Small, cache_bytes: int) -> None:
 def test_what_is_shared_is_computed_once(problem: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluator = _evaluator(problem)
     runs: dict[str, int] = {}
-    for segment in evaluator._cut.segments:
+    for segment in evaluator._segments:
 
         def run(*arguments: object, of: object = segment.run, name: str = segment.layer) -> object:
             runs[name] = runs.get(name, 0) + 1
@@ -82,6 +87,37 @@ def test_what_is_shared_is_computed_once(problem: Small, monkeypatch: pytest.Mon
     blocks = 3
     # What the exact model went through was kept: mask 0 of the first layer, and of the first and the second.
     assert runs == {"first": 1 * blocks, "second": 5 * blocks, "third": 24 * blocks}
+
+
+def _recalibrated(problem: Small, work: Work, batches: int) -> list[int]:
+    """By the public functions, each design from the same statistics."""
+    found = []
+    model = unmasked_copy(problem.model)
+    weights = model.get_weights()
+    for row in work.rows:
+        chosen = {name: table[number] for (name, table), number in zip(work.masks.items(), row, strict=True)}
+        model.set_weights(weights)
+        keras_approx.set_masks(model, chosen)
+        if not all(mask.all() for mask in chosen.values()):
+            keras_approx.recalibrate_batch_norm(model, problem.calibration, batch_size=16, steps=batches)
+        found.append(Small(model, problem.calibration, problem.images, problem.labels).right())
+    return found
+
+
+def _batches(problem: Small, count: int) -> list[np.ndarray]:
+    return [problem.calibration[16 * number : 16 * number + 16] for number in range(count)]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
+def test_recalibrated_counts_are_those_of_the_public_functions(problem: Small, cache_bytes: int) -> None:
+    work = _work(problem.model, 5)
+    work.rows[3] = 0  # nothing is skipped
+    evaluator = _evaluator(problem, recalibration=_batches(problem, 3), cache_bytes=cache_bytes)
+    outcomes = sorted(evaluator.evaluate(work), key=lambda outcome: outcome.row)
+    counts = [outcome.correct for outcome in outcomes]
+    assert counts == _recalibrated(problem, work, 3)
+    assert counts[3] == _right(problem, work)[3]
+    assert counts != _right(problem, work)
 
 
 def test_hopeless_designs_are_given_up(problem: Small) -> None:

@@ -26,6 +26,7 @@ from keras_approx.errors import (
     UnsupportedModelError,
 )
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.packing import unmasked_copy
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import VALUES, Small, price
 
@@ -158,6 +159,28 @@ def test_thresholds(problem: Small, tmp_path: Path) -> None:
     assert len(front.evaluated) == 27
     front.apply(front.designs[0], problem.model)
     assert problem.right() == front.designs[0].correct
+
+
+def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, recalibrate=True)
+    assert front.exact.correct == whole.exact.correct
+    assert sum(r.accuracy for r in front.designs) / len(front.designs) > 0.5
+    record = max(front.designs, key=lambda record: len(record.design.values))
+    model = unmasked_copy(problem.model)
+    front.apply(record, model, calibration=problem.calibration)
+    assert dataclasses.replace(problem, model=model).right() == record.correct
+    with pytest.raises(OptionError, match="give calibration="):
+        front.apply(record, model)
+    with pytest.raises(OptionError, match="leave out calibration="):
+        whole.apply(record, model, calibration=problem.calibration)
+
+
+def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="give calibration="):
+        _explore(problem, tmp_path, recalibrate=True, calibration=None)
+    plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    with pytest.raises(OptionError, match="no batch normalization to recalibrate"):
+        _explore(dataclasses.replace(problem, model=keras_approx.wrap(plain)), tmp_path, recalibrate=True)
 
 
 def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> None:

@@ -10,21 +10,26 @@ import pytest
 
 import keras_approx
 from keras_approx.errors import NotWrappedError
-from keras_approx.exploration.segments import cut_model, masked_layers, masked_weights
+from keras_approx.exploration.segments import NO_WEIGHTS, cut_model, masked_layers, masked_weights
 from keras_approx.skip_wrapper import skip_wrappers
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import residual
 
 
 def _run(model: Any, masks: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray:
-    cut = cut_model(model)
-    layers = {layer.name: layer for layer in skip_wrappers(model)}
-    tensors = cut.begin(images)
-    for segment in cut.segments:
-        weights = masked_weights(layers[segment.layer], masks[segment.layer])
-        tensors = segment.run(tensors, weights.kernel, weights.bias)
-    [outputs] = tensors
+    [outputs] = _cuts(model, masks, images)[-1]
     return np.asarray(outputs)
+
+
+def _cuts(model: Any, masks: dict[str, np.ndarray], images: np.ndarray) -> list[Any]:
+    """The tensors alive at each cut, and the output."""
+    layers = {layer.name: layer for layer in skip_wrappers(model)}
+    first, *others = cut_model(model)
+    alive = [first.run((images,), NO_WEIGHTS.kernel, NO_WEIGHTS.bias)]
+    for segment in others:
+        weights = masked_weights(layers[segment.layer], masks[segment.layer])
+        alive.append(segment.run(alive[-1], weights.kernel, weights.bias))
+    return alive
 
 
 @pytest.mark.parametrize(
@@ -46,15 +51,11 @@ def test_segments_give_what_predict_gives(network: Callable[[], Any], compensate
 def test_branches_that_are_open_at_a_cut() -> None:
     model = keras_approx.wrap(residual())
     keras_approx.calibrate(model, models.inputs(model), verbose=False)
-    cut = cut_model(model)
-    assert [segment.layer for segment in cut.segments] == masked_layers(model)
-    assert sorted(masked_layers(model)) == sorted(layer.name for layer in skip_wrappers(model))
-    alive = [cut.begin(models.inputs(model, 2))]
-    layers = {layer.name: layer for layer in skip_wrappers(model)}
-    for segment in cut.segments:
-        weights = masked_weights(layers[segment.layer], layers[segment.layer].get_mask())
-        alive.append(segment.run(alive[-1], weights.kernel, weights.bias))
-    counts = {segment.layer: len(tensors) for segment, tensors in zip(cut.segments, alive, strict=False)}
+    names = masked_layers(model)
+    assert [segment.layer for segment in cut_model(model)] == ["", *names]
+    assert sorted(names) == sorted(layer.name for layer in skip_wrappers(model))
+    alive = _cuts(model, keras_approx.get_masks(model), models.inputs(model, 2))
+    counts = {name: len(tensors) for name, tensors in zip(names, alive, strict=False)}
     # Before a2 both the block's input and a1's output are needed; before b2 also the shortcut and the pooled branch.
     assert (counts["stem"], counts["a1"], counts["a2"], counts["out"]) == (1, 1, 2, 1)
     assert counts["b2"] == 3
