@@ -1,7 +1,8 @@
 """Kernels that visit elements in order: loops around a run of contiguous elements.
 
 A walk moves the pointers `in`, `wt` (a second operand) and `to` through up to three nested dimensions, the innermost a
-run that is unrolled in groups of four elements, so that no load's result is used at once.
+run that is unrolled in groups of four elements, so that no load's result is used at once. Several short runs, such as
+the three channels of a pixel, are unrolled together.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .layout import shuffled_place
-from .machine import Step, move, step
+from .machine import NEAR, Step, move, step
 
 GROUP = 4
 TURN = 16  # elements of a turn of the innermost loop
@@ -51,7 +52,15 @@ def write_walk(
     if len(merged) > len(_SLOTS):
         raise ValueError(f"a walk has at most {len(_SLOTS)} dimensions, got {len(merged)}")
     *outer, run = merged
-    steps, moved = _run(run, emit, shuffled)
+    repeats = _repeats(outer[-1], run) if outer else 1
+    moved: tuple[int, ...]
+    if repeats > 1:
+        last = outer.pop()
+        steps, moved = _unrolled(run, run.count, emit, shuffled, repeats, last), (0, 0, 0)
+        further = tuple(repeats * distance for distance in last.moves)
+        outer.append(Dimension(last.count // repeats, (further[0], further[1], further[2])))
+    else:
+        steps, moved = _run(run, emit, shuffled)
     label = 3
     for dimension, slot in reversed(list(zip(outer, _SLOTS, strict=False))):
         if dimension.count == 1:
@@ -82,15 +91,36 @@ def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Ste
     return steps + _unrolled(run, rest, emit, shuffled), moved
 
 
-def _unrolled(run: Dimension, count: int, emit: Emit, shuffled: Sequence[bool]) -> list[Step]:
+def _repeats(outer: Dimension, run: Dimension) -> int:
+    """How many short runs are unrolled together: as many as a turn takes, and as their pointers reach."""
+    reach = max(map(abs, outer.moves))
+    return max(
+        count
+        for count in range(1, max(1, TURN // run.count) + 1)
+        if outer.count % count == 0 and (count == 1 or count * reach <= NEAR)
+    )
+
+
+def _unrolled(
+    run: Dimension,
+    count: int,
+    emit: Emit,
+    shuffled: Sequence[bool],
+    repeats: int = 1,
+    outer: Dimension = Dimension(1, (0, 0, 0)),
+) -> list[Step]:
+    """Some elements of a run, in `repeats` runs one step of `outer` apart."""
+
     def at(element: int, pointer: int) -> int:
+        repeat, place = divmod(element, count)
         # A run over anything but channels steps by whole pixels, of which each has its first channel in place.
-        channels = shuffled[pointer] and run.moves[pointer] == 1
-        return (shuffled_place(element) if channels else element) * run.moves[pointer]
+        if shuffled[pointer] and run.moves[pointer] == 1:
+            place = shuffled_place(place)
+        return repeat * outer.moves[pointer] + place * run.moves[pointer]
 
     steps: list[Step] = []
-    for start in range(0, count, GROUP):
-        group = range(start, min(start + GROUP, count))
+    for start in range(0, repeats * count, GROUP):
+        group = range(start, min(start + GROUP, repeats * count))
         steps += emit([(at(i, 0), at(i, 1), at(i, 2)) for i in group])
     return steps
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from export.ir.ops import Padding
 from export.schedule.elementwise import plan_border, plan_copy, plan_lookup
+from export.schedule.figures import plan_figures
 from export.schedule.layout import Layout
+from export.targets import CORES
 
 from .cpu import run_plan
 from .test_layout import layouts
@@ -74,3 +76,13 @@ def test_a_lookup_maps_every_element(source: Layout, seed: int) -> None:
     output = bytearray(target.size_bytes)
     run_plan(plan_lookup(source, target, table.tolist()), [stored(source, image(source), 99)], output)
     assert output == stored(target, table[image(source) + 128], 0)
+
+
+def test_the_channels_of_several_pixels_are_copied_in_a_turn() -> None:
+    source = Layout(30, 30, 3, 3, Padding(), "int8")
+    target = replace(source, pixel=4, border=Padding(1, 1, 1, 1), element="int16")
+    timing = CORES["cortex-m33"].timing
+    assert timing is not None
+    cycles = plan_figures(plan_copy(source, target), timing).kernel_cycles
+    assert cycles is not None
+    assert cycles < 3 * 30 * 30 * 3
