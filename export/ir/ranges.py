@@ -13,11 +13,14 @@ from .interpreter.conv import requantize_conv
 from .interpreter.dense import requantize_dense
 from .interpreter.run import KERNELS
 from .ops import (
+    Add,
+    AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     Logistic,
     Lookup,
+    MaxPool2D,
     Op,
     Padding,
     Relu,
@@ -26,6 +29,7 @@ from .ops import (
 )
 from .tables import lookup_table
 
+_Tabulated = Lookup | Relu | Logistic | Requantize
 Range = NDArray[np.int8]
 """Int8 [2, *shape without the batch dimension]: the least and the largest value of each element."""
 
@@ -86,13 +90,28 @@ def _output_range(graph: Graph, op: Op, sources: list[Range]) -> Range:
             ends = requantize_dense(graph, op, totals)
         else:
             ends = requantize_conv(graph, op, totals)
-        return np.stack([np.broadcast_to(end, shape) for end in ends])
+        return np.broadcast_to(ends.reshape(2, *[1] * (len(shape) - 1), -1), (2, *shape))
     if isinstance(op, Softmax):
         return _full(shape)
-    if isinstance(op, Lookup | Relu | Logistic | Requantize):
+    if isinstance(op, Add | MaxPool2D | AveragePool2D | _Tabulated) and not any(map(_varies, sources)):
+        # An image whose positions are alike is one position, stretched.
+        pixels = [source[(slice(None), *[slice(1)] * (source.ndim - 2))] for source in sources]
+        if isinstance(op, MaxPool2D | AveragePool2D):
+            return np.broadcast_to(np.clip(pixels[0], *op.clamp), (2, *shape))
+        return np.broadcast_to(_growing(graph, op, pixels), (2, *shape))
+    return _growing(graph, op, sources)
+
+
+def _growing(graph: Graph, op: Op, sources: list[Range]) -> Range:
+    """Of a table, or of an operator that grows with each of its inputs: its ends are its values at their ends."""
+    if isinstance(op, _Tabulated):
         return _looked_up(np.array(lookup_table(graph, op)), sources[0])
-    # What is left grows with each of its inputs, so its ends are its values at their ends.
     return KERNELS[type(op)](graph, op, *sources)
+
+
+def _varies(source: Range) -> bool:
+    """Whether positions can differ, as far as memory tells: those of a stretched array are the same bytes."""
+    return any(source.strides[1:-1])
 
 
 def _looked_up(table: NDArray[Any], source: Range) -> Range:
