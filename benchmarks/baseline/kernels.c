@@ -290,6 +290,21 @@ void baseline_add(const struct add *layer, const int8_t *a, const int8_t *b, int
     }
 }
 
+/* 1 / total of a positive Q12.19 value: a Q0.31 factor, and the right shift that makes an 8-bit product. */
+static int32_t reciprocal(int32_t total, int *exponent)
+{
+    int headroom = 0;
+    while (((uint32_t)total << headroom) < 0x80000000u)
+        headroom++;
+    int32_t above_one = (int32_t)(((uint32_t)total << headroom) - 0x80000000u);
+    int32_t half = (int32_t)(((int64_t)above_one + 0x80000000) >> 1);
+    int32_t x = 1515870810 + ka_high_multiply(half, -1010580540); /* 48/17 - 32/17 half, Q2.29 */
+    for (int i = 0; i < 3; i++)
+        x += ka_high_multiply(x, (1 << 29) - ka_high_multiply(half, x)) * 4;
+    *exponent = 12 - headroom + 31 - 8;
+    return x > INT32_MAX / 2 ? INT32_MAX : x * 2;
+}
+
 void baseline_softmax(const struct softmax *layer, const int8_t *in, int8_t *out)
 {
     for (int row = 0; row < layer->rows; row++, in += layer->columns, out += layer->columns) {
@@ -300,7 +315,7 @@ void baseline_softmax(const struct softmax *layer, const int8_t *in, int8_t *out
         for (int i = 0; i < layer->columns; i++)
             total += ka_shift_right(layer->exp[most - in[i]], 12);
         int exponent;
-        int32_t scale = ka_reciprocal(total, &exponent);
+        int32_t scale = reciprocal(total, &exponent);
         for (int i = 0; i < layer->columns; i++) {
             int32_t value = ka_shift_right(ka_high_multiply(scale, layer->exp[most - in[i]]), exponent) - 128;
             out[i] = (int8_t)(value > 127 ? 127 : value);

@@ -131,9 +131,12 @@ def _manifest(
                 "index": index,
                 "kind": kind_of(layer.op),
                 "name": graph.tensors[layer.op.output].name,
+                "kernel": "baseline",
                 "macs": macs,
                 "kept_macs": kept,
                 "predicted_cycles": None,
+                "predicted_flash_bytes": None,
+                "limit_cycles": None,
             }
         )
     return {
@@ -147,6 +150,7 @@ def _manifest(
         "output": _tensor(graph.tensors[graph.output]),
         "arena_bytes": arena_bytes,
         "layers": described,
+        "buffers": [],
     }
 
 
