@@ -84,8 +84,10 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
 
 def kept_pairs(problem: ConvProblem) -> NDArray[np.bool_]:
     """Which of `packed_pairs` are not zero."""
-    missing = -problem.weights.shape[3] % problem.channels_of_word
-    kept = np.pad(problem.weights != 0, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    kept = problem.weights != 0
+    missing = -kept.shape[3] % problem.channels_of_word
+    if missing:
+        kept = np.pad(kept, ((0, 0), (0, 0), (0, 0), (0, missing)))
     return kept[..., 0::2] | kept[..., 1::2]
 
 

@@ -168,15 +168,15 @@ def _bodies(
 ) -> tuple[list[int], list[int], list[State]]:
     """Cycles, bits and what the pipeline remembers at the end of each block's body."""
     count = len(frames)
-    entries = np.array([shapes.number(frame.entry) for frame in frames])
     lengths = np.bincount(groups.block, minlength=count)
-    full = lengths > 0
-    ends = np.cumsum(lengths)
-    cycles, bits, after = shapes.run(groups.shape, (ends - lengths)[full], entries[full])
-    left = entries.copy()
-    left[full] = after[ends[full] - 1]
+    full = np.flatnonzero(lengths)
+    left = [frame.entry for frame in frames]
+    starts = (np.cumsum(lengths) - lengths)[full]
+    cycles, bits, after = shapes.run(groups.shape, starts, [left[number] for number in full])
+    for number, state in zip(full, after, strict=True):
+        left[number] = state
     sums = [np.bincount(groups.block, values, count).astype(int).tolist() for values in (cycles, bits)]
-    return sums[0], sums[1], [shapes.state(number) for number in left.tolist()]
+    return sums[0], sums[1], left
 
 
 def _finishes(problem: ConvProblem) -> list[Finish]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from .machine import NEAR, POSITIONS, WEIGHTS, Step, load, step
 from .program import accumulator
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 _NONE, _BOTH = 0, 3  # loads: nothing, x0 (1), x1 (2), both
 _MOVES = ("", "ADD", "ADD_FAR")
 _SHAPES_OF_CHANNELS = (4 * 2 * 3) ** 2  # loads, register and move of either operand

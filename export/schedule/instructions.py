@@ -66,8 +66,13 @@ def instructions(item: Step) -> tuple[Instruction, ...]:
     return _EXPANSIONS[item.name](*item.args)
 
 
+def register_number(name: str) -> int:
+    """The core's register behind a name of the kernel language."""
+    return _REGISTERS[name]
+
+
 def _r(name: str | int) -> int:
-    return _REGISTERS[str(name)]
+    return register_number(str(name))
 
 
 def _alu(to: int, *sources: int, kind: Kind = Kind.ALU, width: int = 32) -> Instruction:

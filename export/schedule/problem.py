@@ -64,6 +64,7 @@ def requantizations(
     clamp = op.clamp if pool is None else _joined(op.clamp, pool.clamp)
     least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
     most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    largest = np.abs(weights).max(axis=(1, 2, 3), initial=0)
     entries = []
     empty = _empty(weights)
     constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
@@ -77,7 +78,7 @@ def requantizations(
             graph.tensors[op.output].quant.zero_point,
             clamp,
             (int(least[channel]), int(most[channel])),
-            int(np.abs(weights[channel]).max(initial=0)),
+            int(largest[channel]),
             once=once,
         )
         if entry is None:
