@@ -164,8 +164,8 @@ class SkipSummaries(keras.callbacks.Callback):
     Args:
         print_fn: Takes the table when training ends; None prints nothing.
         cycles: Gives the cycles of one inference of the model as it is: a number, or numbers by layer, which
-            are published as `estimated_cycles/<layer>` too, and their sum. For example, with the export package,
-            `lambda model: export.estimate(model, target="cortex-m33").cycles`. It is called once an epoch.
+            are published as `estimated_cycles/<layer>` too, and their sum. With the export package, and a
+            calibrated model: `export.Pricer(model).cycles`, or its `layer_cycles`. It is called once an epoch.
     """
 
     _supports_tf_logs = True

@@ -61,7 +61,7 @@ def measure_prices(
     Args:
         model: A wrapped model, calibrated.
         cycles: Gives the cycles of one inference of the model as it is; called once, and once for each layer
-            that skips. With the export package: `lambda model: export.estimate(model, target=...).cycles`.
+            that skips. With the export package: `export.Pricer(model, target=...).cycles`.
         granularity: Of the masks to come: what blocks share makes their pairs cheaper.
         kept: Two fractions of groups to keep, in (0, 1], the smaller one first.
         seed: Of the masks.
