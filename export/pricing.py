@@ -63,7 +63,7 @@ class Pricer:
 
         Returns:
             {"cycles", "flash", "ram"}: cycles of one inference with memories that never wait, bytes of flash and of
-            the arena.
+            the arena. Layers that plain C computes count nothing, since only a compiler can price them.
 
         Raises:
             InputError: a mask is of no layer, or of another shape or type.

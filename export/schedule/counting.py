@@ -157,9 +157,8 @@ def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels
     members = np.full((len(blocks), channels), len(kept))
     for number, block in enumerate(blocks):
         members[number, : len(block)] = block
-    flat = kept.transpose(0, 1, 3, 2).reshape(
-        len(kept), -1
-    )  # kernel row, pair, kernel column: as bodies take them
+    # As bodies take them: by kernel row, pair, kernel column.
+    flat = kept.transpose(0, 1, 3, 2).reshape(len(kept), -1)
     return np.concatenate([flat, np.zeros_like(flat[:1])])[members].transpose(0, 2, 1)
 
 
@@ -192,10 +191,8 @@ def _finishes(problem: ConvProblem) -> list[Finish]:
 
 def _like(words: int, channels: int, total: int) -> int:
     """The least number of body words with which a kernel's pointer moves are as far as with these."""
-    for least in (0, NEAR // WORD + 1 - (total - words), NEAR // WORD + 1 - channels):
-        if least <= words:
-            found = max(0, least)
-    return found
+    far = NEAR // WORD + 1  # words that one instruction no longer goes back
+    return max(least for least in (0, far - (total - words), far - channels) if least <= words)
 
 
 @lru_cache(maxsize=1 << 12)
