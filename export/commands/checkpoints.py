@@ -47,7 +47,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         super().on_train_begin()
-        done = int(self._training_state._ckpt_saved_epoch.numpy()) + 1
+        done = int(model.optimizer.iterations.numpy()) // len(self.batches)
         path = self.folder / _CURVES
         # The curves are written before the state: an epoch that was cut off in between is trained again.
         self.curves = json.loads(path.read_text(encoding="utf-8"))[:done] if done else []

@@ -82,14 +82,6 @@ def choose(options: argparse.Namespace) -> tuple[ParetoFront, EvaluatedDesign] |
         ) from None
 
 
-def apply_choice(options: argparse.Namespace, model: Any) -> None:
-    """Masks a wrapped model with the chosen design, if one was asked for."""
-    chosen = choose(options)
-    if chosen is not None:
-        front, record = chosen
-        front.apply(record, model)
-
-
 def pricer(model: Any, target: str) -> Any:
     """What prices masks of a wrapped, calibrated model on a core or board.
 

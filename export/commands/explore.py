@@ -70,7 +70,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="N",
         type=at_least_one,
         default=1000,
-        help="as for wrap, to see that none is used for validation as well (default: 1000)",
+        help="as for wrap (default: 1000)",
     )
     parser.add_argument(
         "--validation-images",
@@ -116,6 +116,11 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--significance", choices=sorted(METRICS), default="energy", help="metric (default: energy)"
+    )
+    group.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="measure batch normalization anew for every design: takes longer, and is nearer to what fine-tuning gives",
     )
     group.add_argument("--seed", metavar="N", type=count, default=0, help="of all chance (default: 0)")
     group.add_argument(
@@ -164,6 +169,7 @@ def run(options: argparse.Namespace) -> Result:
                 granularity=options.granularity,
                 exempt=options.exempt,
                 significance=options.significance,
+                recalibrate=options.recalibrate,
                 executor=executor,
                 seed=options.seed,
                 **dict(options.search_option),

@@ -97,8 +97,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         metavar="RATE",
         type=positive,
-        default=0.05,
-        help="of the first step (default: 0.05)",
+        default=0.1,
+        help="of the first step (default: 0.1)",
     )
     group.add_argument(
         "--distillation",

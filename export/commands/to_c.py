@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from export.api import check_name, estimate, to_c
-from export.commands.chosen import add_choice, apply_choice
+from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.models import MODEL_HELP, is_wrapped, load_model
-from export.commands.options import Commands, add_command, add_data, add_target, at_least_one
-from export.commands.samples import read_samples
+from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one
+from export.commands.samples import read_samples, split
 from export.cost import Estimate
-from export.errors import QuantizationError
+from export.errors import InputError, QuantizationError
 from export.schedule import ACTIVATIONS
 from export.targets import resolve
 
@@ -43,9 +43,18 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--out", metavar="DIR", type=Path, help="folder to write; an earlier export is replaced"
     )
     goal.add_argument("--estimate", action="store_true", help="predict cycles, flash and RAM; write nothing")
-    add_data(parser, required=False, help=".npz file of inputs, to quantize a plain Keras model with")
+    add_data(
+        parser,
+        required=False,
+        help=".npz file of inputs: to quantize a plain Keras model with, or for designs of explore --recalibrate",
+    )
+    add_split(parser)
     parser.add_argument(
-        "--images", metavar="N", type=at_least_one, default=300, help="inputs to use of it (default: 300)"
+        "--calibration-images",
+        metavar="N",
+        type=at_least_one,
+        default=1000,
+        help="inputs to use of it, of those not set apart (default: 1000)",
     )
     add_target(parser)
     parser.add_argument(
@@ -85,6 +94,7 @@ def run(options: argparse.Namespace) -> Result:
 
 def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     """What to export, and what to quantize it with."""
+    chosen = choose(options)
     if Path(options.model).suffix == ".tflite":
         if options.data is not None or options.front is not None:
             raise QuantizationError(
@@ -93,17 +103,27 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
         return options.model, None
     say(f"loading {options.model}")
     model = load_model(options.model)
-    apply_choice(options, model)
-    if options.data is None:
+    calibration = None
+    if options.data is not None:
+        samples = read_samples(
+            options.data, inputs=options.inputs_array, labels=None, shape=tuple(model.input_shape[1:])
+        )
+        training, _ = split(samples, options.validation_share, options.split_seed)
+        calibration = training.inputs[: options.calibration_images]
+    if chosen is not None and chosen[0].settings.get("recalibrate", False):
+        if calibration is None:
+            raise InputError(
+                "the exploration measured batch normalization anew for each design: give --data as for explore"
+            )
+        chosen[0].apply(chosen[1], model, calibration=calibration)
         return model, None
-    if is_wrapped(model):
+    if chosen is not None:
+        chosen[0].apply(chosen[1], model)
+    if calibration is not None and is_wrapped(model):
         raise QuantizationError(
             f"{options.model!r} is wrapped, and has the ranges it was calibrated and trained with: leave out --data"
         )
-    samples = read_samples(
-        options.data, inputs=options.inputs_array, labels=None, shape=tuple(model.input_shape[1:])
-    )
-    return model, samples.inputs[: options.images]
+    return model, calibration
 
 
 def _record(predicted: Estimate) -> dict[str, Any]:

@@ -97,16 +97,24 @@ def test_workers_find_the_same(folder, wrapped, found, tmp_path, run):
     assert ParetoFront.load(out).evaluated == ParetoFront.load(found).evaluated
 
 
-def test_grid_of_thresholds(folder, wrapped, tmp_path, run):
+def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapped, tmp_path, run, fails):
     out = tmp_path / "front.json"
-    record = run(
-        *_arguments(folder, wrapped, out),
-        *("--search", "grid", "--select", "threshold", "--values", "0:0.02:0.01", "--exempt", "first"),
-    )
+    grid = ("--search", "grid", "--select", "threshold", "--values", "0:0.02:0.01", "--exempt", "first")
+    record = run(*_arguments(folder, wrapped, out), *grid, "--recalibrate")
     front = ParetoFront.load(out)
     assert record["evaluated"] == 3**2
     assert {record.design.value("second") for record in front.evaluated} == {0.0, 0.01, 0.02}
     assert {record.design.value("first") for record in front.evaluated} == {0.0}
+    most = min(front.evaluated, key=lambda record: record.kept)
+    choice = ("export", wrapped, "--front", out, "--design", most.id)
+    assert "give --data as for explore" in fails(*choice, "--estimate")
+    c = tmp_path / "out"
+    run(*choice, "--data", folder / "train.npz", "--validation-share", 0.25, "--out", c)
+    expected, model = load_model(str(wrapped)), load_model(str(wrapped))
+    training = np.load(folder / "train.npz")["inputs"][np.random.default_rng(0).permutation(120)[30:]]
+    front.apply(most, expected, calibration=training)
+    keras_approx.set_masks(model, keras_approx.get_masks(expected))
+    assert (c / "model.tflite").read_bytes() == export.to_tflite(expected) != export.to_tflite(model)
 
 
 def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, found, tmp_path, run, fails):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_approx
+from export.commands import program
 from export.commands.batches import Augmentation, Batches
 from export.commands.models import load_model
 from export.commands.samples import Samples
@@ -84,6 +86,13 @@ def test_accuracies_are_those_of_the_samples_named(folder, tmp_path, run):
     chosen = np.random.default_rng(4).permutation(120)[:30]
     right = model.predict(train["inputs"][chosen], verbose=0).argmax(axis=1) == train["labels"][chosen]
     assert record["validation_accuracy"] == right.mean()
+
+
+def test_defaults_are_those_of_the_function():
+    options = program.parser().parse_args(["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras"])
+    parameters = inspect.signature(keras_approx.fine_tune).parameters
+    for name in ("epochs", "batch_size", "learning_rate", "distillation", "input_range"):
+        assert getattr(options, name) == parameters[name].default
 
 
 def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
