@@ -253,8 +253,9 @@ class _Cache:
         return self._values[key][0]
 
     def put(self, key: Any, value: Any, size: int) -> None:
+        _, before = self._values.pop(key, (None, 0))
         self._values[key] = (value, size)
-        self._size += size
+        self._size += size - before
         while self._size > self._limit and self._values:
             _, (_, freed) = self._values.popitem(last=False)
             self._size -= freed

@@ -103,8 +103,9 @@ def explore(
         significance: Name of a metric, or a function; see keras_approx.significance.
         recalibrate: Whether to measure the statistics of batch normalization anew for every design that skips
             something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
-            costs nothing at run time, takes less than twice as long here, and is much nearer to what fine-tuning makes
-            of a design (Li et al., "EagleEye", 2020).
+            costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
+            design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
+            training left. Give the calibration data to ParetoFront.apply then.
         confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be given
             up after a part of the images; see exploration.confidence. None to look at all images for every design.
         executor: Whose processes evaluate the designs, such as a concurrent.futures.ProcessPoolExecutor with start

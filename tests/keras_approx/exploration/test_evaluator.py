@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.exploration.evaluator import Evaluator, Work
+from keras_approx.exploration.evaluator import Evaluator, Work, _Cache
 from keras_approx.exploration.packing import unmasked_copy
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, residual
@@ -154,3 +154,17 @@ def test_distortion_is_zero_for_the_exact_model_and_grows(problem: Small) -> Non
     keras_approx.set_masks(problem.model, tables[2])
     masked = problem.model.predict(problem.images, verbose=0)
     assert much == pytest.approx(np.mean((masked - reference) ** 2) / np.var(reference), rel=1e-4)
+
+
+def test_a_cache_forgets_what_was_not_asked_for_longest() -> None:
+    cache = _Cache(10)
+    for number in range(5):
+        cache.put(number, str(number), 2)
+    cache.put(3, "three", 2)
+    assert cache.get(0) == "0"
+    cache.put(5, "5", 4)
+    assert [cache.get(number) for number in range(6)] == ["0", None, None, "three", "4", "5"]
+    cache.put(6, "6", 11)
+    assert [cache.get(number) for number in (0, 6)] == [None, None]
+    cache.put(7, "7", 10)
+    assert cache.get(7) == "7"
