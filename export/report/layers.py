@@ -22,8 +22,9 @@ def layers_section(front: ParetoFront, chosen: Sequence[Chosen], exports: Sequen
     blocks: list[Block] = [
         Paragraph(
             "Layers differ in how much they can lose. The search decides for each layer how much of its "
-            "products to keep, the least significant going first, and what is left in a layer sets its cycles "
-            "and its flash: code and constants of the generated kernels grow with what is kept."
+            "products to keep, the least significant going first. What is left sets the layer's cycles. It need "
+            "not set its flash: a layer that keeps nearly everything may run in a short loop, while one that "
+            "skips is unpacked into straight code, of which each further product skipped takes some away."
         )
     ]
     shown = chosen[: len(SERIES)]
