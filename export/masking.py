@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ExportError, InputError
+from .errors import ExportError, InputError, QuantizationError, UnsupportedModelError
 from .frontend import read_tflite
 from .frontend.keras import to_tflite
 from .ir.graph import Graph
@@ -23,7 +23,7 @@ from .ir.rewrite import with_constants
 from .ir.tensor import Quantization, Tensor
 from .memory import Memory, digest
 
-QMAX = 127
+_QMAX = 127
 _KEPT = 512  # masked kernels that are remembered
 
 Masks = Mapping[str, NDArray[np.bool_]]
@@ -69,12 +69,20 @@ class MaskedModel:
         model: a wrapped, calibrated model. Its masks are set and set back.
 
     Raises:
-        ExportError: the model cannot be converted, see `frontend.keras.to_tflite`.
+        UnsupportedModelError: the model is not wrapped, or cannot be converted.
+        QuantizationError: it was never calibrated.
     """
 
     def __init__(self, model: Any) -> None:
-        self._graph = read_tflite(_convert_unmasked(model))
-        self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
+        from keras_approx.errors import NotCalibratedError, NotWrappedError  # noqa: PLC0415 - loads TensorFlow
+
+        try:
+            self._graph = read_tflite(_convert_unmasked(model))
+            self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
+        except NotWrappedError as error:
+            raise UnsupportedModelError(str(error)) from error
+        except NotCalibratedError as error:
+            raise QuantizationError(str(error)) from error
         self._memory: Memory[_Constants] = Memory(_KEPT)
 
     @property
@@ -197,7 +205,7 @@ def _quantized(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[n
     last = kernel.ndim - 1
     peaks = np.abs(kernel).max(axis=tuple(range(last)))
     weights = np.round(
-        np.divide(kernel, peaks / np.float32(QMAX), out=np.zeros_like(kernel), where=peaks != 0)
+        np.divide(kernel, peaks / np.float32(_QMAX), out=np.zeros_like(kernel), where=peaks != 0)
     )
     return np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0)), peaks
 
@@ -214,7 +222,7 @@ def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_])
     values = np.asarray(layer.bias.data) / ratio
     if layer.mean is not None:  # the expected value of what is skipped, as the layer adds it to its bias
         skipped = np.where(mask, np.float32(0), kernel) * layer.mean[..., np.newaxis]
-        unit = layer.source_scale * np.where(peaks != 0, peaks, first) / QMAX
+        unit = layer.source_scale * np.where(peaks != 0, peaks, first) / _QMAX
         added = layer.signs * skipped.reshape(-1, len(peaks)).sum(axis=0)
         values = values + np.divide(added, unit, out=np.zeros_like(unit), where=unit != 0)
     limits = np.iinfo(np.int32)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import export
 import keras_approx
-from export.errors import InputError, TargetError
+from export.errors import InputError, QuantizationError, TargetError, UnsupportedModelError
 from export.memory import Memory
 from keras_approx.compat import keras
 from keras_approx.granularity import group_sums, spread
@@ -175,6 +175,14 @@ def test_masks_that_do_not_fit(model: Any) -> None:
 def test_a_target_without_timing(model: Any) -> None:
     with pytest.raises(TargetError, match="no timing"):
         export.Pricer(model, target="host")
+
+
+def test_models_that_are_not_wrapped_or_not_calibrated() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"call keras_approx\.wrap"):
+        export.Pricer(models.small())
+    for compensate in (False, True):
+        with pytest.raises(QuantizationError, match=r"keras_approx\.calibrate"):
+            export.Pricer(keras_approx.wrap(models.small(), compensate=compensate))
 
 
 def test_a_memory_forgets_what_was_not_used_for_longest() -> None:
