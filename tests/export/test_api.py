@@ -133,8 +133,8 @@ def test_other_names_are_accepted(name: str) -> None:
     check_name(name)
 
 
-@pytest.mark.parametrize("target", ["", "cortex-m99", "STM32F405", "../host", None, 3])
-def test_an_unknown_target_is_refused_with_the_known_ones(tmp_path: Path, target: Any) -> None:
+@pytest.mark.parametrize("target", ["", "cortex-m99", "STM32F405", "../host"])
+def test_an_unknown_target_is_refused_with_the_known_ones(tmp_path: Path, target: str) -> None:
     for call in (
         lambda: export.to_c(named_model("t"), tmp_path / "out", target=target),
         lambda: export.estimate(named_model("t"), target=target),
