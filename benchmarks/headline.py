@@ -51,7 +51,7 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "resnet8": (7.5, 5.0, 3.0),
 }
 CALIBRATION_IMAGES = 1280
-EXPLORATION_IMAGES = 2000
+EXPLORATION_IMAGES = 1000
 HOST_IMAGES = 1000
 ARM_IMAGES = 20
 
@@ -91,7 +91,11 @@ def _network(
             design = front.best(max_cycles=budget)
             print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
             model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
-            before = {"design": design.design.to_json(), "accuracy_before_fine_tuning": design.accuracy}
+            before = {
+                "exploration": {"rounds": options.rounds, "designs": len(front.evaluated)},
+                "design": design.design.to_json(),
+                "accuracy_before_fine_tuning": design.accuracy,
+            }
             yield label, {"epochs": epochs, **before, **_figures(model, tuned, data, options)}
 
 
@@ -111,8 +115,10 @@ def _explored(
         validation=(validation.inputs, validation.labels),
         price=pricer,
         search="budget",
+        rounds=options.rounds,
+        recalibrate=True,
         seed=options.seed,
-        out=options.work / f"{name}_exploration",
+        out=options.work / f"{name}_exploration_{options.rounds}",
     )
     front.save(options.work / f"{name}_front.json")
     return front, pricer
@@ -213,6 +219,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--budgets", type=float, nargs="+", help="million cycles on the M33, for every network"
     )
     parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="of refinement in the exploration (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--work", type=Path, help="folder for models and explorations; default: runs/headline"
