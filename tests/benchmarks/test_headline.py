@@ -1,0 +1,59 @@
+"""The headline benchmark on a small network: all its steps, and going on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tf_keras as keras
+
+import keras_approx
+from benchmarks import headline, runs
+
+
+def _tiny(name: str) -> keras.Model:
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="conv1")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
+    return keras.Model(inputs, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name=name)
+
+
+@pytest.mark.slow
+def test_the_whole_way_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(headline, "pretrained", _tiny)
+    monkeypatch.setattr(runs, "pretrained", _tiny)
+    monkeypatch.setattr(headline, "ARM_IMAGES", 2)
+    monkeypatch.setattr(headline, "HOST_IMAGES", 20)
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", 320), ("test", 40)):
+        arrays[f"y_{part}"] = np.arange(count) % 10
+        noise = rng.integers(0, 25, (count, 32, 32, 3))
+        arrays[f"x_{part}"] = (25 * arrays[f"y_{part}"][:, None, None, None] + noise).astype(np.uint8)
+    np.savez(tmp_path / "small.npz", **arrays)
+    output = tmp_path / "headline.json"
+    arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--epochs", "1", "--rounds", "0"]
+    arguments += ["--work", str(tmp_path / "work"), "--output", str(output), "--budgets", "0.06"]
+    assert headline.main(arguments) == 0
+    record = json.loads(output.read_text())
+    exact, design = (record["networks"]["lenet"][label] for label in ("exact", "0.06 M"))
+    assert exact["kept"] == 1
+    assert 0 < design["kept"] < 1
+    assert design["cores"]["cortex-m33"]["cycles"] <= 60_000 < exact["cores"]["cortex-m33"]["cycles"]
+    assert exact["test_images"] == design["test_images"] == 40
+    assert "40 test images" in capsys.readouterr().out
+
+    # Figures that are gone come back from what was kept, without any training.
+    del record["networks"]["lenet"]["0.06 M"]
+    output.write_text(json.dumps(record))
+    monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr(keras_approx.ParetoFront, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
+    assert headline.main(arguments) == 0
+    again = json.loads(output.read_text())["networks"]["lenet"]
+    assert again == {"exact": exact, "0.06 M": design}
