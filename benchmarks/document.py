@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
         },
-        "README.md": {"headline": accuracy_tables.headline(headline)},
+        "README.md": {
+            "overview": tables.overview(kernels),
+            "headline": accuracy_tables.headline(headline),
+        },
     }
     for name, found in pages.items():
         page = options.root / name

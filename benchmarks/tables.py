@@ -19,6 +19,21 @@ DETAILED = (1.0, 0.25)
 _SMALL = 1000  # cycles: layers below are a few calls, of which a percentage says nothing
 
 
+def overview(results: Mapping[str, Any]) -> str:
+    """Million cycles on the M33 at each fraction of pairs, and how many times fewer than CMSIS-NN's."""
+    kept = [design["kept"] for design in next(iter(results["networks"].values()))["designs"]]
+    rows = []
+    for name, network in results["networks"].items():
+        library = CMSIS_NN[name]["cortex-m33"]
+        cells = []
+        for _, by_core in _by_core(network):
+            cycles = by_core["cortex-m33"]["cycles"]
+            cells.append(f"{cycles / 1e6:.2f} M ({library / cycles:.1f}x)")
+        rows.append((name, f"{library / 1e6:.2f} M", *cells))
+    heads = ["nothing skipped" if share == 1 else f"{100 * share:g} % of the pairs kept" for share in kept]
+    return table(("cycles, Cortex-M33", "CMSIS-NN", *heads), rows, left=1)
+
+
 def networks(results: Mapping[str, Any]) -> str:
     """Whole networks: what CMSIS-NN and the baseline take, and what exports take at each fraction of pairs."""
     head = (

@@ -78,6 +78,12 @@ def test_networks_are_compared_with_the_baseline(results: dict[str, Any]) -> Non
     assert [row[1] for row in rows[2:]] == ["50 %", "25 %"]
 
 
+def test_overview_compares_with_the_library(results: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "CMSIS_NN", {"tiny": {"cortex-m33": 24_000}})
+    rows = _rows(tables.overview(results))
+    assert rows == [["tiny", "0.02 M", "0.01 M (3.0x)", "0.01 M (4.0x)", "0.01 M (4.8x)"]]
+
+
 def test_layers_and_terms_are_those_of_the_detailed_designs(results: dict[str, Any]) -> None:
     rows = _rows(tables.layers(results))
     assert [row[1:3] for row in rows] == [
