@@ -7,7 +7,8 @@
 Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles, fine-tuned for
 as many epochs as the exact int8 model they are compared with, and classified by validation accuracy. Test images are
 looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted
-continues. `benchmarks/document.py` puts the table into the README and draws the plot.
+continues; the int8 models are written beside the figures, in `designs/`. `benchmarks/document.py` puts the table into
+the README and draws the plot.
 """
 
 from __future__ import annotations
@@ -65,23 +66,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output.is_file():
         record = json.loads(options.output.read_text(encoding="utf-8"))
     for name in options.networks:
-        for label, entry in _network(name, data, options, record["networks"].get(name, {})):
+        for label, entry, tflite in _network(name, data, options, record["networks"].get(name, {})):
             record["data"], record["versions"] = data.source, _versions()
             record["networks"].setdefault(name, {})[label] = entry
             write_json(options.output, record)
+            designs = options.output.parent / "designs"
+            designs.mkdir(exist_ok=True)
+            (designs / f"{name}_{label.replace(' ', '')}.tflite").write_bytes(tflite)
             print(_line(name, label, entry), flush=True)
     return 0
 
 
 def _network(
     name: str, data: Cifar10, options: argparse.Namespace, done: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The exact model's figures, and those of a design for each budget, as they come."""
+) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    """The exact model's figures and its .tflite, and those of a design for each budget, as they come."""
     epochs = options.epochs or EPOCHS[name]
     if "exact" not in done:
         run = Run(name, 1.0, epochs, options.seed)
         model, tuned = fine_tuned(run, data, options.work / run.name)
-        yield "exact", {"epochs": epochs, **_figures(model, tuned, data, options)}
+        tflite = export.to_tflite(model)
+        yield "exact", {"epochs": epochs, **_figures(model, tflite, tuned, data, options)}, tflite
     budgets = {f"{budget:g} M": 1e6 * budget for budget in options.budgets or BUDGETS[name]}
     if all(label in done for label in budgets):
         return
@@ -96,7 +101,8 @@ def _network(
                 "design": design.design.to_json(),
                 "accuracy_before_fine_tuning": design.accuracy,
             }
-            yield label, {"epochs": epochs, **before, **_figures(model, tuned, data, options)}
+            tflite = export.to_tflite(model)
+            yield label, {"epochs": epochs, **before, **_figures(model, tflite, tuned, data, options)}, tflite
 
 
 def _explored(
@@ -155,10 +161,13 @@ def _tuned(
 
 
 def _figures(
-    model: keras.Model, tuned: Mapping[str, Any], data: Cifar10, options: argparse.Namespace
+    model: keras.Model,
+    tflite: bytes,
+    tuned: Mapping[str, Any],
+    data: Cifar10,
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     """What the generated code is and does, once it was found to be exact."""
-    tflite = export.to_tflite(model)
     images = to_int8(data.test.images)
     found = keras_approx.summary(model, print_fn=None)
     with tempfile.TemporaryDirectory() as folder:

@@ -47,6 +47,8 @@ def test_the_whole_way_and_again(
     assert 0 < design["kept"] < 1
     assert design["cores"]["cortex-m33"]["cycles"] <= 60_000 < exact["cores"]["cortex-m33"]["cycles"]
     assert exact["test_images"] == design["test_images"] == 40
+    models = {path.name for path in (tmp_path / "designs").iterdir()}
+    assert models == {"lenet_exact.tflite", "lenet_0.06M.tflite"}
     assert "40 test images" in capsys.readouterr().out
 
     # Figures that are gone come back from what was kept, without any training.
