@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .PHONY: help demo test test-slow lint format check setup clean
 
 help:
-	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (10 minutes)"
+	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (8 minutes)"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lint       formatter, linter and types"
