@@ -27,23 +27,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow as tf
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, Cifar10, Part, load
+from cifar10 import INPUT_RANGE, Cifar10, load
 from networks import pretrained
 from train import accuracy
 
 import export
 import keras_approx
 from benchmarks.accuracy_tables import fractions
-from benchmarks.runs import Run, classified, fine_tuned, write_json
+from benchmarks.options import REFERENCE, add_networks
+from benchmarks.runs import EPOCHS, Run, classified, fine_tuned, first, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
-NETWORKS = ("lenet", "alexnet", "resnet8")
 KEPT = (0.25, 0.18, 0.12, 0.5)
-EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 SHORT_EPOCHS = 3
 AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = load(options.data)
     if options.quick:
-        data = replace(data, train=_first(data.train, 2000), validation=_first(data.validation, 500))
+        data = replace(data, train=first(data.train, 2000), validation=first(data.validation, 500))
     {"table": _table, "metrics": _metrics, "ingredients": _ingredients}[options.part](options, data)
     return 0
 
@@ -114,7 +113,7 @@ def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
 def _rank(network: str, metric: str, options: argparse.Namespace, data: Cifar10) -> dict[str, Any]:
     """Validation accuracies with a metric's masks: set after training, and after a short fine-tune."""
     model = keras_approx.wrap(pretrained(network), compensate=True, input_range=INPUT_RANGE)
-    part = _first(data.train, CALIBRATION_IMAGES)
+    part = first(data.train, CALIBRATION_IMAGES)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if metric == "taylor" else None
     batches = tf.data.Dataset.from_tensor_slices((part.inputs, part.labels)).batch(64)
     keras_approx.calibrate(model, batches, loss=loss, verbose=False)
@@ -143,18 +142,12 @@ def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
             print(f"{network:8} {record['validation_accuracy']:7.2%}  {change}", flush=True)
 
 
-def _first(part: Part, count: int) -> Part:
-    return Part(part.images[:count], part.labels[:count])
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("part", choices=("table", "metrics", "ingredients"), help="what to measure")
-    parser.add_argument(
-        "networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; default: all"
-    )
+    add_networks(parser, REFERENCE)
     parser.add_argument(
         "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
     )
@@ -171,10 +164,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.networks if name not in NETWORKS]
-    if unknown:
-        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
-    options.networks = options.networks or (NETWORKS[:1] if options.quick else NETWORKS)
+    options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.kept = options.kept or ((0.25,) if options.quick else KEPT)
     options.epochs = options.epochs or (2 if options.quick else None)
     options.work = options.work or Path("runs") / ("quick" if options.quick else "accuracy")

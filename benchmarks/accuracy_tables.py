@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.options import REFERENCE
 from benchmarks.tables import CMSIS_NN, table
 
 Records = Sequence[Mapping[str, Any]]
-_NETWORKS = ("lenet", "alexnet", "resnet8")
 _CORE, _OTHER = "cortex-m33", "cortex-m4"
 
 
@@ -19,7 +19,7 @@ def headline(results: Mapping[str, Any]) -> str:
         *("M33 cycles", "with U575 cache", "M4 cycles", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
     )
     rows = []
-    for name in sorted(results["networks"], key=_NETWORKS.index):
+    for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
         exact = entries["exact"]
         for label, entry in sorted(entries.items(), key=lambda item: -item[1]["cores"][_CORE]["cycles"]):
@@ -102,4 +102,4 @@ def ingredients(records: Records) -> str:
 
 def _order(record: Mapping[str, Any]) -> tuple[int, float, int]:
     settings = record["settings"]
-    return _NETWORKS.index(settings["network"]), -settings["kept"], settings["seed"]
+    return REFERENCE.index(settings["network"]), -settings["kept"], settings["seed"]

@@ -28,14 +28,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, load, to_int8
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load, to_int8
 from common import LOSS
 from networks import pretrained
 
 import export
 import keras_approx
 from benchmarks.measure import NotExactError, measure
-from benchmarks.runs import Run, fine_tuned, remembered, write_json
+from benchmarks.options import REFERENCE, add_networks
+from benchmarks.runs import EPOCHS, Run, fine_tuned, first, remembered, write_json
 from benchmarks.tables import CMSIS_NN
 from export.build import build_host
 from export.frontend.reference import run_reference
@@ -43,8 +44,6 @@ from export.frontend.reference import run_reference
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE, BOARD = "cortex-m33", "nucleo-u575zi-q"
 CORES = (CORE, "cortex-m4")
-NETWORKS = ("lenet", "alexnet", "resnet8")
-EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 # Budgets in million cycles on the M33; the first of each is the goal at no loss.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (1.78, 1.3, 0.9),
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = load(options.data)
     if options.quick:
-        data = replace(data, train=_first(data.train, 2000), validation=_first(data.validation, 300))
+        data = replace(data, train=first(data.train, 2000), validation=first(data.validation, 300))
     record: dict[str, Any] = {"networks": {}}
     if options.output.is_file():
         record = json.loads(options.output.read_text(encoding="utf-8"))
@@ -111,9 +110,9 @@ def _explored(
     """The Pareto front of a network, of all that ended before this command was interrupted or in it."""
     keras.backend.clear_session()
     wrapped = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
-    calibration = _first(data.train, CALIBRATION_IMAGES).inputs
+    calibration = first(data.train, CALIBRATION_IMAGES).inputs
     keras_approx.calibrate(wrapped, calibration, verbose=False)
-    validation = _first(data.validation, EXPLORATION_IMAGES)
+    validation = first(data.validation, EXPLORATION_IMAGES)
     pricer = export.Pricer(wrapped, target=CORE)
     front = keras_approx.explore(
         wrapped,
@@ -210,17 +209,11 @@ def _versions() -> dict[str, str]:
     return {package: metadata.version(package) for package in ("keras_approx", "tensorflow", "numpy")}
 
 
-def _first(part: Part, count: int) -> Part:
-    return Part(part.images[:count], part.labels[:count])
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; default: all"
-    )
+    add_networks(parser, REFERENCE)
     parser.add_argument(
         "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
     )
@@ -238,10 +231,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.networks if name not in NETWORKS]
-    if unknown:
-        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
-    options.networks = options.networks or (NETWORKS[:1] if options.quick else NETWORKS)
+    options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.epochs = options.epochs or (2 if options.quick else None)
     options.budgets = options.budgets or ([1.78] if options.quick else None)
     options.work = options.work or Path("runs") / ("quick" if options.quick else "headline")

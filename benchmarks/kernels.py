@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Figures, measure, measure_baseline
 from benchmarks.models import keep_pairs, quantized
+from benchmarks.options import REFERENCE, add_networks
 from export.schedule import ACTIVATIONS
 
 RESULTS = Path(__file__).parent / "results" / "kernels.json"
-_REFERENCE = ("lenet", "alexnet", "resnet8")
 _CORES = ("cortex-m33", "cortex-m4")
 _KEPT = (1.0, 0.5, 0.25, 0.125)
 _PACKAGES = ("tensorflow", "tf_keras", "numpy", "unicorn", "capstone")
@@ -85,9 +85,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; default: all but dscnn"
-    )
+    add_networks(parser, NETWORKS, default="all but dscnn")
     parser.add_argument("--kept", type=_fraction, nargs="+", help="fractions of each convolution's pairs")
     parser.add_argument("--cores", nargs="+", choices=_CORES, help="default: both")
     parser.add_argument("--images", type=int, help="test images to run; default: 10")
@@ -95,10 +93,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="lenet on cortex-m33, exact and a quarter kept")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.networks if name not in NETWORKS]
-    if unknown:
-        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
-    options.networks = options.networks or (_REFERENCE[:1] if options.quick else _REFERENCE)
+    options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.cores = options.cores or (_CORES[:1] if options.quick else _CORES)
     options.kept = options.kept or ((1.0, 0.25) if options.quick else _KEPT)
     options.images = (2 if options.quick else 10) if options.images is None else options.images

@@ -1,6 +1,6 @@
 """Measures `export.Pricer`: how long a design takes to price, and how far the price is from kernels that are written.
 
-    python benchmarks/pricing.py                   # lenet, alexnet and resnet8 on both cores; 15 minutes on 2 cores
+    python benchmarks/pricing.py                   # lenet, alexnet and resnet8 on both cores; 3 minutes on 2 cores
     python benchmarks/pricing.py alexnet --quick   # seconds and errors of a few designs on the M33
 
 Every timed design is one the pricer has not seen: either all layers have new random masks, or one layer has, each in
@@ -24,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from cifar10 import INPUT_RANGE, SUBSET, to_float
 from jpeg_archive import read_archive
-from networks import NETWORKS, pretrained
+from networks import pretrained
 from numpy.typing import NDArray
 
 import export
 import keras_approx
+from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import write_json
 from export.cost import plan_cycles
 from export.frontend import read_tflite
@@ -40,7 +41,6 @@ from keras_approx.callbacks import UpdateSkipMasks
 from keras_approx.granularity import group_sums, spread
 
 RESULTS = Path(__file__).parent / "results" / "pricing.json"
-_REFERENCE = ("lenet", "alexnet", "resnet8")
 _CORES = ("cortex-m33", "cortex-m4")
 _KEPT = (0.75, 0.5, 0.25, 0.125)
 _CALIBRATION = 200
@@ -161,14 +161,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}")
+    add_networks(parser, REFERENCE)
     parser.add_argument("--quick", action="store_true", help="few designs, on one core")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.networks if name not in NETWORKS]
-    if unknown:
-        parser.error(f"unknown network {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
-    options.networks = options.networks or (_REFERENCE[1:2] if options.quick else _REFERENCE)
+    options.networks = options.networks or (REFERENCE[1:2] if options.quick else REFERENCE)
     options.cores = _CORES[:1] if options.quick else _CORES
     options.kept = (0.25,) if options.quick else _KEPT
     options.granularities = () if options.quick else ("operand", "block")

@@ -21,6 +21,8 @@ from train import accuracy
 import keras_approx
 from export.build import build_host
 
+EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
+"""Of a fine-tuning, unless other numbers are asked for."""
 MODEL = "model.keras"
 RECORD = "record.json"
 
@@ -124,6 +126,11 @@ def classified(folder: Path, part: Part) -> float:
     """The share of images whose class an export's C code finds, on this machine."""
     outputs = build_host(folder).run(to_int8(part.images))
     return float(np.mean(outputs.argmax(axis=1) == part.labels))
+
+
+def first(part: Part, count: int) -> Part:
+    """The first images of a part."""
+    return Part(part.images[:count], part.labels[:count])
 
 
 def write_json(path: Path, content: Any) -> None:

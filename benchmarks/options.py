@@ -1,0 +1,28 @@
+"""Options that benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+
+REFERENCE = ("lenet", "alexnet", "resnet8")
+"""The networks whose figures are compared with others', in the order of all tables."""
+
+
+def add_networks(parser: argparse.ArgumentParser, among: Collection[str], default: str = "all") -> None:
+    """Adds the names of networks, any number of them; an empty list stands for the default.
+
+    Args:
+        parser: of the benchmark.
+        among: names there are.
+        default: how --help calls it.
+    """
+
+    def name(text: str) -> str:
+        if text not in among:
+            raise argparse.ArgumentTypeError(f"unknown network {text!r}; choose from {', '.join(among)}")
+        return text
+
+    parser.add_argument(
+        "networks", nargs="*", type=name, metavar="network", help=f"of {', '.join(among)}; default: {default}"
+    )
