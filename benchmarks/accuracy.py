@@ -8,8 +8,8 @@
 
 Every run starts from the shipped float weights, and the exact int8 model it is compared with was fine-tuned for as
 many epochs. A run that ended is kept (models in --work, a record in --results) and not done again, so a command that
-was interrupted continues with the run it was at. Test accuracies are those of the generated C on all test images;
-metrics and ingredients look at validation images only.
+was interrupted continues with the run it was at; a record of other settings or images is replaced. Test accuracies are
+those of the generated C on all test images; metrics and ingredients look at validation images only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ import export
 import keras_approx
 from benchmarks.accuracy_tables import fractions
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, Run, classified, fine_tuned, first, write_json
+from benchmarks.runs import EPOCHS, Run, classified, fine_tuned, first, record_of, with_data, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
@@ -77,7 +77,7 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
             for kept in (1.0, *options.kept) if seed == 0 else (0.25,):
                 run = Run(network, kept, options.epochs or EPOCHS[network], seed)
                 result = options.results / f"{run.name}.json"
-                if not result.is_file():
+                if not record_of(result, with_data(asdict(run), data)):
                     print(f"\n{run.name}", flush=True)
                     model, record = fine_tuned(run, data, options.work / run.name)
                     code = export.to_c(model, options.work / run.name / "out", target=CORE)
@@ -102,16 +102,19 @@ def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
     print("kept after training, and with 25% after a short fine-tune", flush=True)
     for network in options.networks:
         for metric in METRICS:
+            run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, options={"significance": metric})
             path = options.results / f"metric_{network}_{metric}.json"
-            if not path.is_file():
-                write_json(path, _rank(network, metric, options, data))
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = record_of(path, with_data(asdict(run), data))
+            if not record:
+                _, record = fine_tuned(run, data, options.work / run.name)
+                record |= {"after_training": _after_training(network, metric, data)}
+                write_json(path, record)
             cells = [f"{value:7.2%}" for value in record["after_training"].values()]
             print(f"{network:8} {metric:8}", *cells, f"{record['validation_accuracy']:7.2%}", flush=True)
 
 
-def _rank(network: str, metric: str, options: argparse.Namespace, data: Cifar10) -> dict[str, Any]:
-    """Validation accuracies with a metric's masks: set after training, and after a short fine-tune."""
+def _after_training(network: str, metric: str, data: Cifar10) -> dict[str, float]:
+    """Validation accuracies with a metric's masks and no training, by the share of products kept."""
     model = keras_approx.wrap(pretrained(network), compensate=True, input_range=INPUT_RANGE)
     part = first(data.train, CALIBRATION_IMAGES)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if metric == "taylor" else None
@@ -121,24 +124,22 @@ def _rank(network: str, metric: str, options: argparse.Namespace, data: Cifar10)
         layer.name: significance(metric, layer.kernel.numpy(), layer.get_statistics())
         for layer in skip_wrappers(model)
     }
-    after_training = {}
+    accuracies = {}
     for kept in AFTER_TRAINING:
         keras_approx.set_masks(model, fraction_masks(found, mask_positions(model), kept))
-        after_training[f"{kept:g}"] = accuracy(model, data.validation)
-    run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, options={"significance": metric})
-    _, record = fine_tuned(run, data, options.work / run.name)
-    return record | {"after_training": after_training}
+        accuracies[f"{kept:g}"] = accuracy(model, data.validation)
+    return accuracies
 
 
 def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
     for network in options.networks:
         for number, (change, (recipe, wrapping)) in enumerate(INGREDIENTS.items()):
+            run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, 0, recipe, wrapping)
             path = options.results / f"ingredient_{network}_{number}.json"
-            if not path.is_file():
-                run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, 0, recipe, wrapping)
+            record = record_of(path, with_data(asdict(run), data))
+            if not record:
                 _, record = fine_tuned(run, data, options.work / run.name)
                 write_json(path, {"change": change} | record)
-            record = json.loads(path.read_text(encoding="utf-8"))
             print(f"{network:8} {record['validation_accuracy']:7.2%}  {change}", flush=True)
 
 

@@ -5,10 +5,10 @@
     python benchmarks/headline.py --quick                   # a small run of all steps; minutes
 
 Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles, fine-tuned for
-as many epochs as the exact int8 model they are compared with, and classified by validation accuracy. Test images are
-looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted
-continues; the int8 models are written beside the figures, in `designs/`. `benchmarks/document.py` puts the table into
-the README and draws the plot.
+as many epochs as the exact int8 model they are compared with. Test images are looked at once, for the accuracies of the
+table. Whatever ended is kept in --work, so a command that was interrupted continues; figures that were made with other
+settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
+`benchmarks/document.py` puts the table into the README and draws the plot.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ import export
 import keras_approx
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, Run, fine_tuned, first, remembered, write_json
+from benchmarks.runs import EPOCHS, Run, fine_tuned, first, remembered, with_data, write_json
 from benchmarks.tables import CMSIS_NN
 from export.build import build_host
 from export.frontend.reference import run_reference
 
 RESULTS = Path(__file__).parent / "results" / "headline.json"
-CORE, BOARD = "cortex-m33", "nucleo-u575zi-q"
+CORE = "cortex-m33"
 CORES = (CORE, "cortex-m4")
+EXACT = "exact"
 # Budgets in million cycles on the M33; the first of each is the goal at no loss.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (1.78, 1.3, 0.9),
@@ -65,9 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output.is_file():
         record = json.loads(options.output.read_text(encoding="utf-8"))
     for name in options.networks:
-        for label, entry, tflite in _network(name, data, options, record["networks"].get(name, {})):
-            record["data"], record["versions"] = data.source, _versions()
-            record["networks"].setdefault(name, {})[label] = entry
+        done = {
+            label: entry
+            for label, entry in record["networks"].get(name, {}).items()
+            if entry["settings"] == _settings(name, label, data, options)
+        }
+        for label, entry, tflite in _network(name, data, options, done):
+            done[label] = entry
+            record["networks"][name] = done
+            record["versions"] = _versions()
             write_json(options.output, record)
             designs = options.output.parent / "designs"
             designs.mkdir(exist_ok=True)
@@ -79,13 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _network(
     name: str, data: Cifar10, options: argparse.Namespace, done: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    """The exact model's figures and its .tflite, and those of a design for each budget, as they come."""
-    epochs = options.epochs or EPOCHS[name]
-    if "exact" not in done:
+    """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
+    settings = _settings(name, EXACT, data, options)
+    epochs = settings["epochs"]
+    if EXACT not in done:
         run = Run(name, 1.0, epochs, options.seed)
         model, tuned = fine_tuned(run, data, options.work / run.name)
         tflite = export.to_tflite(model)
-        yield "exact", {"epochs": epochs, **_figures(model, tflite, tuned, data, options)}, tflite
+        yield EXACT, {"settings": settings, **_figures(model, tflite, tuned, data, options)}, tflite
     budgets = {f"{budget:g} M": 1e6 * budget for budget in options.budgets or BUDGETS[name]}
     if all(label in done for label in budgets):
         return
@@ -96,12 +104,19 @@ def _network(
             print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
             model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
             before = {
-                "exploration": {"rounds": options.rounds, "designs": len(front.evaluated)},
+                "settings": _settings(name, label, data, options),
+                "explored_designs": len(front.evaluated),
                 "design": design.design.to_json(),
                 "accuracy_before_fine_tuning": design.accuracy,
             }
             tflite = export.to_tflite(model)
-            yield label, {"epochs": epochs, **before, **_figures(model, tflite, tuned, data, options)}, tflite
+            yield label, before | _figures(model, tflite, tuned, data, options), tflite
+
+
+def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures of a model depend on."""
+    settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
+    return with_data(settings if label == EXACT else {**settings, "rounds": options.rounds}, data)
 
 
 def _explored(
@@ -114,7 +129,7 @@ def _explored(
     keras_approx.calibrate(wrapped, calibration, verbose=False)
     validation = first(data.validation, EXPLORATION_IMAGES)
     pricer = export.Pricer(wrapped, target=CORE)
-    front = keras_approx.explore(
+    return keras_approx.explore(
         wrapped,
         calibration=calibration,
         validation=(validation.inputs, validation.labels),
@@ -124,9 +139,7 @@ def _explored(
         recalibrate=True,
         seed=options.seed,
         out=options.work / f"{name}_exploration_{options.rounds}",
-    )
-    front.save(options.work / f"{name}_front.json")
-    return front, pricer
+    ), pricer
 
 
 def _tuned(
@@ -156,7 +169,7 @@ def _tuned(
 
     settings = {"network": name, "design": design.design.to_json(), "epochs": epochs, "seed": options.seed}
     folder = options.work / f"{name}_{design.id}_epochs{epochs}_seed{options.seed}"
-    return remembered(train, settings, options.seed, data, folder)
+    return remembered(train, settings, data, folder)
 
 
 def _figures(
@@ -170,16 +183,14 @@ def _figures(
     images = to_int8(data.test.images)
     found = keras_approx.summary(model, print_fn=None)
     with tempfile.TemporaryDirectory() as folder:
-        code = export.to_c(tflite, Path(folder) / "host", target=BOARD)
-        reference = run_reference(tflite, images[: options.host_images])
-        outputs = build_host(code.path).run(images)
-        if not np.array_equal(outputs[: options.host_images], reference):
-            raise NotExactError("the host build differs from the reference kernels")
         cores = {
             core: asdict(measure(tflite, core, images[: options.arm_images], Path(folder) / core, "auto"))
             for core in CORES
         }
-        milliseconds = export.simulate(code.path, images[: options.arm_images]).milliseconds
+        reference = run_reference(tflite, images[: options.host_images])
+        outputs = build_host(Path(folder) / CORE).run(images)
+        if not np.array_equal(outputs[: options.host_images], reference):
+            raise NotExactError("the host build differs from the reference kernels")
     return {
         "validation_accuracy": tuned["validation_accuracy"],
         "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
@@ -187,10 +198,10 @@ def _figures(
         "exact_images": {"host": options.host_images, "cores": options.arm_images},
         "kept": found.kept / found.products,
         "kept_by_layer": tuned["kept"],
-        "milliseconds": milliseconds,
-        "board": BOARD,
         "cores": {
-            core: {key: figures[key] for key in ("cycles", "cached_cycles", "flash_bytes", "ram_bytes")}
+            core: {
+                key: figures[key] for key in ("board", "cycles", "cached_cycles", "flash_bytes", "ram_bytes")
+            }
             for core, figures in cores.items()
         },
     }

@@ -72,13 +72,12 @@ def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict
             **run.options,
         )
 
-    return remembered(train, asdict(run), run.seed, data, folder)
+    return remembered(train, asdict(run), data, folder)
 
 
 def remembered(
     train: Callable[[], tuple[keras.Model, keras.callbacks.History]],
     settings: Mapping[str, Any],
-    seed: int,
     data: Cifar10,
     folder: Path,
 ) -> tuple[keras.Model, dict[str, Any]]:
@@ -86,8 +85,7 @@ def remembered(
 
     Args:
         train: gives a wrapped model and the History of `fit`.
-        settings: what tells this training from others, as `json` can write it.
-        seed: of all chance.
+        settings: what tells this training from others, as `json` can write it; "seed" is that of all chance.
         data: what is trained on.
         folder: gets `model.keras` and `record.json`, once the training has ended.
 
@@ -97,7 +95,7 @@ def remembered(
     Raises:
         ValueError: the folder holds another training.
     """
-    settings = json.loads(json.dumps({**settings, "data": data.source, "images": len(data.train)}))
+    settings = with_data(settings, data)
     if (folder / RECORD).is_file():
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["settings"] != settings:
@@ -106,7 +104,7 @@ def remembered(
             return keras.models.load_model(folder / MODEL, compile=False), record
     start = time.monotonic()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(settings["seed"])
     model, history = train()
     record = {
         "settings": settings,
@@ -120,6 +118,19 @@ def remembered(
     model.save(folder / MODEL)
     write_json(folder / RECORD, record)
     return model, record
+
+
+def with_data(settings: Mapping[str, Any], data: Cifar10) -> dict[str, Any]:
+    """Settings, and what was trained on, as `json` reads them back."""
+    return dict(json.loads(json.dumps({**settings, "data": data.source, "images": len(data.train)})))
+
+
+def record_of(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A record that was written before, if it is of a run with these settings."""
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record if record["settings"] == settings else None
 
 
 def classified(folder: Path, part: Part) -> float:

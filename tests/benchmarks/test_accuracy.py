@@ -56,6 +56,18 @@ def test_the_table_continues_and_compares(
     assert accuracy.read_table(tmp_path / "results") == [exact, half]
 
 
+def test_records_of_other_settings_are_replaced(data: str, tmp_path: Path) -> None:
+    folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    arguments = ["table", "lenet", "--data", data, "--kept", "0.5", "--epochs", "1", *folders]
+    assert accuracy.main(arguments) == 0
+    records = accuracy.read_table(tmp_path / "results")
+    for path in (tmp_path / "results").iterdir():
+        path.write_text(path.read_text().replace('"images": 288', '"images": 5'))
+    assert accuracy.read_table(tmp_path / "results") != records
+    assert accuracy.main(arguments) == 0
+    assert accuracy.read_table(tmp_path / "results") == records
+
+
 def test_another_run_is_not_taken_for_this_one(data: str, tmp_path: Path) -> None:
     images = accuracy.load(data)
     runs.fine_tuned(runs.Run("lenet", 0.5, 1), images, tmp_path)
