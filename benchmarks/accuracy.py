@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow as tf
-import tf_keras as keras
 from cifar10 import INPUT_RANGE, Cifar10, load
+from common import LOSS, classified
 from networks import pretrained
 from train import accuracy
 
@@ -35,7 +35,7 @@ import export
 import keras_approx
 from benchmarks.accuracy_tables import fractions
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, Run, classified, fine_tuned, first, record_of, with_data, write_json
+from benchmarks.runs import EPOCHS, Run, fine_tuned, first, record_of, with_data, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
@@ -117,7 +117,7 @@ def _after_training(network: str, metric: str, data: Cifar10) -> dict[str, float
     """Validation accuracies with a metric's masks and no training, by the share of products kept."""
     model = keras_approx.wrap(pretrained(network), compensate=True, input_range=INPUT_RANGE)
     part = first(data.train, CALIBRATION_IMAGES)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if metric == "taylor" else None
+    loss = LOSS if metric == "taylor" else None
     batches = tf.data.Dataset.from_tensor_slices((part.inputs, part.labels)).batch(64)
     keras_approx.calibrate(model, batches, loss=loss, verbose=False)
     found = {

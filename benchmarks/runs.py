@@ -10,16 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, to_int8
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part
 from common import LOSS
 from networks import pretrained
 from train import accuracy
 
 import keras_approx
-from export.build import build_host
 
 EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 """Of a fine-tuning, unless other numbers are asked for."""
@@ -131,12 +129,6 @@ def record_of(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record if record["settings"] == settings else None
-
-
-def classified(folder: Path, part: Part) -> float:
-    """The share of images whose class an export's C code finds, on this machine."""
-    outputs = build_host(folder).run(to_int8(part.images))
-    return float(np.mean(outputs.argmax(axis=1) == part.labels))
 
 
 def first(part: Part, count: int) -> Part:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import tf_keras as keras
-from cifar10 import Cifar10, load, to_int8
+from cifar10 import Cifar10, Part, load, to_int8
 from networks import pretrained
 from train import EPOCHS, train
 
@@ -73,6 +73,11 @@ def finish(model: keras.Model, options: argparse.Namespace) -> None:
     exported = export.to_c(model, options.folder / "code", target=options.target)
     measured = export.simulate(exported.path, to_int8(data.test.images[:SIMULATED_IMAGES]))
     print(measured)
-    outputs = build_host(exported.path).run(to_int8(data.test.images))
-    right = (outputs.argmax(axis=1) == data.test.labels).mean()
-    print(f"{exported.path}: {right:.2%} of {len(outputs):,} test images right ({data.source})")
+    right = classified(exported.path, data.test)
+    print(f"{exported.path}: {right:.2%} of {len(data.test):,} test images right ({data.source})")
+
+
+def classified(folder: Path, part: Part) -> float:
+    """The share of images whose class an export's C code finds, on this machine."""
+    outputs = build_host(folder).run(to_int8(part.images))
+    return float((outputs.argmax(axis=1) == part.labels).mean())
