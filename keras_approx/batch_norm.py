@@ -54,12 +54,15 @@ def _moments(found: list[Call], inputs: Any) -> list[tuple[Any, Any]]:
     for call in found[1:]:
         arguments = [values[key] for key in call.inputs]
         if isinstance(call.layer, keras.layers.BatchNormalization):
-            (x,), layer = arguments, call.layer
-            mean, variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
-            values[call.key] = tf.nn.batch_normalization(
-                x, mean, variance, layer.beta, layer.gamma, layer.epsilon
-            )
-            moments.append((mean, variance))
+            values[call.key], measured = normalize_batch(call.layer, arguments[0])
+            moments.append(measured)
         else:
             values[call.key] = call.layer(arguments if len(arguments) > 1 else arguments[0])
     return moments
+
+
+def normalize_batch(layer: Any, inputs: Any) -> tuple[Any, tuple[Any, Any]]:
+    """What batch normalization gives in training, and the batch's mean and variance, float32 [channels] each."""
+    mean, variance = tf.nn.moments(inputs, list(range(len(inputs.shape) - 1)))
+    outputs = tf.nn.batch_normalization(inputs, mean, variance, layer.beta, layer.gamma, layer.epsilon)
+    return outputs, (mean, variance)

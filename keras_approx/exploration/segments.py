@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from keras_approx.batch_norm import normalize_batch
 from keras_approx.compat import keras, tf
 from keras_approx.quantized_layers import QuantizeActivation
 from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
@@ -179,10 +180,8 @@ def _run(
             if weights.bias.shape[0]:
                 outputs = tf.nn.bias_add(outputs, weights.bias)
         elif moments is not None and isinstance(layer, keras.layers.BatchNormalization):
-            moments.append(tf.nn.moments(inputs[0], list(range(len(inputs[0].shape) - 1))))
-            outputs = tf.nn.batch_normalization(
-                inputs[0], *moments[-1], layer.beta, layer.gamma, layer.epsilon
-            )
+            outputs, measured = normalize_batch(layer, inputs[0])
+            moments.append(measured)
         else:
             outputs = step.operation(inputs if len(inputs) > 1 else inputs[0])
         tensors[step.call.key] = outputs
