@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "docs/accuracy.md": {
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
+            "spread": accuracy_tables.spread(runs),
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
         },

@@ -143,14 +143,28 @@ HEADLINE = {
 
 def test_headline_compares_with_the_exact_model_and_the_library() -> None:
     rows = _rows(accuracy_tables.headline(HEADLINE))
-    assert [row[:4] for row in rows] == [
-        ["lenet", "exact int8", "80.00 %", ""],
-        ["lenet", "at most 1.78 M cycles", "81.00 %", "+1.00"],
-        ["resnet8", "exact int8", "83.00 %", ""],
+    assert [row[:5] for row in rows] == [
+        ["lenet", "exact int8", "", "80.00 %", ""],
+        ["lenet", "at most 1.78 M cycles", "no loss", "81.00 %", "+1.00"],
+        ["resnet8", "exact int8", "", "83.00 %", ""],
     ]
-    assert rows[1][5:8] == ["1,780,427", "1,780,437", "3,560,854"]
-    assert rows[1][8] == "11.13"  # milliseconds at 160 MHz
+    assert rows[1][6:9] == ["1,780,427", "1,780,437", "3,560,854"]
+    assert rows[1][9] == "11.13"  # milliseconds at 160 MHz
     assert rows[1][-1] == "6.00"
+
+
+def test_each_tier_is_the_fastest_design_that_loses_no_more() -> None:
+    accuracies = {"exact": 0.8, "a": 0.8001, "b": 0.8, "c": 0.79, "d": 0.7899, "e": 0.75, "f": 0.7499}
+    entries = {
+        label: _entry(accuracy, 10_000 - number)
+        for number, (label, accuracy) in enumerate(accuracies.items())
+    }
+    rows = _rows(accuracy_tables.headline({"networks": {"lenet": entries}}))
+    assert {row[1].removeprefix("at most ")[0]: row[2] for row in rows if row[2]} == {
+        "b": "no loss",
+        "c": "at most 1 point",
+        "e": "at most 5 points",
+    }
 
 
 def _run(network: str, kept: float, seed: int = 0, **more: Any) -> dict[str, Any]:
@@ -166,12 +180,13 @@ def test_fractions_are_sorted_and_compared() -> None:
         _run("lenet", 0.25, validation_accuracy=0.5),
     ]
     rows = _rows(accuracy_tables.fractions(runs))
-    assert [row[1:6] for row in rows] == [
-        ["100 %", "3", "0", "62.00 %", "+0.00"],
-        ["25 %", "3", "0", "60.00 %", "-2.00"],
-        ["25 %", "3", "1", "61.00 %", "-1.00"],
-        ["25 %", "3", "0", "50.00 %", ""],
+    assert [row[1:7] for row in rows] == [
+        ["100 %", "3", "0", "62.00 %", "+0.00", ""],
+        ["25 %", "3", "0", "60.00 %", "-2.00", "-0.5"],
+        ["25 %", "3", "1", "61.00 %", "-1.00", "-0.5"],
+        ["25 %", "3", "0", "50.00 %", "", "0.0"],
     ]
+    assert _rows(accuracy_tables.spread(runs)) == [["lenet", "25 %", "3", "2", "-1.50", "-2.00", "-1.00"]]
 
 
 def test_metrics_and_ingredients() -> None:
