@@ -56,7 +56,7 @@ INGREDIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "blocks in place of pairs": ({"granularity": "block"}, {}),
     "a fraction for each layer": ({"scope": "layer"}, {}),
     "cost not counted": ({"cost_exponent": 0.0}, {}),
-    "cost counted in full": ({"cost_exponent": 1.0}, {}),
+    "cost counted by its square root": ({"cost_exponent": 0.5}, {}),
     "straight-through gradients": ({}, {"skipped_gradient": "straight_through"}),
 }
 

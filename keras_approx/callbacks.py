@@ -62,7 +62,7 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         significance: str | Metric = "energy",
         granularity: str | Granularity = "pair",
         scope: str = "global",
-        cost_exponent: float = 0.5,
+        cost_exponent: float = 1.0,
         frequency: int = 50,
         exempt: Sequence[str] = (),
         layers: Mapping[str, LayerSetting] | None = None,

@@ -71,7 +71,7 @@ def fraction_masks(
     *,
     granularity: str | Granularity = "pair",
     scope: str = "global",
-    cost_exponent: float = 0.5,
+    cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
     most: Mapping[str, float] = NOTHING,
 ) -> dict[str, np.ndarray]:

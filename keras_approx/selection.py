@@ -63,7 +63,7 @@ class Selection:
     select: str = "fraction"
     granularity: str | Granularity = "pair"
     scope: str = "global"
-    cost_exponent: float = 0.5
+    cost_exponent: float = 1.0
     exempt: Sequence[str] = ()
     layers: Mapping[str, LayerSetting] = field(default_factory=dict)
 
