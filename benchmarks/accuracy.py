@@ -35,14 +35,13 @@ import export
 import keras_approx
 from benchmarks.accuracy_tables import fractions
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, Run, fine_tuned, first, record_of, with_data, write_json
+from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, record_of, with_data, write_json
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
-KEPT = (0.25, 0.18, 0.12, 0.5)
 SHORT_EPOCHS = 3
 AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280
@@ -159,7 +158,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--epochs", type=int, help=f"default: {EPOCHS} in the table, {SHORT_EPOCHS} elsewhere"
     )
-    parser.add_argument("--work", type=Path, help="folder for models; default: runs/accuracy")
+    parser.add_argument("--work", type=Path, help=f"folder for models; default: {WORK}")
     parser.add_argument(
         "--results", type=Path, help=f"folder for records; default: {RESULTS.name} in results"
     )
@@ -168,7 +167,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.kept = options.kept or ((0.25,) if options.quick else KEPT)
     options.epochs = options.epochs or (2 if options.quick else None)
-    options.work = options.work or Path("runs") / ("quick" if options.quick else "accuracy")
+    options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)
     options.results = options.results or (options.work / "results" if options.quick else RESULTS)
     return options
 

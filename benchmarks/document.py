@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         },
         "README.md": {
             "overview": tables.overview(kernels),
-            "headline": accuracy_tables.headline(headline),
+            "tiers": accuracy_tables.tiers(headline),
         },
     }
     for name, found in pages.items():

@@ -4,11 +4,13 @@
     python benchmarks/headline.py lenet --epochs 20         # one network, on the images shipped here
     python benchmarks/headline.py --quick                   # a small run of all steps; minutes
 
-Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles, fine-tuned for
-as many epochs as the exact int8 model they are compared with. Test images are looked at once, for the accuracies of the
-table. Whatever ended is kept in --work, so a command that was interrupted continues; figures that were made with other
-settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
-`benchmarks/document.py` puts the table into the README and draws the plot.
+Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles. Beside them
+stand the models of `benchmarks/accuracy.py table`, whose layers share a fraction of the products by one ranking. All
+are fine-tuned for as many epochs as the exact int8 model they are compared with. Test images are looked at once, for
+the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted continues, and models
+that the other benchmark trained are not trained again; figures that were made with other settings or images are
+replaced. The int8 models are written beside the figures, in `designs/`. `benchmarks/document.py` puts the tables into
+the README and docs/accuracy.md, and draws the plot.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import export
 import keras_approx
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, Run, fine_tuned, first, remembered, with_data, write_json
+from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, remembered, with_data, write_json
 from benchmarks.tables import CMSIS_NN
 from export.build import build_host
 from export.frontend.reference import run_reference
@@ -45,6 +47,7 @@ RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE = "cortex-m33"
 CORES = (CORE, "cortex-m4")
 EXACT = "exact"
+KEPT_LABEL = "kept "
 # Budgets in million cycles on the M33; the first of each is the goal at no loss.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (1.78, 1.3, 0.9),
@@ -87,14 +90,16 @@ def _network(
     name: str, data: Cifar10, options: argparse.Namespace, done: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
-    settings = _settings(name, EXACT, data, options)
-    epochs = settings["epochs"]
-    if EXACT not in done:
-        run = Run(name, 1.0, epochs, options.seed)
-        model, tuned = fine_tuned(run, data, options.work / run.name)
-        tflite = export.to_tflite(model)
-        yield EXACT, {"settings": settings, **_figures(model, tflite, tuned, data, options)}, tflite
-    budgets = {f"{budget:g} M": 1e6 * budget for budget in options.budgets or BUDGETS[name]}
+    epochs = options.epochs or EPOCHS[name]
+    for label, kept in {EXACT: 1.0, **{f"{KEPT_LABEL}{100 * kept:g}": kept for kept in options.kept}}.items():
+        if label not in done:
+            run = Run(name, kept, epochs, options.seed)
+            model, tuned = fine_tuned(run, data, options.work / run.name)
+            tflite = export.to_tflite(model)
+            settings = _settings(name, label, data, options)
+            yield label, {"settings": settings, **_figures(model, tflite, tuned, data, options)}, tflite
+    chosen = BUDGETS[name] if options.budgets is None else options.budgets
+    budgets = {f"{budget:g} M": 1e6 * budget for budget in chosen}
     if all(label in done for label in budgets):
         return
     front, pricer = _explored(name, data, options)
@@ -116,7 +121,8 @@ def _network(
 def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
     """What the figures of a model depend on."""
     settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
-    return with_data(settings if label == EXACT else {**settings, "rounds": options.rounds}, data)
+    explored = label != EXACT and not label.startswith(KEPT_LABEL)
+    return with_data({**settings, "rounds": options.rounds} if explored else settings, data)
 
 
 def _explored(
@@ -229,23 +235,30 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
     )
     parser.add_argument(
-        "--budgets", type=float, nargs="+", help="million cycles on the M33, for every network"
+        "--budgets", type=float, nargs="*", help="million cycles on the M33, for every network"
+    )
+    parser.add_argument(
+        "--kept",
+        type=float,
+        nargs="*",
+        help=f"fractions of the products, for every network; default: {', '.join(map(str, KEPT))}",
     )
     parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
     parser.add_argument(
         "--rounds", type=int, default=1, help="of refinement in the exploration (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument(
-        "--work", type=Path, help="folder for models and explorations; default: runs/headline"
-    )
+    parser.add_argument("--work", type=Path, help=f"folder for models and explorations; default: {WORK}")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.epochs = options.epochs or (2 if options.quick else None)
-    options.budgets = options.budgets or ([1.78] if options.quick else None)
-    options.work = options.work or Path("runs") / ("quick" if options.quick else "headline")
+    if options.kept is None:
+        options.kept = [0.25] if options.quick else KEPT
+    if options.budgets is None:
+        options.budgets = [1.78] if options.quick else None
+    options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)
     options.output = options.output or (options.work / RESULTS.name if options.quick else RESULTS)
     options.host_images, options.arm_images = (100, 2) if options.quick else (HOST_IMAGES, ARM_IMAGES)
     return options

@@ -21,6 +21,10 @@ import keras_approx
 
 EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 """Of a fine-tuning, unless other numbers are asked for."""
+KEPT = (0.25, 0.18, 0.12, 0.5)
+"""Fractions of the products, unless others are asked for; what matters most comes first."""
+WORK = Path("runs") / "models"
+"""Folder of the fine-tuned models, which benchmarks share."""
 MODEL = "model.keras"
 RECORD = "record.json"
 

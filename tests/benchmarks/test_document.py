@@ -146,7 +146,7 @@ def test_headline_compares_with_the_exact_model_and_the_library() -> None:
     assert [row[:5] for row in rows] == [
         ["lenet", "exact int8", "", "80.00 %", ""],
         ["lenet", "at most 1.78 M cycles", "no loss", "81.00 %", "+1.00"],
-        ["resnet8", "exact int8", "", "83.00 %", ""],
+        ["resnet8", "exact int8", "no loss", "83.00 %", ""],
     ]
     assert rows[1][6:9] == ["1,780,427", "1,780,437", "3,560,854"]
     assert rows[1][9] == "11.13"  # milliseconds at 160 MHz
@@ -154,17 +154,25 @@ def test_headline_compares_with_the_exact_model_and_the_library() -> None:
 
 
 def test_each_tier_is_the_fastest_design_that_loses_no_more() -> None:
-    accuracies = {"exact": 0.8, "a": 0.8001, "b": 0.8, "c": 0.79, "d": 0.7899, "e": 0.75, "f": 0.7499}
+    accuracies = {"exact": 0.8, "1 M": 0.8001, "2 M": 0.8, "kept 25": 0.79, "3 M": 0.7899, "kept 12": 0.75}
     entries = {
-        label: _entry(accuracy, 10_000 - number)
+        label: _entry(accuracy, 4_000_000 - 500_000 * number)
         for number, (label, accuracy) in enumerate(accuracies.items())
     }
-    rows = _rows(accuracy_tables.headline({"networks": {"lenet": entries}}))
-    assert {row[1].removeprefix("at most ")[0]: row[2] for row in rows if row[2]} == {
-        "b": "no loss",
-        "c": "at most 1 point",
-        "e": "at most 5 points",
+    results = {"networks": {"lenet": entries}}
+    assert {row[1]: row[2] for row in _rows(accuracy_tables.headline(results)) if row[2]} == {
+        "at most 2 M cycles": "no loss",
+        "25 % of the products": "at most 1 point",
+        "12 % of the products": "at most 5 points",
     }
+    assert [[*row[:6], *row[7:]] for row in _rows(accuracy_tables.tiers(results))] == [
+        [
+            *("lenet", "no loss", "at most 2 M cycles", "80.00 %", "+0.00", "3,000,000"),
+            "1,780,000, missed by 69%",
+        ],
+        ["lenet", "at most 1 point", "25 % of the products", "79.00 %", "-1.00", "2,500,000"],
+        ["lenet", "at most 5 points", "12 % of the products", "75.00 %", "-5.00", "1,500,000"],
+    ]
 
 
 def _run(network: str, kept: float, seed: int = 0, **more: Any) -> dict[str, Any]:

@@ -39,16 +39,26 @@ def test_the_whole_way_and_again(
     np.savez(tmp_path / "small.npz", **arrays)
     output = tmp_path / "headline.json"
     arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--epochs", "1", "--rounds", "0"]
-    arguments += ["--work", str(tmp_path / "work"), "--output", str(output), "--budgets", "0.06"]
+    arguments += [
+        "--work",
+        str(tmp_path / "work"),
+        "--output",
+        str(output),
+        "--budgets",
+        "0.06",
+        "--kept",
+        "0.5",
+    ]
     assert headline.main(arguments) == 0
     record = json.loads(output.read_text())
-    exact, design = (record["networks"]["lenet"][label] for label in ("exact", "0.06 M"))
+    exact, half, design = (record["networks"]["lenet"][label] for label in ("exact", "kept 50", "0.06 M"))
     assert exact["kept"] == 1
     assert 0 < design["kept"] < 1
+    assert 0.4 < half["kept"] <= 0.5
     assert design["cores"]["cortex-m33"]["cycles"] <= 60_000 < exact["cores"]["cortex-m33"]["cycles"]
     assert exact["test_images"] == design["test_images"] == 40
     models = {path.name for path in (tmp_path / "designs").iterdir()}
-    assert models == {"lenet_exact.tflite", "lenet_0.06M.tflite"}
+    assert models == {"lenet_exact.tflite", "lenet_kept50.tflite", "lenet_0.06M.tflite"}
     assert "40 test images" in capsys.readouterr().out
 
     # Figures that are gone, or of another run, come back from what was kept, without any training.
@@ -58,4 +68,4 @@ def test_the_whole_way_and_again(
     monkeypatch.setattr(keras_approx.ParetoFront, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
     again = json.loads(output.read_text())["networks"]["lenet"]
-    assert again == {"exact": exact, "0.06 M": design}
+    assert again == {"exact": exact, "kept 50": half, "0.06 M": design}

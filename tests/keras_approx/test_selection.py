@@ -42,7 +42,7 @@ def test_without_settings_it_is_the_function() -> None:
     assert _same(_masks(0.4), fraction_masks(SIGNIFICANCE, POSITIONS, 0.4))
     expected = {name: threshold_mask(values, 1.0, "block") for name, values in SIGNIFICANCE.items()}
     assert _same(_masks(1.0, select="threshold", granularity="block"), expected)
-    assert _same(_masks(9000, select="budget"), budget_masks(SIGNIFICANCE, PRICES, 9000, cost_exponent=0.5))
+    assert _same(_masks(9000, select="budget"), budget_masks(SIGNIFICANCE, PRICES, 9000))
 
 
 def test_the_first_pattern_that_matches_counts() -> None:
