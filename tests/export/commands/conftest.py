@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,11 @@ from export.commands import main
 from tests.keras_approx import models
 
 Run = Callable[..., dict[str, Any]]
+# Shells start what runs in the background with SIGINT ignored, and all that it starts inherits that.
+_PROGRAM = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('export', run_name='__main__', alter_sys=True)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +43,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         printed = capsys.readouterr()
         assert status == 0, printed.err
         return json.loads(printed.out)
+
+    return call
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen[str]]:
+    """Starts the program in a process of its own, which takes SIGINT however the tests were started."""
+
+    def call(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", _PROGRAM, *map(str, arguments)]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     return call
 

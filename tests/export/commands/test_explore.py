@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -64,12 +62,11 @@ def test_explores_the_samples_set_apart(folder, wrapped, found):
 
 
 @pytest.mark.slow
-def test_goes_on_after_ctrl_c(folder, wrapped, found, tmp_path, run):
+def test_goes_on_after_ctrl_c(folder, wrapped, found, tmp_path, run, start):
     out = tmp_path / "front.json"
     options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", 3]
-    command = [sys.executable, "-m", "export", *map(str, [*_arguments(folder, wrapped, out), *options])]
     evaluations = tmp_path / "front.json.store" / "evaluations.jsonl"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with start(*_arguments(folder, wrapped, out), *options) as process:
         while process.poll() is None and not (
             evaluations.exists() and len(evaluations.read_bytes().splitlines()) > 5
         ):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,11 +23,10 @@ def _arguments(folder, out):
     return ["fine-tune", folder / "model.keras", "--data", folder / "train.npz", "--out", out, *OPTIONS]
 
 
-def test_goes_on_after_ctrl_c_bit_for_bit(folder, tmp_path, run, fails):
+def test_goes_on_after_ctrl_c_bit_for_bit(folder, tmp_path, run, start, fails):
     """The first epochs in a process of its own that gets a SIGINT, the others here, against all of them here."""
     broken, whole = tmp_path / "broken.keras", tmp_path / "whole.keras"
-    command = [sys.executable, "-m", "export", *map(str, _arguments(folder, broken))]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with start(*_arguments(folder, broken)) as process:
         for line in process.stderr:
             if line.startswith("Epoch 3/5"):
                 process.send_signal(signal.SIGINT)
