@@ -142,7 +142,7 @@ def spread(records: Records) -> str:
         if len(points) > 1
     ]
     return table(
-        ("network", "products kept", "epochs", "seeds", "mean points", "least", "most"), rows, left=1
+        ("network", "products kept", "epochs", "seeds", "mean points", "worst", "best"), rows, left=1
     )
 
 
