@@ -98,10 +98,15 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
             (entry["cores"][_CORE]["cycles"] / 1e6, 100 * entry["test_accuracy"])
             for entry in entries.values()
         )
-        axis.plot(*zip(*points, strict=True), "o-", color="#0072B2", label="keras_approx, M33 cycles")
+        # A model is on the front if all that are faster are less accurate.
+        best = [point for point in points if all(point[1] > other[1] for other in points if other < point)]
+        beaten = [point for point in points if point not in best]
+        axis.plot(*zip(*best, strict=True), "o-", color="#0072B2", label="keras_approx, M33 cycles")
+        for point in beaten:
+            axis.plot(*point, "o", color="#0072B2", fillstyle="none")
         axis.plot(library, 100 * exact["test_accuracy"], "s", color="#D55E00", label="CMSIS-NN, exact")
         axis.axhline(100 * exact["test_accuracy"], color="#999999", linewidth=1, linestyle=":")
-        for cycles, accuracy in points:
+        for cycles, accuracy in best:
             axis.annotate(
                 f"{library / cycles:.1f}x",
                 (cycles, accuracy),
