@@ -25,55 +25,55 @@ GOALS: Mapping[str, Mapping[float, float]] = {
 }
 
 
+_FIGURES = (
+    *("test accuracy", "points", "products kept", "M33 cycles", "with U575 cache", "M4 cycles"),
+    *("ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
+)
+
+
 def headline(results: Mapping[str, Any]) -> str:
     """Exact models and all fine-tuned ones, from what `benchmarks/headline.py` saved."""
-    head = (
-        *("network", "model", "fastest with", "test accuracy", "points", "products kept"),
-        *("M33 cycles", "with U575 cache", "M4 cycles", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
-    )
     rows = []
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
         tiers = _tiers(entries)
-        for label, entry in sorted(entries.items(), key=_cycles_of, reverse=True):
-            m33, m4 = entry["cores"][_CORE], entry["cores"][_OTHER]
-            rows.append(
-                (
-                    *(name, _model(label), tiers.get(label, "")),
-                    f"{100 * entry['test_accuracy']:.2f} %",
-                    "" if label == _EXACT else f"{_points(entries, label):+.2f}",
-                    f"{100 * entry['kept']:.1f} %",
-                    *(f"{cycles:,}" for cycles in (m33["cycles"], m33["cached_cycles"], m4["cycles"])),
-                    f"{1000 * m33['cached_cycles'] / BOARDS[m33['board']].clock_hz:.2f}",
-                    *(f"{m33[size]:,}" for size in ("flash_bytes", "ram_bytes")),
-                    f"{CMSIS_NN[name][_CORE] / m33['cycles']:.2f}",
-                )
-            )
-    return table(head, rows, left=3)
+        rows += [
+            (name, _model(label), tiers.get(label, ""), *_figures(name, label, entries))
+            for label, _ in sorted(entries.items(), key=_cycles_of, reverse=True)
+        ]
+    return table(("network", "model", "fastest with", *_FIGURES), rows, left=3)
 
 
 def tiers(results: Mapping[str, Any]) -> str:
     """The fastest model of each tier, with what was aimed at, from what `benchmarks/headline.py` saved."""
-    head = ("network", "tier", "model", "test accuracy", "points", "M33 cycles", "CMSIS-NN / M33", "goal")
     rows = []
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
-            entry = entries[label]
-            cycles = entry["cores"][_CORE]["cycles"]
-            aimed = NO_LOSS_CYCLES[name]
-            missed = "reached" if cycles <= aimed else f"missed by {cycles / aimed - 1:.0%}"
+            missed = _cycles_of((label, entries[label])) / NO_LOSS_CYCLES[name] - 1
+            goal = f"{NO_LOSS_CYCLES[name]:,}, " + ("reached" if missed <= 0 else f"missed by {missed:.0%}")
             rows.append(
                 (
-                    *(name, tier, _model(label)),
-                    f"{100 * entry['test_accuracy']:.2f} %",
-                    f"{_points(entries, label):+.2f}",
-                    f"{cycles:,}",
-                    f"{CMSIS_NN[name][_CORE] / cycles:.2f}",
-                    f"{aimed:,}, {missed}" if tier == "no loss" else "",
+                    *(name, tier, _model(label), goal if tier == "no loss" else ""),
+                    *_figures(name, label, entries),
                 )
             )
-    return table(head, rows, left=3)
+    return table(("network", "tier", "model", "goal in cycles", *_FIGURES), rows, left=4)
+
+
+def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of a model under `_FIGURES`."""
+    entry = entries[label]
+    m33, m4 = entry["cores"][_CORE], entry["cores"][_OTHER]
+    return (
+        f"{100 * entry['test_accuracy']:.2f} %",
+        "" if label == _EXACT else f"{_points(entries, label):+.2f}",
+        f"{100 * entry['kept']:.1f} %",
+        *(f"{cycles:,}" for cycles in (m33["cycles"], m33["cached_cycles"], m4["cycles"])),
+        f"{1000 * m33['cached_cycles'] / BOARDS[m33['board']].clock_hz:.2f}",
+        *(f"{m33[size]:,}" for size in ("flash_bytes", "ram_bytes")),
+        f"{CMSIS_NN[name][_CORE] / m33['cycles']:.2f}",
+    )
 
 
 def _model(label: str) -> str:
