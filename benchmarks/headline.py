@@ -36,6 +36,7 @@ from networks import pretrained
 
 import export
 import keras_approx
+from benchmarks.accuracy_tables import EXACT, KEPT_SHARE, NO_LOSS_CYCLES
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, remembered, with_data, write_json
@@ -46,13 +47,11 @@ from export.frontend.reference import run_reference
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE = "cortex-m33"
 CORES = (CORE, "cortex-m4")
-EXACT = "exact"
-KEPT_LABEL = "kept "
-# Budgets in million cycles on the M33; the first of each is the goal at no loss.
+# Budgets in million cycles on the M33.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
-    "lenet": (1.78, 1.3, 0.9),
-    "alexnet": (4.0, 2.7, 1.8),
-    "resnet8": (7.5, 5.0, 3.0),
+    "lenet": (NO_LOSS_CYCLES["lenet"] / 1e6, 1.3, 0.9),
+    "alexnet": (NO_LOSS_CYCLES["alexnet"] / 1e6, 2.7, 1.8),
+    "resnet8": (NO_LOSS_CYCLES["resnet8"] / 1e6, 5.0, 3.0),
 }
 CALIBRATION_IMAGES = 1280
 EXPLORATION_IMAGES = 1000
@@ -91,7 +90,7 @@ def _network(
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
     epochs = options.epochs or EPOCHS[name]
-    for label, kept in {EXACT: 1.0, **{f"{KEPT_LABEL}{100 * kept:g}": kept for kept in options.kept}}.items():
+    for label, kept in {EXACT: 1.0, **{f"{KEPT_SHARE}{100 * kept:g}": kept for kept in options.kept}}.items():
         if label not in done:
             run = Run(name, kept, epochs, options.seed)
             model, tuned = fine_tuned(run, data, options.work / run.name)
@@ -121,7 +120,7 @@ def _network(
 def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
     """What the figures of a model depend on."""
     settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
-    explored = label != EXACT and not label.startswith(KEPT_LABEL)
+    explored = label != EXACT and not label.startswith(KEPT_SHARE)
     return with_data({**settings, "rounds": options.rounds} if explored else settings, data)
 
 
