@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront as ParetoFront
     from keras_approx.fine_tuning import fine_tune as fine_tune
     from keras_approx.granularity import Granularity as Granularity
+    from keras_approx.post_training import eliminate as eliminate
     from keras_approx.prices import measure_prices as measure_prices
     from keras_approx.selection import LayerSetting as LayerSetting
     from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
@@ -38,6 +39,7 @@ _HOMES = {
     "calibrate": "calibration",
     "conversion_model": "conversion",
     "distill": "distillation",
+    "eliminate": "post_training",
     "explore": "exploration.exploring",
     "fine_tune": "fine_tuning",
     "get_masks": "skip_wrapper",
@@ -61,6 +63,7 @@ __all__ = [
     "callbacks",
     "conversion_model",
     "distill",
+    "eliminate",
     "errors",
     "explore",
     "fine_tune",

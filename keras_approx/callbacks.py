@@ -20,7 +20,17 @@ Cycles = Callable[[Any], float | Mapping[str, float]]
 Prices = Mapping[str, float] | Callable[[Any], Mapping[str, float]]
 
 
-class UpdateSkipMasks(keras.callbacks.Callback):
+class PublishKept(keras.callbacks.Callback):
+    """Publishes `kept`, the share of all products that are not skipped, into the epoch logs."""
+
+    _supports_tf_logs = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs["kept"] = kept_fraction(get_masks(self.model), mask_positions(self.model))
+
+
+class UpdateSkipMasks(PublishKept):
     """Recomputes significance and masks while `fit` runs, and publishes `kept` into the epoch logs.
 
     The step is the optimizer's, so training that continues from a saved model continues the schedule. Masks
@@ -51,8 +61,6 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         NotWrappedError: When training starts, if the model is not wrapped.
         NotCalibratedError: When training starts, if the model was not calibrated.
     """
-
-    _supports_tf_logs = True
 
     def __init__(
         self,
@@ -109,10 +117,6 @@ class UpdateSkipMasks(keras.callbacks.Callback):
         if due != self._updated_at:
             self.update(step)
             self._updated_at = due
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is not None:
-            logs["kept"] = kept_fraction(get_masks(self.model), mask_positions(self.model))
 
     def update(self, step: int) -> None:
         """Recomputes all masks now, with what the schedule gives for a step."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_approx.calibration import calibrate
-from keras_approx.callbacks import UpdateSkipMasks
+from keras_approx.callbacks import PublishKept, UpdateSkipMasks
 from keras_approx.compat import keras, tf
 from keras_approx.distillation import distill
 from keras_approx.errors import OptionError
+from keras_approx.masks import kept_fraction
+from keras_approx.post_training import eliminate
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.schedules import Constant, Polynomial, Schedule
-from keras_approx.significance import taylor
+from keras_approx.selection import Selection
+from keras_approx.significance import Metric, taylor
+from keras_approx.skip_wrapper import get_masks
+from keras_approx.summaries import mask_positions
 from keras_approx.wrapping import strip, wrap
+
+ELIMINATION = "elimination"
+"""The significance that `fine_tune` has and no callback: that of `eliminate`."""
 
 
 def fine_tune(
@@ -36,19 +44,22 @@ def fine_tune(
     distillation: float = 0.5,
     input_range: tuple[float, float] | None = None,
     calibration_batches: int = 10,
+    elimination_batches: int = 40,
+    significance: str | Metric | None = None,
     callbacks: Sequence[Any] = (),
     verbose: int | str = "auto",
     **masks: Any,
 ) -> tuple[Any, Any]:
     """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
 
-    The model is wrapped with compensation and calibrated. Masks follow a cubic ramp over the first half of
-    the steps; the loss is half that of the labels, half the distance from the model as it was given; SGD with
-    Nesterov momentum 0.9 has a learning rate that falls along a cosine.
+    The model is wrapped with compensation and calibrated, and `eliminate` skips what the rest can make up for;
+    then the rest trains. With another significance the masks follow a cubic ramp over the first half of the steps
+    instead. The loss is half that of the labels, half the distance from the model as it was given; SGD with Nesterov
+    momentum 0.9 has a learning rate that falls along a cosine.
 
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
-            place.
+            place; if masks were set, that begins at what they keep.
         data: Inputs and labels: a tuple of two arrays, a batched tf.data.Dataset, or a keras.utils.Sequence.
         kept: The fraction of products in the end, or a schedule for it or for what the option `select` says.
             With 1 nothing is skipped: that is the exact model, to compare with.
@@ -67,9 +78,14 @@ def fine_tune(
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
         calibration_batches: How many of the first batches measure statistics and ranges; for significance
             "taylor" also the gradients of the loss.
+        elimination_batches: How many of the first batches elimination looks at.
+        significance: "elimination" skips products once, before training; a metric, as callbacks.UpdateSkipMasks
+            takes it, ranks them while training. None for elimination if `kept` is a fraction and no option of updates
+            is given, else for "energy".
         callbacks: More Keras callbacks; they come after the one that updates masks.
         verbose: As for `fit`.
-        **masks: Options of callbacks.UpdateSkipMasks, such as significance= or granularity=.
+        **masks: Options of callbacks.UpdateSkipMasks, such as granularity= or exempt=; without frequency=, data=
+            and loss= for elimination.
 
     Returns:
         The wrapped model, compiled, and the History of `fit`.
@@ -90,15 +106,22 @@ def fine_tune(
     steps = epochs * training_steps(data, batch_size, steps_per_epoch)
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
-    schedule = _schedule(kept, steps // 2, masks.get("select", "fraction"))
+    once = _eliminates(significance, kept, masks)
     student, exact = _student(model, input_range)
-    calibrate(
-        student,
-        _first_batches(data, batch_size, calibration_batches),
-        loss=loss if masks.get("significance") in ("taylor", taylor) else None,
-        steps=calibration_batches,
-        verbose=False,
-    )
+    if once:
+        first = _first_batches(data, batch_size, elimination_batches)
+        eliminate(student, first, kept=kept, steps=elimination_batches, verbose=False, **masks)
+        updates: keras.callbacks.Callback = PublishKept()
+    else:
+        calibrate(
+            student,
+            _first_batches(data, batch_size, calibration_batches),
+            loss=loss if significance in ("taylor", taylor) else None,
+            steps=calibration_batches,
+            verbose=False,
+        )
+        schedule = _ramp(kept, student, masks, steps // 2) if isinstance(kept, (int, float)) else kept
+        updates = UpdateSkipMasks(schedule, significance=significance or "energy", **masks)
     if optimizer is None:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
@@ -114,18 +137,38 @@ def fine_tune(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
-        callbacks=[UpdateSkipMasks(schedule, **masks), *callbacks],
+        callbacks=[updates, *callbacks],
         verbose=verbose,
     )
     return student, history
 
 
-def _schedule(kept: Schedule | float, end_step: int, select: str) -> Schedule:
-    if not isinstance(kept, (int, float)):
-        return kept
-    if select != "fraction":
+def _eliminates(significance: str | Metric | None, kept: Schedule | float, masks: Mapping[str, Any]) -> bool:
+    """Whether products are skipped once, before training."""
+    number = isinstance(kept, (int, float))
+    select = masks.get("select", "fraction")
+    if number and select != "fraction":
         raise OptionError(f"with select={select!r} give kept= as a schedule of {select}s, not as {kept}")
-    return Polynomial(1.0, kept, end_step) if kept != 1 else Constant(1.0)
+    moving = [name for name in ("frequency", "data", "loss") if masks.get(name) is not None]
+    if significance == ELIMINATION and (not number or moving):
+        given = "kept= is a schedule" if not number else f"{', '.join(moving)} is given"
+        raise OptionError(
+            f"elimination is done once, before training, but {given}: give kept= as a fraction and nothing about "
+            "updates, or the significance of a metric"
+        )
+    return number and kept != 1 and (significance == ELIMINATION or (significance is None and not moving))
+
+
+def _ramp(kept: float, student: Any, masks: Mapping[str, Any], end_step: int) -> Schedule:
+    """From the share that the ranked layers keep now to the one asked for."""
+    selection = Selection(exempt=masks.get("exempt", ()), layers=dict(masks.get("layers") or {}))
+    found = get_masks(student)
+    settings = selection.settings(list(found)).items()
+    ranked = {
+        name: found[name] for name, setting in settings if setting is not None and setting.value is None
+    }
+    now = kept_fraction(ranked, mask_positions(student)) if ranked else 1.0
+    return Polynomial(now, kept, end_step) if kept < now else Constant(kept)
 
 
 def _student(model: Any, input_range: tuple[float, float] | None) -> tuple[Any, Any]:

@@ -36,6 +36,17 @@ class _Batches(keras.utils.Sequence):
         return tuple(array[part] for array in _data())
 
 
+class _Kept(keras.callbacks.Callback):
+    """Notes what masks keep at the start of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_steps: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.of_steps.append(_kept(self.model))
+
+
 def test_recipe() -> None:
     network = models.small()
     before = [weight.copy() for weight in network.get_weights()]
@@ -119,6 +130,26 @@ def test_parts_can_be_replaced() -> None:
     masks = keras_approx.get_masks(model)
     assert masks["first"].all()
     assert np.array_equal(masks["second"][..., :4].any(axis=-1), masks["second"][..., :4].all(axis=-1))
+
+
+def test_goes_on_from_the_masks_of_a_model() -> None:
+    options = {"loss": LOSS, "epochs": 4, "batch_size": 16, "distillation": 0, "verbose": 0}
+    kept = [_Kept(), _Kept(), _Kept()]
+    model, _ = keras_approx.fine_tune(
+        models.small(), _data(), kept=0.5, exempt=("first",), frequency=1, callbacks=[kept[0]], **options
+    )
+    model, _ = keras_approx.fine_tune(
+        model, _data(), kept=0.5, exempt=("first",), frequency=1, callbacks=[kept[1]], **options
+    )
+    model, _ = keras_approx.fine_tune(
+        model, _data(), kept=0.3, exempt=("first",), frequency=1, callbacks=[kept[2]], **options
+    )
+    first, second, third = (found.of_steps for found in kept)
+    assert first[0] == 1
+    # Whole pairs, some of them of one product, seldom make the same share.
+    assert second == pytest.approx([first[-1]] * len(second), abs=0.01)
+    assert third[0] == pytest.approx(first[-1], abs=0.01)
+    assert third[0] > third[-1]
 
 
 def test_the_exact_model() -> None:
