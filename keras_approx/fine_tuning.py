@@ -17,14 +17,10 @@ from keras_approx.post_training import eliminate
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.schedules import Constant, Polynomial, Schedule
 from keras_approx.selection import Selection
-from keras_approx.significance import Metric, taylor
+from keras_approx.significance import ELIMINATION, Metric, taylor
 from keras_approx.skip_wrapper import get_masks
 from keras_approx.summaries import mask_positions
 from keras_approx.wrapping import strip, wrap
-
-ELIMINATION = "elimination"
-"""The significance that `fine_tune` has and no callback: that of `eliminate`."""
-
 
 def fine_tune(
     model: Any,

@@ -94,6 +94,10 @@ METRICS: Mapping[str, Metric] = {
     "taylor": taylor,
 }
 
+ELIMINATION = "elimination"
+"""Of `fine_tune` and `explore` alone, and no metric: it needs more than the statistics of operands; see
+keras_approx.elimination."""
+
 
 def get_metric(metric: str | Metric) -> Metric:
     """A metric by name, or any function of the same signature as it is.
@@ -103,6 +107,10 @@ def get_metric(metric: str | Metric) -> Metric:
     """
     if callable(metric):
         return metric
+    if metric == ELIMINATION:
+        raise OptionError(
+            "significance 'elimination' is found once, before training: by keras_approx.eliminate or fine_tune"
+        )
     if metric not in METRICS:
         raise OptionError(f"significance must be one of {', '.join(METRICS)} or a function, got {metric!r}")
     return METRICS[metric]

@@ -28,7 +28,7 @@ from export.commands.options import (
 from export.commands.samples import Samples, check_apart, check_classes, read_samples, split
 from export.errors import InputError
 from keras_approx.granularity import GRANULARITIES
-from keras_approx.significance import METRICS
+from keras_approx.significance import ELIMINATION, METRICS
 
 _EXAMPLES = """\
   keras-approx fine-tune model.keras --data train.npz --kept 0.25 --out tuned.keras
@@ -74,7 +74,9 @@ def _add_masks(parser: argparse.ArgumentParser) -> None:
         help="share of the products to keep in the end (default: 0.25); 1 for the exact model",
     )
     group.add_argument(
-        "--significance", choices=sorted(METRICS), help="metric of what matters (default: energy)"
+        "--significance",
+        choices=sorted([*METRICS, ELIMINATION]),
+        help="elimination skips once, before training; metrics rank while training (default: elimination)",
     )
     group.add_argument(
         "--granularity",

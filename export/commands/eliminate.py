@@ -1,0 +1,128 @@
+"""The command `eliminate`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from export.commands.console import Result, Steps, load_tensorflow, verbosity
+from export.commands.fine_tune import accuracy
+from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_new_file,
+    add_split,
+    at_least_one,
+    check_new_file,
+    fraction,
+)
+from export.commands.samples import check_apart, check_classes, read_samples, split
+from keras_approx.granularity import GRANULARITIES
+
+_EXAMPLES = """\
+  keras-approx eliminate model.keras --data train.npz --kept 0.5 --out half.keras
+  keras-approx eliminate model.keras --data train.npz --kept 0.25 --exempt logits --test test.npz --out quarter.keras
+
+It takes seconds to minutes where fine-tune takes hours; fine-tune begins with the same, and wins more back.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command to the program's parser."""
+    parser = add_command(
+        commands,
+        "eliminate",
+        summary="skip the products that others can make up for, without training",
+        description="Skips the products whose loss the other weights can make up for, fits those anew by least squares, "
+        "and saves the model wrapped and calibrated. Labels are not looked at.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", help=MODEL_HELP)
+    add_data(parser, required=True, help=".npz file of inputs as the model takes them")
+    add_split(parser)
+    parser.add_argument(
+        "--test", metavar="FILE", help=".npz file of other samples, with class numbers, for the accuracy"
+    )
+    add_new_file(parser, "file to write, .keras or .h5")
+    parser.add_argument(
+        "--kept",
+        metavar="SHARE",
+        type=fraction,
+        default=0.25,
+        help="share of the products to keep (default: 0.25)",
+    )
+    parser.add_argument(
+        "--granularity",
+        choices=sorted(GRANULARITIES),
+        default="pair",
+        help="what is kept or skipped together (default: pair)",
+    )
+    parser.add_argument(
+        "--exempt",
+        metavar="LAYER",
+        action="append",
+        default=[],
+        help="name or pattern of layers that keep all; can be given again",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="N",
+        type=at_least_one,
+        default=5000,
+        help="samples to look at, of those not set apart (default: 5000)",
+    )
+    parser.add_argument(
+        "--input-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        help="smallest and largest value inputs can have, for plain models; measured on the samples if not given",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Eliminates and saves."""
+    say = Steps()
+    load_tensorflow()
+    import keras_approx  # noqa: PLC0415
+    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+
+    check_model_name(options.out)
+    check_new_file(options.out, options.force)
+    say(f"loading {options.model}")
+    model = load_model(options.model)
+    shape = tuple(model.input_shape[1:])
+    samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
+    test = None
+    if options.test is not None:
+        arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
+        test = read_samples(options.test, shape=shape, **arrays)
+        check_classes(test, model)
+        warning = check_apart(test, samples)
+        if warning is not None:
+            say(warning)
+    training, _ = split(samples, options.validation_share, options.split_seed)
+    images = training.inputs[: options.images]
+    say(f"looking at {len(images):,} of {len(samples):,} samples")
+    found = keras_approx.eliminate(
+        model,
+        images,
+        kept=options.kept,
+        input_range=None if options.input_range is None else tuple(options.input_range),
+        granularity=options.granularity,
+        exempt=options.exempt,
+        verbose=verbosity() == 1,
+    )
+    save_model(found, options.out)
+    summary = summarize(found)
+    kept = summary.kept / summary.products
+    told = f"{format_table(summary)}\n{options.out}: {kept:.1%} of the products"
+    record: dict[str, Any] = {"out": str(options.out), "images": len(images), "kept": kept}
+    if test is not None:
+        record["test_accuracy"] = accuracy(found, test)
+        told += f", {record['test_accuracy']:.2%} test accuracy"
+    return Result(told, {**record, "layers": [asdict(row) for row in summary.rows]})
