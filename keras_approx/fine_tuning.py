@@ -117,7 +117,8 @@ def fine_tune(
             verbose=False,
         )
         schedule = _ramp(kept, student, masks, steps // 2) if isinstance(kept, (int, float)) else kept
-        updates = UpdateSkipMasks(schedule, significance=significance or "energy", **masks)
+        metric = "energy" if significance in (None, ELIMINATION) else significance
+        updates = UpdateSkipMasks(schedule, significance=metric, **masks)
     if optimizer is None:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
@@ -152,7 +153,8 @@ def _eliminates(significance: str | Metric | None, kept: Schedule | float, masks
             f"elimination is done once, before training, but {given}: give kept= as a fraction and nothing about "
             "updates, or the significance of a metric"
         )
-    return number and kept != 1 and (significance == ELIMINATION or (significance is None and not moving))
+    wanted = significance == ELIMINATION or (significance is None and not moving)
+    return number and wanted and (kept != 1 or bool(masks.get("layers")))
 
 
 def _ramp(kept: float, student: Any, masks: Mapping[str, Any], end_step: int) -> Schedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,19 @@ from keras_approx.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
 from keras_approx.summaries import mask_positions
 from keras_approx.topology import calls
 from keras_approx.wrapping import wrap
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What fitting a layer's weights anew takes.
+
+    Attributes:
+        moments: Of its inputs.
+        normalized: Whether batch normalization takes the means of its outputs away.
+    """
+
+    moments: InputMoments
+    normalized: bool
 
 
 def eliminate(
@@ -77,18 +91,17 @@ def eliminate(
     student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
-    moments = measure_moments(student, data, verbose=verbose, **reading)
+    refits = measure_refits(student, data, verbose=verbose, **reading)
     layers = skip_wrappers(student)
     before = {layer.name: np.where(layer.get_mask(), layer.kernel.numpy(), 0) for layer in layers}
     progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
     found = {}
     for number, (name, kernel) in enumerate(before.items(), start=1):
-        found[name] = elimination_significance(kernel, moments[name].covariance, chosen.granularity)
+        found[name] = elimination_significance(kernel, refits[name].moments.covariance, chosen.granularity)
         progress.update(number)
     masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
-    normalized = _normalized(student)
     for layer in layers:
-        _refit(layer, before[layer.name], masks[layer.name], moments[layer.name], layer.name in normalized)
+        refit_layer(layer, before[layer.name], masks[layer.name], refits[layer.name])
     set_masks(student, masks)
     has_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in student.layers)
     if has_norm:
@@ -97,6 +110,13 @@ def eliminate(
     if has_norm:  # what compensates was just measured, behind layers that were normalized anew
         recalibrate_batch_norm(student, data, **reading)
     return student
+
+
+def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:
+    """What fitting its layers anew takes, by layer name; the arguments are those of moments.measure_moments."""
+    normalized = _normalized(model)
+    moments = measure_moments(model, data, **reading)
+    return {name: Refit(found, name in normalized) for name, found in moments.items()}
 
 
 def _normalized(model: Any) -> set[str]:
@@ -115,12 +135,18 @@ def _normalized(model: Any) -> set[str]:
     }
 
 
-def _refit(
-    layer: SkipWrapper, before: np.ndarray, mask: np.ndarray, moments: InputMoments, normalized: bool
-) -> None:
-    """Gives a layer the weights that make up for what it is to skip, and a bias that keeps its outputs' means."""
+def refit_layer(layer: SkipWrapper, before: np.ndarray, mask: np.ndarray, how: Refit) -> None:
+    """Gives a layer the weights that make up for what it is to skip, and a bias that keeps its outputs' means.
+
+    Args:
+        layer: The layer; its mask is not set.
+        before: Its kernel, float32, with zeros where products were skipped.
+        mask: bool, the kernel's shape.
+        how: What was measured.
+    """
+    moments = how.moments
     bias = layer.layer.bias
-    if bias is None and not normalized:
+    if bias is None and not how.normalized:
         # Nothing else sets the mean right: the weights do, and skipped ones have none to compensate.
         after = np.where(mask, refit(before, mask, moments.covariance + np.outer(moments.mean, moments.mean)), 0)
     else:

@@ -31,7 +31,7 @@ from export.commands.samples import check_classes, read_samples, split
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
 from keras_approx.granularity import GRANULARITIES
-from keras_approx.significance import METRICS
+from keras_approx.significance import ELIMINATION, METRICS
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
@@ -115,7 +115,10 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         help="name or pattern of layers that keep all; can be given again",
     )
     group.add_argument(
-        "--significance", choices=sorted(METRICS), default="energy", help="metric (default: energy)"
+        "--significance",
+        choices=sorted([*METRICS, ELIMINATION]),
+        default="energy",
+        help="metric, or elimination, which fits the other weights anew for each design (default: energy)",
     )
     group.add_argument(
         "--recalibrate",

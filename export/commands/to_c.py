@@ -110,10 +110,10 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
         )
         training, _ = split(samples, options.validation_share, options.split_seed)
         calibration = training.inputs[: options.calibration_images]
-    if chosen is not None and chosen[0].settings.get("recalibrate", False):
+    if chosen is not None and chosen[0].measured_anew:
         if calibration is None:
             raise InputError(
-                "the exploration measured batch normalization anew for each design: give --data as for explore"
+                "the exploration measured the model anew for each design: give --data as for explore"
             )
         chosen[0].apply(chosen[1], model, calibration=calibration)
         return model, None

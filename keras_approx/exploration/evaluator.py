@@ -11,6 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from keras_approx.exploration.segments import (
     cut_model,
     masked_weights,
 )
+from keras_approx.post_training import Refit
 from keras_approx.skip_wrapper import get_masks, skip_wrappers
 
 BLOCK = 250  # images at a time: activations stay near the core, and a design can be given up early
@@ -75,6 +77,7 @@ class Evaluator:
         confidence: With which a design must be hopeless to be given up; see `confidence`.
         recalibration: Batches of inputs by which to measure the statistics of batch normalization anew for every
             design that skips something, as keras_approx.recalibrate_batch_norm does; none to leave them.
+        refits: By layer name, how weights make up for what is skipped; none to leave them as they are.
         block: Images at a time.
         cache_bytes: Memory for activations.
     """
@@ -87,10 +90,12 @@ class Evaluator:
         *,
         confidence: float = 0.999,
         recalibration: Sequence[np.ndarray] = (),
+        refits: Mapping[str, Refit] = MappingProxyType({}),
         block: int = BLOCK,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._layers = {layer.name: layer for layer in skip_wrappers(model)}
+        self._refits = refits
         self._segments = cut_model(model)
         count = -(-len(images) // block)
         self._blocks = [tf.constant(part) for part in np.array_split(images, count)]
@@ -154,7 +159,7 @@ class Evaluator:
         key = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
         weights = self._weights.get((name, key))
         if weights is None:
-            weights = masked_weights(self._layers[name], mask)
+            weights = masked_weights(self._layers[name], mask, self._refits.get(name))
             self._weights.put((name, key), weights, 4 * mask.size)
         return key, weights
 

@@ -27,12 +27,14 @@ from keras_approx.exploration.images import ImageSet, checked_validation, warn_o
 from keras_approx.exploration.packing import pack_model, unmasked_copy
 from keras_approx.exploration.pricing import Price, Pricing
 from keras_approx.exploration.search import Search
-from keras_approx.exploration.space import Values, make_space, measure_layers
+from keras_approx.exploration.segments import masked_layers
+from keras_approx.exploration.space import Space, Values, make_space, measure_layers
 from keras_approx.exploration.store import Store
 from keras_approx.exploration.text import json_of
 from keras_approx.exploration.workers import Problem, Runner
 from keras_approx.granularity import Granularity
-from keras_approx.significance import Metric
+from keras_approx.post_training import measure_refits
+from keras_approx.significance import ELIMINATION, Metric
 from keras_approx.skip_wrapper import skip_wrappers
 
 SEARCHES: Mapping[str, type[Budget] | type[Grid] | type[Evolve]] = {
@@ -100,7 +102,10 @@ def explore(
             to 0.05 in steps of 0.05.
         granularity: "operand", "pair", "block" or a Granularity; or several, each of which is tried.
         exempt: Names or patterns of layers that keep all their products.
-        significance: Name of a metric, or a function; see keras_approx.significance.
+        significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
+            weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
+            takes calibration data (a few thousand images, which can be read twice), fractions, one granularity, and
+            batch normalization is always recalibrated.
         recalibrate: Whether to measure the statistics of batch normalization anew for every design that skips
             something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
             costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
@@ -144,13 +149,19 @@ def explore(
     images, labels = checked_validation(validation, tuple(model.input_shape[1:]), _classes(model))
     watched = ImageSet()
     watched.add(images)
+    space = make_space(masked_layers(model), select, granularity, values, exempt)
+    eliminates = significance == ELIMINATION
+    if eliminates:
+        _check_elimination(space, calibration)
     calibrated_with = _calibrated(model, calibration, verbose)
+    normalized = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    recalibrate = recalibrate or (eliminates and normalized)
     if recalibrate:
         _check_recalibration(model, calibrated_with)
     shared = warn_of_shared(watched, calibrated_with)
     bare = unmasked_copy(model)
-    layers = measure_layers(bare, significance)
-    space = make_space(list(layers.significance), select, granularity, values, exempt)
+    refits = measure_refits(bare, calibration, verbose=verbose) if eliminates else {}
+    layers = measure_layers(bare, significance, granularity=space.granularities[0], refits=refits)
     packed = pack_model(bare)
     exact = Design(select)
     pricing = Pricing(layers, price, objectives)
@@ -180,6 +191,7 @@ def explore(
         labels[order],
         confidence or 0.0,
         tuple(calibrated_with.first) if recalibrate else (),
+        refits,
     )
     runner = Runner(task, executor, chunk)
     folder = Path(out)
@@ -252,6 +264,18 @@ def _calibrated(model: Any, calibration: Any, verbose: bool) -> ImageSet:
     else:
         calibrate(model, batches, verbose=verbose)
     return found
+
+
+def _check_elimination(space: Space, calibration: Any) -> None:
+    if space.select != "fraction" or len(space.granularities) > 1:
+        raise OptionError(
+            "significance 'elimination' goes with fractions and one granularity, as an order of groups; got "
+            f"select={space.select!r} and {len(space.granularities)} granularities"
+        )
+    if calibration is None:
+        raise OptionError(
+            "significance 'elimination' needs images to fit weights on: give calibration=, which can be read twice"
+        )
 
 
 def _check_recalibration(model: Any, calibration: ImageSet) -> None:

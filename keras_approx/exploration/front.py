@@ -18,6 +18,7 @@ from keras_approx.exploration.images import RECALIBRATION_BATCHES
 from keras_approx.exploration.pareto import non_dominated
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.text import json_of
+from keras_approx.significance import ELIMINATION
 
 FORMAT = "keras_approx Pareto front"
 SCHEMA = 1
@@ -149,6 +150,12 @@ class ParetoFront:
         self._records[record.id] = record
         return record
 
+    @property
+    def measured_anew(self) -> bool:
+        """Whether designs got statistics or weights of their own, so that applying one takes calibration data."""
+        recalibrated = bool(self.settings.get("recalibrate", False))
+        return recalibrated or self.settings.get("significance") == ELIMINATION
+
     def apply(
         self,
         design: EvaluatedDesign | Design,
@@ -157,13 +164,15 @@ class ParetoFront:
         calibration: Any = None,
         significance: Any = None,
     ) -> None:
-        """Sets the masks of a design; after an exploration with recalibrate=True also batch normalization.
+        """Sets the masks of a design; with batch normalization measured and weights fitted anew if the exploration did.
 
         Args:
             design: One of the front, or any other for these layers.
-            model: The wrapped model that was explored, or one calibrated alike; it is masked in place.
-            calibration: The calibration data, if the exploration had recalibrate=True: the statistics of batch
-                normalization are measured as there. The design that skips nothing keeps those of the model.
+            model: The wrapped model that was explored, or one calibrated alike; it is masked in place. With
+                elimination its weights are replaced too, so a copy is needed for another design.
+            calibration: The calibration data, if the exploration had recalibrate=True or significance "elimination":
+                statistics and weights become what they were there. The design that skips nothing keeps those of the
+                model.
             significance: The metric, if the exploration had a function for it: a function has no name to be found
                 by.
 
@@ -175,18 +184,31 @@ class ParetoFront:
         """
         from keras_approx.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
         from keras_approx.exploration.space import measure_layers  # noqa: PLC0415 - TensorFlow
-        from keras_approx.skip_wrapper import set_masks  # noqa: PLC0415 - TensorFlow
+        from keras_approx.post_training import measure_refits, refit_layer  # noqa: PLC0415 - TensorFlow
+        from keras_approx.skip_wrapper import set_masks, skip_wrappers  # noqa: PLC0415 - TensorFlow
 
-        recalibrate = self.settings.get("recalibrate", False)
-        if recalibrate != (calibration is not None):
+        metric = significance or self.settings["significance"]
+        eliminates = metric == ELIMINATION
+        if self.measured_anew != (calibration is not None):
             raise OptionError(
-                "the exploration recalibrated batch normalization: give calibration="
-                if recalibrate
-                else "the exploration did not recalibrate batch normalization: leave out calibration="
+                "the exploration measured the model anew for each design: give calibration="
+                if self.measured_anew
+                else "the exploration measured nothing anew for each design: leave out calibration="
             )
-        layers = measure_layers(model, significance or self.settings["significance"])
-        set_masks(model, _design(design).masks(layers.significance, layers.positions))
-        if recalibrate and _design(design).values:
+        chosen = _design(design)
+        refits = {}
+        if eliminates:
+            layers = {layer.name: layer for layer in skip_wrappers(model)}
+            set_masks(model, {name: np.ones(layer.kernel.shape, np.bool_) for name, layer in layers.items()})
+            if not chosen.values:
+                return
+            refits = measure_refits(model, calibration, verbose=False)
+        found = measure_layers(model, metric, granularity=chosen.granularity, refits=refits)
+        masks = chosen.masks(found.significance, found.positions)
+        for name, refit in refits.items():
+            refit_layer(layers[name], layers[name].kernel.numpy(), masks[name], refit)
+        set_masks(model, masks)
+        if self.settings.get("recalibrate", False) and chosen.values:
             recalibrate_batch_norm(model, calibration, steps=RECALIBRATION_BATCHES)
 
     def fine_tune(
@@ -201,8 +223,9 @@ class ParetoFront:
     ) -> list[tuple[Any, Any]]:
         """Fine-tunes designs, each from the given model, and records their accuracies.
 
-        Each layer goes from keeping everything to its value of the design; see keras_approx.fine_tune. Significance
-        is measured again as training goes on: fractions keep what they cost, thresholds need not.
+        Each layer goes from keeping everything to its value of the design, at once if the significance is
+        "elimination"; see keras_approx.fine_tune. Otherwise significance is measured again as training goes on:
+        fractions keep what they cost, thresholds need not.
 
         Args:
             designs: One, or several.

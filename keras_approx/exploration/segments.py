@@ -19,6 +19,7 @@ import numpy as np
 
 from keras_approx.batch_norm import normalize_batch
 from keras_approx.compat import keras, tf
+from keras_approx.post_training import Refit, refit_layer
 from keras_approx.quantized_layers import QuantizeActivation
 from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.topology import Call, calls
@@ -100,12 +101,27 @@ def masked_layers(model: Any) -> list[str]:
     return [call.layer.name for call in calls(model) if isinstance(call.layer, SkipWrapper)]
 
 
-def masked_weights(layer: SkipWrapper, mask: np.ndarray) -> Weights:
+def masked_weights(layer: SkipWrapper, mask: np.ndarray, refit: Refit | None = None) -> Weights:
     """The layer's kernel and bias with this mask, computed by the layer itself, which keeps the mask.
+
+    Args:
+        layer: The layer.
+        mask: bool, the kernel's shape.
+        refit: How weights make up for what is skipped; the layer has its own again afterwards. None to leave them.
 
     Raises:
         MaskError: If the mask does not fit.
     """
+    if refit is None:
+        return _weights(layer, mask)
+    own = layer.layer.get_weights()
+    refit_layer(layer, layer.kernel.numpy(), mask, refit)
+    found = _weights(layer, mask)
+    layer.layer.set_weights(own)
+    return found
+
+
+def _weights(layer: SkipWrapper, mask: np.ndarray) -> Weights:
     layer.set_mask(mask)
     kernel = layer.effective_kernel()
     if layer.calibrated.numpy():

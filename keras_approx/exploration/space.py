@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_approx.elimination import elimination_significance
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design, canonical
 from keras_approx.exploration.segments import masked_layers
 from keras_approx.granularity import Granularity, group_significance
+from keras_approx.post_training import Refit
 from keras_approx.selection import Selection
-from keras_approx.significance import Metric, significance
+from keras_approx.significance import ELIMINATION, Metric, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
 
@@ -143,8 +145,20 @@ def _histogram(values: np.ndarray) -> dict[str, list[float]]:
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
-def measure_layers(model: Any, metric: str | Metric) -> Layers:
+def measure_layers(
+    model: Any,
+    metric: str | Metric,
+    *,
+    granularity: str | Granularity = "pair",
+    refits: Mapping[str, Refit] | None = None,
+) -> Layers:
     """The significance of all operands of a calibrated model.
+
+    Args:
+        model: The model.
+        metric: As `explore` takes it.
+        granularity: Of masks, for "elimination".
+        refits: Of all layers, for "elimination".
 
     Raises:
         NotWrappedError: If the model is not wrapped.
@@ -154,8 +168,12 @@ def measure_layers(model: Any, metric: str | Metric) -> Layers:
     wrappers = {layer.name: layer for layer in skip_wrappers(model)}
     names = masked_layers(model)
     positions = mask_positions(model)
-    found = {
-        name: significance(metric, wrappers[name].kernel.numpy(), wrappers[name].get_statistics())
-        for name in names
-    }
+    found = {}
+    for name in names:
+        kernel = wrappers[name].kernel.numpy()
+        found[name] = (
+            elimination_significance(kernel, refits[name].moments.covariance, granularity)
+            if metric == ELIMINATION and refits is not None
+            else significance(metric, kernel, wrappers[name].get_statistics())
+        )
     return Layers(found, {name: positions[name] for name in names})

@@ -18,6 +18,7 @@ from keras_approx.fine_tuning import fine_tune, training_steps
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.schedules import Constant, Polynomial
 from keras_approx.selection import LayerSetting
+from keras_approx.significance import ELIMINATION
 from keras_approx.skip_wrapper import get_masks
 
 _GIVEN = ("kept", "select", "granularity", "layers", "scope", "exempt", "prices")
@@ -48,10 +49,10 @@ def fine_tune_design(
     price: Price | None,
     options: Mapping[str, Any],
 ) -> Tuned:
-    """Fine-tunes with every layer on its way from keeping everything to the design's value.
+    """Fine-tunes with every layer at the design's value, or on its way there from keeping everything.
 
-    Over the first half of the steps, as keras_approx.fine_tune does with a fraction for all layers; the arguments are
-    those of ParetoFront.fine_tune.
+    Ranked by a metric, over the first half of the steps, and with elimination at once, as keras_approx.fine_tune does
+    with a fraction for all layers; the arguments are those of ParetoFront.fine_tune.
 
     Raises:
         OptionError: If an option is one that the design gives, or has a value that it cannot have.
@@ -69,13 +70,17 @@ def fine_tune_design(
     steps, epochs = (bound.arguments[name] for name in ("steps_per_epoch", "epochs"))
     end = epochs * training_steps(data, bound.arguments["batch_size"], steps) // 2
     start = EVERYTHING[design.select]
+    at_once = options.get("significance") == ELIMINATION
     tuned, history = fine_tune(
         student,
         data,
-        kept=Constant(start),
+        kept=start if at_once else Constant(start),
         select=design.select,
         granularity=design.granularity,
-        layers={name: LayerSetting(Polynomial(start, value, end)) for name, value in design.values.items()},
+        layers={
+            name: LayerSetting(value if at_once else Polynomial(start, value, end))
+            for name, value in design.values.items()
+        },
         **options,
     )
     right = tuned.predict(images, verbose=0).argmax(axis=1) == labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -14,13 +14,14 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from keras_approx.errors import ExplorationError, OptionError
 from keras_approx.exploration.evaluator import Evaluator, Outcome, Work
 from keras_approx.exploration.packing import PackedModel, unpack_model
+from keras_approx.post_training import Refit
 
 _KEPT = 2  # evaluators in a worker
 _evaluators: OrderedDict[str, Evaluator] = OrderedDict()
@@ -38,6 +39,7 @@ class Problem:
         labels: Their class numbers.
         confidence: See Evaluator.
         recalibration: See Evaluator.
+        refits: See Evaluator.
     """
 
     fingerprint: str
@@ -46,6 +48,7 @@ class Problem:
     labels: np.ndarray
     confidence: float
     recalibration: tuple[np.ndarray, ...] = ()
+    refits: Mapping[str, Refit] = field(default_factory=dict)
 
     def evaluator(self) -> Evaluator:
         """An evaluator of its own."""
@@ -55,6 +58,7 @@ class Problem:
             self.labels,
             confidence=self.confidence,
             recalibration=self.recalibration,
+            refits=self.refits,
         )
 
 

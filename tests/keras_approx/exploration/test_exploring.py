@@ -175,6 +175,31 @@ def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
         whole.apply(record, model, calibration=problem.calibration)
 
 
+def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, significance="elimination")
+    assert front.exact.correct == whole.exact.correct
+    assert any(record.correct != whole[record.id].correct for record in front.designs)
+    for record in [max(front.designs, key=lambda record: len(record.design.values)), front.exact]:
+        model = unmasked_copy(problem.model)
+        front.apply(record, model, calibration=problem.calibration)
+        assert dataclasses.replace(problem, model=model).right() == record.correct
+    with pytest.raises(OptionError, match="give calibration="):
+        front.apply(front.exact, problem.model)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"calibration": None}, "give calibration="),
+        ({"select": "threshold", "values": [0.0, 0.1]}, "goes with fractions"),
+        ({"granularity": ["pair", "block"]}, "one granularity"),
+    ],
+)
+def test_what_elimination_cannot_do(problem: Small, tmp_path: Path, options: Any, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        _explore(problem, tmp_path, significance="elimination", **options)
+
+
 def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="give calibration="):
         _explore(problem, tmp_path, recalibrate=True, calibration=None)

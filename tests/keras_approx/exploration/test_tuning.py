@@ -78,6 +78,31 @@ def test_layers_go_from_everything_to_their_value(problem: Small, front: ParetoF
     assert front[design.id].fine_tuned_costs is None
 
 
+def test_elimination_comes_before_training(problem: Small, front: ParetoFront) -> None:
+    shares: list[float] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+            shares.append(float(keras_approx.get_masks(self.model)["second"].mean()))
+
+    design = next(record for record in front.evaluated if record.design.value("second") == 0.25)
+    options = {"loss": LOSS, "epochs": 1, "batch_size": 32, "verbose": 0, "distillation": 0.0}
+    for record in (design, front.exact):
+        ((tuned, _),) = front.fine_tune(
+            record,
+            problem.model,
+            (problem.images[:256], problem.labels[:256]),
+            validation=(problem.images, problem.labels),
+            significance="elimination",
+            callbacks=[Watch()],
+            **options,
+        )
+        for name, mask in keras_approx.get_masks(tuned).items():
+            assert mask.mean() == pytest.approx(record.design.value(name), abs=0.02)
+    assert set(shares) == {shares[0], 1.0}
+    assert shares[0] == pytest.approx(0.25, abs=0.02)
+
+
 def test_options_that_the_design_gives(problem: Small, front: ParetoFront) -> None:
     validation = (problem.images, problem.labels)
     with pytest.raises(OptionError, match="kept, layers of fine_tune follow from the design"):
