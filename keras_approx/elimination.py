@@ -122,8 +122,8 @@ def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, inputs
     largest = 0.0
     while alive.any():
         if 4 * alive.sum() <= 3 * len(left):
-            rows = np.repeat(alive, inputs)
-            weights, inverse = weights[rows], np.asfortranarray(inverse[np.ix_(rows, rows)])
+            stay = np.repeat(alive, inputs)
+            weights, inverse = weights[stay], np.asfortranarray(inverse[np.ix_(stay, stay)])
             left, alive = left[alive], alive[alive]
         solved, losses = _group_losses(weights, inverse, inputs)
         losses[~alive] = np.inf

@@ -22,6 +22,7 @@ from keras_approx.skip_wrapper import get_masks
 from keras_approx.summaries import mask_positions
 from keras_approx.wrapping import strip, wrap
 
+
 def fine_tune(
     model: Any,
     data: Any,
@@ -104,7 +105,7 @@ def fine_tune(
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
     once = _eliminates(significance, kept, masks)
     student, exact = _student(model, input_range)
-    if once:
+    if once and isinstance(kept, (int, float)):
         first = _first_batches(data, batch_size, elimination_batches)
         eliminate(student, first, kept=kept, steps=elimination_batches, verbose=False, **masks)
         updates: keras.callbacks.Callback = PublishKept()

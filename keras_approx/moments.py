@@ -74,7 +74,9 @@ def measure_moments(
         raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
     if batches.count is None:
         progress.update(number, finalize=True)
-    return {layer.name: _input_moments(layer.name, *total) for layer, total in zip(layers, totals, strict=True)}
+    return {
+        layer.name: _input_moments(layer.name, *total) for layer, total in zip(layers, totals, strict=True)
+    }
 
 
 def _operands(layer: SkipWrapper, inputs: Any) -> Any:

@@ -87,7 +87,9 @@ def eliminate(
     if wrapped and input_range is not None:
         raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
     if chosen.select == "threshold":
-        raise OptionError("what is eliminated together has no threshold of its own: give a fraction or a budget")
+        raise OptionError(
+            "what is eliminated together has no threshold of its own: give a fraction or a budget"
+        )
     student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
@@ -148,7 +150,9 @@ def refit_layer(layer: SkipWrapper, before: np.ndarray, mask: np.ndarray, how: R
     bias = layer.layer.bias
     if bias is None and not how.normalized:
         # Nothing else sets the mean right: the weights do, and skipped ones have none to compensate.
-        after = np.where(mask, refit(before, mask, moments.covariance + np.outer(moments.mean, moments.mean)), 0)
+        after = np.where(
+            mask, refit(before, mask, moments.covariance + np.outer(moments.mean, moments.mean)), 0
+        )
     else:
         after = refit(before, mask, moments.covariance)
     layer.kernel.assign(after)

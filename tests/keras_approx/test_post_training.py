@@ -73,7 +73,9 @@ def test_moments_are_those_of_the_inputs(strides: int, padding: str) -> None:
     outputs = outputs.reshape(-1, outputs.shape[-1]).astype(np.float64)
     flat = kernel.reshape(-1, kernel.shape[-1])
     np.testing.assert_allclose(found.mean @ flat + bias, outputs.mean(axis=0), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(flat.T @ found.covariance @ flat, np.cov(outputs.T, bias=True), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        flat.T @ found.covariance @ flat, np.cov(outputs.T, bias=True), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_selection_is_that_of_callbacks() -> None:
@@ -96,7 +98,12 @@ def test_selection_is_that_of_callbacks() -> None:
 def test_a_budget_in_cycles() -> None:
     prices = {"first": 42.0, "second": 1.0}
     model = keras_approx.eliminate(
-        _network(bias=True, norm=False), _images(300), kept=2000, select="budget", prices=prices, verbose=False
+        _network(bias=True, norm=False),
+        _images(300),
+        kept=2000,
+        select="budget",
+        prices=prices,
+        verbose=False,
     )
     pairs = {name: _pairs(mask) for name, mask in keras_approx.get_masks(model).items()}
     cycles = sum(prices[name] * count for name, count in pairs.items())
@@ -121,7 +128,9 @@ def test_goes_on_from_the_masks_of_a_model() -> None:
 def test_same_data_same_model() -> None:
     images = _images(200)
     one, other = (
-        keras_approx.eliminate(models.randomize(_network(bias=True, norm=True), seed=1), images, verbose=False)
+        keras_approx.eliminate(
+            models.randomize(_network(bias=True, norm=True), seed=1), images, verbose=False
+        )
         for _ in range(2)
     )
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
@@ -130,7 +139,7 @@ def test_same_data_same_model() -> None:
 
 def test_what_cannot_be() -> None:
     network, images = _network(bias=True, norm=False), _images(20)
-    with pytest.raises(OptionError, match="thresholds? of its own|no threshold"):
+    with pytest.raises(OptionError, match="no threshold of its own"):
         keras_approx.eliminate(network, images, select="threshold", verbose=False)
     with pytest.raises(OptionError, match=r"give input_range to keras_approx\.wrap"):
         keras_approx.eliminate(keras_approx.wrap(network), images, input_range=(-9, 9), verbose=False)
