@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy.py table --data cifar10.npz          # every cell; a day on 2 cores
     python benchmarks/accuracy.py table lenet --kept 0.25 --seeds 3 --data cifar10.npz
+    python benchmarks/accuracy.py table --significance energy ...    # the same by a metric, ranked while training
     python benchmarks/accuracy.py metrics                           # ranks the significance metrics
     python benchmarks/accuracy.py ingredients                       # what each part of the recipe is worth
     python benchmarks/accuracy.py table --quick                     # everything once, small; minutes
@@ -37,7 +38,7 @@ from benchmarks.accuracy_tables import fractions
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, record_of, with_data, write_json
 from keras_approx.masks import fraction_masks
-from keras_approx.significance import METRICS, significance
+from keras_approx.significance import ELIMINATION, METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
 
@@ -47,6 +48,9 @@ AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280
 CORE = "cortex-m33"
 
+ELIMINATION_IMAGES = 5120
+ENERGY = {"significance": "energy"}
+
 # One change of the recommended recipe each: arguments of fine_tune, and of wrap.
 INGREDIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "the recipe": ({}, {}),
@@ -55,8 +59,14 @@ INGREDIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "blocks in place of pairs": ({"granularity": "block"}, {}),
     "a fraction for each layer": ({"scope": "layer"}, {}),
     "cost not counted": ({"cost_exponent": 0.0}, {}),
-    "cost counted by its square root": ({"cost_exponent": 0.5}, {}),
-    "straight-through gradients": ({}, {"skipped_gradient": "straight_through"}),
+    "energy: ranked while training": (ENERGY, {}),
+    "energy, without distillation": ({**ENERGY, "distillation": 0.0}, {}),
+    "energy, operands": ({**ENERGY, "granularity": "operand"}, {}),
+    "energy, blocks": ({**ENERGY, "granularity": "block"}, {}),
+    "energy, a fraction for each layer": ({**ENERGY, "scope": "layer"}, {}),
+    "energy, cost not counted": ({**ENERGY, "cost_exponent": 0.0}, {}),
+    "energy, cost counted by its square root": ({**ENERGY, "cost_exponent": 0.5}, {}),
+    "energy, straight-through gradients": (ENERGY, {"skipped_gradient": "straight_through"}),
 }
 
 
@@ -74,7 +84,9 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
     for seed in range(options.seeds):
         for network in options.networks:
             for kept in (1.0, *options.kept) if seed == 0 else (0.25,):
-                run = Run(network, kept, options.epochs or EPOCHS[network], seed)
+                ranked = kept < 1 and options.significance != ELIMINATION
+                recipe = {"significance": options.significance} if ranked else {}
+                run = Run(network, kept, options.epochs or EPOCHS[network], seed, recipe)
                 result = options.results / f"{run.name}.json"
                 if not record_of(result, with_data(asdict(run), data)):
                     print(f"\n{run.name}", flush=True)
@@ -100,7 +112,7 @@ def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
     print("network, metric, validation accuracy with", *(f"{kept:.0%}" for kept in AFTER_TRAINING), end=" ")
     print("kept after training, and with 25% after a short fine-tune", flush=True)
     for network in options.networks:
-        for metric in METRICS:
+        for metric in (*METRICS, ELIMINATION):
             run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, options={"significance": metric})
             path = options.results / f"metric_{network}_{metric}.json"
             record = record_of(path, with_data(asdict(run), data))
@@ -114,6 +126,17 @@ def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
 
 def _after_training(network: str, metric: str, data: Cifar10) -> dict[str, float]:
     """Validation accuracies with a metric's masks and no training, by the share of products kept."""
+    if metric == ELIMINATION:
+        images = first(data.train, ELIMINATION_IMAGES).inputs
+        return {
+            f"{kept:g}": accuracy(
+                keras_approx.eliminate(
+                    pretrained(network), images, kept=kept, input_range=INPUT_RANGE, verbose=False
+                ),
+                data.validation,
+            )
+            for kept in AFTER_TRAINING
+        }
     model = keras_approx.wrap(pretrained(network), compensate=True, input_range=INPUT_RANGE)
     part = first(data.train, CALIBRATION_IMAGES)
     loss = LOSS if metric == "taylor" else None
@@ -134,7 +157,7 @@ def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
     for network in options.networks:
         for number, (change, (recipe, wrapping)) in enumerate(INGREDIENTS.items()):
             run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, 0, recipe, wrapping)
-            path = options.results / f"ingredient_{network}_{number}.json"
+            path = options.results / f"ingredient_{network}_{number:02}.json"
             record = record_of(path, with_data(asdict(run), data))
             if not record:
                 _, record = fine_tuned(run, data, options.work / run.name)
@@ -153,6 +176,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--kept", type=float, nargs="+", help=f"for the table; default: {', '.join(map(str, KEPT))}"
+    )
+    parser.add_argument(
+        "--significance",
+        choices=(ELIMINATION, *METRICS),
+        default=ELIMINATION,
+        help="for the table (default: %(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=1, help="for 25 %% in the table (default: %(default)s)")
     parser.add_argument(

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.options import REFERENCE
 from benchmarks.tables import CMSIS_NN, table
 from export.targets.boards import BOARDS
+from keras_approx.significance import ELIMINATION
 
 Records = Sequence[Mapping[str, Any]]
 _CORE, _OTHER = "cortex-m33", "cortex-m4"
@@ -108,7 +109,10 @@ def fractions(records: Records) -> str:
     """Test accuracy at fractions of kept products, in points against the exact model of as many epochs."""
     runs = [record for record in records if "test_accuracy" in record]
     exact = _exact(runs)
-    head = ("network", "products kept", "epochs", "seed", "test accuracy", "points", "asked", "M33 cycles")
+    head = (
+        *("network", "products kept", "significance", "epochs", "seed"),
+        *("test accuracy", "points", "asked", "M33 cycles"),
+    )
     rows = []
     for record in sorted(runs, key=_order):
         run = record["settings"]
@@ -116,7 +120,8 @@ def fractions(records: Records) -> str:
         points = "" if reference is None else f"{100 * (record['test_accuracy'] - reference):+.2f}"
         rows.append(
             (
-                *(run["network"], f"{100 * run['kept']:g} %", str(run["epochs"]), str(run["seed"])),
+                *(run["network"], f"{100 * run['kept']:g} %", _significance(run)),
+                *(str(run["epochs"]), str(run["seed"])),
                 *(f"{100 * record['test_accuracy']:.2f} %", points, _goal(run)),
                 f"{record['predicted_cycles']:,}",
             )
@@ -128,23 +133,26 @@ def spread(records: Records) -> str:
     """Cells of `fractions` that were trained with several seeds: mean and extremes of the points."""
     runs = [record for record in records if "test_accuracy" in record]
     exact = _exact(runs)
-    cells: dict[tuple[str, float, int], list[float]] = {}
+    cells: dict[tuple[str, float, str, int], list[float]] = {}
     for record in sorted(runs, key=_order):
         run = record["settings"]
         reference = exact.get((run["network"], run["epochs"]))
         if run["kept"] < 1 and reference is not None:
             points = 100 * (record["test_accuracy"] - reference)
-            cells.setdefault((run["network"], run["kept"], run["epochs"]), []).append(points)
+            cell = (run["network"], run["kept"], _significance(run), run["epochs"])
+            cells.setdefault(cell, []).append(points)
     rows = [
         (
-            *(network, f"{100 * kept:g} %", str(epochs), str(len(points))),
+            *(network, f"{100 * kept:g} %", significance, str(epochs), str(len(points))),
             *(f"{value:+.2f}" for value in (sum(points) / len(points), min(points), max(points))),
         )
-        for (network, kept, epochs), points in cells.items()
+        for (network, kept, significance, epochs), points in cells.items()
         if len(points) > 1
     ]
     return table(
-        ("network", "products kept", "epochs", "seeds", "mean points", "worst", "best"), rows, left=1
+        ("network", "products kept", "significance", "epochs", "seeds", "mean points", "worst", "best"),
+        rows,
+        left=1,
     )
 
 
@@ -155,6 +163,10 @@ def _exact(runs: Records) -> dict[tuple[str, int], float]:
         for record in runs
         if record["settings"]["kept"] == 1
     }
+
+
+def _significance(run: Mapping[str, Any]) -> str:
+    return "" if run["kept"] == 1 else str(run["options"].get("significance", ELIMINATION))
 
 
 def _goal(run: Mapping[str, Any]) -> str:
@@ -199,6 +211,6 @@ def ingredients(records: Records) -> str:
     return table(("network", "change", "validation accuracy", "accuracy in training"), rows, left=2)
 
 
-def _order(record: Mapping[str, Any]) -> tuple[int, float, int]:
-    settings = record["settings"]
-    return REFERENCE.index(settings["network"]), -settings["kept"], settings["seed"]
+def _order(record: Mapping[str, Any]) -> tuple[int, float, str, int]:
+    run = record["settings"]
+    return REFERENCE.index(run["network"]), -run["kept"], _significance(run), run["seed"]

@@ -132,14 +132,14 @@ def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, inputs
         largest = max(largest * (1 + 1e-6), float(losses[group]))
         found[left[group]] = largest
         alive[group] = False
-        rows = slice(inputs * group, inputs * (group + 1))
-        columns = inverse[:, rows].copy(order="F")
+        gone = slice(inputs * group, inputs * (group + 1))
+        columns = inverse[:, gone].copy(order="F")
         weights -= columns @ solved[group]
-        weights[rows] = 0
-        gains = np.asfortranarray(np.linalg.solve(inverse[rows, rows], columns.T).T)
+        weights[gone] = 0
+        gains = np.asfortranarray(np.linalg.solve(inverse[gone, gone], columns.T).T)
         inverse = blas.sgemm(-1.0, gains, columns, 1.0, inverse, trans_b=True, overwrite_c=True)
-        inverse[rows, :] = inverse[:, rows] = 0
-        inverse[rows, rows] = np.eye(inputs)
+        inverse[gone, :] = inverse[:, gone] = 0
+        inverse[gone, gone] = np.eye(inputs)
     return found
 
 

@@ -36,8 +36,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         commands,
         "eliminate",
         summary="skip the products that others can make up for, without training",
-        description="Skips the products whose loss the other weights can make up for, fits those anew by least squares, "
-        "and saves the model wrapped and calibrated. Labels are not looked at.",
+        description="Skips the products whose loss the other weights can make up for, fits those anew by least "
+        "squares, and saves the model wrapped and calibrated. Labels are not looked at.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", help=MODEL_HELP)

@@ -179,27 +179,35 @@ def _run(network: str, kept: float, seed: int = 0, **more: Any) -> dict[str, Any
     return {"settings": {"network": network, "kept": kept, "epochs": 3, "seed": seed, "options": {}}, **more}
 
 
+def _ranked(run: dict[str, Any]) -> dict[str, Any]:
+    run["settings"]["options"] = {"significance": "taylor"}
+    return run
+
+
 def test_fractions_are_sorted_and_compared() -> None:
     runs = [
         _run("alexnet", 0.25, test_accuracy=0.5, predicted_cycles=7),
         _run("lenet", 0.25, 1, test_accuracy=0.61, predicted_cycles=5),
+        _ranked(_run("lenet", 0.25, test_accuracy=0.58, predicted_cycles=5)),
         _run("lenet", 0.25, test_accuracy=0.6, predicted_cycles=5),
         _run("lenet", 1.0, test_accuracy=0.62, predicted_cycles=9),
         _run("lenet", 0.25, validation_accuracy=0.5),
     ]
     rows = _rows(accuracy_tables.fractions(runs))
-    assert [row[1:7] for row in rows] == [
-        ["100 %", "3", "0", "62.00 %", "+0.00", ""],
-        ["25 %", "3", "0", "60.00 %", "-2.00", "-0.5"],
-        ["25 %", "3", "1", "61.00 %", "-1.00", "-0.5"],
-        ["25 %", "3", "0", "50.00 %", "", "0.0"],
+    assert [row[1:8] for row in rows] == [
+        ["100 %", "", "3", "0", "62.00 %", "+0.00", ""],
+        ["25 %", "elimination", "3", "0", "60.00 %", "-2.00", "-0.5"],
+        ["25 %", "elimination", "3", "1", "61.00 %", "-1.00", "-0.5"],
+        ["25 %", "taylor", "3", "0", "58.00 %", "-4.00", "-0.5"],
+        ["25 %", "elimination", "3", "0", "50.00 %", "", "0.0"],
     ]
-    assert _rows(accuracy_tables.spread(runs)) == [["lenet", "25 %", "3", "2", "-1.50", "-2.00", "-1.00"]]
+    assert _rows(accuracy_tables.spread(runs)) == [
+        ["lenet", "25 %", "elimination", "3", "2", "-1.50", "-2.00", "-1.00"]
+    ]
 
 
 def test_metrics_and_ingredients() -> None:
-    ranked = _run("lenet", 0.25, after_training={"0.5": 0.7, "0.25": 0.3}, validation_accuracy=0.75)
-    ranked["settings"]["options"] = {"significance": "taylor"}
+    ranked = _ranked(_run("lenet", 0.25, after_training={"0.5": 0.7, "0.25": 0.3}, validation_accuracy=0.75))
     changed = _run(
         "lenet", 0.25, change="no teacher", validation_accuracy=0.7, curves={"accuracy": [0.1, 0.72]}
     )
