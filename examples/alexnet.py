@@ -14,8 +14,7 @@ from common import LOSS, finish, float_network, parse
 
 import export
 import keras_approx
-from keras_approx.callbacks import SkipSummaries, UpdateSkipMasks
-from keras_approx.schedules import Polynomial
+from keras_approx.callbacks import SkipSummaries
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,25 +23,29 @@ def main(arguments: list[str] | None = None) -> int:
 
     network = float_network("alexnet", options)
 
-    # Quantization acts from the calibration on, masks once they are set. What is skipped leaves its mean in the bias.
-    model = keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE)
-    keras_approx.calibrate(model, data.train.inputs[:1280])
+    # A fifth of the products stay, with weights that make up for the others as well as they can. No labels needed:
+    # what comes out could be exported as it is. Quantization acts from here on.
+    model = keras_approx.eliminate(
+        network,
+        data.train.inputs[:5120],
+        kept=options.kept,
+        input_range=INPUT_RANGE,
+        verbose=bool(options.verbose),
+    )
 
     # The float network teaches: `taught` has the same layers as `model`, and another loss.
     batches = AugmentedBatches(data.train, seed=options.seed)
-    steps = options.epochs * len(batches)
-    rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
+    rate = keras.optimizers.schedules.CosineDecay(0.1, options.epochs * len(batches))
     taught = keras_approx.distill(model, network, temperature=3.0, weight=0.5)
     taught.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), LOSS, metrics=["accuracy"])
 
-    # Half of the steps for skipping, half for learning to do without. The logs get what is kept and the cycles
-    # of an inference, for CSVLogger and the like.
+    # Skipped products stay skipped, and get no gradient. The logs get what each layer keeps and the cycles of an
+    # inference, for CSVLogger and the like.
     taught.fit(
         batches,
         epochs=options.epochs,
         validation_data=(data.validation.inputs, data.validation.labels),
         callbacks=[
-            UpdateSkipMasks(Polynomial(1.0, options.kept, end_step=steps // 2), granularity="pair"),
             SkipSummaries(cycles=export.Pricer(model, target=options.target).cycles),
             keras.callbacks.CSVLogger(str(options.folder / "log.csv")),
         ],
