@@ -36,7 +36,18 @@ import export
 import keras_approx
 from benchmarks.accuracy_tables import fractions
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, record_of, with_data, write_json
+from benchmarks.runs import (
+    ELIMINATION_IMAGES,
+    EPOCHS,
+    KEPT,
+    WORK,
+    Run,
+    fine_tuned,
+    first,
+    record_of,
+    with_data,
+    write_json,
+)
 from keras_approx.masks import fraction_masks
 from keras_approx.significance import ELIMINATION, METRICS, significance
 from keras_approx.skip_wrapper import skip_wrappers
@@ -48,7 +59,6 @@ AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280
 CORE = "cortex-m33"
 
-ELIMINATION_IMAGES = 5120
 ENERGY = {"significance": "energy"}
 
 # One change of the recommended recipe each: arguments of fine_tune, and of wrap.

@@ -15,6 +15,7 @@ _CORE, _OTHER = "cortex-m33", "cortex-m4"
 # Labels of a headline's entries; others are budgets, such as "1.78 M".
 EXACT = "exact"
 KEPT_SHARE = "kept "
+ELIMINATED = "eliminated "
 
 # Points that a tier may lose against the exact model.
 TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
@@ -82,6 +83,8 @@ def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ..
 def _model(label: str) -> str:
     if label == EXACT:
         return "exact int8"
+    if label.startswith(ELIMINATED):
+        return f"{label.removeprefix(ELIMINATED)} % of the products, not trained"
     kept = label.removeprefix(KEPT_SHARE)
     return f"at most {label} cycles" if kept == label else f"{kept} % of the products"
 

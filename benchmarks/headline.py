@@ -5,8 +5,9 @@
     python benchmarks/headline.py --quick                   # a small run of all steps; minutes
 
 Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles. Beside them
-stand the models of `benchmarks/accuracy.py table`, whose layers share a fraction of the products by one ranking. All
-are fine-tuned for as many epochs as the exact int8 model they are compared with. Test images are looked at once, for
+stand the models of `benchmarks/accuracy.py table`, whose layers share a fraction of the products by one ranking. These
+are fine-tuned for as many epochs as the exact int8 model they are compared with; others come from elimination alone.
+Test images are looked at once, for
 the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted continues, and models
 that the other benchmark trained are not trained again; figures that were made with other settings or images are
 replaced. The int8 models are written beside the figures, in `designs/`. `benchmarks/document.py` puts the tables into
@@ -33,13 +34,25 @@ import tf_keras as keras
 from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load, to_int8
 from common import LOSS
 from networks import pretrained
+from train import accuracy
 
 import export
 import keras_approx
-from benchmarks.accuracy_tables import EXACT, KEPT_SHARE, NO_LOSS_CYCLES
+from benchmarks.accuracy_tables import ELIMINATED, EXACT, KEPT_SHARE, NO_LOSS_CYCLES
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, KEPT, WORK, Run, fine_tuned, first, remembered, with_data, write_json
+from benchmarks.runs import (
+    ELIMINATION_IMAGES,
+    EPOCHS,
+    KEPT,
+    WORK,
+    Run,
+    fine_tuned,
+    first,
+    remembered,
+    with_data,
+    write_json,
+)
 from benchmarks.tables import CMSIS_NN
 from export.build import build_host
 from export.frontend.reference import run_reference
@@ -53,6 +66,7 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "alexnet": (NO_LOSS_CYCLES["alexnet"] / 1e6, 2.7, 1.8),
     "resnet8": (NO_LOSS_CYCLES["resnet8"] / 1e6, 5.0, 3.0),
 }
+ELIMINATED_SHARES = (0.5, 0.25)
 CALIBRATION_IMAGES = 1280
 EXPLORATION_IMAGES = 1000
 HOST_IMAGES = 1000
@@ -97,6 +111,12 @@ def _network(
             tflite = export.to_tflite(model)
             settings = _settings(name, label, data, options)
             yield label, {"settings": settings, **_figures(model, tflite, tuned, data, options)}, tflite
+    for label, kept in {f"{ELIMINATED}{100 * kept:g}": kept for kept in options.eliminated}.items():
+        if label not in done:
+            model, found = _eliminated(name, kept, data)
+            tflite = export.to_tflite(model)
+            settings = _settings(name, label, data, options)
+            yield label, {"settings": settings, **_figures(model, tflite, found, data, options)}, tflite
     chosen = BUDGETS[name] if options.budgets is None else options.budgets
     budgets = {f"{budget:g} M": 1e6 * budget for budget in chosen}
     if all(label in done for label in budgets):
@@ -120,8 +140,21 @@ def _network(
 def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
     """What the figures of a model depend on."""
     settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
+    if label.startswith(ELIMINATED):
+        return with_data({"epochs": 0, "elimination_images": ELIMINATION_IMAGES}, data)
     explored = label != EXACT and not label.startswith(KEPT_SHARE)
     return with_data({**settings, "rounds": options.rounds} if explored else settings, data)
+
+
+def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dict[str, Any]]:
+    """A model that nothing trained, and what is known of it."""
+    keras.backend.clear_session()
+    images = first(data.train, ELIMINATION_IMAGES).inputs
+    model = keras_approx.eliminate(
+        pretrained(name), images, kept=kept, input_range=INPUT_RANGE, verbose=False
+    )
+    shares = {layer: float(mask.mean()) for layer, mask in keras_approx.get_masks(model).items()}
+    return model, {"validation_accuracy": accuracy(model, data.validation), "kept": shares}
 
 
 def _explored(
@@ -242,6 +275,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="*",
         help=f"fractions of the products, for every network; default: {', '.join(map(str, KEPT))}",
     )
+    parser.add_argument(
+        "--eliminated",
+        type=float,
+        nargs="*",
+        help=f"fractions of the products, of models that are not trained; default: {ELIMINATED_SHARES}",
+    )
     parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
     parser.add_argument(
         "--rounds", type=int, default=1, help="of refinement in the exploration (default: %(default)s)"
@@ -255,6 +294,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.epochs = options.epochs or (2 if options.quick else None)
     if options.kept is None:
         options.kept = [0.25] if options.quick else KEPT
+    if options.eliminated is None:
+        options.eliminated = [0.5] if options.quick else ELIMINATED_SHARES
     if options.budgets is None:
         options.budgets = [1.78] if options.quick else None
     options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)

@@ -48,6 +48,8 @@ def test_the_whole_way_and_again(
         "0.06",
         "--kept",
         "0.5",
+        "--eliminated",
+        "0.6",
     ]
     assert headline.main(arguments) == 0
     record = json.loads(output.read_text())
@@ -55,10 +57,15 @@ def test_the_whole_way_and_again(
     assert exact["kept"] == 1
     assert 0 < design["kept"] < 1
     assert 0.4 < half["kept"] <= 0.5
+    untrained = record["networks"]["lenet"]["eliminated 60"]
+    assert 0.5 < untrained["kept"] <= 0.6
+    assert untrained["settings"]["epochs"] == 0
     assert design["cores"]["cortex-m33"]["cycles"] <= 60_000 < exact["cores"]["cortex-m33"]["cycles"]
     assert exact["test_images"] == design["test_images"] == 40
     models = {path.name for path in (tmp_path / "designs").iterdir()}
-    assert models == {"lenet_exact.tflite", "lenet_kept50.tflite", "lenet_0.06M.tflite"}
+    assert models == {
+        *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite")
+    }
     assert "40 test images" in capsys.readouterr().out
 
     # Figures that are gone, or of another run, come back from what was kept, without any training.
@@ -68,4 +75,4 @@ def test_the_whole_way_and_again(
     monkeypatch.setattr(keras_approx.ParetoFront, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
     again = json.loads(output.read_text())["networks"]["lenet"]
-    assert again == {"exact": exact, "kept 50": half, "0.06 M": design}
+    assert again == {"exact": exact, "kept 50": half, "eliminated 60": untrained, "0.06 M": design}
