@@ -114,6 +114,30 @@ def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapp
     assert (c / "model.tflite").read_bytes() == export.to_tflite(expected) != export.to_tflite(model)
 
 
+def test_elimination_fits_the_exported_weights_anew(folder, wrapped, tmp_path, run, fails):
+    out = tmp_path / "front.json"
+    options = ("--significance", "elimination", "--search-option", "budgets=2", "--target", "cortex-m4")
+    run(*_arguments(folder, wrapped, out), *options)
+    front = ParetoFront.load(out)
+    assert front.settings["significance"] == "elimination"
+    assert front.settings["recalibrate"]
+    half = min(front.evaluated, key=lambda record: abs(record.kept - 0.5))
+    choice = ("export", wrapped, "--front", out, "--design", half.id)
+    assert "give --data as for explore" in fails(*choice, "--estimate")
+    c = tmp_path / "out"
+    run(*choice, "--data", folder / "train.npz", "--validation-share", 0.25, "--out", c)
+    expected = load_model(str(wrapped))
+    training = np.load(folder / "train.npz")["inputs"][np.random.default_rng(0).permutation(120)[30:]]
+    front.apply(half, expected, calibration=training)
+    assert (c / "model.tflite").read_bytes() == export.to_tflite(expected)
+    tuned = tmp_path / "tuned.keras"
+    record = run(
+        *("fine-tune", wrapped, "--data", folder / "train.npz", "--validation-share", 0.25),
+        *("--front", out, "--design", half.id, "--epochs", 1, "--batch-size", 30, "--out", tuned),
+    )
+    assert record["kept"] == pytest.approx(half.kept, abs=0.02)
+
+
 def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, found, tmp_path, run, fails):
     front = ParetoFront.load(found)
     mine = tmp_path / "front.json"
