@@ -12,7 +12,7 @@ from keras_approx.significance import ELIMINATION
 
 Records = Sequence[Mapping[str, Any]]
 _CORE, _OTHER = "cortex-m33", "cortex-m4"
-# Labels of a headline's entries; others are budgets, such as "1.78 M".
+# Labels of a headline's entries; others are budgets, such as "1.78 M", and metrics, such as "energy 25".
 EXACT = "exact"
 KEPT_SHARE = "kept "
 ELIMINATED = "eliminated "
@@ -83,10 +83,11 @@ def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ..
 def _model(label: str) -> str:
     if label == EXACT:
         return "exact int8"
-    if label.startswith(ELIMINATED):
-        return f"{label.removeprefix(ELIMINATED)} % of the products, not trained"
-    kept = label.removeprefix(KEPT_SHARE)
-    return f"at most {label} cycles" if kept == label else f"{kept} % of the products"
+    kind, _, rest = label.partition(" ")
+    if rest == "M":
+        return f"at most {label} cycles"
+    how = {ELIMINATED: ", not trained", KEPT_SHARE: ""}.get(f"{kind} ", f", ranked by {kind}")
+    return f"{rest} % of the products{how}"
 
 
 def _cycles_of(item: tuple[str, Mapping[str, Any]]) -> int:

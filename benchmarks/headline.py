@@ -56,6 +56,7 @@ from benchmarks.runs import (
 from benchmarks.tables import CMSIS_NN
 from export.build import build_host
 from export.frontend.reference import run_reference
+from keras_approx.significance import ELIMINATION, METRICS
 
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE = "cortex-m33"
@@ -104,9 +105,12 @@ def _network(
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
     epochs = options.epochs or EPOCHS[name]
-    for label, kept in {EXACT: 1.0, **{f"{KEPT_SHARE}{100 * kept:g}": kept for kept in options.kept}}.items():
+    prefix = KEPT_SHARE if options.significance == ELIMINATION else f"{options.significance} "
+    for label, kept in {EXACT: 1.0, **{f"{prefix}{100 * kept:g}": kept for kept in options.kept}}.items():
         if label not in done:
-            run = Run(name, kept, epochs, options.seed)
+            ranked = label != EXACT and prefix != KEPT_SHARE
+            recipe = {"significance": options.significance} if ranked else {}
+            run = Run(name, kept, epochs, options.seed, recipe)
             model, tuned = fine_tuned(run, data, options.work / run.name)
             tflite = export.to_tflite(model)
             settings = _settings(name, label, data, options)
@@ -142,8 +146,12 @@ def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace)
     settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
     if label.startswith(ELIMINATED):
         return with_data({"epochs": 0, "elimination_images": ELIMINATION_IMAGES}, data)
-    explored = label != EXACT and not label.startswith(KEPT_SHARE)
-    return with_data({**settings, "rounds": options.rounds} if explored else settings, data)
+    kind, _, rest = label.partition(" ")
+    if kind in METRICS:
+        settings |= {"significance": kind}
+    elif rest == "M":
+        settings |= {"rounds": options.rounds}
+    return with_data(settings, data)
 
 
 def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dict[str, Any]]:
@@ -274,6 +282,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         nargs="*",
         help=f"fractions of the products, for every network; default: {', '.join(map(str, KEPT))}",
+    )
+    parser.add_argument(
+        "--significance",
+        choices=(ELIMINATION, *METRICS),
+        default=ELIMINATION,
+        help="of models that keep a fraction (default: %(default)s)",
     )
     parser.add_argument(
         "--eliminated",
