@@ -43,7 +43,7 @@ def elimination_significance(
     extent = get_granularity(granularity)
     rows = _Rows(kernel.shape, extent.inputs)
     weights, ridged = rows.pad(kernel), rows.pad_square(_ridged(covariance))
-    variance = np.einsum("ic,ij,jc->c", weights, ridged, weights)
+    variance = (weights * (ridged @ weights)).sum(axis=0)
     weights = weights / np.sqrt(np.where(variance > 0, variance, 1) * kernel.shape[-1])
     inverse = np.linalg.inv(ridged)
     losses = [

@@ -90,12 +90,17 @@ def eliminate(
         raise OptionError(
             "what is eliminated together has no threshold of its own: give a fraction or a budget"
         )
+    if chosen.select == "fraction" and not 0 <= kept <= 1:
+        raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {kept}")
+    if chosen.select == "budget" and prices is None:
+        raise OptionError("a budget needs prices: the cycles of one kept pair, by layer name")
     student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
+    chosen.settings([layer.name for layer in skip_wrappers(student)])
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
     refits = measure_refits(student, data, verbose=verbose, **reading)
     layers = skip_wrappers(student)
-    before = {layer.name: np.where(layer.get_mask(), layer.kernel.numpy(), 0) for layer in layers}
+    before = {layer.name: _used(layer) for layer in layers}
     progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
     found = {}
     for number, (name, kernel) in enumerate(before.items(), start=1):
@@ -103,7 +108,7 @@ def eliminate(
         progress.update(number)
     masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
     for layer in layers:
-        refit_layer(layer, before[layer.name], masks[layer.name], refits[layer.name])
+        refit_layer(layer, masks[layer.name], refits[layer.name])
     set_masks(student, masks)
     has_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in student.layers)
     if has_norm:
@@ -137,16 +142,20 @@ def _normalized(model: Any) -> set[str]:
     }
 
 
-def refit_layer(layer: SkipWrapper, before: np.ndarray, mask: np.ndarray, how: Refit) -> None:
+def _used(layer: SkipWrapper) -> np.ndarray:
+    """The kernel with zeros where products are skipped."""
+    return np.where(layer.get_mask(), layer.kernel.numpy(), 0)
+
+
+def refit_layer(layer: SkipWrapper, mask: np.ndarray, how: Refit) -> None:
     """Gives a layer the weights that make up for what it is to skip, and a bias that keeps its outputs' means.
 
     Args:
-        layer: The layer; its mask is not set.
-        before: Its kernel, float32, with zeros where products were skipped.
-        mask: bool, the kernel's shape.
+        layer: The layer, with the mask it had so far.
+        mask: The one it is to have, bool, the kernel's shape.
         how: What was measured.
     """
-    moments = how.moments
+    moments, before = how.moments, _used(layer)
     bias = layer.layer.bias
     if bias is None and not how.normalized:
         # Nothing else sets the mean right: the weights do, and skipped ones have none to compensate.
@@ -155,9 +164,10 @@ def refit_layer(layer: SkipWrapper, before: np.ndarray, mask: np.ndarray, how: R
         )
     else:
         after = refit(before, mask, moments.covariance)
-    layer.kernel.assign(after)
     if bias is not None:
         # What a compensating layer adds for skipped products is in its bias already.
         kept = after if layer.compensate else np.where(mask, after, 0)
         lost = (before - kept).reshape(-1, before.shape[-1])
         bias.assign_add((moments.mean @ lost).astype(np.float32))
+    # What was skipped before keeps its weights, for which the layer compensates.
+    layer.kernel.assign(np.where(layer.get_mask() | mask, after, layer.kernel.numpy()))

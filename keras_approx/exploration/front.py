@@ -206,7 +206,7 @@ class ParetoFront:
         found = measure_layers(model, metric, granularity=chosen.granularity, refits=refits)
         masks = chosen.masks(found.significance, found.positions)
         for name, refit in refits.items():
-            refit_layer(layers[name], layers[name].kernel.numpy(), masks[name], refit)
+            refit_layer(layers[name], masks[name], refit)
         set_masks(model, masks)
         if self.settings.get("recalibrate", False) and chosen.values:
             recalibrate_batch_norm(model, calibration, steps=RECALIBRATION_BATCHES)

@@ -115,7 +115,8 @@ def masked_weights(layer: SkipWrapper, mask: np.ndarray, refit: Refit | None = N
     if refit is None:
         return _weights(layer, mask)
     own = layer.layer.get_weights()
-    refit_layer(layer, layer.kernel.numpy(), mask, refit)
+    layer.set_mask(np.ones_like(mask))
+    refit_layer(layer, mask, refit)
     found = _weights(layer, mask)
     layer.layer.set_weights(own)
     return found

@@ -125,6 +125,17 @@ def test_goes_on_from_the_masks_of_a_model() -> None:
     assert all((first[name] | ~second[name]).all() for name in first)
 
 
+@pytest.mark.parametrize("compensate", [True, False])
+def test_means_stay_when_more_is_skipped_later(compensate: bool) -> None:
+    network, images = _network(bias=True, norm=False), _images(300)
+    model = keras_approx.wrap(network, compensate=compensate)
+    for kept in (0.6, 0.4):
+        keras_approx.eliminate(model, images, kept=kept, verbose=False)
+    exact, found = (one.predict(images, verbose=0) for one in (network, model))
+    error = np.abs(exact.mean(axis=0) - found.mean(axis=0)).max()
+    assert error < 0.15 * exact.std()
+
+
 def test_same_data_same_model() -> None:
     images = _images(200)
     one, other = (
@@ -145,6 +156,10 @@ def test_what_cannot_be() -> None:
         keras_approx.eliminate(keras_approx.wrap(network), images, input_range=(-9, 9), verbose=False)
     with pytest.raises(OptionError, match="between 0 and 1"):
         keras_approx.eliminate(network, images, kept=1.5, verbose=False)
+    with pytest.raises(OptionError, match="needs prices"):
+        keras_approx.eliminate(network, images, kept=100, select="budget", verbose=False)
+    with pytest.raises(OptionError, match="matches no layer"):
+        keras_approx.eliminate(network, images, exempt=("third",), verbose=False)
     with pytest.raises(CalibrationError):
         keras_approx.eliminate(network, images[:, :5], verbose=False)
     with pytest.raises(CalibrationError, match="at least one batch"):
