@@ -45,7 +45,7 @@ def test_the_table_continues_and_compares(
     exact, half = accuracy.read_table(tmp_path / "results")
     assert (exact["settings"]["kept"], half["settings"]["kept"]) == (1.0, 0.5)
     points = 100 * (half["test_accuracy"] - exact["test_accuracy"])
-    assert f"| lenet | 50 % | 1 | 0 | {100 * half['test_accuracy']:.2f} % | {points:+.2f} |" in printed
+    assert f"| lenet | 50 % | elimination | 1 | 0 | {100 * half['test_accuracy']:.2f} % | {points:+.2f} |" in printed
     assert half["predicted_cycles"] < exact["predicted_cycles"]
 
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
