@@ -45,7 +45,10 @@ def test_the_table_continues_and_compares(
     exact, half = accuracy.read_table(tmp_path / "results")
     assert (exact["settings"]["kept"], half["settings"]["kept"]) == (1.0, 0.5)
     points = 100 * (half["test_accuracy"] - exact["test_accuracy"])
-    assert f"| lenet | 50 % | elimination | 1 | 0 | {100 * half['test_accuracy']:.2f} % | {points:+.2f} |" in printed
+    assert (
+        f"| lenet | 50 % | elimination | 1 | 0 | {100 * half['test_accuracy']:.2f} % | {points:+.2f} |"
+        in printed
+    )
     assert half["predicted_cycles"] < exact["predicted_cycles"]
 
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
@@ -79,18 +82,19 @@ def test_metrics_and_ingredients(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(accuracy, "METRICS", ("energy", "taylor"))
-    changes = ("the recipe", "straight-through gradients")
+    changes = ("the recipe", "energy, straight-through gradients")
     monkeypatch.setattr(accuracy, "INGREDIENTS", {name: accuracy.INGREDIENTS[name] for name in changes})
     folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     for part in ("metrics", "ingredients"):
         assert accuracy.main([part, "lenet", "--data", data, "--epochs", "1", *folders]) == 0
     printed = capsys.readouterr().out
-    assert [line.split()[:2] for line in printed.splitlines() if line.startswith("lenet ")][:2] == [
+    assert [line.split()[:2] for line in printed.splitlines() if line.startswith("lenet ")][:3] == [
         ["lenet", "energy"],
         ["lenet", "taylor"],
+        ["lenet", "elimination"],
     ]
     assert "straight-through gradients" in printed
-    assert len(list((tmp_path / "results").glob("*.json"))) == 4
+    assert len(list((tmp_path / "results").glob("*.json"))) == 5
 
 
 def test_names_of_runs_are_distinct() -> None:
