@@ -158,10 +158,10 @@ class UpdateSkipMasks(PublishKept):
             )
 
 
-class SkipSummaries(keras.callbacks.Callback):
+class SkipSummaries(PublishKept):
     """Publishes what each layer keeps into the epoch logs, and prints the table when training ends.
 
-    The logs get `kept/<layer>`, the share of its products, for every layer that carries a mask, and
+    The logs get `kept`, and `kept/<layer>`, the share of its products, for every layer that carries a mask, and
     `estimated_cycles`. Callbacks that use them, such as ModelCheckpoint, CSVLogger and TensorBoard, must
     follow this one in the list that `fit` is given.
 
@@ -171,8 +171,6 @@ class SkipSummaries(keras.callbacks.Callback):
             are published as `estimated_cycles/<layer>` too, and their sum. With the export package, and a
             calibrated model: `export.Pricer(model).cycles`, or its `layer_cycles`. It is called once an epoch.
     """
-
-    _supports_tf_logs = True
 
     def __init__(
         self, print_fn: Callable[[str], Any] | None = print, *, cycles: Cycles | None = None
@@ -185,6 +183,7 @@ class SkipSummaries(keras.callbacks.Callback):
         skip_wrappers(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
         if logs is not None:
             for name, mask in get_masks(self.model).items():
                 logs[f"kept/{name}"] = float(mask.mean())

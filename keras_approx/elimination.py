@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import blas
+from threadpoolctl import threadpool_limits
 
 from keras_approx.granularity import Granularity, get_granularity, group_sums, spread
 
@@ -46,10 +47,12 @@ def elimination_significance(
     variance = (weights * (ridged @ weights)).sum(axis=0)
     weights = weights / np.sqrt(np.where(variance > 0, variance, 1) * kernel.shape[-1])
     inverse = np.linalg.inv(ridged)
-    losses = [
-        _losses(weights[:, first : first + extent.outputs], ridged, inverse, extent.inputs)
-        for first in range(0, kernel.shape[-1], extent.outputs)
-    ]
+    # Many small updates: threads would wait for each other more than they work.
+    with threadpool_limits(limits=1, user_api="blas"):
+        losses = [
+            _losses(weights[:, first : first + extent.outputs], ridged, inverse, extent.inputs)
+            for first in range(0, kernel.shape[-1], extent.outputs)
+        ]
     sizes = group_sums(np.ones(kernel.shape), extent)
     return spread(np.stack(losses, axis=-1).reshape(sizes.shape) / sizes, kernel.shape, extent)
 
