@@ -106,7 +106,11 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
             axis.plot(*point, "o", color="#0072B2", fillstyle="none")
         axis.plot(library, 100 * exact["test_accuracy"], "s", color="#D55E00", label="CMSIS-NN, exact")
         axis.axhline(100 * exact["test_accuracy"], color="#999999", linewidth=1, linestyle=":")
-        for cycles, accuracy in best:
+        told: list[float] = []
+        for cycles, accuracy in reversed(best):
+            if any(cycles > 0.88 * other for other in told):
+                continue  # its label would lie on its neighbour's
+            told.append(cycles)
             axis.annotate(
                 f"{library / cycles:.1f}x",
                 (cycles, accuracy),
