@@ -103,11 +103,11 @@ def fine_tune(
     steps = epochs * training_steps(data, batch_size, steps_per_epoch)
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
-    once = _eliminates(significance, kept, masks)
+    eliminated_to = _share_by_elimination(significance, kept, masks)
     student, exact = _student(model, input_range)
-    if once and isinstance(kept, (int, float)):
+    if eliminated_to is not None:
         first = _first_batches(data, batch_size, elimination_batches)
-        eliminate(student, first, kept=kept, steps=elimination_batches, verbose=False, **masks)
+        eliminate(student, first, kept=eliminated_to, steps=elimination_batches, verbose=False, **masks)
         updates: keras.callbacks.Callback = PublishKept()
     else:
         calibrate(
@@ -141,21 +141,23 @@ def fine_tune(
     return student, history
 
 
-def _eliminates(significance: str | Metric | None, kept: Schedule | float, masks: Mapping[str, Any]) -> bool:
-    """Whether products are skipped once, before training."""
-    number = isinstance(kept, (int, float))
+def _share_by_elimination(
+    significance: str | Metric | None, kept: Schedule | float, masks: Mapping[str, Any]
+) -> float | None:
+    """The fraction to keep if products are skipped once, before training; None if a metric ranks them."""
+    share = kept if isinstance(kept, (int, float)) else None
     select = masks.get("select", "fraction")
-    if number and select != "fraction":
+    if share is not None and select != "fraction":
         raise OptionError(f"with select={select!r} give kept= as a schedule of {select}s, not as {kept}")
     moving = [name for name in ("frequency", "data", "loss") if masks.get(name) is not None]
-    if significance == ELIMINATION and (not number or moving):
-        given = "kept= is a schedule" if not number else f"{', '.join(moving)} is given"
+    if significance == ELIMINATION and (share is None or moving):
+        given = "kept= is a schedule" if share is None else f"{', '.join(moving)} is given"
         raise OptionError(
             f"elimination is done once, before training, but {given}: give kept= as a fraction and nothing about "
             "updates, or the significance of a metric"
         )
     wanted = significance == ELIMINATION or (significance is None and not moving)
-    return number and wanted and (kept != 1 or bool(masks.get("layers")))
+    return share if wanted and (share != 1 or masks.get("layers")) else None
 
 
 def _ramp(kept: float, student: Any, masks: Mapping[str, Any], end_step: int) -> Schedule:
