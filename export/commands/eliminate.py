@@ -13,13 +13,15 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_input_range,
     add_new_file,
     add_split,
     at_least_one,
     check_new_file,
     fraction,
+    input_range,
 )
-from export.commands.samples import check_apart, check_classes, read_samples, split
+from export.commands.samples import read_samples, read_test, split
 from keras_approx.granularity import GRANULARITIES
 
 _EXAMPLES = """\
@@ -74,13 +76,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         default=5000,
         help="samples to look at, of those not set apart (default: 5000)",
     )
-    parser.add_argument(
-        "--input-range",
-        metavar=("LOW", "HIGH"),
-        nargs=2,
-        type=float,
-        help="smallest and largest value inputs can have, for plain models; measured on the samples if not given",
-    )
+    add_input_range(parser)
     parser.set_defaults(run=run)
 
 
@@ -97,14 +93,7 @@ def run(options: argparse.Namespace) -> Result:
     model = load_model(options.model)
     shape = tuple(model.input_shape[1:])
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
-    test = None
-    if options.test is not None:
-        arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
-        test = read_samples(options.test, shape=shape, **arrays)
-        check_classes(test, model)
-        warning = check_apart(test, samples)
-        if warning is not None:
-            say(warning)
+    test = read_test(options, model, samples, say)
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")
@@ -112,7 +101,7 @@ def run(options: argparse.Namespace) -> Result:
         model,
         images,
         kept=options.kept,
-        input_range=None if options.input_range is None else tuple(options.input_range),
+        input_range=input_range(options),
         granularity=options.granularity,
         exempt=options.exempt,
         verbose=verbosity() == 1,

@@ -16,16 +16,18 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_input_range,
     add_new_file,
     add_split,
     at_least_one,
     check_new_file,
     count,
     fraction,
+    input_range,
     positive,
     weight,
 )
-from export.commands.samples import Samples, check_apart, check_classes, read_samples, split
+from export.commands.samples import Samples, check_classes, read_samples, read_test, split
 from export.errors import InputError
 from keras_approx.granularity import GRANULARITIES
 from keras_approx.significance import ELIMINATION, METRICS
@@ -109,13 +111,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="weight of the teacher (default: 0.5)",
     )
-    group.add_argument(
-        "--input-range",
-        metavar=("LOW", "HIGH"),
-        nargs=2,
-        type=float,
-        help="smallest and largest value inputs can have, for plain models; measured if not given",
-    )
+    add_input_range(group)
     group.add_argument("--flip", action="store_true", help="mirror half of the images left to right")
     group.add_argument(
         "--shift", metavar="PIXELS", type=count, default=0, help="move each image up to this far (default: 0)"
@@ -215,14 +211,7 @@ def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples,
     shape = tuple(model.input_shape[1:])
     samples = read_samples(options.data, shape=shape, **arrays)
     check_classes(samples, model)
-    if options.test is None:
-        return samples, None
-    test = read_samples(options.test, shape=shape, **arrays)
-    check_classes(test, model)
-    warning = check_apart(test, samples)
-    if warning is not None:
-        say(warning)
-    return samples, test
+    return samples, read_test(options, model, samples, say)
 
 
 def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:
@@ -234,7 +223,7 @@ def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:
         "epochs": options.epochs,
         "learning_rate": options.learning_rate,
         "distillation": options.distillation,
-        "input_range": None if options.input_range is None else tuple(options.input_range),
+        "input_range": input_range(options),
         "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=not gives_probabilities(model)),
     }
 

@@ -138,3 +138,19 @@ def at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return value
+
+
+def add_input_range(parser: argparse._ActionsContainer) -> None:
+    """Adds the option that says which values inputs can have; see `input_range`."""
+    parser.add_argument(
+        "--input-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        help="smallest and largest value inputs can have, for plain models; measured on the samples if not given",
+    )
+
+
+def input_range(options: argparse.Namespace) -> tuple[float, float] | None:
+    """What --input-range says, as keras_approx takes it."""
+    return None if options.input_range is None else tuple(options.input_range)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zipfile import BadZipFile
@@ -191,3 +192,26 @@ def _labels(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndarr
     if len(labels) != expected:
         raise InputError(f"{path!r} holds {expected:,} inputs, but {len(labels):,} labels in {name!r}")
     return labels.astype(np.int64)
+
+
+def read_test(
+    options: argparse.Namespace, model: Any, others: Samples, say: Callable[[str], None]
+) -> Samples | None:
+    """The samples of --test, which must be apart from those of --data; None if there are none.
+
+    Raises:
+        InputError: They are no samples for the model, or among the others.
+    """
+    if options.test is None:
+        return None
+    test = read_samples(
+        options.test,
+        inputs=options.inputs_array,
+        labels=options.labels_array,
+        shape=tuple(model.input_shape[1:]),
+    )
+    check_classes(test, model)
+    warning = check_apart(test, others)
+    if warning is not None:
+        say(warning)
+    return test

@@ -11,10 +11,12 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_input_range,
     add_new_file,
     add_split,
     at_least_one,
     check_new_file,
+    input_range,
 )
 from export.commands.samples import read_samples, split
 
@@ -48,13 +50,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         default=1000,
         help="samples to calibrate with, of those not set apart (default: 1000)",
     )
-    parser.add_argument(
-        "--input-range",
-        metavar=("LOW", "HIGH"),
-        nargs=2,
-        type=float,
-        help="smallest and largest value inputs can have; measured on the samples if not given",
-    )
+    add_input_range(parser)
     parser.add_argument(
         "--skipped-gradient",
         choices=("zero", "straight_through"),
@@ -83,7 +79,7 @@ def run(options: argparse.Namespace) -> Result:
         load_model(options.model),
         skipped_gradient=options.skipped_gradient,
         compensate=not options.no_compensation,
-        input_range=None if options.input_range is None else tuple(options.input_range),
+        input_range=input_range(options),
     )
     images = 0
     if options.data is not None:
