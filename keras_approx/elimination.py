@@ -4,7 +4,8 @@ Inputs of neighbouring pixels and channels resemble each other, so what one term
 add in its place. The error that counts is the one that is left after the remaining weights of the channel were
 fitted anew, by least squares on the layer's own output: the method of Hassibi and Stork ("Second order derivatives
 for network pruning: Optimal Brain Surgeon", 1993), layer by layer as Frantar and Alistarh do it ("Optimal Brain
-Compression", 2022).
+Compression", 2022). Errors of different channels and layers compare by what they do to the model's outputs, to second
+order: the variance of a channel's error times the squared gradient of the outputs there.
 
 All functions take kernels (kernel height, kernel width, input channels, output channels) or (inputs, outputs),
 float32, and the covariance [n, n] of a layer's inputs over samples and output positions, where n is the number of
@@ -24,9 +25,12 @@ RIDGE = 1e-3
 
 
 def elimination_significance(
-    kernel: np.ndarray, covariance: np.ndarray, granularity: str | Granularity = "pair"
+    kernel: np.ndarray,
+    covariance: np.ndarray,
+    sensitivity: np.ndarray,
+    granularity: str | Granularity = "pair",
 ) -> np.ndarray:
-    """The share of a layer's output variance that is lost with each operand's group, in the order of a greedy search.
+    """How far the model's outputs move with each operand's group gone, in squares, in the order of a greedy search.
 
     From each output channel, or each block of them, the group goes first whose loss the others make up for best, then
     the next one, given what has gone. A group's value is the largest loss so far, so that the groups above any
@@ -35,17 +39,18 @@ def elimination_significance(
     Args:
         kernel: Weights.
         covariance: Of the layer's inputs.
+        sensitivity: What an error of variance 1 does, by output channel, at least 0; see moments.LayerMoments.
         granularity: What is kept or skipped together; see keras_approx.masks.
 
     Returns:
-        float64 array of the kernel's shape; the operands of a group share its value equally. All channels together
-        have the variance 1.
+        float64 array of the kernel's shape; the operands of a group share its value equally.
     """
     extent = get_granularity(granularity)
     rows = _Rows(kernel.shape, extent.inputs)
     weights, ridged = rows.pad(kernel), rows.pad_square(_ridged(covariance))
-    variance = (weights * (ridged @ weights)).sum(axis=0)
-    weights = weights / np.sqrt(np.where(variance > 0, variance, 1) * kernel.shape[-1])
+    weights = weights * np.sqrt(sensitivity)
+    whole = float((weights * (ridged @ weights)).sum()) or 1.0
+    weights /= np.sqrt(whole)  # a scale that single precision is at home with
     inverse = np.linalg.inv(ridged)
     # Many small updates: threads would wait for each other more than they work.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -54,7 +59,7 @@ def elimination_significance(
             for first in range(0, kernel.shape[-1], extent.outputs)
         ]
     sizes = group_sums(np.ones(kernel.shape), extent)
-    return spread(np.stack(losses, axis=-1).reshape(sizes.shape) / sizes, kernel.shape, extent)
+    return spread(np.stack(losses, axis=-1).reshape(sizes.shape) * whole / sizes, kernel.shape, extent)
 
 
 def refit(kernel: np.ndarray, mask: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Measures how the inputs of each layer vary together, in one pass over the data."""
+"""Measures how each layer's inputs vary together and what its outputs do to the model's, in one pass over the data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,26 +16,32 @@ from keras_approx.topology import calls
 
 
 @dataclass(frozen=True)
-class InputMoments:
-    """Moments of a layer's inputs over samples and output positions.
+class LayerMoments:
+    """Moments of a layer's inputs over samples and output positions, and of what its outputs do.
 
     The n operands of one output channel are in the order of the kernel's axes.
 
     Attributes:
         mean: E[a], float64 [n].
         covariance: E[a a^T] - E[a] E[a]^T, float64 [n, n].
+        sensitivity: By output channel c, E[sum over positions p and outputs z of the model (dz / dy_pc)^2], float64:
+            an error of variance 1 in the channel, independent at each position, moves the model's outputs by so
+            much in squares.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
+    sensitivity: np.ndarray
 
 
 def measure_moments(
     model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True
-) -> dict[str, InputMoments]:
-    """The mean and the covariance of the inputs of every layer that carries a mask, over samples and output positions.
+) -> dict[str, LayerMoments]:
+    """The moments of every layer that carries a mask.
 
     One pass over the data; memory grows with the square of a layer's operands for one output, not with the samples.
+    Sensitivities come from one backward pass a batch, of the outputs' sum with random signs (Hutchinson, "A stochastic
+    estimator of the trace of the influence matrix", 1989); the signs are the same each time.
 
     Args:
         model: A wrapped model, measured as it is, with its masks and quantization.
@@ -48,25 +55,20 @@ def measure_moments(
 
     Raises:
         NotWrappedError: If the model is not wrapped.
-        CalibrationError: If there is no data, it does not fit the model, or activations are not finite.
+        CalibrationError: If there is no data, it does not fit the model, or activations or gradients are not finite.
     """
     skip_wrappers(model)
     wrappers = [call for call in calls(model) if isinstance(call.layer, SkipWrapper)]
     layers = [call.layer for call in wrappers]
-    tapped = keras.Model(model.inputs, [call.input_tensors[0] for call in wrappers])
-    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-
-    def moments(inputs: Any) -> list[tuple[Any, Any, Any]]:
-        taps = tf.nest.flatten(tapped(inputs, training=False))
-        return [_moments(_operands(layer, tap)) for layer, tap in zip(layers, taps, strict=True)]
-
-    measure = tf.function(moments, input_signature=[spec])
+    inputs, outputs = [call.input_tensors[0] for call in wrappers], [call.output for call in wrappers]
+    measure = _measuring(model, keras.Model(model.inputs, [*inputs, *outputs, model.output]), layers)
     batches = input_batches(data, tuple(model.input_shape[1:]), batch_size, steps)
     progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
-    totals: list[list[Any]] = [[0.0, 0.0, 0.0] for _ in layers]
-    number = 0
+    totals: list[list[Any]] = [[0.0, 0.0, 0.0, 0.0] for _ in layers]
+    samples = number = 0
     for number, batch in enumerate(batches, start=1):
-        for total, new in zip(totals, measure(tf.constant(batch)), strict=True):
+        samples += len(batch)
+        for total, new in zip(totals, measure(tf.constant(batch), tf.constant(number)), strict=True):
             for place, value in enumerate(new):
                 total[place] = total[place] + value.numpy().astype(np.float64)
         progress.update(number)
@@ -75,8 +77,28 @@ def measure_moments(
     if batches.count is None:
         progress.update(number, finalize=True)
     return {
-        layer.name: _input_moments(layer.name, *total) for layer, total in zip(layers, totals, strict=True)
+        layer.name: _layer_moments(layer.name, samples, *total)
+        for layer, total in zip(layers, totals, strict=True)
     }
+
+
+def _measuring(model: Any, tapped: Any, layers: Sequence[SkipWrapper]) -> Any:
+    """A function of a batch and its number that gives the sums of each layer."""
+
+    def measure(inputs: Any, number: Any) -> list[tuple[Any, Any, Any, Any]]:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)  # so that layers that do not train are recorded too
+            *taps, prediction = tf.nest.flatten(tapped(inputs, training=False))
+            signs = tf.random.stateless_uniform(tf.shape(prediction), (0, number), 0, 2, tf.int32)
+            value = tf.reduce_sum(tf.cast(2 * signs - 1, prediction.dtype) * prediction)
+        gradients = tape.gradient(value, taps[len(layers) :], unconnected_gradients="zero")
+        return [
+            (*_moments(_operands(layer, tap)), _squares(gradient))
+            for layer, tap, gradient in zip(layers, taps, gradients, strict=False)
+        ]
+
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    return tf.function(measure, input_signature=[spec, tf.TensorSpec((), tf.int32)])
 
 
 def _operands(layer: SkipWrapper, inputs: Any) -> Any:
@@ -105,12 +127,20 @@ def _moments(operands: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def _input_moments(name: str, count: float, total: np.ndarray, products: np.ndarray) -> InputMoments:
+def _squares(gradient: Any) -> Any:
+    """The sum of squares by channel."""
+    return tf.reduce_sum(tf.square(gradient), axis=tf.range(tf.rank(gradient) - 1))
+
+
+def _layer_moments(
+    name: str, samples: int, count: float, total: np.ndarray, products: np.ndarray, squares: np.ndarray
+) -> LayerMoments:
     mean = total / count
-    covariance = products / count - np.outer(mean, mean)
-    if not np.all(np.isfinite(covariance)):
-        raise CalibrationError(
-            f"the inputs of layer {name!r} have no finite covariance: check the model's weights and the scale of the "
-            "inputs"
-        )
-    return InputMoments(mean, covariance)
+    found = LayerMoments(mean, products / count - np.outer(mean, mean), squares / samples)
+    for values, what in ((found.covariance, "inputs"), (found.sensitivity, "gradients")):
+        if not np.all(np.isfinite(values)):
+            raise CalibrationError(
+                f"the {what} of layer {name!r} are not finite in squares: check the model's weights and the scale of "
+                "the inputs"
+            )
+    return found

@@ -13,7 +13,8 @@ from keras_approx.calibration import calibrate
 from keras_approx.compat import keras
 from keras_approx.elimination import elimination_significance, refit
 from keras_approx.errors import OptionError
-from keras_approx.moments import InputMoments, measure_moments
+from keras_approx.granularity import Granularity
+from keras_approx.moments import LayerMoments, measure_moments
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.selection import Selection
 from keras_approx.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
@@ -27,12 +28,17 @@ class Refit:
     """What fitting a layer's weights anew takes.
 
     Attributes:
-        moments: Of its inputs.
+        moments: Of its inputs, and what its outputs do.
         normalized: Whether batch normalization takes the means of its outputs away.
     """
 
-    moments: InputMoments
+    moments: LayerMoments
     normalized: bool
+
+    def significance(self, kernel: np.ndarray, granularity: str | Granularity) -> np.ndarray:
+        """What it would do to lose each operand of a kernel; see elimination.elimination_significance."""
+        measured = self.moments
+        return elimination_significance(kernel, measured.covariance, measured.sensitivity, granularity)
 
 
 def eliminate(
@@ -50,8 +56,8 @@ def eliminate(
     """Skips the products whose loss the other weights can make up for, and fits those anew. Nothing is trained.
 
     Each output channel loses its groups in the order in which that costs least, with the remaining weights at their
-    best after each step; all channels of all layers are then ranked by the share of their layer's output variance
-    that a group's products keep, over their cost. See keras_approx.elimination for the method and its sources.
+    best after each step; all channels of all layers are then ranked by what a group's loss does to the model's
+    outputs, to second order, over its cost. See keras_approx.elimination for the method and its sources.
     Batch normalization and activation ranges are measured anew in the end.
 
     Labels are not looked at. A few thousand samples are wanted: more than a layer has operands for an output.
@@ -104,7 +110,7 @@ def eliminate(
     progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
     found = {}
     for number, (name, kernel) in enumerate(before.items(), start=1):
-        found[name] = elimination_significance(kernel, refits[name].moments.covariance, chosen.granularity)
+        found[name] = refits[name].significance(kernel, chosen.granularity)
         progress.update(number)
     masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
     for layer in layers:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.elimination import elimination_significance
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design, canonical
 from keras_approx.exploration.segments import masked_layers
@@ -172,7 +171,7 @@ def measure_layers(
     for name in names:
         kernel = wrappers[name].kernel.numpy()
         found[name] = (
-            elimination_significance(kernel, refits[name].moments.covariance, granularity)
+            refits[name].significance(kernel, granularity)
             if metric == ELIMINATION and refits is not None
             else significance(metric, kernel, wrappers[name].get_statistics())
         )

@@ -78,6 +78,20 @@ def test_moments_are_those_of_the_inputs(strides: int, padding: str) -> None:
     )
 
 
+def test_sensitivity_is_the_squared_gradient_of_the_outputs() -> None:
+    inputs = keras.Input((5, 4, 2))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(3, 2, name="first")(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(4, name="second")(x))
+    images = np.random.default_rng(2).normal(size=(2000, 5, 4, 2)).astype(np.float32)
+    found = measure_moments(keras_approx.wrap(network), images, verbose=False)
+    np.testing.assert_allclose(found["second"].sensitivity, np.ones(4))
+    # The network is linear: the gradient is the same everywhere.
+    gradient = network.get_layer("second").kernel.numpy().reshape(4, 3, 3, 4)
+    np.testing.assert_allclose(found["first"].sensitivity, np.square(gradient).sum(axis=(0, 1, 3)), rtol=0.06)
+    again = measure_moments(keras_approx.wrap(network), images, verbose=False)
+    np.testing.assert_array_equal(again["first"].sensitivity, found["first"].sensitivity)
+
+
 def test_selection_is_that_of_callbacks() -> None:
     model = keras_approx.eliminate(
         _network(bias=True, norm=False),
