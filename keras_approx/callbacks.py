@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from keras_approx.calibration import Calibrator
@@ -10,6 +11,7 @@ from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.granularity import Granularity
 from keras_approx.masks import kept_fraction
+from keras_approx.post_training import eliminate
 from keras_approx.schedules import Schedule, get_schedule
 from keras_approx.selection import LayerSetting, Selection
 from keras_approx.significance import Metric, get_metric, significance
@@ -156,6 +158,80 @@ class UpdateSkipMasks(PublishKept):
                 f"the schedule ended at step {end}, but the optimizer is at step {step} and nothing is "
                 f"skipped: compile the model again, or let the schedule begin at step {step}"
             )
+
+
+class Eliminate(PublishKept):
+    """Skips products by elimination, in rounds, while `fit` runs, and publishes `kept` into the epoch logs.
+
+    In between the rest trains, so that what the next round measures is a network that has recovered. The step is the
+    optimizer's; rounds before the one that training continues at are taken to be done. The inputs are read in each
+    round, also in the middle of an epoch, and had better be the same each time.
+
+    Args:
+        schedule: The fraction of products to keep, for each step; a number stands for a constant.
+        data: Inputs, as keras_approx.eliminate takes them, which can be read many times.
+        steps: At which a round is due, before the batch of this number.
+        batch_size: Samples at a time, for arrays.
+        **selection: Other options of keras_approx.eliminate; schedules of single layers are read in each round.
+
+    Raises:
+        OptionError: If there are no steps, or an option has a value it cannot have; some of these when training starts.
+        NotWrappedError: When training starts, if the model is not wrapped.
+        CalibrationError: When training starts, if the data does not fit the model.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule | float,
+        data: Any,
+        *,
+        steps: Sequence[int] = (0,),
+        batch_size: int = 64,
+        **selection: Any,
+    ) -> None:
+        super().__init__()
+        if not steps or min(steps) < 0:
+            raise OptionError(f"expected at least one step for elimination, none below 0, got {list(steps)}")
+        Selection(**{name: value for name, value in selection.items() if name != "prices"})
+        self.schedule = get_schedule(schedule)
+        self.data = data
+        self.steps = tuple(sorted(set(steps)))
+        self.batch_size = batch_size
+        self.selection = selection
+        self._due: list[int] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        skip_wrappers(self.model)
+        step = int(self.model.optimizer.iterations.numpy())
+        self._due = [due for due in self.steps if due >= step]
+        self._run_if_due(step)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._due:
+            self._run_if_due(int(self.model.optimizer.iterations.numpy()))
+
+    def _run_if_due(self, step: int) -> None:
+        passed = [due for due in self._due if due <= step]
+        if passed:
+            self._due = self._due[len(passed) :]
+            self.run(passed[-1])
+
+    def run(self, step: int) -> None:
+        """Eliminates now, down to what the schedule gives for a step."""
+        layers = {
+            name: setting
+            if setting.value is None
+            else replace(setting, value=get_schedule(setting.value)(step))
+            for name, setting in (self.selection.get("layers") or {}).items()
+        }
+        eliminate(
+            self.model,
+            self.data,
+            kept=self.schedule(step),
+            batch_size=self.batch_size,
+            verbose=False,
+            **{**self.selection, "layers": layers},
+        )
 
 
 class SkipSummaries(PublishKept):

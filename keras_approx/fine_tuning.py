@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from keras_approx.calibration import calibrate
-from keras_approx.callbacks import PublishKept, UpdateSkipMasks
+from keras_approx.callbacks import Eliminate, PublishKept, UpdateSkipMasks
 from keras_approx.compat import keras, tf
 from keras_approx.distillation import distill
 from keras_approx.errors import OptionError
 from keras_approx.masks import kept_fraction
-from keras_approx.post_training import eliminate
 from keras_approx.quantized_layers import QuantizedWrapper
 from keras_approx.schedules import Constant, Polynomial, Schedule
 from keras_approx.selection import Selection
@@ -21,6 +21,11 @@ from keras_approx.significance import ELIMINATION, Metric, taylor
 from keras_approx.skip_wrapper import get_masks
 from keras_approx.summaries import mask_positions
 from keras_approx.wrapping import strip, wrap
+
+FIRST_ROUND = 1.6
+"""What the first round of elimination keeps, over what the last one does."""
+ELIMINATION_SHARE = 0.4
+"""Share of the steps over which rounds of elimination are spread."""
 
 
 def fine_tune(
@@ -35,13 +40,14 @@ def fine_tune(
     loss: Any = None,
     metrics: Sequence[Any] = ("accuracy",),
     optimizer: Any = None,
-    learning_rate: float = 0.1,
+    learning_rate: float | None = None,
     teacher: Any = None,
     temperature: float = 3.0,
     distillation: float = 0.5,
     input_range: tuple[float, float] | None = None,
     calibration_batches: int = 10,
     elimination_batches: int = 40,
+    elimination_rounds: int = 4,
     significance: str | Metric | None = None,
     callbacks: Sequence[Any] = (),
     verbose: int | str = "auto",
@@ -49,10 +55,10 @@ def fine_tune(
 ) -> tuple[Any, Any]:
     """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
 
-    The model is wrapped with compensation and calibrated, and `eliminate` skips what the rest can make up for;
-    then the rest trains. With another significance the masks follow a cubic ramp over the first half of the steps
-    instead. The loss is half that of the labels, half the distance from the model as it was given; SGD with Nesterov
-    momentum 0.9 has a learning rate that falls along a cosine.
+    The model is wrapped with compensation and calibrated. Elimination skips most of what is to go before the first
+    step, and the rest in rounds over the first 40 % of them, see `elimination_schedule`. With another significance the
+    masks follow a cubic ramp over the first half of the steps instead. The loss is half that of the labels, half the
+    distance from the model as it was given; the learning rate of SGD with Nesterov momentum 0.9 falls along a cosine.
 
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
@@ -67,7 +73,8 @@ def fine_tune(
         loss: As for `compile`; None for that which the model was compiled with.
         metrics: As for `compile`.
         optimizer: A tf_keras optimizer in place of SGD, at step 0.
-        learning_rate: At the first step, for SGD.
+        learning_rate: At the first step, for SGD; None for 0.03 with elimination, whose weights are good ones from
+            the start, and 0.1 without.
         teacher: What to learn from; None for the model as given, which is not quantized and, unless masks
             were set, skips nothing.
         temperature: Of distillation; see `distill`.
@@ -75,10 +82,11 @@ def fine_tune(
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
         calibration_batches: How many of the first batches measure statistics and ranges; for significance
             "taylor" also the gradients of the loss.
-        elimination_batches: How many of the first batches elimination looks at.
-        significance: "elimination" skips products once, before training; a metric, as callbacks.UpdateSkipMasks
-            takes it, ranks them while training. None for elimination if `kept` is a fraction and no option of updates
-            is given, else for "energy".
+        elimination_batches: How many of the first batches elimination looks at; their inputs stay in memory.
+        elimination_rounds: In how many rounds products are eliminated; with 1 all before the first step.
+        significance: "elimination" skips products in few rounds, see callbacks.Eliminate; a metric, as
+            callbacks.UpdateSkipMasks takes it, ranks them while training. None for elimination if `kept` is a
+            fraction and no option of updates is given, else for "energy".
         callbacks: More Keras callbacks; they come after the one that updates masks.
         verbose: As for `fit`.
         **masks: Options of callbacks.UpdateSkipMasks, such as granularity= or exempt=; without frequency=, data=
@@ -103,12 +111,18 @@ def fine_tune(
     steps = epochs * training_steps(data, batch_size, steps_per_epoch)
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
+    if elimination_rounds < 1:
+        raise OptionError(f"elimination takes at least one round, got {elimination_rounds}")
     eliminated_to = _share_by_elimination(significance, kept, masks)
     student, exact = _student(model, input_range)
     if eliminated_to is not None:
-        first = _first_batches(data, batch_size, elimination_batches)
-        eliminate(student, first, kept=eliminated_to, steps=elimination_batches, verbose=False, **masks)
-        updates: keras.callbacks.Callback = PublishKept()
+        schedule = elimination_schedule(eliminated_to, steps, _kept_now(student, masks))
+        updates: PublishKept = Eliminate(
+            schedule if elimination_rounds > 1 else eliminated_to,
+            _first_inputs(data, batch_size, elimination_batches),
+            steps=_round_steps(steps, elimination_rounds),
+            **masks,
+        )
     else:
         calibrate(
             student,
@@ -117,10 +131,12 @@ def fine_tune(
             steps=calibration_batches,
             verbose=False,
         )
-        schedule = _ramp(kept, student, masks, steps // 2) if isinstance(kept, (int, float)) else kept
+        ramp = _ramp(kept, _kept_now(student, masks), steps // 2) if isinstance(kept, (int, float)) else kept
         metric = "energy" if significance in (None, ELIMINATION) else significance
-        updates = UpdateSkipMasks(schedule, significance=metric, **masks)
+        updates = UpdateSkipMasks(ramp, significance=metric, **masks)
     if optimizer is None:
+        if learning_rate is None:
+            learning_rate = 0.1 if eliminated_to is None else 0.03
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
     student.compile(optimizer, loss, metrics=list(metrics))
@@ -144,7 +160,7 @@ def fine_tune(
 def _share_by_elimination(
     significance: str | Metric | None, kept: Schedule | float, masks: Mapping[str, Any]
 ) -> float | None:
-    """The fraction to keep if products are skipped once, before training; None if a metric ranks them."""
+    """The fraction to keep if products are eliminated; None if a metric ranks them."""
     share = kept if isinstance(kept, (int, float)) else None
     select = masks.get("select", "fraction")
     if share is not None and select != "fraction":
@@ -153,23 +169,46 @@ def _share_by_elimination(
     if significance == ELIMINATION and (share is None or moving):
         given = "kept= is a schedule" if share is None else f"{', '.join(moving)} is given"
         raise OptionError(
-            f"elimination is done once, before training, but {given}: give kept= as a fraction and nothing about "
-            "updates, or the significance of a metric"
+            f"elimination has its own schedule, but {given}: give kept= as a fraction and nothing about updates, or "
+            "the significance of a metric"
         )
     wanted = significance == ELIMINATION or (significance is None and not moving)
     return share if wanted and (share != 1 or masks.get("layers")) else None
 
 
-def _ramp(kept: float, student: Any, masks: Mapping[str, Any], end_step: int) -> Schedule:
+def elimination_schedule(kept: float, steps: int, now: float = 1.0) -> Schedule:
+    """The fraction to keep in each round of elimination: 1.6 times the last one first, then ever smaller steps.
+
+    Args:
+        kept: In the end, 0 to 1.
+        steps: Of the whole training.
+        now: What is kept already.
+    """
+    first = min(now, FIRST_ROUND * kept)
+    end = int(ELIMINATION_SHARE * steps)
+    return Polynomial(first, kept, end, power=2) if kept < first and end else Constant(kept)
+
+
+def _round_steps(steps: int, rounds: int) -> list[int]:
+    """The steps at which rounds are due: the first before training, the last at the end of the schedule."""
+    end = int(ELIMINATION_SHARE * steps)
+    return [end * done // max(1, rounds - 1) for done in range(rounds)]
+
+
+def _ramp(kept: float, now: float, end_step: int) -> Schedule:
     """From the share that the ranked layers keep now to the one asked for."""
+    return Polynomial(now, kept, end_step) if kept < now else Constant(kept)
+
+
+def _kept_now(student: Any, masks: Mapping[str, Any]) -> float:
+    """The share that the ranked layers keep."""
     selection = Selection(exempt=masks.get("exempt", ()), layers=dict(masks.get("layers") or {}))
     found = get_masks(student)
     settings = selection.settings(list(found)).items()
     ranked = {
         name: found[name] for name, setting in settings if setting is not None and setting.value is None
     }
-    now = kept_fraction(ranked, mask_positions(student)) if ranked else 1.0
-    return Polynomial(now, kept, end_step) if kept < now else Constant(kept)
+    return kept_fraction(ranked, mask_positions(student)) if ranked else 1.0
 
 
 def _student(model: Any, input_range: tuple[float, float] | None) -> tuple[Any, Any]:
@@ -187,6 +226,13 @@ def _first_batches(data: Any, batch_size: int, count: int) -> Any:
         return data
     part = tuple(np.asarray(array[: count * batch_size]) for array in data)
     return tf.data.Dataset.from_tensor_slices(part).batch(batch_size)
+
+
+def _first_inputs(data: Any, batch_size: int, count: int) -> list[np.ndarray]:
+    """Inputs of the first batches, as they are before training: each round of elimination sees the same."""
+    if count < 1:
+        raise OptionError(f"elimination looks at no fewer than one batch, got {count}")
+    return [np.asarray(batch[0]) for batch in islice(_first_batches(data, batch_size, count), count)]
 
 
 def training_steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:

@@ -14,9 +14,9 @@ from keras_approx.exploration.design import EVERYTHING, Design
 from keras_approx.exploration.images import checked_validation
 from keras_approx.exploration.packing import unmasked_copy
 from keras_approx.exploration.pricing import Price
-from keras_approx.fine_tuning import fine_tune, training_steps
+from keras_approx.fine_tuning import elimination_schedule, fine_tune, training_steps
 from keras_approx.quantized_layers import QuantizedWrapper
-from keras_approx.schedules import Constant, Polynomial
+from keras_approx.schedules import Constant, Polynomial, Schedule
 from keras_approx.selection import LayerSetting
 from keras_approx.significance import ELIMINATION
 from keras_approx.skip_wrapper import get_masks
@@ -51,8 +51,8 @@ def fine_tune_design(
 ) -> Tuned:
     """Fine-tunes with every layer at the design's value, or on its way there from keeping everything.
 
-    Ranked by a metric, over the first half of the steps, and with elimination at once, as keras_approx.fine_tune does
-    with a fraction for all layers; the arguments are those of ParetoFront.fine_tune.
+    Ranked by a metric, over the first half of the steps, and with elimination in its rounds, as keras_approx.fine_tune
+    does with a fraction for all layers; the arguments are those of ParetoFront.fine_tune.
 
     Raises:
         OptionError: If an option is one that the design gives, or has a value that it cannot have.
@@ -67,20 +67,24 @@ def fine_tune_design(
     images, labels = checked_validation(validation, tuple(model.input_shape[1:]), model.output_shape[-1])
     bound = inspect.signature(fine_tune).bind(student, data, **options)
     bound.apply_defaults()
-    steps, epochs = (bound.arguments[name] for name in ("steps_per_epoch", "epochs"))
-    end = epochs * training_steps(data, bound.arguments["batch_size"], steps) // 2
+    steps_per_epoch, epochs = (bound.arguments[name] for name in ("steps_per_epoch", "epochs"))
+    steps = epochs * training_steps(data, bound.arguments["batch_size"], steps_per_epoch)
     start = EVERYTHING[design.select]
-    at_once = options.get("significance") == ELIMINATION
+    eliminates = options.get("significance") == ELIMINATION
+    in_rounds = eliminates and bound.arguments["elimination_rounds"] > 1
+
+    def schedule(value: float) -> Schedule:
+        if in_rounds:
+            return elimination_schedule(value, steps)
+        return Constant(value) if eliminates else Polynomial(start, value, steps // 2)
+
     tuned, history = fine_tune(
         student,
         data,
-        kept=start if at_once else Constant(start),
+        kept=start if eliminates else Constant(start),
         select=design.select,
         granularity=design.granularity,
-        layers={
-            name: LayerSetting(value if at_once else Polynomial(start, value, end))
-            for name, value in design.values.items()
-        },
+        layers={name: LayerSetting(schedule(value)) for name, value in design.values.items()},
         **options,
     )
     right = tuned.predict(images, verbose=0).argmax(axis=1) == labels

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.callbacks import SkipSummaries, UpdateSkipMasks
+from keras_approx.callbacks import Eliminate, SkipSummaries, UpdateSkipMasks
 from keras_approx.compat import keras, tf
 from keras_approx.errors import NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.granularity import group_sums
 from keras_approx.masks import fraction_masks, kept_fraction, threshold_mask
 from keras_approx.schedules import Constant, Polynomial
+from keras_approx.selection import LayerSetting
 from keras_approx.significance import OperandStatistics, significance
 from keras_approx.skip_wrapper import skip_wrappers
 from keras_approx.summaries import mask_positions
@@ -206,6 +207,40 @@ def test_taylor_and_functions_rank_while_training() -> None:
     assert min(agree) > 0.7
 
 
+def test_elimination_in_rounds() -> None:
+    model, watch = _compiled(), _Watch()
+    inputs = models.inputs(model, 100)
+    schedule = Polynomial(0.6, 0.3, end_step=5, power=1)
+    history = _fit(model, Eliminate(schedule, inputs, steps=[5, 0, 2]), watch, epochs=2)
+    expected = [schedule(step) for step in (0, 0, 2, 2, 2, 5, 5, 5)]
+    np.testing.assert_allclose(watch.kept, expected, atol=0.02)
+    assert history["kept"] == [watch.kept[3], watch.kept[7]]
+
+
+def test_elimination_is_that_of_the_function_and_goes_on_where_training_does() -> None:
+    model, same = _compiled(), _compiled()
+    model.optimizer.learning_rate.assign(0)
+    inputs = models.inputs(model, 100)
+    first = LayerSetting(Polynomial(0.5, 0.4, end_step=4, power=1))
+    eliminates = Eliminate(0.5, inputs, steps=[0, 4], layers={"first": first}, granularity="operand")
+    shares = []
+    for _ in range(3):  # the second round is due where the second part begins, and not again in the third
+        _fit(model, eliminates)
+        shares.append(float(keras_approx.get_masks(model)["first"].mean()))
+    assert shares == [pytest.approx(0.5, abs=0.02), pytest.approx(0.4, abs=0.02), shares[1]]
+    for value in (0.5, 0.4):
+        keras_approx.eliminate(
+            same,
+            inputs,
+            kept=0.5,
+            layers={"first": LayerSetting(value)},
+            granularity="operand",
+            verbose=False,
+        )
+    for name, mask in keras_approx.get_masks(same).items():
+        np.testing.assert_array_equal(keras_approx.get_masks(model)[name], mask)
+
+
 def test_summaries_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
     model = _compiled()
     history = _fit(model, UpdateSkipMasks(0.5), SkipSummaries())
@@ -276,6 +311,19 @@ def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
 def test_options_that_do_not_exist(options: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         UpdateSkipMasks(0.5, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"steps": []}, "at least one step"),
+        ({"steps": [-1]}, "none below 0"),
+        ({"granularity": "triple"}, "granularity must be"),
+    ],
+)
+def test_elimination_that_cannot_be(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        Eliminate(0.5, np.zeros((4, 8, 8, 3)), **options)
 
 
 def test_models_that_cannot_be_masked() -> None:

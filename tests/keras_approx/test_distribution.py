@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.callbacks import UpdateSkipMasks
+from keras_approx.callbacks import Eliminate, UpdateSkipMasks
 from keras_approx.compat import keras, tf
 from keras_approx.schedules import Polynomial
 from tests.keras_approx import models
@@ -30,15 +31,26 @@ def compare() -> None:
     """Trains on one device and on two, with distillation, and compares."""
     device = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [device] * 2)
-    one, one_losses = _train(tf.distribute.get_strategy())
-    two, two_losses = _train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-    np.testing.assert_allclose(one_losses, two_losses, rtol=1e-5)
-    for name, mask in one.items():
-        assert np.array_equal(mask, two[name])
-        assert 0 < mask.mean() < 1
+    for callback in (_updates, _eliminates):
+        one, one_losses = _train(tf.distribute.get_strategy(), callback)
+        two, two_losses = _train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), callback)
+        np.testing.assert_allclose(one_losses, two_losses, rtol=1e-5)
+        for name, mask in one.items():
+            assert np.array_equal(mask, two[name])
+            assert 0 < mask.mean() < 1
 
 
-def _train(strategy: Any) -> tuple[dict[str, np.ndarray], list[float]]:
+def _updates(inputs: np.ndarray) -> keras.callbacks.Callback:
+    return UpdateSkipMasks(Polynomial(1.0, 0.4, end_step=6), frequency=2)
+
+
+def _eliminates(inputs: np.ndarray) -> keras.callbacks.Callback:
+    return Eliminate(Polynomial(0.6, 0.4, end_step=4), inputs, steps=(0, 4))
+
+
+def _train(
+    strategy: Any, callback: Callable[[np.ndarray], keras.callbacks.Callback]
+) -> tuple[dict[str, np.ndarray], list[float]]:
     layers = keras.layers
     with strategy.scope():
         # Without batch normalization, whose statistics are those of each device's part of a batch.
@@ -57,6 +69,5 @@ def _train(strategy: Any) -> tuple[dict[str, np.ndarray], list[float]]:
         trained = keras_approx.distill(student, network)
         trained.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
     data = tf.data.Dataset.from_tensor_slices((inputs, models.labels())).batch(16)
-    update = UpdateSkipMasks(Polynomial(1.0, 0.4, end_step=6), frequency=2)
-    history = trained.fit(data, epochs=2, callbacks=[update], verbose=0)
+    history = trained.fit(data, epochs=2, callbacks=[callback(inputs)], verbose=0)
     return keras_approx.get_masks(student), history.history["loss"]

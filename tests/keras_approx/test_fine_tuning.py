@@ -132,6 +132,40 @@ def test_parts_can_be_replaced() -> None:
     assert np.array_equal(masks["second"][..., :4].any(axis=-1), masks["second"][..., :4].all(axis=-1))
 
 
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_elimination_in_rounds(rounds: int) -> None:
+    kept, rates = _Kept(), []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    keras_approx.fine_tune(
+        models.small(),
+        _data(80),
+        loss=LOSS,
+        kept=0.25,
+        epochs=2,
+        batch_size=8,
+        elimination_rounds=rounds,
+        callbacks=[kept, Watch()],
+        verbose=0,
+    )
+    # Over the first 8 of 20 steps; 1.6 times as much at first.
+    rounded = [0.25] * 20 if rounds == 1 else [0.4] * 4 + [0.2875] * 4 + [0.25] * 12
+    np.testing.assert_allclose(kept.of_steps, rounded, atol=0.02)
+    assert rates[0] == pytest.approx(0.03)
+
+
+def test_elimination_takes_nothing_back() -> None:
+    options = {"loss": LOSS, "epochs": 2, "batch_size": 16, "distillation": 0, "verbose": 0}
+    kept = _Kept()
+    model, _ = keras_approx.fine_tune(models.small(), _data(), kept=0.3, **options)
+    keras_approx.fine_tune(model, _data(), kept=0.25, callbacks=[kept], **options)
+    assert kept.of_steps[0] <= 0.31
+    assert kept.of_steps[-1] == pytest.approx(0.25, abs=0.02)
+
+
 def test_goes_on_from_the_masks_of_a_model() -> None:
     options = {"loss": LOSS, "epochs": 4, "batch_size": 16, "distillation": 0, "verbose": 0}
     kept = [_Kept(), _Kept(), _Kept()]
@@ -169,6 +203,8 @@ def test_the_exact_model() -> None:
         ({"data": iter(())}, "steps_per_epoch="),
         ({"granularity": "triple"}, "granularity must be"),
         ({"select": "threshold"}, "give kept= as a schedule of thresholds"),
+        ({"elimination_rounds": 0}, "at least one round"),
+        ({"elimination_batches": 0}, "no fewer than one batch"),
         ({"distillation": 2}, "weight between 0 and 1"),
     ],
 )

@@ -78,7 +78,8 @@ def test_layers_go_from_everything_to_their_value(problem: Small, front: ParetoF
     assert front[design.id].fine_tuned_costs is None
 
 
-def test_elimination_comes_before_training(problem: Small, front: ParetoFront) -> None:
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_elimination_in_rounds(problem: Small, front: ParetoFront, rounds: int) -> None:
     shares: list[float] = []
 
     class Watch(keras.callbacks.Callback):
@@ -94,13 +95,15 @@ def test_elimination_comes_before_training(problem: Small, front: ParetoFront) -
             (problem.images[:256], problem.labels[:256]),
             validation=(problem.images, problem.labels),
             significance="elimination",
+            elimination_rounds=rounds,
             callbacks=[Watch()],
             **options,
         )
         for name, mask in keras_approx.get_masks(tuned).items():
             assert mask.mean() == pytest.approx(record.design.value(name), abs=0.02)
-    assert set(shares) == {shares[0], 1.0}
-    assert shares[0] == pytest.approx(0.25, abs=0.02)
+    # Of 8 steps; the second round is at 40 % of them.
+    first = [0.25] * 3 if rounds == 1 else [0.4] * 3
+    np.testing.assert_allclose(shares, [*first, *[0.25] * 5, *[1.0] * 8], atol=0.02)
 
 
 def test_options_that_the_design_gives(problem: Small, front: ParetoFront) -> None:
