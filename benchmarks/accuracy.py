@@ -69,6 +69,8 @@ INGREDIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "blocks in place of pairs": ({"granularity": "block"}, {}),
     "a fraction for each layer": ({"scope": "layer"}, {}),
     "cost not counted": ({"cost_exponent": 0.0}, {}),
+    "eliminated in four rounds": ({"elimination_rounds": 4}, {}),
+    "a learning rate of 0.03": ({"learning_rate": 0.03}, {}),
     "energy: ranked while training": (ENERGY, {}),
     "energy, without distillation": ({**ENERGY, "distillation": 0.0}, {}),
     "energy, operands": ({**ENERGY, "granularity": "operand"}, {}),

@@ -40,14 +40,14 @@ def fine_tune(
     loss: Any = None,
     metrics: Sequence[Any] = ("accuracy",),
     optimizer: Any = None,
-    learning_rate: float | None = None,
+    learning_rate: float = 0.1,
     teacher: Any = None,
     temperature: float = 3.0,
     distillation: float = 0.5,
     input_range: tuple[float, float] | None = None,
     calibration_batches: int = 10,
     elimination_batches: int = 40,
-    elimination_rounds: int = 4,
+    elimination_rounds: int = 1,
     significance: str | Metric | None = None,
     callbacks: Sequence[Any] = (),
     verbose: int | str = "auto",
@@ -55,9 +55,9 @@ def fine_tune(
 ) -> tuple[Any, Any]:
     """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
 
-    The model is wrapped with compensation and calibrated. Elimination skips most of what is to go before the first
-    step, and the rest in rounds over the first 40 % of them, see `elimination_schedule`. With another significance the
-    masks follow a cubic ramp over the first half of the steps instead. The loss is half that of the labels, half the
+    The model is wrapped with compensation and calibrated. Elimination skips products before the first step, or, in
+    several rounds, over the first 40 % of the steps, see `elimination_schedule`. With another significance the masks
+    follow a cubic ramp over the first half of the steps instead. The loss is half that of the labels, half the
     distance from the model as it was given; the learning rate of SGD with Nesterov momentum 0.9 falls along a cosine.
 
     Args:
@@ -73,8 +73,7 @@ def fine_tune(
         loss: As for `compile`; None for that which the model was compiled with.
         metrics: As for `compile`.
         optimizer: A tf_keras optimizer in place of SGD, at step 0.
-        learning_rate: At the first step, for SGD; None for 0.03 with elimination, whose weights are good ones from
-            the start, and 0.1 without.
+        learning_rate: At the first step, for SGD.
         teacher: What to learn from; None for the model as given, which is not quantized and, unless masks
             were set, skips nothing.
         temperature: Of distillation; see `distill`.
@@ -83,8 +82,9 @@ def fine_tune(
         calibration_batches: How many of the first batches measure statistics and ranges; for significance
             "taylor" also the gradients of the loss.
         elimination_batches: How many of the first batches elimination looks at; their inputs stay in memory.
-        elimination_rounds: In how many rounds products are eliminated; with 1 all before the first step.
-        significance: "elimination" skips products in few rounds, see callbacks.Eliminate; a metric, as
+        elimination_rounds: In how many rounds products are eliminated; with 1 all before the first step. More
+            took longer and gave no better models of our networks.
+        significance: "elimination" skips products at once or in rounds, see callbacks.Eliminate; a metric, as
             callbacks.UpdateSkipMasks takes it, ranks them while training. None for elimination if `kept` is a
             fraction and no option of updates is given, else for "energy".
         callbacks: More Keras callbacks; they come after the one that updates masks.
@@ -135,8 +135,6 @@ def fine_tune(
         metric = "energy" if significance in (None, ELIMINATION) else significance
         updates = UpdateSkipMasks(ramp, significance=metric, **masks)
     if optimizer is None:
-        if learning_rate is None:
-            learning_rate = 0.1 if eliminated_to is None else 0.03
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
     student.compile(optimizer, loss, metrics=list(metrics))

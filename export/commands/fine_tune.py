@@ -78,7 +78,7 @@ def _add_masks(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--significance",
         choices=sorted([*METRICS, ELIMINATION]),
-        help="elimination skips in a few rounds; metrics rank while training (default: elimination)",
+        help="elimination skips once, before training; metrics rank while training (default: elimination)",
     )
     group.add_argument(
         "--granularity",
@@ -101,7 +101,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         metavar="RATE",
         type=positive,
-        help="of the first step (default: 0.03 with elimination, 0.1 without)",
+        default=0.1,
+        help="of the first step (default: 0.1)",
     )
     group.add_argument(
         "--distillation",
