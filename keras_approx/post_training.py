@@ -98,8 +98,11 @@ def eliminate(
         )
     if chosen.select == "fraction" and not 0 <= kept <= 1:
         raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {kept}")
-    if chosen.select == "budget" and prices is None:
-        raise OptionError("a budget needs prices: the cycles of one kept pair, by layer name")
+    if (prices is not None) != (chosen.select == "budget"):
+        raise OptionError(
+            "a budget needs prices, the cycles of one kept pair by layer name, and nothing else does; select is "
+            f"{chosen.select!r}"
+        )
     student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
     chosen.settings([layer.name for layer in skip_wrappers(student)])
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}

@@ -172,6 +172,8 @@ def test_what_cannot_be() -> None:
         keras_approx.eliminate(network, images, kept=1.5, verbose=False)
     with pytest.raises(OptionError, match="needs prices"):
         keras_approx.eliminate(network, images, kept=100, select="budget", verbose=False)
+    with pytest.raises(OptionError, match="nothing else does; select is 'fraction'"):
+        keras_approx.eliminate(network, images, prices={"first": 1, "second": 1}, verbose=False)
     with pytest.raises(OptionError, match="matches no layer"):
         keras_approx.eliminate(network, images, exempt=("third",), verbose=False)
     with pytest.raises(CalibrationError):
