@@ -7,11 +7,10 @@
 Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles. Beside them
 stand the models of `benchmarks/accuracy.py table`, whose layers share a fraction of the products by one ranking. These
 are fine-tuned for as many epochs as the exact int8 model they are compared with; others come from elimination alone.
-Test images are looked at once, for
-the accuracies of the table. Whatever ended is kept in --work, so a command that was interrupted continues, and models
-that the other benchmark trained are not trained again; figures that were made with other settings or images are
-replaced. The int8 models are written beside the figures, in `designs/`. `benchmarks/document.py` puts the tables into
-the README and docs/accuracy.md, and draws the plot.
+Test images are looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command that was
+interrupted continues, and models that the other benchmark trained are not trained again; figures that were made with
+other settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
+`benchmarks/document.py` puts the tables into the README and docs/accuracy.md, and draws the plot.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from train import accuracy
 
 import export
 import keras_approx
-from benchmarks.accuracy_tables import ELIMINATED, EXACT, KEPT_SHARE, NO_LOSS_CYCLES
+from benchmarks.accuracy_tables import ELIMINATED, EXACT, KEPT_SHARE, MILLION_CYCLES, NO_LOSS_CYCLES
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import (
@@ -105,11 +104,11 @@ def _network(
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
     epochs = options.epochs or EPOCHS[name]
-    prefix = KEPT_SHARE if options.significance == ELIMINATION else f"{options.significance} "
-    for label, kept in {EXACT: 1.0, **{f"{prefix}{100 * kept:g}": kept for kept in options.kept}}.items():
+    ranked = "" if options.significance == ELIMINATION else f"{options.significance} "
+    shares = {f"{ranked or KEPT_SHARE}{100 * kept:g}": kept for kept in options.kept}
+    for label, kept in {EXACT: 1.0, **shares}.items():
         if label not in done:
-            ranked = label != EXACT and prefix != KEPT_SHARE
-            recipe = {"significance": options.significance} if ranked else {}
+            recipe = {"significance": options.significance} if ranked and label != EXACT else {}
             run = Run(name, kept, epochs, options.seed, recipe)
             model, tuned = fine_tuned(run, data, options.work / run.name)
             tflite = export.to_tflite(model)
@@ -122,7 +121,7 @@ def _network(
             settings = _settings(name, label, data, options)
             yield label, {"settings": settings, **_figures(model, tflite, found, data, options)}, tflite
     chosen = BUDGETS[name] if options.budgets is None else options.budgets
-    budgets = {f"{budget:g} M": 1e6 * budget for budget in chosen}
+    budgets = {f"{ranked}{budget:g} {MILLION_CYCLES}": 1e6 * budget for budget in chosen}
     if all(label in done for label in budgets):
         return
     front, pricer = _explored(name, data, options)
@@ -146,10 +145,10 @@ def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace)
     settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
     if label.startswith(ELIMINATED):
         return with_data({"epochs": 0, "elimination_images": ELIMINATION_IMAGES}, data)
-    kind, _, rest = label.partition(" ")
+    kind, *_ = label.partition(" ")
     if kind in METRICS:
         settings |= {"significance": kind}
-    elif rest == "M":
+    if label.endswith(f" {MILLION_CYCLES}"):
         settings |= {"rounds": options.rounds}
     return with_data(settings, data)
 
@@ -181,10 +180,11 @@ def _explored(
         validation=(validation.inputs, validation.labels),
         price=pricer,
         search="budget",
+        significance=options.significance,
         rounds=options.rounds,
         recalibrate=True,
         seed=options.seed,
-        out=options.work / f"{name}_exploration_{options.rounds}",
+        out=options.work / f"{name}_exploration_{options.significance}_{options.rounds}",
     ), pricer
 
 
@@ -213,8 +213,14 @@ def _tuned(
         )
         return result
 
-    settings = {"network": name, "design": design.design.to_json(), "epochs": epochs, "seed": options.seed}
-    folder = options.work / f"{name}_{design.id}_epochs{epochs}_seed{options.seed}"
+    settings = {
+        "network": name,
+        "design": design.design.to_json(),
+        "significance": options.significance,
+        "epochs": epochs,
+        "seed": options.seed,
+    }
+    folder = options.work / f"{name}_{design.id}_{options.significance}_epochs{epochs}_seed{options.seed}"
     return remembered(train, settings, data, folder)
 
 
@@ -287,7 +293,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--significance",
         choices=(ELIMINATION, *METRICS),
         default=ELIMINATION,
-        help="of models that keep a fraction (default: %(default)s)",
+        help="of models that keep a fraction, and of the exploration (default: %(default)s)",
     )
     parser.add_argument(
         "--eliminated",
