@@ -14,7 +14,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -125,25 +125,28 @@ class Runner:
     def _run_on(self, executor: Executor, work: Work) -> Iterator[Outcome]:
         order = np.lexsort(work.rows.T[::-1])
         chunks = [order[start : start + self._chunk] for start in range(0, len(order), self._chunk)]
-        waiting: dict[Future[list[Outcome] | None], tuple[np.ndarray, Work]] = {}
+        waiting: dict[Future[list[Outcome] | None], _Task] = {}
+
+        def submit(task: _Task, problem: Problem | None) -> None:
+            waiting[executor.submit(evaluate_remotely, self._problem.fingerprint, task.work, problem)] = task
+
         try:
             for chunk in chunks:
-                part = _part(work, chunk)
-                waiting[executor.submit(evaluate_remotely, self._problem.fingerprint, part)] = (chunk, part)
+                submit(_Task(chunk, _part(work, chunk)), None)
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=_failed):  # what succeeded is to be kept first
-                    chunk, part = waiting.pop(future)
+                    task = waiting.pop(future)
+                    if task.may_fail and _failed_once(future):
+                        submit(replace(task, may_fail=False), self._problem)
+                        continue
                     outcomes = future.result()
                     if outcomes is None:
-                        again = executor.submit(
-                            evaluate_remotely, self._problem.fingerprint, part, self._problem
-                        )
-                        waiting[again] = (chunk, part)
+                        submit(task, self._problem)
                         continue
                     for outcome in outcomes:
                         yield Outcome(
-                            int(chunk[outcome.row]), outcome.correct, outcome.images, outcome.distortion
+                            int(task.chunk[outcome.row]), outcome.correct, outcome.images, outcome.distortion
                         )
         except (BrokenExecutor, CancelledError) as error:
             raise ExplorationError(
@@ -159,6 +162,24 @@ class Runner:
 def _forks(executor: Executor) -> bool:
     context = executor._mp_context if isinstance(executor, ProcessPoolExecutor) else None
     return context is not None and context.get_start_method() == "fork"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some designs of the work, by their rows in it, and whether they are tried again if that fails."""
+
+    chunk: np.ndarray
+    work: Work
+    may_fail: bool = True
+
+
+def _failed_once(future: Future[list[Outcome] | None]) -> bool:
+    """Whether a task failed in a way that may not happen again.
+
+    Dask's executor, for one, gives a ValueError of its own for a result whose worker was lost just then.
+    """
+    error = None if future.cancelled() else future.exception()
+    return isinstance(error, Exception) and not isinstance(error, BrokenExecutor | CancelledError)
 
 
 def _failed(future: Future[list[Outcome] | None]) -> bool:

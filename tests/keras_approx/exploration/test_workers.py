@@ -59,6 +59,24 @@ def test_workers_that_forget(problem: Small, expected: ParetoFront, tmp_path: Pa
     assert executor.tasks > chunks + 2
 
 
+def test_a_task_that_fails_is_tried_again(problem: Small, expected: ParetoFront, tmp_path: Path) -> None:
+    class Unlucky(Executor):
+        failed = 0
+
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            if args[-1] is None:  # tried for the first time
+                self.failed += 1
+                future.set_exception(ValueError("too many values to unpack"))
+            else:
+                future.set_result(fn(*args, **kwargs))
+            return future
+
+    executor = Unlucky()
+    assert _explore(problem, tmp_path, executor).evaluated == expected.evaluated
+    assert executor.failed == 1 + 1 + -(-120 // 9)
+
+
 def test_errors_of_workers_come_through(problem: Small, tmp_path: Path) -> None:
     class Failing(Executor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
