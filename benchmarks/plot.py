@@ -106,11 +106,13 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
             axis.plot(*point, "o", color="#0072B2", fillstyle="none")
         axis.plot(library, 100 * exact["test_accuracy"], "s", color="#D55E00", label="CMSIS-NN, exact")
         axis.axhline(100 * exact["test_accuracy"], color="#999999", linewidth=1, linestyle=":")
-        told: list[float] = []
+        told: list[tuple[float, float]] = []
+        heights = [accuracy for _, accuracy in points]
+        tall = max(heights) - min(heights)
         for cycles, accuracy in reversed(best):
-            if any(cycles > 0.88 * other for other in told):
+            if any(x - cycles < 0.1 * library and abs(y - accuracy) < 0.1 * tall for x, y in told):
                 continue  # its label would lie on its neighbour's
-            told.append(cycles)
+            told.append((cycles, accuracy))
             axis.annotate(
                 f"{library / cycles:.1f}x",
                 (cycles, accuracy),
