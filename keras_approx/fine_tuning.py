@@ -83,7 +83,7 @@ def fine_tune(
             "taylor" also the gradients of the loss.
         elimination_batches: How many of the first batches elimination looks at; their inputs stay in memory.
         elimination_rounds: In how many rounds products are eliminated; with 1 all before the first step. More
-            took longer and gave no better models of our networks.
+            take longer, and gained nothing beyond chance on our networks.
         significance: "elimination" skips products at once or in rounds, see callbacks.Eliminate; a metric, as
             callbacks.UpdateSkipMasks takes it, ranks them while training. None for elimination if `kept` is a
             fraction and no option of updates is given, else for "energy".
@@ -114,6 +114,11 @@ def fine_tune(
     if elimination_rounds < 1:
         raise OptionError(f"elimination takes at least one round, got {elimination_rounds}")
     eliminated_to = _share_by_elimination(significance, kept, masks)
+    if elimination_rounds > 1 and eliminated_to is None and kept != 1:
+        raise OptionError(
+            f"elimination_rounds={elimination_rounds} is for elimination, but a metric ranks these products: leave it "
+            "out, or give kept= as a fraction and no significance"
+        )
     student, exact = _student(model, input_range)
     if eliminated_to is not None:
         schedule = elimination_schedule(eliminated_to, steps, _kept_now(student, masks))

@@ -198,6 +198,7 @@ def test_the_exact_model() -> None:
         ({"granularity": "triple"}, "granularity must be"),
         ({"select": "threshold"}, "give kept= as a schedule of thresholds"),
         ({"elimination_rounds": 0}, "at least one round"),
+        ({"elimination_rounds": 2, "significance": "energy"}, "a metric ranks these products"),
         ({"elimination_batches": 0}, "no fewer than one batch"),
         ({"distillation": 2}, "weight between 0 and 1"),
     ],
