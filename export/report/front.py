@@ -11,6 +11,7 @@ from export.report.document import Paragraph, Picture, Section, Table
 from export.report.sources import Baseline
 from export.report.style import COLORS, new_figure
 from export.report.text import count, percent, plural, points, printable, size, standard_error
+from keras_approx.significance import ELIMINATION
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
@@ -25,12 +26,13 @@ def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Seque
     """The picture, what it means, and a table of the designs chosen from it."""
     images = front.exact.images
     error = standard_error(front.exact.accuracy, images)
+    anew = " and fitting what is left anew" if front.settings.get("significance") == ELIMINATION else ""
     return Section(
         "Accuracy against cost",
         [
             Paragraph(
                 "Each dot is one design: for every layer, how much of its multiplications is kept. "
-                f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model, "
+                f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model{anew}, "
                 "without any training. A design is on the front if no other is at least as accurate and costs "
                 f"less; {plural(len(front.designs), 'design')} are."
             ),

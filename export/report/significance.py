@@ -11,6 +11,7 @@ from export.report.choice import Chosen
 from export.report.document import Paragraph, Picture, Section
 from export.report.style import COLORS, new_figure
 from export.report.text import percent, power_of_ten, printable
+from keras_approx.significance import ELIMINATION
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
@@ -23,14 +24,19 @@ Histogram = Mapping[str, Sequence[float]]
 def significance_section(front: ParetoFront, chosen: Chosen) -> Section:
     """Histograms of all layers with the threshold of one design."""
     metric = printable(str(front.settings.get("significance", "significance")), 24)
+    told = (
+        "how far the network's outputs move with each multiplication gone, after the others were fitted to make up "
+        "for it"
+        if metric == ELIMINATION
+        else f"how much each multiplication matters to its sum (the metric here: {metric})"
+    )
     return Section(
         "What is skipped",
         [
             Paragraph(
-                "Before anything is skipped, calibration images tell how much each multiplication matters to "
-                f"its sum (the metric here: {metric}). What one instruction multiplies together is kept or "
-                "skipped together, and counts once here. A design keeps, in each layer, what lies right of a "
-                "threshold of its own."
+                f"Before anything is skipped, calibration images tell {told}. What one instruction multiplies "
+                "together is kept or skipped together, and counts once here. A design keeps, in each layer, what "
+                "lies right of a threshold of its own."
             ),
             Picture(
                 "significance",

@@ -49,6 +49,8 @@ class Progress:
     def update(self, record: EvaluatedDesign) -> None:
         """A design was evaluated."""
         self._done += 1
+        if self._done == 1:  # what went before was preparation, which says nothing of those to come
+            self._begin = time.monotonic()
         self._left = max(self._left - 1, 0)
         self._improve(record)
         if self._enabled and time.monotonic() - self._shown > (0.2 if self._terminal else 30):
@@ -77,8 +79,8 @@ class Progress:
         self._width = len(text) if self._terminal else 0
 
     def line(self, seconds: float) -> str:
-        """The line, after so many seconds."""
-        rate = self._done / seconds if seconds else 0.0
+        """The line, so many seconds after the first design."""
+        rate = (self._done - 1) / seconds if seconds and self._done else 0.0
         done = self._known + self._done
         total = done + self._left
         left = _clock(self._left / rate) if rate else "-:--"

@@ -99,6 +99,18 @@ def written(exported, tmp_path_factory):
     return front, path
 
 
+def test_says_what_the_significance_is(tmp_path):
+    texts = []
+    for significance in ("energy", "elimination"):
+        front = fronts.front()
+        front.settings["significance"] = significance
+        texts.append(export.report(front, tmp_path / significance).with_suffix(".md").read_text())
+    assert "(the metric here: energy)" in texts[0]
+    assert "fitting what is left anew" not in texts[0]
+    assert "fitting what is left anew" in texts[1]
+    assert "the metric here" not in texts[1]
+
+
 def test_writes_one_page_and_the_same_as_markdown_with_pictures(written):
     front, path = written
     files = {file.name for file in path.parent.iterdir()}

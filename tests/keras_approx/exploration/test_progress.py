@@ -22,9 +22,23 @@ def _progress(stream: io.StringIO | None = None, enabled: bool = True) -> Progre
 
 def test_the_line() -> None:
     assert _progress().line(10.0) == (
-        "5/1,002 designs, 0.3/s, 55:23 left | exact 80.0% 2 M cycles; no loss 1.9 M, -1% 1.23 M, -5% 1.23 M"
+        "5/1,002 designs, 0.2/s, 1:23:05 left | exact 80.0% 2 M cycles; no loss 1.9 M, -1% 1.23 M, -5% 1.23 M"
     )
     assert "-:-- left" in Progress(EXACT, "cycles", True, io.StringIO()).line(0.0)
+
+
+def test_preparation_before_the_first_design_says_nothing_of_the_rest(monkeypatch) -> None:
+    clock = iter([0.0, *[600.0] * 2, *[610.0] * 3])
+    monkeypatch.setattr("keras_approx.exploration.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    progress = Progress(EXACT, "cycles", True, stream)
+    progress.expect(12)
+    progress.update(record({"a": 0.5}, 795, 1_234_000))
+    progress.update(record({"a": 0.1}, 100, 900))
+    progress.finish()
+    first, last = stream.getvalue().splitlines()
+    assert first.startswith("2/13 designs, 0.0/s, -:-- left")
+    assert last.startswith("3/13 designs, 0.1/s, 1:40 left")
 
 
 def test_where_there_is_no_terminal_lines_end() -> None:
