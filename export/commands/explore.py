@@ -117,8 +117,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--significance",
         choices=sorted([*METRICS, ELIMINATION]),
-        default="energy",
-        help="metric, or elimination, which fits the other weights anew for each design (default: energy)",
+        help="metric, or elimination, which fits the other weights anew for each design (default: elimination for "
+        "fractions and the search budget, else energy)",
     )
     group.add_argument(
         "--recalibrate",

@@ -188,6 +188,33 @@ def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "elimination"),
+        ({"search": "grid"}, "energy"),
+        ({"calibration": None}, "energy"),
+        ({"select": "threshold", "values": [0.0, 0.1]}, "energy"),
+        ({"granularity": ["pair", "block"]}, "energy"),
+    ],
+)
+def test_elimination_is_the_default_where_it_can_be(
+    problem: Small, tmp_path: Path, options: Any, expected: str
+) -> None:
+    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], **options}
+    if small["search"] == "budget":
+        small |= {"budgets": 2, "rounds": 0}
+    assert _explore(problem, tmp_path, **small).settings["significance"] == expected
+
+
+def test_calibration_data_that_can_be_read_once_are_not_for_elimination(
+    problem: Small, tmp_path: Path
+) -> None:
+    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], "budgets": 2, "rounds": 0}
+    front = _explore(problem, tmp_path, calibration=iter([problem.calibration]), **small)
+    assert front.settings["significance"] == "energy"
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"calibration": None}, "give calibration="),
@@ -214,10 +241,10 @@ def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> 
     with pytest.raises(NotCalibratedError, match="give calibration="):
         keras_approx.explore(model, out=tmp_path, **{**arguments, "calibration": None})
     front = keras_approx.explore(model, out=tmp_path, **arguments)
-    front.apply(front.designs[0], model)
+    front.apply(front.designs[0], model, calibration=problem.calibration)
     other = keras_approx.wrap(models.small(), compensate=True)
     keras_approx.calibrate(other, problem.calibration, verbose=False)
-    front.apply(front.designs[0], other)
+    front.apply(front.designs[0], other, calibration=problem.calibration)
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 
