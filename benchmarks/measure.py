@@ -102,12 +102,12 @@ class NotExactError(Exception):
     """Generated code and the reference kernels disagree."""
 
 
-def measure(tflite: bytes, core: str, images: NDArray[np.int8], folder: Path, activations: str) -> Figures:
+def measure(tflite: bytes, name: str, images: NDArray[np.int8], folder: Path, activations: str) -> Figures:
     """Exports a network, compares its outputs with the reference kernels', and measures it.
 
     Args:
         tflite: the int8 model.
-        core: name of the core.
+        name: of the core, or of a board.
         images: int8 [n, *input shape].
         folder: where the export is written.
         activations: as for `export.to_c`.
@@ -115,15 +115,16 @@ def measure(tflite: bytes, core: str, images: NDArray[np.int8], folder: Path, ac
     Raises:
         NotExactError: an output byte differs.
     """
+    target = resolve(name)
+    core = target.core.name
     start = time.perf_counter()
-    exported = export.to_c(tflite, folder, target=core, activations=activations)
+    exported = export.to_c(tflite, folder, target=name, activations=activations)
     export_seconds = time.perf_counter() - start
     start = time.perf_counter()
     build_arm(folder, core)
     compile_seconds = time.perf_counter() - start
     measured = export.simulate(folder, images, core=core)
     _check(f"the export on {core}", measured.outputs, run_reference(tflite, images))
-    target = resolve(core)
     schedule = plan_network(run_passes(read_tflite(tflite)), target, activations)
     layers = _layers(schedule, target, exported.estimate, measured)
     return Figures(
