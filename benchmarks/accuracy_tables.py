@@ -70,7 +70,7 @@ def tiers(results: Mapping[str, Any]) -> str:
 def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
     """The cells of a model under `_FIGURES`."""
     entry = entries[label]
-    m33, m4, f405 = (entry["cores"][name] for name in (_CORE, _OTHER, _OTHER_BOARD))
+    m33, m4, f405 = (entry["cores"][target] for target in (_CORE, _OTHER, _OTHER_BOARD))
     return (
         f"{100 * entry['test_accuracy']:.2f} %",
         "" if label == EXACT else f"{_points(entries, label):+.2f}",

@@ -60,7 +60,7 @@ from keras_approx.significance import ELIMINATION, METRICS
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE = "cortex-m33"
 # The M33 stands for a board with a cache; the M4 is measured alone and on one.
-CORES = (CORE, "cortex-m4", "stm32f405")
+TARGETS = (CORE, "cortex-m4", "stm32f405")
 # Budgets in million cycles on the M33.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (NO_LOSS_CYCLES["lenet"] / 1e6, 1.3, 0.9),
@@ -237,8 +237,8 @@ def _figures(
     found = keras_approx.summary(model, print_fn=None)
     with tempfile.TemporaryDirectory() as folder:
         cores = {
-            core: asdict(measure(tflite, core, images[: options.arm_images], Path(folder) / core, "auto"))
-            for core in CORES
+            name: asdict(measure(tflite, name, images[: options.arm_images], Path(folder) / name, "auto"))
+            for name in TARGETS
         }
         reference = run_reference(tflite, images[: options.host_images])
         outputs = build_host(Path(folder) / CORE).run(images)
