@@ -92,7 +92,7 @@ def explore(
             images are not at hand.
         price: Gives the costs of masks: from bool arrays by layer name to at least {"cycles": ...}, as
             export.Pricer(model, ...) does. It is called in this process. None for {"products": kept products}. With
-            elimination the code of a design can cost a little more or less, as its weights are others: 1 % for `lenet`.
+            elimination the code of a design can cost a little more or less, as its weights are others.
         objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
             price, "products" without.
         search: "budget", "grid" or "evolve".
