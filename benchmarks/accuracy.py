@@ -48,10 +48,10 @@ from benchmarks.runs import (
     with_data,
     write_json,
 )
-from keras_approx.masks import fraction_masks
-from keras_approx.significance import ELIMINATION, METRICS, significance
-from keras_approx.skip_wrapper import skip_wrappers
-from keras_approx.summaries import mask_positions
+from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.measure.summaries import mask_positions
+from keras_approx.skipping.masks import fraction_masks
+from keras_approx.skipping.significance import ELIMINATION, METRICS, significance
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 SHORT_EPOCHS = 3

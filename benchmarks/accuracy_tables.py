@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.options import REFERENCE
 from benchmarks.tables import CMSIS_NN, table
 from export.targets.boards import BOARDS
-from keras_approx.significance import ELIMINATION
+from keras_approx.skipping.significance import ELIMINATION
 
 Records = Sequence[Mapping[str, Any]]
 _CORE, _OTHER, _OTHER_BOARD = "cortex-m33", "cortex-m4", "stm32f405"

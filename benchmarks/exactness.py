@@ -29,7 +29,7 @@ from networks import NETWORKS
 
 import export
 from benchmarks.models import keep_pairs, quantized
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.interpreter import run

@@ -53,9 +53,9 @@ from benchmarks.runs import (
     write_json,
 )
 from benchmarks.tables import CMSIS_NN
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
-from keras_approx.significance import ELIMINATION, METRICS
+from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 CORE = "cortex-m33"

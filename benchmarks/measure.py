@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 import export
 from benchmarks.baseline import write_baseline
 from benchmarks.terms import term_cycles
-from export.build import build_arm
+from export.artifact.compiling import build_arm
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
 from export.passes import run_passes
 from export.schedule import Schedule, plan_network
-from export.schedule.limit import limit_cycles
+from export.schedule.roofline import roofline_cycles
 from export.schedule.stage import Stage
 from export.targets import Target, resolve
 
@@ -169,7 +169,7 @@ def _layers(
                 kernel=predicted.kernel,
                 macs=predicted.macs,
                 kept_weights=_kept_weights(schedule.graph, stage),
-                limit=limit_cycles(schedule.graph, stage),
+                limit=roofline_cycles(schedule.graph, stage),
                 predicted=predicted.cycles,
                 cycles=actual.cycles,
                 cached_cycles=actual.cached_cycles,

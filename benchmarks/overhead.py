@@ -31,7 +31,7 @@ from networks import NETWORKS, pretrained
 
 import keras_approx
 from benchmarks.runs import write_json
-from keras_approx.callbacks import UpdateSkipMasks
+from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = Path(__file__).parent / "results" / "overhead.json"
 BATCH = 128

@@ -31,14 +31,14 @@ import export
 import keras_approx
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import write_json
-from export.cost import plan_cycles
 from export.frontend import read_tflite
+from export.kernels.instructions import plan_bytes
 from export.passes import run_passes
 from export.schedule import plan_network
-from export.schedule.instructions import plan_bytes
+from export.schedule.estimate import plan_cycles
 from export.targets import resolve
-from keras_approx.callbacks import UpdateSkipMasks
-from keras_approx.granularity import group_sums, spread
+from keras_approx.skipping.granularity import group_sums, spread
+from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = Path(__file__).parent / "results" / "pricing.json"
 _CORES = ("cortex-m33", "cortex-m4")

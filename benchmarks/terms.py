@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from export.cost import plan_cycles
+from export.costing.kernel_cycles import step_cycles
 from export.ir.ops import Conv2D, FullyConnected
-from export.schedule.flow import step_cycles
-from export.schedule.machine import Step
+from export.kernels.language import Step
+from export.schedule.estimate import plan_cycles
 from export.schedule.stage import Stage
 from export.targets import Timing
 

@@ -14,7 +14,7 @@ from common import LOSS, finish, float_network, parse
 
 import export
 import keras_approx
-from keras_approx.callbacks import SkipSummaries
+from keras_approx.training.callbacks import SkipSummaries
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from networks import pretrained
 from train import EPOCHS, train
 
 import export
-from export.build import build_host
+from export.artifact.compiling import build_host
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 SIMULATED_IMAGES = 5

@@ -28,7 +28,7 @@ from train import accuracy
 
 import export
 import keras_approx
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.errors import ExportError
 from export.frontend.reference import run_reference
 from keras_approx.errors import KerasApproxError

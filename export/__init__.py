@@ -7,11 +7,11 @@ export.simulate("out/", inputs)               # outputs, cycles, flash and RAM o
 export.report(front, "report/")               # an exploration and its exports as a page with pictures
 """
 
-from .api import Export, estimate, to_c, to_tflite
-from .cost import Estimate
-from .pricing import Pricer
-from .report import Baseline, report
-from .simulate import Measurement, simulate
+from export.api import Export, estimate, to_c, to_tflite
+from export.pricer import Pricer
+from export.report import Baseline, report
+from export.schedule.estimate import Estimate
+from export.simulate import Measurement, simulate
 
 __all__ = [
     "Baseline",

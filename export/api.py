@@ -11,19 +11,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .codegen import Project, emit_project
-from .cost import Estimate, estimate_schedule
-from .errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
-from .fit import check_fit
-from .frontend import read_tflite
-from .frontend.biases import with_biases
-from .manifest import FORMAT, MANIFEST_NAME
-from .output import GENERATOR, check_replaceable, write_folder
-from .passes import run_passes
-from .schedule import ACTIVATIONS, Schedule, plan_network, price_network
-from .schedule.limit import limit_cycles
-from .schedule.residents import residents
-from .targets import Target, resolve
+from export.artifact.folder import GENERATOR, check_replaceable, write_folder
+from export.artifact.manifest import FORMAT, MANIFEST_NAME
+from export.codegen import Project, emit_project
+from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
+from export.frontend import read_tflite
+from export.frontend.golden_model import with_biases
+from export.passes import run_passes
+from export.schedule import ACTIVATIONS, Schedule, plan_network, price_network
+from export.schedule.estimate import Estimate, estimate_schedule
+from export.schedule.fit import check_fit
+from export.schedule.live_buffers import live_buffers
+from export.schedule.roofline import roofline_cycles
+from export.targets import Target, resolve
 
 COMPILER_FLAGS = ("-std=c11", "-O2")
 # Headers of the C library, which a network of that name would hide, and targets that CMake keeps for itself.
@@ -186,7 +186,7 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
                     "its bytes, or a Keras model"
                 ) from error
         return bytes(model)
-    from .frontend.keras import to_tflite as convert  # noqa: PLC0415 - TensorFlow is loaded only where it is needed
+    from export.frontend.keras import to_tflite as convert  # noqa: PLC0415 - TensorFlow is loaded only where it is needed
 
     return convert(model, representative_data)
 
@@ -215,7 +215,7 @@ def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: s
                 "kept_macs": layer.kept_macs,
                 "predicted_cycles": layer.cycles,
                 "predicted_flash_bytes": layer.flash_bytes,
-                "limit_cycles": limit_cycles(graph, stage) if target.core.dsp else None,
+                "roofline_cycles": roofline_cycles(graph, stage) if target.core.dsp else None,
             }
             for layer, source, stage in zip(
                 predicted.layers, project.layer_sources, schedule.stages, strict=True
@@ -223,13 +223,13 @@ def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: s
         ],
         "buffers": [
             {
-                "name": graph.tensors[resident.tensor].name,
-                "offset": resident.offset,
-                "bytes": resident.size,
-                "first_layer": resident.first,
-                "last_layer": resident.last,
+                "name": graph.tensors[buffer.tensor].name,
+                "offset": buffer.offset,
+                "bytes": buffer.size,
+                "first_layer": buffer.first,
+                "last_layer": buffer.last,
             }
-            for resident in residents(schedule)
+            for buffer in live_buffers(schedule)
         ],
     }
 

@@ -8,49 +8,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_approx import callbacks as callbacks
-    from keras_approx.batch_norm import recalibrate_batch_norm as recalibrate_batch_norm
-    from keras_approx.calibration import calibrate as calibrate
     from keras_approx.conversion import conversion_model as conversion_model
-    from keras_approx.distillation import distill as distill
     from keras_approx.exploration.design import Design as Design
-    from keras_approx.exploration.exploring import explore as explore
+    from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
-    from keras_approx.fine_tuning import fine_tune as fine_tune
-    from keras_approx.granularity import Granularity as Granularity
-    from keras_approx.post_training import eliminate as eliminate
-    from keras_approx.prices import measure_prices as measure_prices
-    from keras_approx.selection import LayerSetting as LayerSetting
-    from keras_approx.skip_wrapper import SkipWrapper as SkipWrapper
-    from keras_approx.skip_wrapper import get_masks as get_masks
-    from keras_approx.skip_wrapper import set_masks as set_masks
-    from keras_approx.summaries import summary as summary
+    from keras_approx.layers.skip_wrapper import SkipWrapper as SkipWrapper
+    from keras_approx.layers.skip_wrapper import get_masks as get_masks
+    from keras_approx.layers.skip_wrapper import set_masks as set_masks
+    from keras_approx.measure.batch_norm import recalibrate_batch_norm as recalibrate_batch_norm
+    from keras_approx.measure.calibration import calibrate as calibrate
+    from keras_approx.measure.summaries import summary as summary
+    from keras_approx.skipping.granularity import Granularity as Granularity
+    from keras_approx.skipping.selection import LayerSetting as LayerSetting
+    from keras_approx.training import callbacks as callbacks
+    from keras_approx.training.distillation import distill as distill
+    from keras_approx.training.eliminate import eliminate as eliminate
+    from keras_approx.training.fine_tuning import fine_tune as fine_tune
+    from keras_approx.training.prices import measure_prices as measure_prices
     from keras_approx.wrapping import approx_scope as approx_scope
     from keras_approx.wrapping import strip as strip
     from keras_approx.wrapping import wrap as wrap
 
 _HOMES = {
     "Design": "exploration.design",
-    "Granularity": "granularity",
-    "LayerSetting": "selection",
+    "Granularity": "skipping.granularity",
+    "LayerSetting": "skipping.selection",
     "ParetoFront": "exploration.front",
-    "SkipWrapper": "skip_wrapper",
+    "SkipWrapper": "layers.skip_wrapper",
     "approx_scope": "wrapping",
-    "calibrate": "calibration",
+    "calibrate": "measure.calibration",
     "conversion_model": "conversion",
-    "distill": "distillation",
-    "eliminate": "post_training",
-    "explore": "exploration.exploring",
-    "fine_tune": "fine_tuning",
-    "get_masks": "skip_wrapper",
-    "measure_prices": "prices",
-    "recalibrate_batch_norm": "batch_norm",
-    "set_masks": "skip_wrapper",
+    "distill": "training.distillation",
+    "eliminate": "training.eliminate",
+    "explore": "exploration.explore",
+    "fine_tune": "training.fine_tuning",
+    "get_masks": "layers.skip_wrapper",
+    "measure_prices": "training.prices",
+    "recalibrate_batch_norm": "measure.batch_norm",
+    "set_masks": "layers.skip_wrapper",
     "strip": "wrapping",
-    "summary": "summaries",
+    "summary": "measure.summaries",
     "wrap": "wrapping",
 }
-_MODULES = ("callbacks", "errors", "masks", "schedules", "significance")
+_MODULES = {
+    "callbacks": "training.callbacks",
+    "errors": "errors",
+    "masks": "skipping.masks",
+    "schedules": "skipping.schedules",
+    "significance": "skipping.significance",
+}
 
 __all__ = [
     "Design",
@@ -82,7 +88,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{_MODULES[name]}")
     if name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.build import build_model, plain_layer
 from keras_approx.compat import keras, tf
 from keras_approx.errors import NotCalibratedError
-from keras_approx.graph import Graph, Node, unique_name
-from keras_approx.quantizers import quantize_kernel
-from keras_approx.ranges import fused_batch_norm
-from keras_approx.reader import read_model
-from keras_approx.registry import SPECS
-from keras_approx.rewrites import normalize
-from keras_approx.skip_wrapper import skip_wrappers
+from keras_approx.graph.build import build_model, plain_layer
+from keras_approx.graph.layer_graph import Graph, Node, unique_name
+from keras_approx.graph.ranges import fused_batch_norm
+from keras_approx.graph.reader import read_model
+from keras_approx.graph.rewrites import normalize
+from keras_approx.layers.quantizers import quantize_kernel
+from keras_approx.layers.registry import SPECS
+from keras_approx.layers.skip_wrapper import skip_wrappers
 
 
 def conversion_model(model: Any) -> Any:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_approx.build import build_model, plain_layer
 from keras_approx.compat import keras
-from keras_approx.distillation import DistilledModel
 from keras_approx.errors import UnsupportedModelError
-from keras_approx.graph import Node
-from keras_approx.quantized_layers import QuantizeActivation, QuantizedWrapper
-from keras_approx.ranges import insert_quantizers
-from keras_approx.reader import read_model
-from keras_approx.registry import SPECS
-from keras_approx.rewrites import normalize, remove
-from keras_approx.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.graph.build import build_model, plain_layer
+from keras_approx.graph.layer_graph import Node
+from keras_approx.graph.ranges import insert_quantizers
+from keras_approx.graph.reader import read_model
+from keras_approx.graph.rewrites import normalize, remove
+from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
+from keras_approx.layers.registry import SPECS
+from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.training.distillation import DistilledModel
 
 
 def wrap(

@@ -1,5 +1,5 @@
 """A CMSIS-style int8 kernel set of our own, to compare generated code with: im2col, 2 x 2 blocks, SMLAD."""
 
-from .project import write_baseline
+from benchmarks.baseline.project import write_baseline
 
 __all__ = ["write_baseline"]

@@ -9,14 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from benchmarks.baseline.layers import column_bytes, emit_layer, kind_of
+from export.artifact.manifest import FORMAT, MANIFEST_NAME
 from export.ir.graph import Graph
 from export.ir.ops import Op, Reshape
 from export.ir.tensor import Tensor
-from export.manifest import FORMAT, MANIFEST_NAME
-from export.schedule.memory import Lifetime, plan
-from export.schedule.products import count_products
-
-from .layers import column_bytes, emit_layer, kind_of
+from export.schedule.arena import Lifetime, plan
+from export.schedule.roofline import count_macs
 
 NAME = "baseline"
 COMPILER_FLAGS = ("-std=c11", "-O3", "-fno-schedule-insns")
@@ -125,7 +124,7 @@ def _manifest(
 ) -> dict[str, Any]:
     described = []
     for index, layer in enumerate(layers):
-        macs, kept = count_products(graph, layer.op)
+        macs, kept = count_macs(graph, layer.op)
         described.append(
             {
                 "index": index,
@@ -136,7 +135,7 @@ def _manifest(
                 "kept_macs": kept,
                 "predicted_cycles": None,
                 "predicted_flash_bytes": None,
-                "limit_cycles": None,
+                "roofline_cycles": None,
             }
         )
     return {

@@ -1,5 +1,5 @@
 """From a schedule to C."""
 
-from .project import Project, emit_project
+from export.codegen.project import Project, emit_project
 
 __all__ = ["Project", "emit_project"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..schedule.stage import Buffer, Schedule
-from .source import Context
+from export.codegen.source import Context
+from export.schedule.stage import Buffer, Schedule
 
 
 def emit_header(schedule: Schedule, name: str) -> str:

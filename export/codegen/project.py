@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
-from ..cost import Estimate, LayerEstimate
-from ..schedule.stage import Schedule, Stage
-from .model import emit_cmake, emit_header, emit_model
-from .ops import emit
-from .source import Context
-from .text import comment, printable
+from export.codegen.model import emit_cmake, emit_header, emit_model
+from export.codegen.ops import emit
+from export.codegen.source import Context
+from export.codegen.text import comment, printable
+from export.schedule.estimate import Estimate, LayerEstimate
+from export.schedule.stage import Schedule, Stage
 
 
 @dataclass(frozen=True)

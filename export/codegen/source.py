@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ir.graph import Graph
-from ..schedule.layout import Layout
-from ..schedule.stage import Stage
-from .text import indent
+from export.codegen.text import indent
+from export.ir.graph import Graph
+from export.kernels.layout import Layout
+from export.schedule.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from export.commands.options import (
     input_range,
 )
 from export.commands.samples import read_samples, read_test, split
-from keras_approx.granularity import GRANULARITIES
+from keras_approx.skipping.granularity import GRANULARITIES
 
 _EXAMPLES = """\
   keras-approx eliminate model.keras --data train.npz --kept 0.5 --out half.keras
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> Result:
     say = Steps()
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
-    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+    from keras_approx.measure.summaries import format_table, summarize  # noqa: PLC0415
 
     check_model_name(options.out)
     check_new_file(options.out, options.force)

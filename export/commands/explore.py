@@ -30,8 +30,8 @@ from export.commands.options import (
 from export.commands.samples import check_classes, read_samples, split
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
-from keras_approx.granularity import GRANULARITIES
-from keras_approx.significance import ELIMINATION, METRICS
+from keras_approx.skipping.granularity import GRANULARITIES
+from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

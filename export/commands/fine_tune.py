@@ -29,8 +29,8 @@ from export.commands.options import (
 )
 from export.commands.samples import Samples, check_classes, read_samples, read_test, split
 from export.errors import InputError
-from keras_approx.granularity import GRANULARITIES
-from keras_approx.significance import ELIMINATION, METRICS
+from keras_approx.skipping.granularity import GRANULARITIES
+from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 _EXAMPLES = """\
   keras-approx fine-tune model.keras --data train.npz --kept 0.25 --out tuned.keras
@@ -217,7 +217,7 @@ def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples,
 def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:
     """Options of keras_approx.fine_tune that are not about masks."""
     from keras_approx.compat import keras  # noqa: PLC0415
-    from keras_approx.distillation import gives_probabilities  # noqa: PLC0415
+    from keras_approx.training.distillation import gives_probabilities  # noqa: PLC0415
 
     return {
         "epochs": options.epochs,
@@ -257,7 +257,7 @@ def _file_digest(path: Path) -> str:
 def _result(
     options: argparse.Namespace, tuned: Any, figures: dict[str, float], curves: list[dict[str, float]]
 ) -> Result:
-    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+    from keras_approx.measure.summaries import format_table, summarize  # noqa: PLC0415
 
     summary = summarize(tuned)
     shown = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in figures.items()]

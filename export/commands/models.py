@@ -87,7 +87,7 @@ def check_model_name(path: Path) -> None:
 
 def is_wrapped(model: Any) -> bool:
     """Whether a model carries masks."""
-    from keras_approx.skip_wrapper import SkipWrapper  # noqa: PLC0415
+    from keras_approx.layers.skip_wrapper import SkipWrapper  # noqa: PLC0415
 
     return any(isinstance(layer, SkipWrapper) for layer in model.layers)
 

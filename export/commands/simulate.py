@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from export.artifact.manifest import TensorInfo, read_manifest
 from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
-from export.manifest import TensorInfo, read_manifest
 from export.simulate import simulate
 from export.targets import BOARDS, CORES
 

@@ -13,9 +13,9 @@ from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.models import MODEL_HELP, is_wrapped, load_model
 from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one
 from export.commands.samples import read_samples, split
-from export.cost import Estimate
 from export.errors import InputError, QuantizationError
 from export.schedule import ACTIVATIONS
+from export.schedule.estimate import Estimate
 from export.targets import resolve
 
 _EXAMPLES = """\

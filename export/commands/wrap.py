@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> Result:
     say = Steps()
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
-    from keras_approx.summaries import format_table, summarize  # noqa: PLC0415
+    from keras_approx.measure.summaries import format_table, summarize  # noqa: PLC0415
 
     check_model_name(options.out)
     check_new_file(options.out, options.force)

@@ -1,5 +1,5 @@
 """From models to the int8 graph: the only package here that imports TensorFlow, and only when called."""
 
-from .tflite import read_tflite
+from export.frontend.tflite import read_tflite
 
 __all__ = ["read_tflite"]

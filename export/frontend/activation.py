@@ -7,10 +7,9 @@ import math
 import numpy as np
 
 from export.errors import UnsupportedModelError
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.lowering import Lowering
 from export.ir.tensor import Quantization
-
-from .flatbuffer import RawOperator
-from .lowering import Lowering
 
 _CODES = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 _BOUNDS: dict[str, tuple[float | None, float | None]] = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 from export.errors import QuantizationError, UnsupportedModelError
+from export.frontend.activation import clamp_bounds, fused_clamp
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.lowering import Lowering
 from export.ir.fixed_point import ADD_LEFT_SHIFT, quantize_multiplier
 from export.ir.ops import Add, Logistic, Op, Relu, Requantize, Softmax
-
-from .activation import clamp_bounds, fused_clamp
-from .flatbuffer import RawOperator
-from .lowering import Lowering
 
 # From 512 on the reference kernel stops the process when the classes are about equally likely.
 _MAX_CLASSES = 511

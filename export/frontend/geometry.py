@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.errors import ModelFormatError, UnsupportedModelError
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.lowering import Lowering
 from export.ir.ops import Padding
 from export.ir.tensor import Tensor
-
-from .flatbuffer import RawOperator
-from .lowering import Lowering
 
 _MAX_STEP = 1 << 16
 

@@ -55,7 +55,7 @@ def to_tflite(model: Any, representative_data: Any = None) -> bytes:
 
 def _is_wrapped(model: Any) -> bool:
     from keras_approx.errors import NotWrappedError  # noqa: PLC0415
-    from keras_approx.skip_wrapper import skip_wrappers  # noqa: PLC0415
+    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415
 
     try:
         skip_wrappers(model)
@@ -76,9 +76,9 @@ def _convert_wrapped(model: Any, representative_data: Any) -> bytes:
 
 
 def _convert_plain(model: Any, representative_data: Any) -> bytes:
-    from keras_approx.batches import input_batches  # noqa: PLC0415
     from keras_approx.compat import tf  # noqa: PLC0415
     from keras_approx.conversion import float_conversion_model  # noqa: PLC0415
+    from keras_approx.measure.batches import input_batches  # noqa: PLC0415
 
     network = float_conversion_model(model)
     if representative_data is None:

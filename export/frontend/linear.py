@@ -6,15 +6,14 @@ import math
 from typing import Any
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.frontend.activation import fused_clamp
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.geometry import pair, window
+from export.frontend.lowering import Lowering
 from export.ir.bounds import accumulator_bounds
 from export.ir.fixed_point import INT32_MAX, quantize_multiplier
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
 from export.ir.tensor import Quantization, Tensor
-
-from .activation import fused_clamp
-from .flatbuffer import RawOperator
-from .geometry import pair, window
-from .lowering import Lowering
 
 _BIAS_TOLERANCE = 0.02
 

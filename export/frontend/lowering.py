@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.frontend.flatbuffer import RawModel, RawOperator, RawTensor
 from export.ir.tensor import Quantization, Tensor
-
-from .flatbuffer import RawModel, RawOperator, RawTensor
 
 MAX_ELEMENTS = (1 << 31) - 1
 _MAX_SHARING = 64  # operators that may use one constant, on average

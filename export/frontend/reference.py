@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import InputError
+from export.frontend.tflite import read_tflite
 from export.ir.tensor import Tensor
-
-from .tflite import read_tflite
 
 
 def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:

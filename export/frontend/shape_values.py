@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
-
-from .flatbuffer import RawOperator
-from .lowering import Lowering
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.lowering import Lowering
 
 _MAX_RANK = 8
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.frontend.activation import fused_clamp
+from export.frontend.flatbuffer import RawOperator
+from export.frontend.geometry import pair, window
+from export.frontend.lowering import Lowering
 from export.ir.fixed_point import INT32_MAX, mean_parameters
 from export.ir.graph import Graph
 from export.ir.ops import AveragePool2D, Concatenation, MaxPool2D, Mean, Op, Pad, Padding, Reshape
-
-from .activation import fused_clamp
-from .flatbuffer import RawOperator
-from .geometry import pair, window
-from .lowering import Lowering
 
 _MAX_PADDING = 1 << 16
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.frontend import elementwise, linear, shape_values, spatial
+from export.frontend.flatbuffer import RawModel, RawOperator, read_model
+from export.frontend.lowering import Lowering
 from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.ir.rewrite import prune
-
-from . import elementwise, linear, shape_values, spatial
-from .flatbuffer import RawModel, RawOperator, read_model
-from .lowering import Lowering
 
 LOWERINGS: dict[str, Callable[[Lowering, RawOperator], Op | None]] = {
     "CONV_2D": linear.conv_2d,

@@ -28,7 +28,7 @@ What each operator computes, bit for bit that of TFLite's reference kernels (acc
 No frontend lets a graph through whose accumulators or left shifts can leave 32 bits.
 """
 
-from .graph import Graph
-from .tensor import Quantization, Tensor
+from export.ir.graph import Graph
+from export.ir.tensor import Quantization, Tensor
 
 __all__ = ["Graph", "Quantization", "Tensor"]

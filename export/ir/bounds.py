@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .fixed_point import Ints
+from export.ir.fixed_point import Ints
 
 
 def accumulator_bounds(

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Graph
-from .liveness import Mask, activations, of_channels
-from .ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Reshape, Softmax
+from export.ir.graph import Graph
+from export.ir.liveness import Mask, activations, of_channels
+from export.ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Reshape, Softmax
 
 Order = NDArray[np.int64]
 """Int [n]: the elements of the last dimension that a tensor keeps, each at its new place."""

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Graph
-from .ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu, Requantize
+from export.ir.graph import Graph
+from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu, Requantize
 
 Ints: TypeAlias = NDArray[np.int64]
 Multiplier: TypeAlias = tuple[int, int]

@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .ops import Op
-from .tensor import Tensor
+from export.ir.ops import Op
+from export.ir.tensor import Tensor
 
 
 @dataclass(frozen=True)

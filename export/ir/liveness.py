@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Graph
-from .ops import (
+from export.ir.graph import Graph
+from export.ir.ops import (
     Add,
     Concatenation,
     Conv2D,

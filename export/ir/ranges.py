@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .fixed_point import Ints
-from .graph import Graph
-from .interpreter.conv import requantize_conv
-from .interpreter.dense import requantize_dense
-from .interpreter.run import KERNELS
-from .ops import (
+from export.ir.fixed_point import Ints
+from export.ir.graph import Graph
+from export.ir.interpreter.conv import requantize_conv
+from export.ir.interpreter.dense import requantize_dense
+from export.ir.interpreter.run import KERNELS
+from export.ir.ops import (
     Add,
     AveragePool2D,
     Conv2D,
@@ -27,7 +27,7 @@ from .ops import (
     Requantize,
     Softmax,
 )
-from .tables import lookup_table
+from export.ir.tables import lookup_table
 
 _Tabulated = Lookup | Relu | Logistic | Requantize
 Range = NDArray[np.int8]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from .graph import Graph
-from .ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
-from .tensor import Tensor
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
+from export.ir.tensor import Tensor
 
 _TENSOR_FIELDS = ("weights", "bias")
 

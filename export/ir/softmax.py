@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from .fixed_point import (
+from export.ir.fixed_point import (
     INT32_MAX,
     Ints,
     Multiplier,
@@ -24,8 +24,8 @@ from .fixed_point import (
     rounding_shift_right,
     saturate_int32,
 )
-from .graph import Graph
-from .ops import Softmax
+from export.ir.graph import Graph
+from export.ir.ops import Softmax
 
 INTEGER_BITS = 5
 ACCUMULATION_BITS = 12

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fixed_point import multiply_two_roundings, requantize_multiplier
-from .graph import Graph
-from .ops import Logistic, Lookup, Relu, Requantize
+from export.ir.fixed_point import multiply_two_roundings, requantize_multiplier
+from export.ir.graph import Graph
+from export.ir.ops import Logistic, Lookup, Relu, Requantize
 
 _ALL = np.arange(-128, 128, dtype=np.int64)
 

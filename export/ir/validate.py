@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .graph import Graph
-from .ops import Conv2D, DepthwiseConv2D, FullyConnected
-from .rewrite import constants_of
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
+from export.ir.rewrite import constants_of
 
 
 def validate(graph: Graph) -> None:

@@ -11,15 +11,14 @@ from collections.abc import Callable
 
 from export.ir.graph import Graph
 from export.ir.rewrite import prune
-
-from .fold_constant_channels import fold_constant_channels
-from .fold_pad import fold_pad
-from .fuse_relu import fuse_relu
-from .merge_lookups import merge_lookups
-from .merge_reshapes import merge_reshapes
-from .remove_identities import remove_identities
-from .remove_unread_channels import remove_unread_channels
-from .tabulate import tabulate
+from export.passes.fold_constant_channels import fold_constant_channels
+from export.passes.fold_pad import fold_pad
+from export.passes.fuse_relu import fuse_relu
+from export.passes.merge_lookups import merge_lookups
+from export.passes.merge_reshapes import merge_reshapes
+from export.passes.remove_identities import remove_identities
+from export.passes.remove_unread_channels import remove_unread_channels
+from export.passes.tabulate import tabulate
 
 __all__ = ["PASSES", "run_passes"]
 

@@ -11,7 +11,7 @@ from export.report.document import Paragraph, Picture, Section, Table
 from export.report.sources import Baseline
 from export.report.style import COLORS, new_figure
 from export.report.text import count, percent, plural, points, printable, size, standard_error
-from keras_approx.significance import ELIMINATION
+from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from export.manifest import LayerInfo
+from export.artifact.manifest import LayerInfo
 from export.report.bars import bars_height, draw_bars
 from export.report.choice import Chosen
 from export.report.document import Block, Paragraph, Picture, Section, Table

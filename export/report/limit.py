@@ -38,16 +38,16 @@ def limit_section(exports: Sequence[Exported]) -> Section:
 
 
 def _limits(exported: Exported) -> list[int | None]:
-    return [layer.limit_cycles for layer in exported.manifest.layers]
+    return [layer.roofline_cycles for layer in exported.manifest.layers]
 
 
 def _picture(exported: Exported, name: str) -> Picture:
-    layers = [layer for layer in exported.manifest.layers if layer.limit_cycles]
+    layers = [layer for layer in exported.manifest.layers if layer.roofline_cycles]
     source = "predicted" if exported.measured is None else "measured by simulation"
     ratios = [
-        f"{layer_label(layer.index, layer.kind)} {cycles / layer.limit_cycles:.2f} times its limit"
+        f"{layer_label(layer.index, layer.kind)} {cycles / layer.roofline_cycles:.2f} times its limit"
         for layer in layers
-        if layer.limit_cycles and (cycles := exported.cycles(layer)) is not None
+        if layer.roofline_cycles and (cycles := exported.cycles(layer)) is not None
     ]
     return Picture(
         name,
@@ -62,7 +62,7 @@ def _picture(exported: Exported, name: str) -> Picture:
 
 def draw_limit(exported: Exported) -> Any:
     """Bars with marks."""
-    layers = [layer for layer in exported.manifest.layers if layer.limit_cycles]
+    layers = [layer for layer in exported.manifest.layers if layer.roofline_cycles]
     figure, ((axis,),) = new_figure(bars_height(len(layers), 1) + 0.5)
     cycles = [exported.cycles(layer) for layer in layers]
     draw_bars(
@@ -71,8 +71,8 @@ def draw_limit(exported: Exported) -> Any:
         {"cycles": [None if number is None else number / 1e3 for number in cycles]},
     )
     for place, (layer, number) in enumerate(zip(layers, cycles, strict=True)):
-        assert layer.limit_cycles
-        limit = layer.limit_cycles / 1e3
+        assert layer.roofline_cycles
+        limit = layer.roofline_cycles / 1e3
         axis.plot(
             [limit, limit],
             [place - 0.46, place + 0.46],
@@ -82,7 +82,7 @@ def draw_limit(exported: Exported) -> Any:
         )
         if number is not None:
             axis.annotate(
-                f"{number / layer.limit_cycles:.2f}",
+                f"{number / layer.roofline_cycles:.2f}",
                 (max(number / 1e3, limit), place),
                 xytext=(4, 0),
                 textcoords="offset points",
@@ -101,7 +101,7 @@ def _table(exports: Sequence[Exported]) -> Table:
     rows = []
     for exported in exports:
         layers = exported.manifest.layers
-        cycles, limit = exported.total_cycles, sum(layer.limit_cycles or 0 for layer in layers)
+        cycles, limit = exported.total_cycles, sum(layer.roofline_cycles or 0 for layer in layers)
         kept, macs = sum(layer.kept_macs for layer in layers), sum(layer.macs for layer in layers)
         rates = [f"{number / cycles:.2f}" if cycles else "" for number in (kept, macs)]
         ratio = f"{cycles / limit:.2f}" if limit else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from export.manifest import Manifest
+from export.artifact.manifest import Manifest
 from export.report.document import Block, Paragraph, Picture, Section
 from export.report.sources import Exported
 from export.report.style import COLORS, new_figure

@@ -11,7 +11,7 @@ from export.report.choice import Chosen
 from export.report.document import Paragraph, Picture, Section
 from export.report.style import COLORS, new_figure
 from export.report.text import percent, power_of_ten, printable
-from keras_approx.significance import ELIMINATION
+from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

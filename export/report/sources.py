@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from export.artifact.manifest import LayerInfo, Manifest, read_manifest
 from export.errors import InputError
-from export.manifest import LayerInfo, Manifest, read_manifest
 from export.simulate import Measurement
 
 _PathLike = str | os.PathLike[str]

@@ -1,4 +1,4 @@
-"""Figures as SVG inside a page: they take its colours, light or dark, and its width."""
+"""KernelCost as SVG inside a page: they take its colours, light or dark, and its width."""
 
 from __future__ import annotations
 

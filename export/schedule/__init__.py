@@ -1,6 +1,6 @@
 """Between graph and C: what is computed by which kernel, where activations lie, and in what order."""
 
-from .network import ACTIVATIONS, plan_network, price_network
-from .stage import Buffer, Schedule, Stage
+from export.schedule.network import ACTIVATIONS, plan_network, price_network
+from export.schedule.stage import Buffer, Schedule, Stage
 
 __all__ = ["ACTIVATIONS", "Buffer", "Schedule", "Stage", "plan_network", "price_network"]

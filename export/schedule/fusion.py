@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ir.graph import Graph
-from ..ir.ops import Add, Conv2D, MaxPool2D, Op, Padding, Reshape
-from .addition import addition
-from .problem import requantizations
+from export.ir.graph import Graph
+from export.ir.ops import Add, Conv2D, MaxPool2D, Op, Padding, Reshape
+from export.kernels.addition import addition
+from export.kernels.conv_problem import requantizations
 
 
 @dataclass(frozen=True)

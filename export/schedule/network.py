@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ..ir.graph import Graph
-from ..ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
-from ..targets import Target
-from .flash import Some, fit_flash
-from .fusion import Layer, fuse
-from .layout import Layout, image_shape
-from .memory import Lifetime, plan
-from .offer import Offer
-from .planning import stage_candidates
-from .stage import Buffer, Schedule, Stage
+from export.costing.candidate import Candidate
+from export.costing.flash import fit_flash
+from export.ir.graph import Graph
+from export.ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
+from export.kernels.layout import Layout, image_shape
+from export.schedule.arena import Lifetime, plan
+from export.schedule.fusion import Layer, fuse
+from export.schedule.stage import Buffer, Schedule, Stage
+from export.schedule.stage_plans import stage_candidates
+from export.targets import Target
 
 _KINDS = {
     "Conv2D": "conv2d",
@@ -34,8 +34,8 @@ _KINDS = {
 
 STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
 ACTIVATIONS = ("auto", "int16", "int8")
-Offers = Callable[..., Sequence[Offer]]
-"""Like `planning.stage_candidates`."""
+Candidates = Callable[..., Sequence[Candidate]]
+"""Like `stage_plans.stage_candidates`."""
 
 
 def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Schedule:
@@ -52,38 +52,45 @@ def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Sch
     """
     laid_out = lay_out(graph, target, activations)
     stages = [
-        stage if candidate is None else replace(stage, offer=candidate, plan=candidate.plan())
+        stage if candidate is None else _planned(stage, candidate)
         for stage, candidate in zip(laid_out.stages, _chosen(laid_out, target, stage_candidates), strict=True)
     ]
     return replace(laid_out, stages=tuple(stages))
 
 
+def _planned(stage: Stage, candidate: Candidate) -> Stage:
+    assert candidate.plan is not None
+    return replace(stage, candidate=candidate, plan=candidate.plan())
+
+
 def price_network(
-    graph: Graph, target: Target, activations: str, offers: Offers = stage_candidates
+    graph: Graph, target: Target, activations: str, candidates: Candidates = stage_candidates
 ) -> Schedule:
-    """What `plan_network` chooses, without planning it: stages have their offers but no plans.
+    """What `plan_network` chooses, without planning it: stages have their candidates but no plans.
 
     Args:
         graph: operators in execution order.
         target: what kernels are chosen for.
         activations: as for `plan_network`.
-        offers: gives the offers for a stage; one that remembers them, for instance.
+        candidates: gives the candidates for a stage; one that remembers them, for instance.
     """
     laid_out = lay_out(graph, target, activations)
-    chosen = _chosen(laid_out, target, offers)
-    stages = [replace(stage, offer=offer) for stage, offer in zip(laid_out.stages, chosen, strict=True)]
+    chosen = _chosen(laid_out, target, candidates)
+    stages = [
+        replace(stage, candidate=candidate) for stage, candidate in zip(laid_out.stages, chosen, strict=True)
+    ]
     return replace(laid_out, stages=tuple(stages))
 
 
-def _chosen(laid_out: Schedule, target: Target, offers: Callable[..., Sequence[Some]]) -> list[Some | None]:
-    """The fastest offers with which a network fits its flash, or the smallest."""
+def _chosen(laid_out: Schedule, target: Target, candidates: Candidates) -> list[Candidate | None]:
+    """The fastest candidates with which a network fits its flash, or the smallest."""
     graph, stages = laid_out.graph, laid_out.stages
-    fastest = [next(iter(offers(graph, stage, target)), None) for stage in stages]
+    fastest = [next(iter(candidates(graph, stage, target)), None) for stage in stages]
     if target.board is None:
         return fastest
     return fit_flash(
         fastest,
-        lambda index: offers(graph, stages[index], target, small=True),
+        lambda index: candidates(graph, stages[index], target, small=True),
         target.board.flash_bytes,
     )
 

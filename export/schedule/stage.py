@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ir.graph import Graph
-from ..ir.ops import Add, MaxPool2D, Op
-from .layout import Layout
-from .offer import Offer
-from .plan import Plan
+from export.costing.candidate import Candidate
+from export.ir.graph import Graph
+from export.ir.ops import Add, MaxPool2D, Op
+from export.kernels.layout import Layout
+from export.kernels.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stage:
         pool: a max pool computed by the same kernels, or None.
         reads: buffers of the operator's inputs.
         writes: buffer of its output, or of the fused operator's.
-        offer: what its kernels take; None means plain C loops.
+        candidate: what its kernels take; None means plain C loops.
         plan: the kernels; None where there are none, or where a network is only priced.
         add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
     """
@@ -48,7 +48,7 @@ class Stage:
     pool: MaxPool2D | None
     reads: tuple[Buffer, ...]
     writes: Buffer
-    offer: Offer | None = None
+    candidate: Candidate | None = None
     plan: Plan | None = None
     add: Add | None = None
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from export.artifact.linked_elf import LinkedElf
 from export.errors import SimulationError, ToolError
-from export.image import ArmImage
 from export.simulate.listing import Listing
 from export.simulate.memory_map import MemoryMap
 from export.simulate.tracer import BlockTracer, EmulatorInterface, Trace
@@ -39,7 +39,7 @@ class Emulator:
     """
 
     def __init__(
-        self, image: ArmImage, listing: Listing, *, cache: InstructionCache | None, max_instructions: int
+        self, image: LinkedElf, listing: Listing, *, cache: InstructionCache | None, max_instructions: int
     ) -> None:
         try:
             import unicorn  # noqa: PLC0415 - an extra

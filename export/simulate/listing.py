@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from export.artifact.linked_elf import LinkedElf
 from export.errors import SimulationError, ToolError
-from export.image import ArmImage
 from export.simulate.accesses import Access, Line, block_accesses
 
 
@@ -20,7 +20,7 @@ class Listing:
 
     start: int
     size: int
-    _image: ArmImage = field(repr=False)
+    _image: LinkedElf = field(repr=False)
     _lines: dict[int, Line] = field(repr=False)
 
     def block(self, address: int, size: int) -> list[Line]:
@@ -54,7 +54,7 @@ class Listing:
         return block_accesses(self.block(address, size), self._image.word_at)
 
 
-def disassemble(image: ArmImage) -> Listing:
+def disassemble(image: LinkedElf) -> Listing:
     """Disassembles all code of an image.
 
     Raises:

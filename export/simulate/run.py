@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from export.build import build_arm
+from export.artifact.compiling import build_arm
+from export.artifact.linked_elf import LinkedElf
+from export.artifact.manifest import Manifest, read_manifest
 from export.errors import InputError, TargetError
-from export.image import ArmImage
-from export.manifest import Manifest, read_manifest
 from export.simulate.emulator import Emulator
 from export.simulate.listing import disassemble
 from export.simulate.measurement import LayerMeasurement, Measurement
-from export.simulate.pricing import BlockCounts, Pricer
+from export.simulate.trace_cycles import BlockCounts, TracePricer
 from export.targets import CORES, Board, get_board, get_core
 
 
@@ -60,7 +60,7 @@ def simulate(
         outputs.append(emulator.run(values))
         traces.append(emulator.take())
     assert image.core.timing is not None
-    pricer = Pricer(listing, image.core.timing, emulator.memories())
+    pricer = TracePricer(listing, image.core.timing, emulator.memories())
     runs = [pricer.price(trace) for trace in traces]
     per_layer = _per_layer(image, runs, chosen)
     cycles = sum(layer.cycles for layer in per_layer)
@@ -102,7 +102,7 @@ def _target(manifest: Manifest, core: str | None, board: str | None) -> tuple[st
 
 
 def _per_layer(
-    image: ArmImage, runs: Sequence[BlockCounts], board: Board | None
+    image: LinkedElf, runs: Sequence[BlockCounts], board: Board | None
 ) -> tuple[LayerMeasurement, ...]:
     cycles = _mean_by_layer(image, [run.cycles for run in runs])
     instructions = _mean_by_layer(image, [run.instructions for run in runs])
@@ -127,7 +127,7 @@ def _per_layer(
     return tuple(measured)
 
 
-def _mean_by_layer(image: ArmImage, runs: Sequence[Counter[int]], factor: int = 1) -> Counter[int | None]:
+def _mean_by_layer(image: LinkedElf, runs: Sequence[Counter[int]], factor: int = 1) -> Counter[int | None]:
     total: Counter[int | None] = Counter()
     for run in runs:
         for address, count in run.items():
@@ -135,7 +135,7 @@ def _mean_by_layer(image: ArmImage, runs: Sequence[Counter[int]], factor: int = 
     return Counter({layer: round(factor * count / len(runs)) for layer, count in total.items()})
 
 
-def _per_function(image: ArmImage, runs: Sequence[BlockCounts]) -> dict[str, int]:
+def _per_function(image: LinkedElf, runs: Sequence[BlockCounts]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for run in runs:
         for address, count in run.cycles.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.build import build_library
+from export.artifact.compiling import build_library
 from export.errors import SimulationError
 from export.targets import InstructionCache
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
-from keras_approx.granularity import GRANULARITIES, Granularity, get_granularity
-from keras_approx.selection import LayerSetting, Selection
+from keras_approx.skipping.granularity import GRANULARITIES, Granularity, get_granularity
+from keras_approx.skipping.selection import LayerSetting, Selection
 
 EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
 """For each selection the value with which a layer keeps all its products."""

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.evaluator import Outcome, Work
+from keras_approx.exploration.evaluate.design_prices import Pricing
+from keras_approx.exploration.evaluate.evaluator import Outcome, Work
+from keras_approx.exploration.evaluate.workers import Runner
 from keras_approx.exploration.front import pareto_designs
-from keras_approx.exploration.pricing import Pricing
 from keras_approx.exploration.progress import Progress
 from keras_approx.exploration.records import EvaluatedDesign
-from keras_approx.exploration.search import Search
-from keras_approx.exploration.space import Space
+from keras_approx.exploration.search.protocol import Search
+from keras_approx.exploration.search.space import Space
 from keras_approx.exploration.store import Store
-from keras_approx.exploration.workers import Runner
 
 
 class Exploration:

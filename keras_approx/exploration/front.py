@@ -14,11 +14,11 @@ import numpy as np
 
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.images import RECALIBRATION_BATCHES
-from keras_approx.exploration.pareto import non_dominated
+from keras_approx.exploration.evaluate.images import RECALIBRATION_BATCHES
 from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.text import json_of
-from keras_approx.significance import ELIMINATION
+from keras_approx.skipping.significance import ELIMINATION
 
 FORMAT = "keras_approx Pareto front"
 SCHEMA = 1
@@ -182,10 +182,10 @@ class ParetoFront:
             NotWrappedError: If the model is not wrapped.
             NotCalibratedError: If it was not calibrated.
         """
-        from keras_approx.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
-        from keras_approx.exploration.space import measure_layers  # noqa: PLC0415 - TensorFlow
-        from keras_approx.post_training import measure_refits, refit_layer  # noqa: PLC0415 - TensorFlow
-        from keras_approx.skip_wrapper import set_masks, skip_wrappers  # noqa: PLC0415 - TensorFlow
+        from keras_approx.exploration.search.space import measure_layers  # noqa: PLC0415 - TensorFlow
+        from keras_approx.layers.skip_wrapper import set_masks, skip_wrappers  # noqa: PLC0415 - TensorFlow
+        from keras_approx.measure.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
+        from keras_approx.training.eliminate import measure_refits, refit_layer  # noqa: PLC0415 - TensorFlow
 
         metric = significance or self.settings["significance"]
         eliminates = metric == ELIMINATION

@@ -11,15 +11,15 @@ import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design
-from keras_approx.exploration.images import checked_validation
-from keras_approx.exploration.packing import unmasked_copy
-from keras_approx.exploration.pricing import Price
-from keras_approx.fine_tuning import elimination_schedule, fine_tune, training_steps
-from keras_approx.quantized_layers import QuantizedWrapper
-from keras_approx.schedules import Constant, Polynomial, Schedule
-from keras_approx.selection import LayerSetting
-from keras_approx.significance import ELIMINATION
-from keras_approx.skip_wrapper import get_masks
+from keras_approx.exploration.evaluate.design_prices import Price
+from keras_approx.exploration.evaluate.images import checked_validation
+from keras_approx.exploration.evaluate.packing import unmasked_copy
+from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.layers.skip_wrapper import get_masks
+from keras_approx.skipping.schedules import Constant, Polynomial, Schedule
+from keras_approx.skipping.selection import LayerSetting
+from keras_approx.skipping.significance import ELIMINATION
+from keras_approx.training.fine_tuning import elimination_schedule, fine_tune, training_steps
 
 _GIVEN = ("kept", "select", "granularity", "layers", "scope", "exempt", "prices")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.baseline import write_baseline
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference

@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.models import keep_pairs
-from benchmarks.terms import (
-    CONSTANTS,
-    ELEMENTWISE,
-    INPUTS,
-    PRODUCTS,
-    REQUANTIZATION,
-    term_cycles,
-)
-from export.cost import plan_cycles
+from benchmarks.terms import CONSTANTS, ELEMENTWISE, INPUTS, PRODUCTS, REQUANTIZATION, term_cycles
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Schedule, plan_network
-from export.schedule.limit import limit_cycles
+from export.schedule.estimate import plan_cycles
+from export.schedule.roofline import roofline_cycles
 from export.targets import resolve
 from tests.export.networks import Layers
 
@@ -43,7 +36,7 @@ def test_terms_add_up_to_the_prediction(core: str, kept: float) -> None:
             continue
         terms = term_cycles(stage, timing)
         assert sum(terms.values()) == plan_cycles(stage.plan, timing)
-        limit = limit_cycles(schedule.graph, stage)
+        limit = roofline_cycles(schedule.graph, stage)
         weighted = limit is not None
         assert all((terms[term] > 0) == weighted for term in (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION))
         assert (terms[ELEMENTWISE] > 0) == (not weighted)
@@ -53,7 +46,7 @@ def test_terms_add_up_to_the_prediction(core: str, kept: float) -> None:
 
 def test_limit_counts_kept_pairs_at_all_positions() -> None:
     schedule = _schedule("cortex-m33", 0.25)
-    limits = [limit_cycles(schedule.graph, stage) for stage in schedule.stages]
+    limits = [roofline_cycles(schedule.graph, stage) for stage in schedule.stages]
     weighted = [limit for limit in limits if limit is not None]
     first = round(0.25 * 8 * 3 * 3 * 2) * 8 * 8  # two pairs of three channels; the pool needs 8 x 8 of 9 x 9
     assert weighted[0] == first

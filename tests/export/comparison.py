@@ -10,8 +10,7 @@ from export.frontend.reference import run_reference
 from export.ir.graph import Graph
 from export.ir.interpreter import run
 from export.ir.validate import validate
-
-from .networks import random_inputs
+from tests.export.networks import random_inputs
 
 
 def inputs_of(graph: Graph, count: int = 8) -> NDArray[np.int8]:

@@ -137,7 +137,7 @@ def manifest(**changes: object) -> dict[str, object]:
         {"index": 1, "kind": "clip", "name": "../../x", "source": "model_01_clip.c", "macs": 0},
     ]
     rest: dict[str, object] = {"kernel": "unpacked", "kept_macs": 0, "predicted_cycles": None}
-    rest |= {"predicted_flash_bytes": None, "limit_cycles": None}
+    rest |= {"predicted_flash_bytes": None, "roofline_cycles": None}
     return {
         "format": 1,
         "generator": {"name": "keras_approx", "version": "0"},

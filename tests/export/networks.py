@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .model_builder import ModelBuilder, Value
+from tests.export.model_builder import ModelBuilder, Value
 
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 

@@ -17,6 +17,7 @@ import tf_keras
 
 import export
 from export.api import check_name
+from export.artifact.manifest import read_manifest
 from export.errors import (
     ExportError,
     ModelFormatError,
@@ -25,7 +26,6 @@ from export.errors import (
     TargetError,
     UnsupportedModelError,
 )
-from export.manifest import read_manifest
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import Layers
 

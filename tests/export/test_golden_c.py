@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from export.codegen import emit_project
-from export.cost import estimate_schedule
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import plan_network
+from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
 from tests.export.networks import Layers, random_network
 
@@ -38,7 +38,9 @@ def separable_network() -> bytes:
 
 
 def networks() -> dict[str, bytes]:
-    found = {name: (DESIGNS / f"{name}_exact.tflite").read_bytes() for name in ("lenet", "alexnet", "resnet8")}
+    found = {
+        name: (DESIGNS / f"{name}_exact.tflite").read_bytes() for name in ("lenet", "alexnet", "resnet8")
+    }
     found["dscnn"] = separable_network()
     return found | {f"random{seed}": random_network(seed, dead=0.2 * (seed % 2)) for seed in SEEDS}
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export import Export, simulate
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
 
 

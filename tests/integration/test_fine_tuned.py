@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 import export
 import keras_approx
-from export.build import build_arm
+from export.artifact.compiling import build_arm
 from export.frontend import read_tflite
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
-
-from .exactness import assert_exact, quantized, real
+from tests.integration.exactness import assert_exact, quantized, real
 
 KEPT = 0.3
 CLASSES = 3

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.api import to_c
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
 from tests.export import handmade
 from tests.export.networks import Layers, random_inputs

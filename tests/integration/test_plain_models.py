@@ -13,8 +13,7 @@ import tf_keras
 
 import export
 import keras_approx
-
-from .exactness import assert_exact, quantized, real
+from tests.integration.exactness import assert_exact, quantized, real
 
 SHAPE = (9, 8, 2)
 

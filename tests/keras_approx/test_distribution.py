@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.callbacks import Eliminate, UpdateSkipMasks
 from keras_approx.compat import keras, tf
-from keras_approx.schedules import Polynomial
+from keras_approx.skipping.schedules import Polynomial
+from keras_approx.training.callbacks import Eliminate, UpdateSkipMasks
 from tests.keras_approx import models
 
 

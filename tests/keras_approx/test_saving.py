@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.callbacks import UpdateSkipMasks
 from keras_approx.compat import keras
-from keras_approx.schedules import Polynomial
-from keras_approx.skip_wrapper import skip_wrappers
+from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.skipping.schedules import Polynomial
+from keras_approx.training.callbacks import UpdateSkipMasks
 from tests.keras_approx import models
 
 OPTIONS = {"skipped_gradient": "straight_through", "compensate": True}

@@ -10,13 +10,8 @@ import pytest
 
 import keras_approx
 from keras_approx.compat import keras
-from keras_approx.errors import (
-    NotWrappedError,
-    OptionError,
-    UnsupportedLayerError,
-    UnsupportedModelError,
-)
-from keras_approx.skip_wrapper import skip_wrappers
+from keras_approx.errors import NotWrappedError, OptionError, UnsupportedLayerError, UnsupportedModelError
+from keras_approx.layers.skip_wrapper import skip_wrappers
 from tests.keras_approx import models
 
 layers = keras.layers

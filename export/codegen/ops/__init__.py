@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..source import Context
-from .copy import emit_copy
-from .mean import emit_mean
-from .plain_add import emit_add
-from .plain_conv import emit_plain_conv
-from .planned import emit_planned
-from .pool import emit_pool
+from export.codegen.ops.copy import emit_copy
+from export.codegen.ops.mean import emit_mean
+from export.codegen.ops.plain_add import emit_add
+from export.codegen.ops.plain_conv import emit_plain_conv
+from export.codegen.ops.planned import emit_planned
+from export.codegen.ops.pool import emit_pool
+from export.codegen.source import Context
 
 _EMITTERS: Mapping[str, Callable[[Context], str]] = {
     "add": emit_add,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.codegen.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
 
 
 def emit_copy(context: Context) -> str:

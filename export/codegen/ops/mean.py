@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...ir.fixed_point import mean_parameters
-from ...ir.ops import Mean
-from ..source import Context, at, fill_border, function, loops, open_input, open_output
+from export.codegen.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.ir.fixed_point import mean_parameters
+from export.ir.ops import Mean
 
 
 def emit_mean(context: Context) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...ir.fixed_point import add_parameters
-from ...ir.ops import Add
-from ..source import Context, at, fill_border, function, loops, open_input, open_output
+from export.codegen.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.ir.fixed_point import add_parameters
+from export.ir.ops import Add
 
 
 def emit_add(context: Context) -> str:

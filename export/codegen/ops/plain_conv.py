@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir.fixed_point import conv_multipliers
-from ...ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
-from ..source import Context, at, ctype, fill_border, function, loops, open_input, open_output
-from ..text import table
+from export.codegen.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.codegen.text import table
+from export.ir.fixed_point import conv_multipliers
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 
 
 def emit_plain_conv(context: Context) -> str:

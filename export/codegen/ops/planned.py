@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...schedule.machine import lines
-from ...schedule.plan import Plan, Pointer
-from ..source import Context, function
-from ..text import indent, table
+from export.codegen.source import Context, function
+from export.codegen.text import indent, table
+from export.kernels.language import lines
+from export.kernels.plan import Plan, Pointer
 
 
 def emit_planned(context: Context, plan: Plan) -> str:

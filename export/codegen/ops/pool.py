@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...ir.ops import AveragePool2D, MaxPool2D
-from ..source import Context, at, ctype, fill_border, function, loops, open_input, open_output
-from ..text import indent
+from export.codegen.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.codegen.text import indent
+from export.ir.ops import AveragePool2D, MaxPool2D
 
 
 def emit_pool(context: Context) -> str:

@@ -5,6 +5,6 @@ leading batch dimension, and returns the int8 output. All arithmetic is on integ
 precision matrix products, whose sums stay below 2^53 and are therefore exact).
 """
 
-from .run import run, trace
+from export.ir.interpreter.run import run, trace
 
 __all__ = ["run", "trace"]

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from export.ir.fixed_point import Ints, conv_multipliers, multiply_two_roundings
 from export.ir.graph import Graph
+from export.ir.interpreter.exact import exact_float
+from export.ir.interpreter.window import windows
 from export.ir.ops import Conv2D, DepthwiseConv2D
-
-from .exact import exact_float
-from .window import windows
 
 
 def conv_2d(graph: Graph, op: Conv2D, x: NDArray[np.int8]) -> NDArray[np.int8]:

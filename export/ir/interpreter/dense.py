@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from export.ir.fixed_point import Ints, conv_multipliers, multiply_one_rounding
 from export.ir.graph import Graph
+from export.ir.interpreter.exact import exact_float
 from export.ir.ops import FullyConnected
-
-from .exact import exact_float
 
 
 def fully_connected(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> NDArray[np.int8]:

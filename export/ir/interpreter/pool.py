@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from export.ir.fixed_point import mean_parameters, multiply_two_roundings, rounded_mean
 from export.ir.graph import Graph
+from export.ir.interpreter.window import windows
 from export.ir.ops import AveragePool2D, MaxPool2D, Mean
-
-from .window import windows
 
 
 def max_pool_2d(graph: Graph, op: MaxPool2D, x: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from export.errors import InputError
 from export.ir import ops
 from export.ir.graph import Graph
-
-from . import conv, dense, elementwise, pool, shape
+from export.ir.interpreter import conv, dense, elementwise, pool, shape
 
 Activations = NDArray[np.int8]
 Kernel = Callable[..., Activations]

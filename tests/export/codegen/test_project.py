@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.api import Export, to_c
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.ir.interpreter import run
 from tests.export.networks import Layers, random_inputs, random_network

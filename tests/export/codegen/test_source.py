@@ -7,7 +7,7 @@ import pytest
 from export.codegen.model import emit_cmake
 from export.codegen.source import at, fill_border, loops, open_input, open_output
 from export.ir.ops import Padding
-from export.schedule.layout import Layout
+from export.kernels.layout import Layout
 
 BORDERED = Layout(4, 5, 3, 4, Padding(1, 2, 1, 0), "int16")
 

@@ -11,9 +11,8 @@ from export.errors import ExportError, ModelFormatError
 from export.frontend import read_tflite
 from export.ir.validate import validate
 from export.passes import run_passes
-
-from ..model_builder import ModelBuilder
-from ..networks import random_network
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import random_network
 
 MODEL = random_network(4)
 WORDS = st.one_of(

@@ -16,8 +16,7 @@ from export.frontend.keras import to_tflite
 from export.frontend.reference import make_interpreter
 from export.ir import ops
 from export.ir.interpreter import run
-
-from ..comparison import assert_interpreter_is_exact
+from tests.export.comparison import assert_interpreter_is_exact
 
 DATA = np.random.default_rng(0).normal(size=(24, 12, 10, 2)).astype(np.float32)
 

@@ -8,8 +8,7 @@ from export.frontend import read_tflite
 from export.frontend.keras import to_tflite
 from export.ir.interpreter import run
 from export.passes import run_passes
-
-from ..comparison import assert_interpreter_is_exact, inputs_of
+from tests.export.comparison import assert_interpreter_is_exact, inputs_of
 
 layers = tf_keras.layers
 

@@ -8,10 +8,9 @@ from export.frontend.activation import clamp_bounds
 from export.ir import ops
 from export.ir.tensor import Quantization
 from export.ir.validate import validate
-
-from ..comparison import assert_interpreter_is_exact
-from ..model_builder import ModelBuilder
-from ..networks import Layers, random_network
+from tests.export.comparison import assert_interpreter_is_exact
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import Layers, random_network
 
 
 def layers():

@@ -7,9 +7,8 @@ from export.errors import InputError
 from export.frontend import read_tflite
 from export.frontend.reference import make_interpreter
 from export.ir.interpreter import run, trace
-
-from ..comparison import assert_interpreter_is_exact, inputs_of
-from ..networks import random_network
+from tests.export.comparison import assert_interpreter_is_exact, inputs_of
+from tests.export.networks import random_network
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..comparison import assert_interpreter_is_exact
-from ..model_builder import ModelBuilder
-from ..networks import ACTIVATIONS, Layers, single_op_models
+from tests.export.comparison import assert_interpreter_is_exact
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import ACTIVATIONS, Layers, single_op_models
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 6))
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.api import to_c
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir import ops
@@ -15,10 +15,9 @@ from export.passes import run_passes
 from export.passes.fold_constant_channels import fold_constant_channels
 from export.passes.remove_unread_channels import remove_unread_channels
 from export.simulate import simulate
-
-from ..comparison import inputs_of
-from ..model_builder import ModelBuilder
-from ..networks import random_inputs, random_network
+from tests.export.comparison import inputs_of
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import random_inputs, random_network
 
 SCALES = {"scale": 0.02, "zero_point": -10}
 

@@ -15,9 +15,8 @@ from export.passes.merge_lookups import merge_lookups
 from export.passes.merge_reshapes import merge_reshapes
 from export.passes.remove_identities import remove_identities
 from export.passes.tabulate import tabulate
-
-from ..comparison import inputs_of
-from ..networks import Layers, random_network, single_op_models
+from tests.export.comparison import inputs_of
+from tests.export.networks import Layers, random_network, single_op_models
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.manifest import read_manifest
+from export.artifact.manifest import read_manifest
 from export.report import text
 from export.report.choice import choose
 from export.report.markdown import escape
@@ -88,10 +88,10 @@ def test_the_arena_is_as_large_as_what_lies_in_it_at_most(exported):
     used = [used_bytes(manifest, layer.index) for layer in manifest.layers]
     assert 0 < max(used) <= manifest.arena_bytes
     for layer in manifest.layers:
-        assert (layer.limit_cycles is None) == (layer.macs == 0)
-        if layer.limit_cycles:
-            assert layer.kept_macs / 2 <= layer.limit_cycles * 1.5
-            assert layer.limit_cycles < layer.predicted_cycles
+        assert (layer.roofline_cycles is None) == (layer.macs == 0)
+        if layer.roofline_cycles:
+            assert layer.kept_macs / 2 <= layer.roofline_cycles * 1.5
+            assert layer.roofline_cycles < layer.predicted_cycles
 
 
 def test_shows_the_exact_design_the_best_at_some_losses_and_what_was_fine_tuned():

@@ -176,7 +176,7 @@ def test_hostile_names_are_shown_and_nothing_else(tmp_path):
             "kept_macs": 3,
             "predicted_cycles": 8,
             "predicted_flash_bytes": 7,
-            "limit_cycles": 2,
+            "roofline_cycles": 2,
         }
         for number, name in enumerate(HOSTILE)
     ]

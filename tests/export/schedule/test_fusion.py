@@ -11,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.api import to_c
-from export.build import build_host
+from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.passes import run_passes
 from export.schedule.fusion import fuse
 from export.simulate import simulate
+from tests.export.kernels.test_kernels import check, scheduled
 from tests.export.model_builder import Value
 from tests.export.networks import Layers, random_inputs, residual_blocks
-
-from .test_kernels import check, scheduled
 
 
 def network_of(recipe: Callable[[Layers, Value], Value], shape: tuple[int, int, int] = (6, 8, 4)) -> bytes:

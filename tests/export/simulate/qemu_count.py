@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.manifest import read_manifest
+from export.artifact.manifest import read_manifest
 from export.targets import get_core
 
 _SOURCES = Path(__file__).parent / "qemu"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.api import to_c
+from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
-from export.manifest import read_manifest
 from export.simulate import simulate
 from export.targets import CORES
 from tests.export.networks import Layers, random_inputs, random_network, single_op_models

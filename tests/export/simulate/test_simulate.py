@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import unicorn
 
-from export.build import build_arm
+from export.artifact.compiling import build_arm
 from export.errors import InputError, SimulationError, TargetError, ToolError
 from export.simulate import simulate
 from export.simulate.decode import decode
 from export.simulate.emulator import Emulator
 from export.simulate.listing import disassemble
-from export.simulate.pricing import Pricer
+from export.simulate.trace_cycles import TracePricer
 from export.targets import CORES, InstructionCache, Memory, block_cycles
 from tests.export import handmade
 
@@ -63,7 +63,7 @@ def test_instruction_counts_agree_with_single_steps(out_dir):
     emulator._machine.hook_add(
         unicorn.UC_HOOK_CODE, lambda machine, address, size, data: stepped.append(address)
     )
-    pricer = Pricer(listing, CORES[core].timing, {})
+    pricer = TracePricer(listing, CORES[core].timing, {})
     for values in handmade.inputs(5):
         stepped.clear()
         emulator.run(values)

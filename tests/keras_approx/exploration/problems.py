@@ -12,7 +12,7 @@ import keras_approx
 from keras_approx.compat import keras
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.records import EvaluatedDesign
-from keras_approx.granularity import group_sums
+from keras_approx.skipping.granularity import group_sums
 from tests.keras_approx import models
 
 IMAGES = 600  # so that there is more than one block

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
-from keras_approx.granularity import Granularity
-from keras_approx.masks import fraction_masks, threshold_mask
+from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.masks import fraction_masks, threshold_mask
 
 RNG = np.random.default_rng(0)
 SIGNIFICANCE = {"conv": RNG.random((3, 3, 4, 8)), "dense": RNG.random((64, 10))}

@@ -1,0 +1,214 @@
+"""Compiling an exported network: for this machine, and for Arm cores.
+
+Nothing is written into the export, no shell is used, and the compiler gets no argument that the manifest
+could have smuggled in (see `export.manifest`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from export.artifact.linked_elf import LinkedElf
+from export.artifact.manifest import Manifest, read_manifest
+from export.errors import SimulationError, TargetError, ToolError
+from export.targets import Board, get_core
+
+_STRICT = ("-Wall", "-Wextra", "-Werror")
+_SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+# A kernel is thousands of calls in a row here: -O2 takes three times as long to compile them and runs no faster.
+_HOST_OPTIMIZATION = "-O1"
+_SHOWN_LINES = 20
+_UNBOUNDED_FLASH, _UNBOUNDED_RAM = 64 << 20, 16 << 20
+_ARM_HINT = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+_HOST_HINT = "apt install gcc libc6-dev"
+
+
+@dataclass(frozen=True)
+class HostModel:
+    """An exported network compiled for this machine. It runs in a process of its own.
+
+    Attributes:
+        manifest: Of the export it was built from.
+    """
+
+    manifest: Manifest
+    _folder: tempfile.TemporaryDirectory[str] = field(repr=False)  # lives as long as the model
+
+    def run(self, inputs: np.ndarray) -> np.ndarray:
+        """Runs the network on each input.
+
+        Args:
+            inputs: int8 [n, *input shape], or a single input.
+
+        Returns:
+            int8 [n, *output shape].
+
+        Raises:
+            InputError: Another shape or type.
+            SimulationError: The program failed, for instance because a sanitizer stopped it.
+        """
+        batch = self.manifest.input.batch(inputs)
+        result = subprocess.run(
+            [str(Path(self._folder.name) / "network")],
+            input=batch.tobytes(),
+            capture_output=True,
+            check=False,
+        )
+        expected = len(batch) * self.manifest.output.size
+        if result.returncode != 0 or len(result.stdout) != expected:
+            raise SimulationError(
+                f"the network's host build ended with status {result.returncode} and {len(result.stdout)} of "
+                f"{expected} output bytes:\n{_head(result.stderr)}"
+            )
+        return np.frombuffer(result.stdout, np.int8).reshape(len(batch), *self.manifest.output.shape)
+
+
+def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = None) -> HostModel:
+    """Compiles an export for this machine.
+
+    Args:
+        out_dir: The folder `export.to_c` wrote.
+        sanitize: Whether address and undefined-behaviour errors stop the program.
+        cc: The compiler; the system's `cc` if None.
+
+    Raises:
+        ModelFormatError: The folder is no export.
+        ToolError: The compiler is missing or refuses the code.
+    """
+    manifest = read_manifest(out_dir)
+    compiler = _tool(cc or "cc", _HOST_HINT)
+    folder = tempfile.TemporaryDirectory(prefix="keras_approx_host_")
+    runner = Path(folder.name) / "host_runner.c"
+    runner.write_bytes(_template("host_runner.c"))
+    flags = [*manifest.compiler_flags, _HOST_OPTIMIZATION, *_STRICT, *(_SANITIZERS if sanitize else ())]
+    definitions = [
+        f"-DNETWORK_RUN={manifest.name}_run",
+        f"-DNETWORK_INPUT_SIZE={manifest.input.size}",
+        f"-DNETWORK_OUTPUT_SIZE={manifest.output.size}",
+    ]
+    sources = [Path(out_dir).resolve() / name for name in manifest.sources]
+    objects = _compile([compiler, *flags, *definitions], [*sources, runner], Path(folder.name))
+    _run([compiler, *flags, *map(str, objects), "-o", str(Path(folder.name) / "network")])
+    return HostModel(manifest, folder)
+
+
+def build_arm(
+    out_dir: str | Path, core: str | None = None, *, board: Board | None = None, compiler: str = "gcc"
+) -> LinkedElf:
+    """Compiles and links an export for an Arm core, without start-up code: what the network itself takes.
+
+    Args:
+        out_dir: The folder `export.to_c` wrote.
+        core: Name of the core; the manifest's if None.
+        board: Whose flash and RAM it must fit; unbounded if None.
+        compiler: "gcc" or "clang"; GCC links in either case.
+
+    Raises:
+        ModelFormatError: The folder is no export.
+        TargetError: The core is unknown or is the host, or the network does not fit the board.
+        ToolError: A compiler is missing or refuses the code.
+    """
+    manifest = read_manifest(out_dir)
+    target = get_core(core or manifest.core)
+    if target.timing is None:
+        raise TargetError(
+            f"expected an Arm core to build for, got {target.name!r}; pass core='cortex-m33' or another"
+        )
+    gcc = _tool("arm-none-eabi-gcc", _ARM_HINT)
+    if compiler == "gcc":
+        command = [gcc, *target.compiler_flags]
+    elif compiler == "clang":
+        headers = Path(gcc).resolve().parent.parent / "lib/arm-none-eabi/include"
+        command = [_tool("clang", "apt install clang"), "--target=arm-none-eabi", *target.compiler_flags]
+        command += ["-isystem", str(headers)]
+    else:
+        raise ToolError(f"expected the compiler 'gcc' or 'clang', got {compiler!r}")
+    with tempfile.TemporaryDirectory(prefix="keras_approx_arm_") as name:
+        folder = Path(name)
+        sources = [Path(out_dir).resolve() / source for source in manifest.sources]
+        objects = _compile([*command, *manifest.compiler_flags, *_STRICT], sources, folder)
+        script = folder / "image.ld"
+        script.write_bytes(_template("image.ld"))
+        flash = board.flash_bytes if board else _UNBOUNDED_FLASH
+        ram = board.ram_bytes if board else _UNBOUNDED_RAM
+        link = [
+            *(gcc, *target.compiler_flags, "-nostartfiles", f"-Wl,--entry={manifest.name}_run"),
+            *(
+                f"-Wl,--defsym=FLASH_SIZE={flash}",
+                f"-Wl,--defsym=RAM_SIZE={ram}",
+                "-Wl,--no-warn-rwx-segments",
+            ),
+            *("-T", str(script), *map(str, objects), "-o", str(folder / "network.elf")),
+        ]
+        try:
+            _run(link)
+        except ToolError as error:
+            if board is not None and "overflowed by" in str(error):
+                raise TargetError(f"the network does not fit {board.name}: {error}") from error
+            raise
+        return LinkedElf(manifest, target, (folder / "network.elf").read_bytes())
+
+
+def build_library(template: str, folder: Path, *, cc: str | None = None) -> Path:
+    """Compiles one of this package's own C files to a shared library for this machine.
+
+    Raises:
+        ToolError: The compiler is missing or fails.
+    """
+    compiler = _tool(cc or "cc", _HOST_HINT)
+    source = folder / template
+    source.write_bytes(_template(template))
+    library = source.with_suffix(".so")
+    _run([compiler, "-std=c11", "-O2", "-fPIC", "-shared", *_STRICT, str(source), "-o", str(library)])
+    return library
+
+
+def _template(name: str) -> bytes:
+    return resources.files("export").joinpath("templates", name).read_bytes()
+
+
+def _compile(command: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Compiles every source to an object file, as many at once as there are processors."""
+    objects = [folder / f"{position:04d}_{source.stem}.o" for position, source in enumerate(sources)]
+
+    def compile_one(source: Path, target: Path) -> None:
+        _run([*command, "-I", str(source.parent), "-c", str(source), "-o", str(target)])
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(compile_one, sources, objects))
+    return objects
+
+
+def _tool(name: str, hint: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise ToolError(f"{name} is needed and not installed; {hint}")
+    return path
+
+
+def _run(command: Sequence[str]) -> None:
+    result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    if result.returncode != 0:
+        raise ToolError(
+            f"{Path(command[0]).name} failed with status {result.returncode}:\n{_tail(result.stderr)}"
+        )
+
+
+def _head(text: bytes) -> str:
+    """The first lines, where sanitizers say what happened."""
+    return "\n".join(text.decode(errors="replace").splitlines()[:_SHOWN_LINES])
+
+
+def _tail(text: bytes) -> str:
+    """The last lines, where compilers and linkers end with the cause."""
+    return "\n".join(text.decode(errors="replace").splitlines()[-_SHOWN_LINES:])

@@ -1,0 +1,1 @@
+"""What kernels cost without being written, and which of them are chosen."""

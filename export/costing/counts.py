@@ -1,0 +1,219 @@
+"""Prices unpacked kernels from the pattern of their zeros, exactly as if they were written, all of a layer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.costing.kernel_cost import KernelCost
+from export.costing.kernel_cycles import Frame, Profile, body_of, kernel_profile
+from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
+from export.costing.pipeline_states import PipelineStates, pipeline_states
+from export.kernels.conv import (
+    ConvProblem,
+    block_channels,
+    epilogue_of,
+    kept_pairs,
+    plan_loop,
+    plan_unpacked,
+    shared_mode,
+    unpacked_blocks,
+)
+from export.kernels.conv_loops import WORD, Epilogue, Geometry, write_program
+from export.kernels.instructions import kernel_bytes
+from export.kernels.language import NEAR
+from export.kernels.plan import Plan
+from export.kernels.requantize import Requantization
+from export.targets import State, Timing
+
+
+@dataclass(frozen=True)
+class KernelCount:
+    """What one kernel takes.
+
+    Attributes:
+        profile: cycles, words of the stream, and how often it is read.
+        code_bytes: aligned to a word.
+    """
+
+    profile: Profile
+    code_bytes: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a plan takes.
+
+    Attributes:
+        kernels: each of them.
+        calls: the kernel of every call.
+        words: constants of all streams.
+    """
+
+    kernels: tuple[KernelCount, ...]
+    calls: tuple[int, ...]
+    words: int
+
+    @property
+    def cost(self) -> KernelCost:
+        """Their sum."""
+        cycles = sum(self.kernels[number].profile.cycles for number in self.calls)
+        size = sum(kernel.code_bytes for kernel in self.kernels) + WORD * self.words
+        return KernelCost(cycles, len(self.calls), size)
+
+
+def count_plan(plan: Plan, timing: Timing) -> Count:
+    """Counts a plan by following its kernels."""
+    kernels = tuple(
+        KernelCount(kernel_profile(kernel.steps, timing), kernel_bytes(kernel.steps))
+        for kernel in plan.kernels
+    )
+    return Count(kernels, tuple(call.kernel for call in plan.calls), len(plan.constants))
+
+
+def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
+    """What `conv.plan_loop` makes of a layer takes: the same whatever its weights.
+
+    Args:
+        problem: the layer.
+        unrolled: as for `conv.plan_loop`.
+        rows: likewise.
+        timing: the core's pipeline.
+    """
+    mode = shared_mode(problem.requantization)
+    assert mode is not None
+    blank = tuple(Requantization(0, 0, 0, 1, mode, r.low, r.high) for r in problem.requantization)
+    rest = {name: getattr(problem, name) for name in _LAYER}
+    return _count_loop(problem.weights.shape, blank, tuple(rest.items()), unrolled, rows, timing)
+
+
+_LAYER = tuple(
+    field.name
+    for field in fields(ConvProblem)
+    if field.name not in ("weights", "bias", "requantization", "source", "target")
+)
+"""What the kernels of a problem depend on, whatever its numbers."""
+
+
+@lru_cache(maxsize=1 << 9)
+def _count_loop(
+    shape: tuple[int, ...],
+    requantization: tuple[Requantization, ...],
+    rest: tuple[tuple[str, Any], ...],
+    unrolled: int,
+    rows: bool,
+    timing: Timing,
+) -> Count:
+    weights, bias = np.zeros(shape, np.int32), np.zeros(shape[0], np.int64)
+    problem = ConvProblem(
+        weights=weights, bias=bias, requantization=requantization, source=0, target=0, **dict(rest)
+    )
+    return count_plan(plan_loop(problem, unrolled, rows=rows), timing)
+
+
+def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
+    """What `conv.plan_unpacked` makes of a layer takes.
+
+    Args:
+        problem: the layer.
+        size: channels of a block.
+        timing: the core's pipeline.
+    """
+    addresses = _addresses_of(problem)
+    if not addresses.regular:
+        return count_plan(plan_unpacked(problem, size), timing)
+    kept = kept_pairs(problem)
+    blocks = unpacked_blocks(problem, kept, size)
+    groups = find_groups(_patterns(kept, blocks, addresses.form.channels), addresses)
+    finish = _epilogues(problem)
+    members = [tuple(finish[channel] for channel in channels) for channels in blocks]
+    totals = [
+        len(entries) + words + sum(entry.words for entry in entries)
+        for entries, words in zip(members, groups.words.tolist(), strict=True)
+    ]
+    frames = [
+        _frame(problem.geometry, entries, moved, _like(words, len(entries), total), timing)
+        for entries, moved, words, total in zip(
+            members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
+        )
+    ]
+    cycles, bits, left = _bodies(groups, frames, pipeline_states(addresses.form, timing))
+    kernels = tuple(
+        KernelCount(
+            Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4
+        )
+        for frame, body, code, state, total in zip(frames, cycles, bits, left, totals, strict=True)
+    )
+    return Count(kernels, tuple(range(len(kernels))), sum(totals))
+
+
+def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:
+    """Kept pairs [blocks, addresses, channels]; a block of fewer channels keeps nothing of the rest."""
+    members = np.full((len(blocks), channels), len(kept))
+    for number, block in enumerate(blocks):
+        members[number, : len(block)] = block
+    # As bodies take them: by kernel row, pair, kernel column.
+    flat = kept.transpose(0, 1, 3, 2).reshape(len(kept), -1)
+    return np.concatenate([flat, np.zeros_like(flat[:1])])[members].transpose(0, 2, 1)
+
+
+def _bodies(
+    groups: Groups, frames: Sequence[Frame], shapes: PipelineStates
+) -> tuple[list[int], list[int], list[State]]:
+    """Cycles, bits and what the pipeline remembers at the end of each block's body."""
+    count = len(frames)
+    lengths = np.bincount(groups.block, minlength=count)
+    full = np.flatnonzero(lengths)
+    left = [frame.entry for frame in frames]
+    starts = (np.cumsum(lengths) - lengths)[full]
+    cycles, bits, after = shapes.run(groups.shape, starts, [left[number] for number in full])
+    for number, state in zip(full, after, strict=True):
+        left[number] = state
+    sums = [np.bincount(groups.block, values, count).astype(int).tolist() for values in (cycles, bits)]
+    return sums[0], sums[1], left
+
+
+def _epilogues(problem: ConvProblem) -> list[Epilogue]:
+    """Of each channel, one of the same instructions: neither the amount of a shift nor an offset changes them."""
+    found: dict[tuple[Any, ...], Epilogue] = {}
+    kinds = [(r.mode, r.shift > 0, r.low, r.high) for r in problem.requantization]
+    for channel, kind in enumerate(kinds):
+        if kind not in found:
+            finish = epilogue_of(problem, channel, (channel,), streamed=False)
+            found[kind] = replace(finish, shift=min(1, finish.shift or 0), at=0)
+    return [found[kind] for kind in kinds]
+
+
+def _like(words: int, channels: int, total: int) -> int:
+    """The least number of body words with which a kernel's pointer moves are as far as with these."""
+    far = NEAR // WORD + 1  # words that one instruction no longer goes back
+    return max(least for least in (0, far - (total - words), far - channels) if least <= words)
+
+
+@lru_cache(maxsize=1 << 12)
+def _frame(geometry: Geometry, finish: tuple[Epilogue, ...], moved: int, words: int, timing: Timing) -> Frame:
+    return Frame(write_program(geometry, [body_of(moved)], moved, words, finish), timing)
+
+
+def _addresses_of(problem: ConvProblem) -> OperandAddresses:
+    _, rows, columns, channels = problem.weights.shape
+    geometry = problem.geometry
+    form = Form(geometry.positions, block_channels(geometry), problem.widened)
+    words = -(-channels // problem.channels_of_word)
+    pairs = words * problem.channels_of_word // 2
+    return _operand_addresses(form, (rows, pairs, columns), problem.tap_y, problem.tap_x, geometry.in_x)
+
+
+@lru_cache(maxsize=1 << 8)
+def _operand_addresses(
+    form: Form, shape: tuple[int, int, int], tap_y: int, tap_x: int, in_x: int
+) -> OperandAddresses:
+    ky, pair, kx = np.indices(shape).reshape(3, -1)
+    halves = 2 if form.widened else 1
+    row = ky * tap_y
+    return OperandAddresses(form, row + kx * tap_x + pair // halves * WORD, row, pair % halves, in_x)

@@ -1,0 +1,109 @@
+"""Cycles and bytes of sequences of groups: each shape is priced once for whatever can stand before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from export.costing.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
+from export.kernels.instructions import instructions, register_number
+from export.kernels.language import ACCUMULATORS
+from export.targets import READY, Kind, State, Timing, continue_cycles
+
+_UNKNOWN = -1
+_SUMS = tuple(map(register_number, ACCUMULATORS))
+
+
+class PipelineStates:
+    """The shapes of groups as an automaton over what the pipeline remembers; entries are made when first needed.
+
+    Groups do nothing with accumulators but add to them. Where a sum is ready for the next product at once, which
+    accumulators a group adds to matters only to what stands before and behind its body, so inside it is forgotten.
+
+    Args:
+        form: of the groups.
+        timing: the core's pipeline.
+    """
+
+    def __init__(self, form: Form, timing: Timing) -> None:
+        self._form, self._timing = form, timing
+        self._forgets = timing.accumulate_latency.get(Kind.MAC, timing.latency.get(Kind.MAC, 1)) == 1
+        self._states: list[State] = []
+        self._numbers: dict[State, int] = {}
+        count = shape_count(form)
+        self._after = np.full((1, count), _UNKNOWN, np.int16)  # by state, of which there are few, and shape
+        self._cycles = np.zeros_like(self._after)
+        self._bits = np.zeros(count, np.int16)
+        self._left: dict[tuple[int, int], State] = {}
+
+    def run(self, shape: Ints, starts: Ints, entries: list[State]) -> tuple[Ints, Ints, list[State]]:
+        """Runs bodies, one beside the other.
+
+        Args:
+            shape: of every group, those of a body next to each other.
+            starts: index of each body's first group.
+            entries: what the pipeline remembers where each body starts.
+
+        Returns:
+            Cycles and bits of every group, and what the pipeline remembers where each body ends.
+        """
+        ends = np.roll(starts, -1) - 1  # -1, the last group, for the last body
+        if self._forgets:
+            inner = np.ones(len(shape), np.bool_)
+            inner[starts] = inner[ends] = False
+            shape = np.where(inner, without_channels(shape), shape)
+        first = [self._number(state) for state in entries]
+        before = np.full_like(shape, self._number(READY))
+        before[starts] = first
+        while True:  # most shapes leave one state whatever they find: all are right after a turn or two
+            then = np.roll(self._step(before, shape), 1)
+            then[starts] = first
+            if np.array_equal(then, before):
+                break
+            before = then
+        last = zip(before[ends].tolist(), shape[ends].tolist(), strict=True)
+        return self._cycles[before, shape], self._bits[shape], [self._left[key] for key in last]
+
+    def _step(self, before: Ints, shape: Ints) -> Ints:
+        after = self._after[before, shape]
+        missing = np.flatnonzero(after == _UNKNOWN)
+        if not len(missing):
+            return after
+        for key in set(zip(before[missing].tolist(), shape[missing].tolist(), strict=True)):
+            self._add(*key)
+        return self._after[before, shape]
+
+    def _add(self, state: int, shape: int) -> None:
+        code = [item for macro in shape_steps(shape, self._form) for item in instructions(macro)]
+        cycles, left = continue_cycles(code, self._timing, self._states[state])
+        after = self._number(_without_sums(left) if self._forgets else left)
+        self._after[state, shape] = after
+        self._cycles[state, shape] = cycles
+        self._bits[shape] = sum(instruction.width for instruction in code)
+        self._left[state, shape] = left
+
+    def _number(self, state: State) -> int:
+        if state not in self._numbers:
+            self._numbers[state] = len(self._states)
+            self._states.append(state)
+            if len(self._states) > len(self._after):
+                self._after = np.concatenate([self._after, np.full_like(self._after, _UNKNOWN)])
+                self._cycles = np.concatenate([self._cycles, np.zeros_like(self._cycles)])
+        return self._numbers[state]
+
+
+def _without_sums(state: State) -> State:
+    """Forgets which accumulators were added to last."""
+    previous = state.previous
+    if previous is not None and previous.kind is Kind.MAC:
+        previous = replace(previous, writes=_SUMS[:1], accumulators=_SUMS[:1])
+    results = tuple(found for found in state.results if found[2] is not Kind.MAC)
+    return State(results, previous, state.paired)
+
+
+@cache
+def pipeline_states(form: Form, timing: Timing) -> PipelineStates:
+    """The shapes of a form, shared by all who ask."""
+    return PipelineStates(form, timing)

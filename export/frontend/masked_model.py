@@ -1,0 +1,241 @@
+"""The int8 graph of a wrapped model with other masks, without converting it again.
+
+Masks change the zeros of the int8 kernels, and through the largest weight that is left, each output channel's scale.
+Both are computed here as fake quantization and the converter do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from export.digest import digest
+from export.errors import ExportError, InputError, QuantizationError, UnsupportedModelError
+from export.frontend import read_tflite
+from export.frontend.keras import to_tflite
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, FullyConnected
+from export.ir.rewrite import with_constants
+from export.ir.tensor import Quantization, Tensor
+
+_QMAX = 127
+_KEPT = 512  # masked kernels that are remembered
+
+Masks = Mapping[str, NDArray[np.bool_]]
+Kernels = Mapping[str, NDArray[np.float32]]
+_Constants = tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer that carries a mask.
+
+    Attributes:
+        index: of its operator.
+        op: the operator.
+        kernel: as Keras holds it.
+        weights: its int8 weights with nothing skipped, named as `weights_name` says.
+        bias: likewise, or None.
+        signs: int8 [out], -1 where a folded batch normalization inverted a channel.
+        source_scale: of its input.
+        mean: what each operand's activation is on average, of the kernel's shape without output channels, where the
+            layer compensates for what is skipped; or None.
+    """
+
+    index: int
+    op: Conv2D | FullyConnected
+    kernel: NDArray[np.float32]
+    weights: Tensor
+    bias: Tensor | None
+    signs: NDArray[np.int8]
+    source_scale: float
+    mean: NDArray[np.float32] | None
+
+
+def weights_name(layer: str) -> str:
+    """The name that a Keras layer's weights bear in a masked graph."""
+    return f"kernel of {layer}"
+
+
+class MaskedModel:
+    """A wrapped model's int8 graph as a function of its masks.
+
+    Args:
+        model: a wrapped, calibrated model. Its masks are set and set back.
+
+    Raises:
+        UnsupportedModelError: the model is not wrapped, or cannot be converted.
+        QuantizationError: it was never calibrated.
+    """
+
+    def __init__(self, model: Any) -> None:
+        from keras_approx.errors import NotCalibratedError, NotWrappedError  # noqa: PLC0415 - loads TensorFlow
+
+        try:
+            self._graph = read_tflite(_convert_unmasked(model))
+            self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
+        except NotWrappedError as error:
+            raise UnsupportedModelError(str(error)) from error
+        except NotCalibratedError as error:
+            raise QuantizationError(str(error)) from error
+        self._constants: LRUCache[Hashable, _Constants] = LRUCache(_KEPT)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the kernels that carry masks, by layer name in model order."""
+        return {name: layer.kernel.shape for name, layer in self._layers.items()}
+
+    def graph(self, masks: Masks, kernels: Kernels | None = None) -> Graph:
+        """The graph before any pass.
+
+        Args:
+            masks: bool arrays of the kernels' shapes by layer name; a layer that is not named keeps everything.
+            kernels: the weights by layer name, or None for those the model had at first.
+
+        Raises:
+            InputError: a mask is of no layer, or of another shape or type.
+        """
+        unknown = sorted(set(masks) - set(self._layers))
+        if unknown:
+            raise InputError(
+                f"no layer named {', '.join(unknown)} carries a mask; these do: {', '.join(self._layers)}"
+            )
+        graph = self._graph
+        for name, layer in self._layers.items():
+            kernel = layer.kernel if kernels is None else kernels[name]
+            mask = _checked(name, masks.get(name), kernel.shape)
+            key = (name, digest(mask), None if kernels is None else digest(kernel))
+            if key not in self._constants:
+                self._constants[key] = _masked(layer, kernel, mask)
+            weights, bias = self._constants[key]
+            changed, op = with_constants(graph, layer.op, weights, bias)
+            graph = replace(changed, ops=(*graph.ops[: layer.index], op, *graph.ops[layer.index + 1 :]))
+        return graph
+
+
+def _checked(name: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    if mask is None:
+        return np.ones(shape, np.bool_)
+    found = np.asarray(mask)
+    if found.dtype != np.bool_ or found.shape != shape:
+        raise InputError(
+            f"the mask of {name!r} must be bool of shape {shape}, got {found.dtype} of shape {found.shape}"
+        )
+    return found
+
+
+def model_kernels(model: Any) -> dict[str, NDArray[np.float32]]:
+    """The weights of the layers that carry masks, skipped ones included, by name."""
+    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415 - loads TensorFlow
+
+    return {layer.name: layer.kernel.numpy() for layer in skip_wrappers(model)}
+
+
+def _means(model: Any) -> dict[str, NDArray[np.float32] | None]:
+    """Mean activations of the layers that compensate for what they skip, None for the others."""
+    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415
+
+    return {
+        layer.name: layer.get_statistics().mean if layer.compensate else None
+        for layer in skip_wrappers(model)
+    }
+
+
+def _convert_unmasked(model: Any) -> bytes:
+    from keras_approx.layers.skip_wrapper import get_masks, set_masks  # noqa: PLC0415
+
+    before = get_masks(model)
+    try:
+        set_masks(model, {name: np.ones_like(mask) for name, mask in before.items()})
+        return to_tflite(model)
+    finally:
+        set_masks(model, before)
+
+
+def _find_layers(
+    graph: Graph, kernels: Kernels, means: Mapping[str, NDArray[np.float32] | None]
+) -> dict[str, _Layer]:
+    """Recognizes each layer's operator by its int8 weights, which are the same but for the sign of whole channels."""
+    left = {index: op for index, op in enumerate(graph.ops) if isinstance(op, Conv2D | FullyConnected)}
+    found = {}
+    for name, kernel in kernels.items():
+        weights = _quantized(kernel)[0]
+        match = [index for index, op in left.items() if _same(graph.constant(op.weights), weights)]
+        if not match:
+            raise ExportError(
+                f"the int8 graph has no operator with the weights of layer {name!r}: it cannot be priced; "
+                "use export.estimate"
+            )
+        found[name] = _layer(graph, match[0], left.pop(match[0]), name, kernel, weights, means[name])
+    return found
+
+
+def _layer(
+    graph: Graph,
+    index: int,
+    op: Conv2D | FullyConnected,
+    name: str,
+    kernel: NDArray[np.float32],
+    weights: NDArray[np.int8],
+    mean: NDArray[np.float32] | None,
+) -> _Layer:
+    stored = graph.constant(op.weights)
+    agree = (stored.astype(np.int32) * weights).reshape(len(weights), -1).sum(axis=1) >= 0
+    return _Layer(
+        index=index,
+        op=op,
+        kernel=kernel,
+        weights=replace(graph.tensors[op.weights], name=weights_name(name)),
+        bias=None if op.bias is None else graph.tensors[op.bias],
+        signs=np.where(agree, 1, -1).astype(np.int8),
+        source_scale=graph.tensors[op.inputs[0]].quant.scale,
+        mean=mean,
+    )
+
+
+def _same(stored: NDArray[Any], weights: NDArray[np.int8]) -> bool:
+    return stored.shape == weights.shape and np.array_equal(np.abs(stored), np.abs(weights))
+
+
+def _quantized(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A kernel as the int8 graph holds it, output channels first, and the largest weight of each of them."""
+    last = kernel.ndim - 1
+    peaks = np.abs(kernel).max(axis=tuple(range(last)))
+    weights = np.round(
+        np.divide(kernel, peaks / np.float32(_QMAX), out=np.zeros_like(kernel), where=peaks != 0)
+    )
+    return np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0)), peaks
+
+
+def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_]) -> _Constants:
+    weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)))
+    first = np.abs(layer.kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    # A channel of which nothing is left has no scale of its own: any does.
+    ratio = np.divide(peaks, first, out=np.ones_like(peaks), where=(peaks != 0) & (first != 0)).astype(float)
+    signs = layer.signs.reshape(-1, *(1,) * (weights.ndim - 1))
+    tensor = replace(layer.weights, data=weights * signs, quantization=_scaled(layer.weights, ratio))
+    if layer.bias is None:
+        return tensor, None
+    values = np.asarray(layer.bias.data) / ratio
+    if layer.mean is not None:  # the expected value of what is skipped, as the layer adds it to its bias
+        skipped = np.where(mask, np.float32(0), kernel) * layer.mean[..., np.newaxis]
+        unit = layer.source_scale * np.where(peaks != 0, peaks, first) / _QMAX
+        added = layer.signs * skipped.reshape(-1, len(peaks)).sum(axis=0)
+        values = values + np.divide(added, unit, out=np.zeros_like(unit), where=unit != 0)
+    limits = np.iinfo(np.int32)
+    held = np.rint(values).clip(limits.min, limits.max).astype(np.int32)
+    return tensor, replace(layer.bias, data=held, quantization=_scaled(layer.bias, ratio))
+
+
+def _scaled(tensor: Tensor, ratio: NDArray[np.float64]) -> Quantization | None:
+    """A quantization with other scales for its channels; one for the whole tensor follows the largest."""
+    held = tensor.quantization
+    if held is None:
+        return None
+    ratios = ratio.tolist() if len(held.scales) > 1 else [float(ratio.max())]
+    return replace(held, scales=tuple(s * r for s, r in zip(held.scales, ratios, strict=True)))

@@ -1,0 +1,59 @@
+"""An ADD as kernels compute it: one input enters the sum as itself, the other one through a table.
+
+The input of the larger scale counts 2^19 times its value, exactly; the other one's multiplier, both roundings and all
+zero points are in a table of 256 sums. Both are doubled, as the requantization wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.ir.fixed_point import add_parameters, multiply_two_roundings
+from export.ir.graph import Graph
+from export.ir.ops import Add
+from export.kernels.requantize import Requantization, plan_requantization
+
+LINEAR_SHIFT = 20  # of the input of the larger scale, doubled
+_HALF = (1 << 30, 0)  # the multiplier of the larger scale: exactly one half
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Numbers of an ADD: q = requantized((linear << 20) + table[other]).
+
+    Attributes:
+        linear: which of the two inputs has the larger scale.
+        table: 256 int32 values for the other input -128 .. 127.
+        finish: requantization of the sum, mode "round" or "signed".
+    """
+
+    linear: int
+    table: tuple[int, ...]
+    finish: Requantization
+
+
+def addition(graph: Graph, op: Add) -> Addition | None:
+    """States an operator's numbers; None where they do not fit the kernels' requantization."""
+    parameters = add_parameters(graph, op)
+    linear = 0 if parameters.input1 == _HALF else 1
+    if (parameters.input1, parameters.input2)[linear] != _HALF:
+        return None
+    multiplier = (parameters.input2, parameters.input1)[linear]
+    zero_points = [graph.tensors[tensor].quant.zero_point for tensor in op.inputs]
+    centered = np.arange(-128, 128, dtype=np.int64) - zero_points[1 - linear]
+    other = multiply_two_roundings(centered << parameters.left_shift, *multiplier)
+    half = 1 << (parameters.left_shift - 1)
+    table = other - zero_points[linear] * half
+    finish = plan_requantization(
+        parameters.output,
+        graph.tensors[op.output].quant.zero_point,
+        op.clamp,
+        (int(table.min()) - 128 * half, int(table.max()) + 127 * half),
+        1,
+        once=False,
+    )
+    if finish is None or finish.scale_bits != 1:
+        return None
+    return Addition(linear, tuple((2 * table).tolist()), finish)

@@ -1,0 +1,292 @@
+"""Plans a Conv2D or FullyConnected layer: blocks of channels, kernels, and the constants they read.
+
+Two variants. `unpacked`: each block of channels has a kernel of its own, straight-line over all its kept products.
+`loop`: blocks share one kernel that loops over kernel rows and groups of input channels and computes every product;
+its code is small, so it wins where nearly all products are kept and the unpacked body would not fit the instruction
+cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.kernels.body import Operand, schedule_body
+from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
+from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
+from export.kernels.language import NEAR, Step, move, step
+from export.kernels.plan import Call, Kernel, Plan, Pointer
+from export.kernels.requantize import Requantization
+
+
+@dataclass(frozen=True)
+class ConvProblem:
+    """A convolution as the planner sees it; a fully connected layer is a 1 x 1 one at a single position.
+
+    Attributes:
+        geometry: where kernels walk.
+        weights: int32 [out, kernel y, kernel x, in], unscaled.
+        bias: int64 [out], with the input's zero point folded in.
+        requantization: one a channel.
+        tap_y: bytes from one kernel row's inputs to the next one's.
+        tap_x: bytes from one kernel column's inputs to the next one's.
+        source: byte offset of the first position's first input in its buffer.
+        target: byte offset of the first position's outputs in their buffer.
+        output_offsets: byte offset of each output channel from there.
+        widened: whether inputs are int8, four shuffled channels a word, and not int16.
+        sum: the Add fused behind it, or None.
+    """
+
+    geometry: Geometry
+    weights: NDArray[np.int32]
+    bias: NDArray[np.int64]
+    requantization: tuple[Requantization, ...]
+    tap_y: int
+    tap_x: int
+    source: int
+    target: int
+    output_offsets: tuple[int, ...]
+    widened: bool
+    sum: Sum | None = None
+
+    @property
+    def channels_of_word(self) -> int:
+        """Input channels that a load of a word brings."""
+        return 4 if self.widened else 2
+
+    def pair_at(self, pair: int) -> tuple[int, int | None]:
+        """Byte offset of the word that holds a pair of input channels, and which half of it the pair is."""
+        return (pair // 2 * 4, pair % 2) if self.widened else (pair * 4, None)
+
+
+def block_channels(geometry: Geometry) -> int:
+    """Channels of a block: as many as its positions leave accumulators for."""
+    return 8 // geometry.positions
+
+
+def scaled_weights(problem: ConvProblem) -> NDArray[np.int32]:
+    """Weights times 2^scale_bits of their channel; they fit 16 bits."""
+    scale = np.array([1 << r.scale_bits for r in problem.requantization], np.int32)
+    return problem.weights * scale[:, None, None, None]
+
+
+def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
+    """Scaled weights in pairs, uint32 [out, kernel y, kernel x, pair]; zeros fill the last word of inputs."""
+    scaled = scaled_weights(problem)
+    missing = -scaled.shape[3] % problem.channels_of_word
+    scaled = np.pad(scaled, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    halves = (scaled & 0xFFFF).astype(np.uint32)
+    return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
+
+
+def kept_pairs(problem: ConvProblem) -> NDArray[np.bool_]:
+    """Which of `packed_pairs` are not zero."""
+    kept = problem.weights != 0
+    missing = -kept.shape[3] % problem.channels_of_word
+    if missing:
+        kept = np.pad(kept, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    return kept[..., 0::2] | kept[..., 1::2]
+
+
+def unpacked_blocks(problem: ConvProblem, kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
+    """Channels that share an unpacked kernel, given `kept_pairs`."""
+    if len(kept) * problem.geometry.out_channel <= NEAR:
+        return shared_blocks(kept.reshape(len(kept), -1), size)
+    return consecutive_blocks(len(kept), size)  # a block's outputs must be within reach of a store
+
+
+def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
+    """Plans straight-line kernels of the kept products, one for each block of at most `size` channels."""
+    pairs = packed_pairs(problem)
+    kernels: list[Kernel] = []
+    calls: list[Call] = []
+    stream: list[int] = []
+    for number, channels in enumerate(unpacked_blocks(problem, pairs != 0, size)):
+        geometry = problem.geometry
+        operands = _operands(pairs[list(channels)], problem)
+        body = schedule_body(operands, position_offsets(geometry), _products(geometry))
+        finish = [epilogue_of(problem, c, channels, streamed=False) for c in channels]
+        steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
+        kernels.append(Kernel(tuple(steps)))
+        calls.append(_call(problem, number, len(stream), channels))
+        stream += block_stream(problem, channels, body.words, streamed=False)
+    return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def loop_unrollings(problem: ConvProblem) -> list[int]:
+    """Input pairs that a turn of the shared kernel may take, ascending.
+
+    None where channels cannot share a kernel, since no rounding mode is right for all of them.
+    """
+    if shared_mode(problem.requantization) is None:
+        return []
+    words = -(-problem.weights.shape[3] // problem.channels_of_word)
+    per_word = problem.channels_of_word // 2
+    divisors = [count * per_word for count in range(1, words + 1) if words % count == 0]
+    return [count for count in divisors if _loop_reach(problem, count) <= NEAR]
+
+
+def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Plan:
+    """Plans the shared kernel.
+
+    Args:
+        problem: the layer.
+        unrolled: input pairs that a turn of the loop takes, one of `loop_unrollings`.
+        rows: whether kernel rows are unrolled too; only where a turn takes all pairs.
+    """
+    pairs = packed_pairs(problem)
+    kernels: list[Kernel] = []
+    shared: dict[tuple[int, tuple[int, ...]], int] = {}
+    calls: list[Call] = []
+    stream: list[int] = []
+    parts = _even_parts(problem, unrolled)
+    for channels in consecutive_blocks(len(pairs), block_channels(problem.geometry)):
+        for number, part in enumerate(parts):
+            key = number, output_offsets_of(part, channels)
+            if key not in shared:
+                shared[key] = len(kernels)
+                kernels.append(Kernel(tuple(_loop_steps(part, channels, pairs.shape[3], unrolled, rows))))
+            calls.append(_call(part, shared[key], len(stream), channels))
+        words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
+        stream += block_stream(problem, channels, words, streamed=True)
+    return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
+
+
+def _even_parts(problem: ConvProblem, unrolled: int) -> list[ConvProblem]:
+    """Splits off the last of an odd number of columns, whose blocks then span two rows, so that few overlap."""
+    geometry = problem.geometry
+    if geometry.pooled or geometry.positions != 2 or geometry.columns % 2 == 0 or geometry.rows < 2:
+        return [problem]
+    last = geometry.columns - 1
+    column = replace(
+        problem,
+        geometry=replace(
+            geometry,
+            rows=1,
+            columns=geometry.rows,
+            in_x=geometry.in_y,
+            out_x=geometry.out_y,
+        ),
+        source=problem.source + last * geometry.in_x,
+        target=problem.target + last * geometry.out_x,
+    )
+    if column.geometry.positions != 2 or _loop_reach(column, unrolled) > NEAR:
+        return [problem]
+    return [replace(problem, geometry=replace(geometry, columns=last)), column]
+
+
+def output_offsets_of(problem: ConvProblem, channels: Sequence[int]) -> tuple[int, ...]:
+    """Byte offsets of a block's outputs from the first of them in memory."""
+    offsets = [problem.output_offsets[channel] for channel in channels]
+    return tuple(offset - min(offsets) for offset in offsets)
+
+
+def _call(problem: ConvProblem, kernel: int, start: int, channels: Sequence[int]) -> Call:
+    target = problem.target + min(problem.output_offsets[channel] for channel in channels)
+    return Call(
+        kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start)
+    )
+
+
+def _products(geometry: Geometry) -> Callable[[int, int, str, str], list[Step]]:
+    """A dual multiply-accumulate for a channel at a position."""
+
+    def products(channel: int, position: int, x: str, weight: str) -> list[Step]:
+        return [step("MAC", accumulator(channel, position, geometry.positions), x, weight)]
+
+    return products
+
+
+def position_offsets(geometry: Geometry) -> list[int]:
+    """Bytes from the inputs of a block's first position to those of each of its positions."""
+    return [position * geometry.in_x for position in range(geometry.positions)]
+
+
+def _operands(pairs: NDArray[np.uint32], problem: ConvProblem) -> list[Operand]:
+    """Kept operands of a block: by kernel row, pair, kernel column, channel."""
+    by_order = pairs.transpose(1, 3, 2, 0)  # ky, pair, kx, channel
+    result = []
+    for ky, pair, kx, channel in np.argwhere(by_order).tolist():
+        row = ky * problem.tap_y
+        offset, half = problem.pair_at(pair)
+        address = row + kx * problem.tap_x + offset
+        result.append(Operand(address, row, channel, int(by_order[ky, pair, kx, channel]), half))
+    return result
+
+
+def epilogue_of(
+    problem: ConvProblem, channel: int, block: Sequence[int], *, streamed: bool, mode: str | None = None
+) -> Epilogue:
+    """Requantization of a channel of a block, and where its output is stored."""
+    entry = problem.requantization[channel]
+    at = output_offsets_of(problem, block)[list(block).index(channel)]
+    shift = None if streamed else entry.shift
+    return Epilogue(mode or entry.mode, shift, entry.low, entry.high, at, problem.sum)
+
+
+def block_stream(
+    problem: ConvProblem, channels: Sequence[int], words: Sequence[int], *, streamed: bool
+) -> list[int]:
+    """A block's constants: biases, what its body takes, and each channel's requantization."""
+    entries = [problem.requantization[c] for c in channels]
+    result = [
+        (int(problem.bias[c]) << r.scale_bits) & 0xFFFFFFFF for c, r in zip(channels, entries, strict=True)
+    ]
+    result += words
+    for r in entries:
+        result += [r.mult & 0xFFFFFFFF, r.addend & 0xFFFFFFFF] + ([r.shift] if streamed else [])
+    return result
+
+
+def shared_mode(entries: Sequence[Requantization]) -> str | None:
+    """The rounding mode that is right for every channel. "signed" is right where a shift follows."""
+    modes = {entry.mode for entry in entries}
+    if len(modes) == 1:
+        return modes.pop()
+    if "floor" not in modes and all(entry.shift > 0 for entry in entries):
+        return "signed"
+    return None
+
+
+def _loop_reach(problem: ConvProblem, unrolled: int) -> int:
+    last_tap = (problem.weights.shape[2] - 1) * problem.tap_x + problem.pair_at(unrolled)[0]
+    return last_tap + (problem.geometry.positions - 1) * problem.geometry.in_x
+
+
+def _loop_order(pairs: NDArray[np.uint32], problem: ConvProblem) -> Iterator[Operand]:
+    """All operands of a block in the order in which the loop takes them, zeros included."""
+    channels, rows, columns, count = pairs.shape
+    for ky in range(rows):
+        for pair in range(count):
+            for kx in range(columns):
+                for channel in range(channels):
+                    offset, half = problem.pair_at(pair)
+                    row = ky * problem.tap_y
+                    address = row + kx * problem.tap_x + offset
+                    yield Operand(address, row, channel, int(pairs[channel, ky, kx, pair]), half)
+
+
+def _loop_steps(
+    problem: ConvProblem, channels: Sequence[int], pairs: int, unrolled: int, whole: bool
+) -> list[Step]:
+    geometry = problem.geometry
+    _, rows, columns, _ = problem.weights.shape
+    turns, turn_moved = pairs // unrolled, problem.pair_at(unrolled)[0]
+    one_turn = np.zeros((len(channels), rows if whole else 1, columns, unrolled), np.uint32)
+    body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
+    steps = list(body.steps)
+    if turns > 1:
+        steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", turn_moved)]
+        steps.append(step("AGAIN", "count", COUNT))
+    row_moved = turn_moved * turns if turns > 1 else 0
+    moved = row_moved + body.moved
+    if rows > 1 and not whole:
+        steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
+        steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
+        moved = rows * problem.tap_y
+    mode = shared_mode(problem.requantization)
+    finish = [epilogue_of(problem, c, channels, streamed=True, mode=mode) for c in channels]
+    return write_program(geometry, steps, moved, len(channels) * rows * columns * pairs, finish)

@@ -1,0 +1,235 @@
+"""A whole kernel: loops over rows and blocks of positions around a body, bias before it, requantization after it.
+
+One kernel computes a block of up to four output channels (up to eight where a row has a single position) at every
+position. Rows with an odd number of positions end with a block that overlaps the one before it. With a fused 2 x 2
+max pool, the block's two positions are two columns of a window, and the body runs once for each of its two rows; the
+maxima are taken on accumulators, which requantization, being monotonic, allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from export.kernels.addition import LINEAR_SHIFT
+from export.kernels.language import ACCUMULATORS, NEAR, WEIGHTS, Step, load, loads, move, move_output, step
+
+ROW, BLOCK, HALF, SECOND, ROW_END, OUTER, COUNT = range(1, 8)  # labels
+WORD = 4
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a kernel walks, in bytes.
+
+    Attributes:
+        rows: output rows before pooling.
+        columns: output columns before pooling.
+        in_x: from one position's inputs to the next one's.
+        in_y: from one row's inputs to the next one's.
+        out_x: from one output to the next in a row, after pooling.
+        out_y: from one output row to the next, after pooling.
+        out_channel: from one output channel to the next.
+        pooled: whether a 2 x 2 max pool of stride 2 is fused; rows and columns are then even.
+    """
+
+    rows: int
+    columns: int
+    in_x: int
+    in_y: int
+    out_x: int
+    out_y: int
+    out_channel: int
+    pooled: bool
+
+    @property
+    def positions(self) -> int:
+        """Positions of a block: 2, or 1 where a row has only one or the second is out of an instruction's reach."""
+        return 2 if self.columns > 1 and max(self.in_x, 2 * self.out_x) <= NEAR else 1
+
+
+def accumulator(channel: int, position: int, positions: int) -> str:
+    """Register of a block's accumulator."""
+    return ACCUMULATORS[channel * positions + position]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A fused Add, as a kernel's code needs it; see `addition.Addition`. Its table is the kernel's.
+
+    Attributes:
+        own_linear: whether the layer's value is the input of the larger scale, and the residual goes through the table.
+        mode: of the sum's requantization, "round" or "signed".
+        shift: the final shift.
+        low: lower clamp bound, or None.
+        high: upper clamp bound, or None.
+    """
+
+    own_linear: bool
+    mode: str
+    shift: int
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """Requantization of one channel, as a kernel's code needs it.
+
+    Attributes:
+        mode: see `Requantization`.
+        shift: the final shift, or None where it comes from the constant stream.
+        low: lower clamp bound, or None.
+        high: upper clamp bound, or None.
+        at: byte offset of the channel's output from the block's first one.
+        sum: the Add fused behind it, the same for all channels of a block; or None.
+    """
+
+    mode: str
+    shift: int | None
+    low: int | None
+    high: int | None
+    at: int
+    sum: Sum | None = None
+
+    @property
+    def words(self) -> int:
+        """Words of the constant stream it takes."""
+        return 2 if self.shift is not None else 3
+
+
+_SCALE = {"round": "SCALE", "signed": "SCALE_SIGNED", "floor": "SCALE_FLOOR"}
+
+
+def write_program(
+    geometry: Geometry, body: Sequence[Step], moved: int, body_words: int, finish: Sequence[Epilogue]
+) -> list[Step]:
+    """Puts loops, bias and requantization around a body.
+
+    The constant stream of a block is its biases, the words the body takes, and each channel's requantization.
+
+    Args:
+        geometry: where the kernel walks.
+        body: steps that add a block's products to its accumulators.
+        moved: bytes by which the body moves the input pointer.
+        body_words: words the body takes from the stream.
+        finish: one entry a channel.
+
+    Returns:
+        The steps between BEGIN and END.
+    """
+    channels, positions = len(finish), geometry.positions
+    accumulators = [[accumulator(c, p, positions) for p in range(positions)] for c in range(channels)]
+    steps: list[Step] = [step("SAVE_TABLE")] if finish[0].sum is not None else []
+    if geometry.rows > 1:
+        steps += [step("SET", "rows", geometry.rows // (2 if geometry.pooled else 1)), step("LABEL", ROW)]
+    looped = geometry.columns > positions
+    if looped:
+        last = (geometry.columns - positions) * geometry.in_x
+        steps += [step("LAST" if last <= NEAR else "LAST_FAR", last), step("LABEL", BLOCK)]
+    if geometry.pooled:
+        steps += [step("SET", "half", 2), step("LABEL", HALF)]
+    steps += loads([registers[0] for registers in accumulators])
+    steps += [step("COPY", other, registers[0]) for registers in accumulators for other in registers[1:]]
+    steps += body
+    taken = channels + body_words
+    if geometry.pooled:
+        steps += _pool(geometry, accumulators, moved, taken)
+        moved += geometry.in_y
+    steps += _finish(geometry, accumulators, finish)
+    taken += sum(entry.words for entry in finish)
+    steps += _advance(geometry, moved, taken, looped)
+    if geometry.rows > 1:
+        steps.append(step("AGAIN", "rows", ROW))
+    return steps
+
+
+def _pool(geometry: Geometry, accumulators: Sequence[Sequence[str]], moved: int, taken: int) -> list[Step]:
+    """Takes the maximum of both columns; keeps the first row's, and joins it with the second row's."""
+    steps = [step("MAX", left, right) for left, right in accumulators]
+    maxima, spare = [left for left, _ in accumulators], [right for _, right in accumulators]
+    whole = len(maxima) == 4
+    steps.append(step("SECOND", SECOND))
+    steps += [step("KEEP4", *maxima)] if whole else [step("KEEP1", i, a) for i, a in enumerate(maxima)]
+    steps += move("wt", -WORD * taken) + move("in", geometry.in_y - moved)
+    steps += [step("GOTO", HALF), step("LABEL", SECOND)]
+    steps += [step("KEPT4", *spare)] if whole else [step("KEPT1", i, a) for i, a in enumerate(spare)]
+    return steps + [step("MAX", a, kept) for a, kept in zip(maxima, spare, strict=True)]
+
+
+def _finish(
+    geometry: Geometry, accumulators: Sequence[Sequence[str]], finish: Sequence[Epilogue]
+) -> list[Step]:
+    """Requantizes, adds where an Add is fused, and stores every accumulator."""
+    steps = [step("OUT")]
+    outputs: list[_Output] = []
+    for registers, entry in zip(accumulators, finish, strict=True):
+        results = registers[:1] if geometry.pooled else registers
+        steps.append(load(("w0", "w1")))
+        steps += [step(_SCALE[entry.mode], a) for a in results]
+        if entry.shift is None:
+            steps.append(load(("x1",)))
+            steps += [step("SHIFT", a) for a in results]
+        found = [(a, entry.at + position * geometry.out_x, entry) for position, a in enumerate(results)]
+        if entry.sum is None:
+            steps += [*_saturated(found), *_stores(geometry, found)]
+        outputs += found
+    total = finish[0].sum
+    return steps if total is None else steps + _add(geometry, outputs, total)
+
+
+_Output = tuple[str, int, Epilogue | Sum]
+"""A scaled result: its register, where it is stored, and what comes before that."""
+
+
+def _saturated(outputs: Sequence[_Output]) -> list[Step]:
+    steps = [
+        step("SATURATE", a, last.shift) if last.shift else step("SATURATE0", a) for a, _, last in outputs
+    ]
+    steps += [step("AT_LEAST", a, last.low) for a, _, last in outputs if last.low is not None]
+    return steps + [step("AT_MOST", a, last.high) for a, _, last in outputs if last.high is not None]
+
+
+def _stores(geometry: Geometry, outputs: Sequence[_Output]) -> list[Step]:
+    store = "STORE16" if geometry.out_channel == 2 else "STORE8"
+    return [step(store, a, at) for a, at, _ in outputs]
+
+
+def _add(geometry: Geometry, outputs: Sequence[_Output], total: Sum) -> list[Step]:
+    """Saturates, adds what lies where the outputs go, two at a time so that nothing waits for a load, and stores."""
+    read = "READ16" if geometry.out_channel == 2 else "READ8"
+    steps = [step("TABLE")]
+    for start in range(0, len(outputs), len(WEIGHTS)):
+        group = outputs[start : start + len(WEIGHTS)]
+        lanes = list(zip(group, WEIGHTS, strict=False))
+        steps += [step(read, w, at) for (_, at, _), w in lanes]
+        steps += _saturated(group)
+        steps += [step("LOOK32", w if total.own_linear else a) for (a, _, _), w in lanes]
+        join = "LEFT_PLUS" if total.own_linear else "PLUS_LEFT"
+        steps += [step(join, a, w, LINEAR_SHIFT) for (a, _, _), w in lanes]
+    sums: list[_Output] = [(a, at, total) for a, at, _ in outputs]
+    steps.append(step("TABLE_END", *WEIGHTS))
+    steps += [step(_SCALE[total.mode], a) for a, _, _ in sums]
+    return [*steps, *_saturated(sums), *_stores(geometry, sums)]
+
+
+def _advance(geometry: Geometry, moved: int, taken: int, looped: bool) -> list[Step]:
+    """Moves all pointers to the next block and branches back, at the end of a row to the next row."""
+    positions = geometry.positions
+    outputs = 1 if geometry.pooled else positions
+    steps = move("wt", -WORD * taken)
+    if looped:
+        steps = move_output(outputs * geometry.out_x) + steps + move("in", positions * geometry.in_x - moved)
+        steps.append(step("NEXT", BLOCK))
+        if geometry.columns % positions:
+            steps += [step("PAST", geometry.in_x, ROW_END), *move("in", -geometry.in_x)]
+            steps += [step("OUT"), *move_output(-geometry.out_x), step("GOTO", BLOCK), step("LABEL", ROW_END)]
+        moved = geometry.columns * geometry.in_x
+        written = geometry.columns // (2 if geometry.pooled else 1) * geometry.out_x
+    else:
+        written = 0
+    if geometry.rows > 1:
+        rest = move_output(geometry.out_y - written)
+        steps += [step("OUT"), *rest] if rest else []
+        steps += move("in", geometry.in_y * (2 if geometry.pooled else 1) - moved)
+    return steps

@@ -1,0 +1,165 @@
+"""From an operator of the graph and the layouts around it to the convolution the planner solves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.ir.fixed_point import conv_multipliers
+from export.ir.graph import Graph
+from export.ir.interpreter.conv import requantize_conv
+from export.ir.interpreter.dense import requantize_dense
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
+from export.kernels.conv import ConvProblem
+from export.kernels.conv_loops import Geometry
+from export.kernels.layout import Layout
+from export.kernels.requantize import Requantization, constant_requantization, plan_requantization
+
+
+def conv_problem(
+    graph: Graph,
+    op: Conv2D | DepthwiseConv2D | FullyConnected,
+    pool: MaxPool2D | None,
+    source: Layout,
+    target: Layout,
+) -> ConvProblem | None:
+    """States a layer as a planning problem.
+
+    Args:
+        graph: the network.
+        op: the layer.
+        pool: the 2 x 2 max pool fused behind it, or None.
+        source: layout of the layer's input, int16 or shuffled int8.
+        target: layout of its output, the pool's if there is one.
+
+    Returns:
+        The problem, or None where some channel's numbers do not fit the kernels' requantization.
+    """
+    requantization = requantizations(graph, op, pool)
+    if requantization is None:
+        return None
+    weights = _weights(graph, op)
+    geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
+    padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
+    return ConvProblem(
+        geometry=geometry,
+        weights=_spread(weights, op),
+        bias=np.where(_empty(weights), 0, _folded_bias(graph, op, weights)),
+        requantization=requantization,
+        tap_y=tap_y,
+        tap_x=tap_x,
+        source=source.offset(-padding.top, -padding.left) * source.element_bytes,
+        target=target.offset(0, 0) * target.element_bytes,
+        output_offsets=tuple(
+            target.place(channel) * target.element_bytes for channel in range(target.channels)
+        ),
+        widened=source.element == "int8",
+    )
+
+
+def requantizations(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None
+) -> tuple[Requantization, ...] | None:
+    """How each channel is requantized, or None where some channel's numbers do not fit the kernels."""
+    weights = _weights(graph, op)
+    folded = _folded_bias(graph, op, weights)
+    clamp = op.clamp if pool is None else _joined(op.clamp, pool.clamp)
+    least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    largest = np.abs(weights).max(axis=(1, 2, 3), initial=0)
+    entries = []
+    empty = _empty(weights)
+    constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
+    once = isinstance(op, FullyConnected)
+    for channel, multiplier in enumerate(conv_multipliers(graph, op)):
+        if empty[channel]:
+            entries.append(constant_requantization(int(constants[channel]), clamp, once=once))
+            continue
+        entry = plan_requantization(
+            multiplier,
+            graph.tensors[op.output].quant.zero_point,
+            clamp,
+            (int(least[channel]), int(most[channel])),
+            int(largest[channel]),
+            once=once,
+        )
+        if entry is None:
+            return None
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _empty(weights: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Channels without any product."""
+    return np.asarray(~weights.any(axis=(1, 2, 3)))
+
+
+def _outputs(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, totals: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """What the layer makes of an accumulator of each channel."""
+    if isinstance(op, FullyConnected):
+        return requantize_dense(graph, op, totals)
+    return requantize_conv(graph, op, totals)
+
+
+def _weights(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDArray[np.int32]:
+    """Weights [out, kernel y, kernel x, in]; a depthwise channel has one input."""
+    weights = np.asarray(graph.tensors[op.weights].data, np.int32)
+    if isinstance(op, DepthwiseConv2D):
+        return weights.transpose(3, 1, 2, 0)
+    return weights.reshape(len(weights), 1, 1, -1) if isinstance(op, FullyConnected) else weights
+
+
+def _spread(weights: NDArray[np.int32], op: Conv2D | DepthwiseConv2D | FullyConnected) -> NDArray[np.int32]:
+    """Weights for all input channels: those of a depth multiplier as a convolution of mostly zeros."""
+    if not isinstance(op, DepthwiseConv2D) or op.multiplier == 1:
+        return weights
+    source = np.arange(len(weights)) // op.multiplier
+    dense = np.zeros((*weights.shape[:3], len(weights) // op.multiplier), np.int32)
+    dense[np.arange(len(weights)), ..., source] = weights[..., 0]
+    return dense
+
+
+def _folded_bias(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, weights: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Bias minus the input's zero point times the weights it meets."""
+    bias = np.zeros(len(weights), np.int64)
+    if op.bias is not None:
+        bias = np.asarray(graph.tensors[op.bias].data, np.int64)
+    zero_point = graph.tensors[op.inputs[0]].quant.zero_point
+    return bias - zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64)
+
+
+def _joined(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    """Clamping to `first`, then to `second`, as one clamp."""
+    low, high = second
+    return min(max(first[0], low), high), min(max(first[1], low), high)
+
+
+def _geometry(
+    graph: Graph,
+    op: Conv2D | DepthwiseConv2D | FullyConnected,
+    pool: MaxPool2D | None,
+    source: Layout,
+    target: Layout,
+) -> tuple[Geometry, int, int]:
+    """Where the kernels walk, and the byte distances of kernel rows and columns."""
+    size, out_size = source.element_bytes, target.element_bytes
+    if isinstance(op, FullyConnected):
+        return Geometry(1, 1, 0, 0, 0, 0, out_size, False), 0, 0
+    rows, columns = graph.tensors[op.output].shape[1:3]
+    if pool is not None:
+        rows, columns = 2 * target.height, 2 * target.width
+    geometry = Geometry(
+        rows=rows,
+        columns=columns,
+        in_x=op.stride[1] * source.pixel * size,
+        in_y=op.stride[0] * source.row * size,
+        out_x=target.pixel * out_size,
+        out_y=target.row * out_size,
+        out_channel=out_size,
+        pooled=pool is not None,
+    )
+    return geometry, op.dilation[0] * source.row * size, op.dilation[1] * source.pixel * size

@@ -1,0 +1,189 @@
+"""Plans of operators that visit elements one by one: copies, tables, sums, and the filling of borders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from export.kernels.addition import LINEAR_SHIFT, Addition
+from export.kernels.language import Step, step
+from export.kernels.layout import Layout
+from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
+from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
+
+_VALUES = ("a0", "a1", "a2", "a3")
+_OTHERS = ("a4", "a5", "a6", "x0")
+TABLE_MIDDLE = 128  # tables are indexed by int8 values
+
+
+def _get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
+    return step("GET8" if layout.element == "int8" else "GET16", register, pointer, offset)
+
+
+def _put(register: str, layout: Layout, offset: int) -> Step:
+    return step("PUT8" if layout.element == "int8" else "PUT16", register, offset)
+
+
+def _dimensions(extent: tuple[int, int, int], layouts: Sequence[Layout | None]) -> list[Dimension]:
+    """Loops over rows, pixels and channels; a missing operand's pointer stays where it is."""
+
+    def moves(axis: int) -> tuple[int, int, int]:
+        distances = [
+            0 if layout is None else (layout.row, layout.pixel, 1)[axis] * layout.element_bytes
+            for layout in layouts
+        ]
+        return distances[0], distances[1], distances[2]
+
+    return [Dimension(count, moves(axis)) for axis, count in enumerate(extent)]
+
+
+def _walk(
+    extent: tuple[int, int, int],
+    layouts: tuple[Layout, Layout | None, Layout],
+    emit: Emit,
+    prologue: Sequence[Step] = (),
+) -> list[Step]:
+    """A walk over all elements of up to two operands and an output."""
+    shuffled = [layout is not None and layout.shuffled for layout in layouts]
+    return write_loop_nest(
+        _dimensions(extent, layouts), emit, prologue, (shuffled[0], shuffled[1], shuffled[2])
+    )
+
+
+def _extent(layout: Layout) -> tuple[int, int, int]:
+    return layout.height, layout.width, layout.channels
+
+
+def _start(layout: Layout, y: int = 0, x: int = 0, channel: int = 0) -> int:
+    """Byte offset of an element from the buffer's start."""
+    return layout.offset(y, x, channel) * layout.element_bytes
+
+
+def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 0), number: int = 0) -> Plan:
+    """Copies input `number` as a whole to a place (row, column, channel) of the output, changing its layout."""
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
+        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
+
+    steps = _walk(_extent(source), (source, None, target), emit)
+    call = Call(0, Pointer(f"in{number}", _start(source)), Pointer("out", _start(target, *at)))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
+
+
+def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
+    """Looks every element up in a table of 256 int8 values."""
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
+        steps += [step("LOOK8", a) for a, _ in zip(_VALUES, offsets, strict=False)]
+        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
+
+    steps = _walk(_extent(source), (source, None, target), emit)
+    call = Call(
+        0,
+        Pointer("in0", _start(source)),
+        Pointer("out", _start(target)),
+        table=Pointer("constants", TABLE_MIDDLE),
+    )
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(table, 8))
+
+
+def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Plan:
+    """Adds two tensors.
+
+    Args:
+        sources: layouts of the inputs.
+        target: layout of the output.
+        numbers: what is computed.
+    """
+    finish = numbers.finish
+    linear, other = sources[numbers.linear], sources[1 - numbers.linear]
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        lanes = list(zip(_VALUES, _OTHERS, offsets, strict=False))
+        steps = [_get(a, "wt", other, o[1]) for a, _, o in lanes]
+        steps += [_get(b, "in", linear, o[0]) for _, b, o in lanes]
+        steps += [step("LOOK32", a) for a, _, _ in lanes]
+        steps += [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b, _ in lanes]
+        if finish.mode == "signed":
+            steps += [step("SIGN", b, a) for a, b, _ in lanes]
+            steps += [step("SCALE_BY", a, b) for a, b, _ in lanes]
+        else:
+            steps += [step("SCALE", a) for a, _, _ in lanes]
+        steps += [
+            step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _, _ in lanes
+        ]
+        if finish.low is not None:
+            steps += [step("AT_LEAST", a, finish.low) for a, _, _ in lanes]
+        if finish.high is not None:
+            steps += [step("AT_MOST", a, finish.high) for a, _, _ in lanes]
+        return steps + [_put(a, target, o[2]) for a, _, o in lanes]
+
+    constants = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
+    steps = _walk(_extent(target), (linear, other, target), emit, constants)
+    call = Call(
+        0,
+        Pointer(f"in{numbers.linear}", _start(linear)),
+        Pointer("out", _start(target)),
+        Pointer(f"in{1 - numbers.linear}", _start(other)),
+        Pointer("constants", 4 * TABLE_MIDDLE),
+    )
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(numbers.table, 32))
+
+
+def with_table(plan: Plan, numbers: Addition) -> Plan:
+    """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
+    table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
+    words = _words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
+    calls = tuple(replace(call, table=table) for call in plan.calls)
+    return replace(plan, calls=calls, constants=(*plan.constants, *words))
+
+
+def plan_border(layout: Layout, zero_point: int) -> Plan | None:
+    """Fills the output's border with the zero point; None where there is no border."""
+    border, row = layout.border, layout.row
+    left, right = border.left * layout.pixel, border.right * layout.pixel
+    areas = [
+        (0, [(1, 0), (border.top * row, 1)]),
+        ((layout.rows - border.bottom) * row, [(1, 0), (border.bottom * row, 1)]),
+    ]
+    first = border.top * row
+    areas.append((first, [(layout.height, row), (left, 1)]))
+    areas.append((first + row - right, [(layout.height, row), (right, 1)]))
+    plans = []
+    for start, loops in areas:
+        if loops[-1][0]:
+            plans.append(_fill(layout, zero_point, start, loops))
+    return joined(plans, "direct") if plans else None
+
+
+def _fill(layout: Layout, zero_point: int, start: int, loops: list[tuple[int, int]]) -> Plan:
+    """Stores the zero point over an area, by words where its runs are made of words."""
+    size = layout.element_bytes
+    whole = all(distance * size % 4 == 0 for _, distance in loops[:-1])
+    by_words = whole and start * size % 4 == 0 and loops[-1][0] * size % 4 == 0
+    width = 4 if by_words else size
+    dimensions = [Dimension(count, (0, 0, distance * size)) for count, distance in loops[:-1]]
+    dimensions.append(Dimension(loops[-1][0] * size // width, (0, 0, width)))
+    pattern = zero_point & (0xFF if size == 1 else 0xFFFF)
+    if by_words:
+        pattern *= 0x01010101 if size == 1 else 0x00010001
+    store = "PUT32" if by_words else f"PUT{8 * size}"
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        return [step(store, "a0", o[2]) for o in offsets]
+
+    steps = write_loop_nest(dimensions, emit, [step("SET32", "a0", pattern)])
+    call = Call(0, Pointer("out", start * size), Pointer("out", start * size))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
+
+
+def _words(values: Sequence[int], bits: int) -> tuple[int, ...]:
+    """Packs signed values into words, the first in the low bits."""
+    lanes = 32 // bits
+    mask = (1 << bits) - 1
+    return tuple(
+        sum((value & mask) << bits * lane for lane, value in enumerate(values[i : i + lanes]))
+        for i in range(0, len(values), lanes)
+    )

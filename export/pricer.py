@@ -1,0 +1,171 @@
+"""Prices designs: cycles, flash and RAM of a wrapped model with other masks, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from export.api import check_activations
+from export.costing.candidate import Candidate
+from export.digest import digest
+from export.errors import TargetError
+from export.frontend.masked_model import Kernels, MaskedModel, Masks, model_kernels, weights_name
+from export.ir.graph import Graph
+from export.ir.rewrite import constants_of, redirect
+from export.passes import run_passes
+from export.schedule import Schedule, Stage, price_network
+from export.schedule.estimate import Estimate, estimate_schedule
+from export.schedule.stage_plans import stage_candidates
+from export.targets import Target, resolve
+
+_KEPT = 4096  # stages whose candidates are remembered
+_SPARSE = (0.5, 0.1)  # shares of operands kept by the first designs
+
+
+class Pricer:
+    """Cycles, flash and RAM as a function of masks.
+
+    The model is converted once, with nothing skipped. For other masks its kernels are quantized again, and the graph
+    goes through the passes and the choice of kernels of `export.estimate`; only what is chosen is not planned. Layers
+    that were priced before, with the same zeros and the same surroundings, are not priced again.
+
+    Biases, statistics and activation ranges stay those of the moment when the pricer was made. They have a part only
+    in which channels are constant, whatever the input.
+
+    Args:
+        model: a wrapped, calibrated model. Its masks are set and set back.
+        target: as for `export.to_c`.
+        activations: as for `export.to_c`.
+
+    Raises:
+        ExportError: as for `export.estimate`.
+    """
+
+    def __init__(self, model: Any, *, target: str = "cortex-m33", activations: str = "auto") -> None:
+        check_activations(activations)
+        self._target = resolve(target)
+        if self._target.core.timing is None:
+            raise TargetError(f"target {target!r} has no timing to price cycles with; try 'cortex-m33'")
+        self._activations = activations
+        self._model = MaskedModel(model)
+        self._candidates: LRUCache[Hashable, tuple[Candidate, ...]] = LRUCache(_KEPT)
+        self({})
+        self._prepare()
+
+    def __call__(self, masks: Masks) -> dict[str, float]:
+        """Totals of a design.
+
+        Args:
+            masks: bool arrays of the kernels' shapes by layer name, as `keras_approx.get_masks` gives them; a layer
+                that is not named keeps all its products.
+
+        Returns:
+            {"cycles", "flash", "ram"}: cycles of one inference with memories that never wait, bytes of flash and of
+            the arena. Layers that plain C computes count nothing, since only a compiler can price them.
+
+        Raises:
+            InputError: a mask is of no layer, or of another shape or type.
+        """
+        return _totals(self._estimate(self._schedule(masks)))
+
+    def layers(self, masks: Masks) -> dict[str, dict[str, float]]:
+        """KernelCost of each layer.
+
+        Args:
+            masks: as for a call.
+
+        Returns:
+            {"cycles", "flash"} by layer, in order of execution: by the Keras layer's name where it carries a mask, by
+            place and kind, such as "3 add", elsewhere.
+
+        Raises:
+            InputError: as for a call.
+        """
+        return self._layers(self._schedule(masks))
+
+    def cycles(self, model: Any) -> float:
+        """Cycles of one inference of a model as it is, its weights included, which may have been trained since.
+
+        For `SkipSummaries(cycles=pricer.cycles)` and `measure_prices(model, pricer.cycles)`.
+
+        Args:
+            model: the model the pricer was made for, or one of the same layers.
+
+        Raises:
+            InputError: a mask is of no layer, or of another shape.
+        """
+        return float(self._estimate(self._of_model(model)).cycles)
+
+    def layer_cycles(self, model: Any) -> dict[str, float]:
+        """Like `cycles`, by layer as in `layers`; for `SkipSummaries(cycles=pricer.layer_cycles)`."""
+        return {name: figures["cycles"] for name, figures in self._layers(self._of_model(model)).items()}
+
+    def _prepare(self) -> None:
+        """Prices designs that nobody asked for, so that what they have in common with all others is known."""
+        rng = np.random.default_rng(0)
+        for kept in _SPARSE:
+            self({name: rng.random(shape) < kept for name, shape in self._model.shapes.items()})
+
+    def _of_model(self, model: Any) -> Schedule:
+        from keras_approx.layers.skip_wrapper import get_masks  # noqa: PLC0415 - loads TensorFlow
+
+        return self._schedule(get_masks(model), model_kernels(model))
+
+    def _schedule(self, masks: Masks, kernels: Kernels | None = None) -> Schedule:
+        graph = run_passes(self._model.graph(masks, kernels))
+        return price_network(graph, self._target, self._activations, self._remembered)
+
+    def _layers(self, schedule: Schedule) -> dict[str, dict[str, float]]:
+        names = {weights_name(name): name for name in self._model.shapes}
+        found = {}
+        for stage, layer in zip(schedule.stages, self._estimate(schedule).layers, strict=True):
+            constants = constants_of(stage.op) if stage.op is not None else ()
+            held = [schedule.graph.tensors[tensor].name for tensor in constants]
+            name = next((names[tensor] for tensor in held if tensor in names), f"{layer.index} {layer.kind}")
+            found[name] = {"cycles": float(layer.cycles or 0), "flash": float(layer.flash_bytes or 0)}
+        return found | {
+            name: {"cycles": 0.0, "flash": 0.0} for name in self._model.shapes if name not in found
+        }
+
+    def _estimate(self, schedule: Schedule) -> Estimate:
+        return estimate_schedule(schedule, self._target)
+
+    def _remembered(
+        self, graph: Graph, stage: Stage, target: Target, *, small: bool = False
+    ) -> Sequence[Candidate]:
+        """`stage_candidates` without their plans, each computed once."""
+        key = (small, *_surroundings(graph, stage))
+        if key not in self._candidates:
+            found = stage_candidates(graph, stage, target, small=small)
+            self._candidates[key] = tuple(replace(candidate, plan=None) for candidate in found)
+        return self._candidates[key]
+
+
+def _totals(estimate: Estimate) -> dict[str, float]:
+    return {
+        "cycles": float(estimate.cycles),
+        "flash": float(estimate.flash_bytes),
+        "ram": float(estimate.ram_bytes),
+    }
+
+
+def _surroundings(graph: Graph, stage: Stage) -> tuple[Hashable, ...]:
+    """All that the kernels of a stage depend on, whatever its tensors are numbered and called."""
+    ops = [op for op in (stage.op, stage.pool, stage.add) if op is not None]
+    buffers = (*stage.reads, stage.writes)
+    named = [tensor for op in ops for tensor in (*op.inputs, op.output, *constants_of(op))]
+    numbers = {
+        tensor: number
+        for number, tensor in enumerate(dict.fromkeys([*named, *(buffer.tensor for buffer in buffers)]))
+    }
+    tensors = [graph.tensors[tensor] for tensor in numbers]
+    return (
+        stage.kind,
+        *(redirect(op, numbers) for op in ops),
+        *((numbers[buffer.tensor], buffer.layout) for buffer in buffers),
+        *((t.shape, t.quantization, None if t.data is None else digest(t.data)) for t in tensors),
+    )

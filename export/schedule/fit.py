@@ -1,0 +1,93 @@
+"""Whether a network fits its board, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from export.errors import TargetError
+from export.schedule.estimate import Estimate
+from export.schedule.stage import Schedule
+from export.targets import BOARDS, Board
+
+_SHOWN = 3  # layers named in a message
+
+
+def check_fit(schedule: Schedule, estimate: Estimate) -> None:
+    """Makes sure a network's code, constants and activations fit the target's board.
+
+    The firmware around the network (stack, the caller's arrays, drivers) comes on top and is not known here.
+
+    Args:
+        schedule: the network.
+        estimate: its prediction.
+
+    Raises:
+        TargetError: flash or RAM is too small: by how much, because of which layers, and what would help.
+    """
+    board = estimate.target.board
+    if board is None:
+        return
+    problems = []
+    if estimate.flash_bytes > board.flash_bytes:
+        problems.append(_flash_problem(estimate, board))
+    if estimate.ram_bytes > board.ram_bytes:
+        problems.append(_ram_problem(schedule, estimate, board))
+    if problems:
+        raise TargetError(
+            f"the network does not fit {board.name} ({board.core}). {' '.join(problems)} {_roomier(estimate)}"
+        )
+
+
+def _flash_problem(estimate: Estimate, board: Board) -> str:
+    largest = sorted(estimate.layers, key=lambda layer: -(layer.flash_bytes or 0))[:_SHOWN]
+    named = _listed((layer.index, layer.kind, layer.name, layer.flash_bytes or 0) for layer in largest)
+    return (
+        f"Flash: {estimate.flash_bytes:,} bytes needed, {board.flash_bytes:,} there, "
+        f"{estimate.flash_bytes - board.flash_bytes:,} too many; most in {named}. "
+        "Keep fewer products of these layers, or make them narrower."
+    )
+
+
+def _ram_problem(schedule: Schedule, estimate: Estimate, board: Board) -> str:
+    """Layers whose own buffers reach highest are those in which the arena is fullest."""
+    tops = [
+        max(
+            (
+                buffer.offset + buffer.layout.size_bytes
+                for buffer in (*stage.reads, stage.writes)
+                if buffer.place == "arena"
+            ),
+            default=0,
+        )
+        for stage in schedule.stages
+    ]
+    highest = sorted(estimate.layers, key=lambda layer: -tops[layer.index])[:_SHOWN]
+    named = _listed(
+        (layer.index, layer.kind, layer.name, tops[layer.index])
+        for layer in highest
+        if tops[layer.index] > board.ram_bytes
+    )
+    wide = any(stage.writes.layout.element == "int16" for stage in schedule.stages)
+    advice = "Try activations='int8'" if wide else "Take smaller images"
+    return (
+        f"RAM: {estimate.ram_bytes:,} bytes of activations, {board.ram_bytes:,} there, "
+        f"{estimate.ram_bytes - board.ram_bytes:,} too many; most in {named}. "
+        f"{advice}, or a larger stride or a pool before these layers."
+    )
+
+
+def _listed(layers: Iterable[tuple[int, str, str, int]]) -> str:
+    return ", ".join(
+        f"layer {index} ({kind} {name[:60]!r}, {size:,} bytes)" for index, kind, name, size in layers
+    )
+
+
+def _roomier(estimate: Estimate) -> str:
+    boards = [
+        board.name
+        for board in BOARDS.values()
+        if board.flash_bytes >= estimate.flash_bytes and board.ram_bytes >= estimate.ram_bytes
+    ]
+    if boards:
+        return f"Or choose another board with target=: {', '.join(boards)}."
+    return "No known board is large enough."

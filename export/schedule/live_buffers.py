@@ -1,0 +1,49 @@
+"""What lies in the arena while which layers run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from export.schedule.stage import Schedule
+
+
+@dataclass(frozen=True)
+class LiveBuffer:
+    """An activation's stay in the arena.
+
+    Attributes:
+        tensor: index in the graph of what was written there.
+        offset: bytes from the start of the arena.
+        size: bytes, borders included.
+        first: the layer that writes it.
+        last: the last layer that reads it.
+    """
+
+    tensor: int
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+def live_buffers(schedule: Schedule) -> tuple[LiveBuffer, ...]:
+    """Every activation that lies in the arena, in the order in which they are written.
+
+    A reshape that costs nothing leaves its input where it is, and a sum computed in place takes over from its
+    summand: what lies there stays as long as anybody reads it.
+    """
+    found: list[LiveBuffer] = []
+    newest: dict[int, int] = {}  # offset -> the last one written there
+    for number, stage in enumerate(schedule.stages):
+        for buffer in stage.reads:
+            if buffer.place == "arena":
+                at = newest[buffer.offset]
+                found[at] = replace(found[at], last=number)
+        buffer = stage.writes
+        if stage.add is not None:
+            at = newest[buffer.offset]
+            found[at] = replace(found[at], last=number)
+        elif buffer.place == "arena":
+            newest[buffer.offset] = len(found)
+            found.append(LiveBuffer(buffer.tensor, buffer.offset, buffer.layout.size_bytes, number, number))
+    return tuple(found)

@@ -1,0 +1,39 @@
+"""The multiply-accumulates of a layer, and the least that a core with one dual one a cycle can take for them."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
+from export.schedule.stage import Stage
+
+
+def roofline_cycles(graph: Graph, stage: Stage) -> int | None:
+    """Kept pairs at all positions: the cycles of a layer if nothing but its SMLADs ran; None without products.
+
+    A pair is input channels 2k and 2k + 1 at one kernel position; it counts if either weight is not zero. Positions
+    that a fused pool leaves out do not count.
+    """
+    op = stage.op
+    if not isinstance(op, Conv2D | FullyConnected):
+        return None
+    weights = graph.constant(op.weights)
+    padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
+    pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())
+    if isinstance(op, FullyConnected):
+        return pairs
+    shape = graph.tensors[(stage.pool or op).output].shape
+    return pairs * shape[1] * shape[2] * (1 if stage.pool is None else prod(stage.pool.kernel))
+
+
+def count_macs(graph: Graph, op: Op | None) -> tuple[int, int]:
+    """Products of a layer at all output positions, and those whose weight is not zero."""
+    if not isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
+        return 0, 0
+    weights = np.asarray(graph.tensors[op.weights].data)
+    shape = graph.tensors[op.output].shape
+    positions = 1 if isinstance(op, FullyConnected) else shape[1] * shape[2]
+    return weights.size * positions, int(np.count_nonzero(weights)) * positions

@@ -1,0 +1,1 @@
+"""How a design is evaluated: its accuracy, in this process or in others, and its price."""

@@ -1,0 +1,258 @@
+"""Counts the images that masked models classify right, computing for each only what differs from those before.
+
+The activations at each cut are kept for the masks that lead to them; designs come in an order in which those with
+equal masks in the first layers follow one another (depth first), so most designs start from the last cut. Images are
+taken in blocks: after each, designs that are hopeless go no further.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from keras_approx.compat import tf
+from keras_approx.exploration.evaluate.confidence import hopeless
+from keras_approx.exploration.evaluate.segments import (
+    NO_WEIGHTS,
+    Segment,
+    Tensors,
+    Weights,
+    cut_model,
+    masked_weights,
+)
+from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
+from keras_approx.training.eliminate import Refit
+
+BLOCK = 250  # images at a time: activations stay near the core, and a design can be given up early
+CACHE_BYTES = 1 << 30  # of activations at cuts
+
+Statistics = Sequence[tuple[Any, Any]]  # mean and variance of each batch normalization
+
+
+@dataclass(frozen=True)
+class Work:
+    """Designs to evaluate, in any order.
+
+    Attributes:
+        masks: By layer name, the different masks of the layer, bool.
+        rows: (designs, layers): for each design and layer, in the order of `masks`, the number of its mask.
+        required: (designs,): images that it must classify right not to be given up; 0 to look at all images.
+    """
+
+    masks: Mapping[str, Sequence[np.ndarray]]
+    rows: np.ndarray
+    required: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was counted of one design.
+
+    Attributes:
+        row: Number of the design in the work.
+        correct: Images classified right.
+        images: Images looked at.
+        distortion: See EvaluatedDesign.
+    """
+
+    row: int
+    correct: int
+    images: int
+    distortion: float
+
+
+class Evaluator:
+    """Evaluates designs of one model on one set of images.
+
+    Args:
+        model: A wrapped model without masks, which from now on belongs to the evaluator.
+        images: Inputs (n, *input shape), float32, in the order in which to look at them.
+        labels: Class numbers (n,).
+        confidence: With which a design must be hopeless to be given up; see `confidence`.
+        recalibration: Batches of inputs by which to measure the statistics of batch normalization anew for every
+            design that skips something, as keras_approx.recalibrate_batch_norm does; none to leave them.
+        refits: By layer name, how weights make up for what is skipped; none to leave them as they are.
+        block: Images at a time.
+        cache_bytes: Memory for activations.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        confidence: float = 0.999,
+        recalibration: Sequence[np.ndarray] = (),
+        refits: Mapping[str, Refit] = MappingProxyType({}),
+        block: int = BLOCK,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self._layers = {layer.name: layer for layer in skip_wrappers(model)}
+        self._refits = refits
+        self._segments = cut_model(model)
+        count = -(-len(images) // block)
+        self._blocks = [tf.constant(part) for part in np.array_split(images, count)]
+        self._labels = np.array_split(labels, count)
+        self._images = len(images)
+        self._confidence = 1 - (1 - confidence) / max(count - 1, 1)
+        self._activations = _Cache(cache_bytes)
+        self._weights = _Cache(cache_bytes)
+        self._recalibration = [tf.constant(batch) for batch in recalibration]
+        self._trained = [_statistics(segment) for segment in self._segments]
+        masks = get_masks(model)
+        everything = [self._load(s.layer, np.ones_like(masks[s.layer])) for s in self._masked]
+        self._everything = [key for key, _ in everything]
+        exact = self._chain(everything)
+        self._exact = [self._outputs(number, exact) for number in range(count)]
+        self._variance = float(np.var(np.concatenate(self._exact), dtype=np.float64)) or 1.0
+
+    @property
+    def _masked(self) -> tuple[Segment, ...]:
+        return self._segments[1:]
+
+    def evaluate(self, work: Work) -> Iterator[Outcome]:
+        """Evaluates designs; each outcome comes as soon as it is known.
+
+        Args:
+            work: The designs. What is shared by their first layers is computed once.
+        """
+        order = [list(work.masks).index(segment.layer) for segment in self._masked]
+        loaded = [
+            [self._load(segment.layer, mask) for mask in work.masks[segment.layer]]
+            for segment in self._masked
+        ]
+        rows = work.rows[:, order]
+        active = np.lexsort(rows.T[::-1])
+        correct = np.zeros(len(rows), np.int64)
+        squares = np.zeros(len(rows))
+        seen = 0
+        for number, labels in enumerate(self._labels):
+            seen += len(labels)
+            last = seen == self._images
+            for row in active:
+                chain = self._chain([found[mask] for found, mask in zip(loaded, rows[row], strict=True)])
+                outputs = self._outputs(number, chain)
+                correct[row] += np.count_nonzero(outputs.argmax(axis=1) == labels)
+                error = np.mean(np.square(outputs - self._exact[number]), dtype=np.float64)
+                squares[row] += error * len(labels)
+                if last:
+                    yield self._outcome(row, correct, squares, seen)
+            if last:
+                return
+            given_up = hopeless(correct[active], seen, self._images, work.required[active], self._confidence)
+            for row in active[given_up]:
+                yield self._outcome(row, correct, squares, seen)
+            active = active[~given_up]
+
+    def _outcome(self, row: int, correct: np.ndarray, squares: np.ndarray, seen: int) -> Outcome:
+        return Outcome(int(row), int(correct[row]), seen, float(squares[row] / seen / self._variance))
+
+    def _load(self, name: str, mask: np.ndarray) -> tuple[bytes, Weights]:
+        """The weights of a layer with a mask, and a key that stands for them."""
+        key = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
+        weights = self._weights.get((name, key))
+        if weights is None:
+            weights = masked_weights(self._layers[name], mask, self._refits.get(name))
+            self._weights.put((name, key), weights, 4 * mask.size)
+        return key, weights
+
+    def _chain(self, keyed: Sequence[tuple[bytes, Weights]]) -> _Chain:
+        masks = [key for key, _ in keyed]
+        adapted = bool(self._recalibration) and masks != self._everything
+        keys = (adapted, *masks)
+        return _Chain(
+            [keys[: level + 1] for level in range(len(keys))], [NO_WEIGHTS, *(w for _, w in keyed)], adapted
+        )
+
+    def _outputs(self, block: int, chain: _Chain) -> np.ndarray:
+        """The model's outputs for a block of images, from the last cut that is known for these masks."""
+        tensors: Tensors = (self._blocks[block],)
+        start = 0
+        for level, name in enumerate(chain.names[:-1]):  # all, so that those that lead here stay longest
+            known = self._activations.get((block, name))
+            if known is not None:
+                tensors, start = known, level + 1
+        for level in range(start, len(self._segments)):
+            segment, weights = self._segments[level], chain.weights[level]
+            if self._recalibration and segment.norms:
+                _set_statistics(
+                    segment, self._moments(level, chain) if chain.adapted else self._trained[level]
+                )
+            tensors = segment.run(tensors, weights.kernel, weights.bias)
+            if level + 1 < len(self._segments):
+                self._keep((block, chain.names[level]), tensors)
+        return np.asarray(tensors[0])
+
+    def _moments(self, level: int, chain: _Chain) -> Statistics:
+        """The statistics of a segment's batch normalizations for these masks: the means over the batches."""
+        known = self._weights.get(("moments", chain.names[level]))
+        return self._adapt(level, chain)[1] if known is None else known
+
+    def _adapt(self, level: int, chain: _Chain) -> tuple[list[Tensors], Statistics]:
+        """Runs the recalibration batches through a segment: what comes out, and the statistics; keeps both."""
+        if level:
+            inputs = self._activations.get(("adapted", chain.names[level - 1]))
+            inputs = self._adapt(level - 1, chain)[0] if inputs is None else inputs
+        else:
+            inputs = [(batch,) for batch in self._recalibration]
+        segment, weights = self._segments[level], chain.weights[level]
+        found = [segment.adapt(tensors, weights.kernel, weights.bias) for tensors in inputs]
+        outputs = [tensors for tensors, _ in found]
+        sums = found[0][1]
+        for _, moments in found[1:]:
+            sums = tf.nest.map_structure(tf.add, sums, moments)
+        means = [(mean / len(found), variance / len(found)) for mean, variance in sums]
+        self._weights.put(("moments", chain.names[level]), means, 8 * sum(len(mean) for mean, _ in means) + 1)
+        self._keep(("adapted", chain.names[level]), outputs)
+        return outputs, means
+
+    def _keep(self, name: tuple[Any, ...], tensors: Any) -> None:
+        size = sum(4 * int(np.prod(tensor.shape)) for tensor in tf.nest.flatten(tensors))
+        self._activations.put(name, tensors, size)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A design as the evaluator sees it.
+
+    Attributes:
+        names: For each segment what its outputs follow from: the masks so far.
+        weights: For each segment.
+        adapted: Whether batch normalization is measured anew.
+    """
+
+    names: Sequence[tuple[Any, ...]]
+    weights: Sequence[Weights]
+    adapted: bool
+
+
+def _statistics(segment: Segment) -> Statistics:
+    return [(tf.identity(norm.moving_mean), tf.identity(norm.moving_variance)) for norm in segment.norms]
+
+
+def _set_statistics(segment: Segment, statistics: Statistics) -> None:
+    for norm, (mean, variance) in zip(segment.norms, statistics, strict=True):
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+
+
+class _Cache:
+    """Values by key, up to a number of bytes; the least recently used go first."""
+
+    def __init__(self, limit: int) -> None:
+        self._held: LRUCache[Any, tuple[Any, int]] = LRUCache(limit, getsizeof=lambda held: held[1])
+
+    def get(self, key: Any) -> Any:
+        return self._held.get(key, (None, 0))[0]
+
+    def put(self, key: Any, value: Any, size: int) -> None:
+        self._held.pop(key, None)
+        if size <= self._held.maxsize:
+            self._held[key] = (value, size)

@@ -1,0 +1,308 @@
+"""explore: puts model, images, price, search and store together."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_approx.compat import keras
+from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
+from keras_approx.exploration.design import Design, granularity_json
+from keras_approx.exploration.evaluate.design_prices import Price, Pricing
+from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
+from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
+from keras_approx.exploration.evaluate.segments import masked_layers
+from keras_approx.exploration.evaluate.workers import Problem, Runner
+from keras_approx.exploration.exploration import Exploration
+from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.search.budget import Budget
+from keras_approx.exploration.search.evolution import Evolve
+from keras_approx.exploration.search.grid import Grid
+from keras_approx.exploration.search.protocol import Search
+from keras_approx.exploration.search.space import Space, Values, make_space, measure_layers
+from keras_approx.exploration.store import Store
+from keras_approx.exploration.text import json_of
+from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.measure.batches import input_batches
+from keras_approx.measure.calibration import calibrate
+from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.significance import ELIMINATION, Metric
+from keras_approx.training.eliminate import measure_refits
+
+SEARCHES: Mapping[str, type[Budget] | type[Grid] | type[Evolve]] = {
+    "budget": Budget,
+    "grid": Grid,
+    "evolve": Evolve,
+}
+_PACKAGES = ("keras_approx", "numpy", "scipy", "tensorflow", "tf_keras")
+
+
+def explore(
+    model: Any,
+    *,
+    validation: tuple[Any, Any],
+    calibration: Any = None,
+    price: Price | None = None,
+    objectives: Sequence[str] | None = None,
+    search: str = "budget",
+    out: str | Path = "runs/explore",
+    select: str = "fraction",
+    values: Values | None = None,
+    granularity: str | Granularity | Sequence[str | Granularity] = "pair",
+    exempt: Sequence[str] = (),
+    significance: str | Metric | None = None,
+    recalibrate: bool = False,
+    confidence: float | None = 0.999,
+    executor: Executor | None = None,
+    chunk: int = 50,
+    seed: int = 0,
+    verbose: bool = True,
+    **options: Any,
+) -> ParetoFront:
+    """Searches the designs that no other beats in accuracy and cost.
+
+    A design gives every layer a share of products to keep, or a threshold of significance. Its accuracy is that of
+    the masked, quantized model on the validation images, without any training; `ParetoFront.fine_tune` says what
+    becomes of chosen ones.
+
+    Every evaluated design is kept in `out`/evaluations.jsonl. Calling again with the same arguments continues where
+    an exploration was interrupted, by Ctrl-C or in any other way, and gives the same front as if it had not been.
+    The front is saved as `out`/front.json.
+
+    Searches and their options:
+        "budget": `budgets` (24) and `rounds` (2); see exploration.budget.Budget.
+        "grid": every combination of `values`, as in Armeniakos et al. (2024); see exploration.grid.Grid.
+        "evolve": `population` (48), `generations` (20), `mutation`; see exploration.evolution.Evolve.
+
+    Args:
+        model: A wrapped model, best with compensation. It is calibrated here if it was not before, and otherwise left
+            as it is; masks that it has are not looked at.
+        validation: Inputs (n, *input shape) and class numbers (n,), which nothing was trained or calibrated on: split
+            them from the training images. The model gives a score for each class.
+        calibration: What the model was calibrated with, or is to be: see keras_approx.calibrate. A calibrated model is
+            not measured again; the images are compared with the validation images. None if it is calibrated and the
+            images are not at hand.
+        price: Gives the costs of masks: from bool arrays by layer name to at least {"cycles": ...}, as
+            export.Pricer(model, ...) does. It is called in this process. None for {"products": kept products}. With
+            elimination the code of a design can cost a little more or less, as its weights are others.
+        objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
+            price, "products" without.
+        search: "budget", "grid" or "evolve".
+        out: Folder for what is evaluated.
+        select: What a value is, the "fraction" of a layer's products to keep or the "threshold" of significance.
+        values: That layers may have: a sequence for all, such as numpy.arange(0, 0.011, 0.001), or sequences by layer
+            name or pattern, the first that matches counts; a single value fixes a layer. None for the fractions from 1
+            to 0.05 in steps of 0.05.
+        granularity: "operand", "pair", "block" or a Granularity; or several, each of which is tried.
+        exempt: Names or patterns of layers that keep all their products.
+        significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
+            weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
+            takes calibration data (a few thousand images, which can be read twice), fractions, one granularity, and
+            batch normalization is always recalibrated. None for "elimination" with the search "budget" if these are
+            given, else for "energy", which evaluates many designs faster.
+        recalibrate: Whether to measure the statistics of batch normalization anew for every design that skips
+            something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
+            costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
+            design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
+            training left. Give the calibration data to ParetoFront.apply then.
+        confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be given
+            up after a part of the images; see exploration.confidence. None to look at all images for every design.
+        executor: Whose processes evaluate the designs, such as a concurrent.futures.ProcessPoolExecutor with start
+            method "spawn", or the get_executor() of a Dask client. None for this process. The front is the same.
+        chunk: Designs in one task for the executor.
+        seed: Of the order of images, and of searches that leave something to chance.
+        verbose: Whether to show progress.
+        **options: Of the search.
+
+    Returns:
+        The front.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+        NotCalibratedError: If it is not calibrated and there are no calibration data.
+        UnsupportedModelError: If it does not give one score for each of several classes.
+        CalibrationError: If calibration data do not fit the model.
+        OptionError: If an option has a value that it cannot have, or a price is not finite.
+        StoreError: If `out` holds evaluations of another problem.
+        ExplorationError: If the executor broke; what was evaluated is kept.
+
+    Warns:
+        UserWarning: If validation images are calibration images too.
+
+    Example:
+        model = keras_approx.wrap(network, compensate=True)
+        keras_approx.calibrate(model, images)
+        front = keras_approx.explore(
+            model, calibration=images, validation=(others, labels), price=export.Pricer(model)
+        )
+        front.apply(front.best(max_drop=0.01), model, calibration=images)
+    """
+    finder = _search(search, options)
+    if confidence is not None and not 0 < confidence < 1:
+        raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
+    images, labels = checked_validation(validation, tuple(model.input_shape[1:]), _classes(model))
+    watched = ImageSet()
+    watched.add(images)
+    space = make_space(masked_layers(model), select, granularity, values, exempt)
+    if significance is None:
+        suits = search == "budget" and _takes_elimination(space) and _readable_twice(calibration)
+        significance = ELIMINATION if suits else "energy"
+    eliminates = significance == ELIMINATION
+    if eliminates:
+        _check_elimination(space, calibration)
+    calibrated_with = _calibrated(model, calibration, verbose)
+    normalized = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    recalibrate = recalibrate or (eliminates and normalized)
+    if recalibrate:
+        _check_recalibration(model, calibrated_with)
+    shared = warn_of_shared(watched, calibrated_with)
+    bare = unmasked_copy(model)
+    refits = measure_refits(bare, calibration, verbose=verbose) if eliminates else {}
+    layers = measure_layers(bare, significance, granularity=space.granularities[0], refits=refits)
+    packed = pack_model(bare)
+    exact = Design(select)
+    pricing = Pricing(layers, price, objectives)
+    problem = {
+        "model": packed.digest,
+        "calibration": calibrated_with.digest,
+        "validation": hashlib.sha256(watched.digest.encode() + labels.tobytes()).hexdigest(),
+        "search": search,
+        "options": dict(vars(finder)),
+        "select": select,
+        "values": {name: list(found) for name, found in space.values.items()},
+        "granularity": [granularity_json(one) for one in space.granularities],
+        "significance": significance if isinstance(significance, str) else _name(significance),
+        "significance values": _digest(layers.significance),
+        "objectives": list(pricing.objectives),
+        "exact costs": pricing.costs(exact),
+        "recalibrate": recalibrate,
+        "confidence": confidence,
+        "seed": seed,
+    }
+    order = np.random.default_rng(seed).permutation(len(images))
+    fingerprint = hashlib.sha256(json_of(problem).encode()).hexdigest()
+    task = Problem(
+        fingerprint,
+        packed,
+        images[order],
+        labels[order],
+        confidence or 0.0,
+        tuple(calibrated_with.first) if recalibrate else (),
+        refits,
+    )
+    runner = Runner(task, executor, chunk)
+    folder = Path(out)
+    with Store(folder / "evaluations.jsonl", problem) as store:
+        exploration = Exploration(runner, store, pricing, len(images), droppable=confidence is not None)
+        exploration.run(finder, space, exact, seed, verbose)
+    front = ParetoFront(
+        exploration.records[exact.id],
+        list(exploration.records.values()),
+        objectives=pricing.objectives,
+        settings={
+            **problem,
+            "exempt": [name for name in layers.significance if name not in space.values],
+            "model_name": model.name,
+            "images": {
+                "calibration": len(calibrated_with.digests),
+                "validation": len(images),
+                "shared": shared,
+            },
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        },
+        significance=layers.histograms(space.granularities[0]),
+    )
+    front.save(folder / "front.json")
+    return front
+
+
+def _name(metric: Metric) -> str:
+    """For people: what a function computes is recorded apart."""
+    return getattr(metric, "__qualname__", type(metric).__qualname__)
+
+
+def _search(search: str, options: Mapping[str, Any]) -> Search:
+    if search not in SEARCHES:
+        raise OptionError(f"search must be one of {', '.join(SEARCHES)}, got {search!r}")
+    known = [field.name for field in dataclasses.fields(SEARCHES[search])]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise OptionError(
+            f"search {search!r} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}"
+        )
+    return SEARCHES[search](**options)
+
+
+def _classes(model: Any) -> int:
+    skip_wrappers(model)
+    shape = tuple(model.output_shape[1:])
+    if len(shape) != 1 or shape[0] < 2:
+        raise UnsupportedModelError(
+            f"model {model.name!r} gives outputs of shape {shape}; to count what it classifies right, it must give "
+            "one score for each of at least 2 classes"
+        )
+    return int(shape[0])
+
+
+def _calibrated(model: Any, calibration: Any, verbose: bool) -> ImageSet:
+    """Calibrates the model if it is not, and says with what."""
+    found = ImageSet()
+    measured = all(layer.calibrated.numpy() for layer in skip_wrappers(model))
+    if calibration is None:
+        if not measured:
+            raise NotCalibratedError(
+                "the model is not calibrated: give calibration=, images that are not among the validation images"
+            )
+        return found
+    batches = found.watching(iter(input_batches(calibration, tuple(model.input_shape[1:]), 64, None)))
+    if measured:
+        for _ in batches:
+            pass
+    else:
+        calibrate(model, batches, verbose=verbose)
+    return found
+
+
+def _takes_elimination(space: Space) -> bool:
+    return space.select == "fraction" and len(space.granularities) == 1
+
+
+def _readable_twice(calibration: Any) -> bool:
+    """Whether there are data that are no iterator, which is empty after the first time."""
+    return calibration is not None and not isinstance(calibration, Iterator)
+
+
+def _check_elimination(space: Space, calibration: Any) -> None:
+    if not _takes_elimination(space):
+        raise OptionError(
+            "significance 'elimination' goes with fractions and one granularity, as an order of groups; got "
+            f"select={space.select!r} and {len(space.granularities)} granularities"
+        )
+    if calibration is None:
+        raise OptionError(
+            "significance 'elimination' needs images to fit weights on: give calibration=, which can be read twice"
+        )
+
+
+def _check_recalibration(model: Any, calibration: ImageSet) -> None:
+    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        raise OptionError(
+            f"model {model.name!r} has no batch normalization to recalibrate: leave out recalibrate="
+        )
+    if not calibration.first:
+        raise OptionError("recalibrate=True needs images to measure statistics on: give calibration=")
+
+
+def _digest(significance: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name, values in significance.items():
+        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""How designs are searched: generators of proposals that are sent their records."""

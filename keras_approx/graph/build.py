@@ -1,0 +1,39 @@
+"""Builds a tf_keras model from a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_approx.compat import keras
+from keras_approx.graph.layer_graph import Graph, Node
+from keras_approx.layers.quantized_layers import QuantizedWrapper
+
+
+def build_model(graph: Graph, make_layer: Callable[[Node], Any]) -> Any:
+    """Builds the model, and gives its layers the weights of the nodes.
+
+    Args:
+        graph: What to build.
+        make_layer: Gives the layer of a node; it may give the same layer for several nodes.
+
+    Returns:
+        A functional tf_keras model with one input and one output.
+    """
+    first = graph.nodes[0]
+    tensors = {first.name: keras.Input(first.shape, name=first.name)}
+    for node in graph.nodes[1:]:
+        layer = make_layer(node)
+        inputs = [tensors[name] for name in node.inputs]
+        tensors[node.name] = layer(inputs if len(inputs) > 1 else inputs[0])
+        owner = layer.layer if isinstance(layer, QuantizedWrapper) else layer
+        for name, value in node.weights.items():
+            getattr(owner, name).assign(value)
+    return keras.Model(tensors[first.name], tensors[graph.output], name=graph.name)
+
+
+def plain_layer(node: Node) -> Any:
+    """The Keras layer that a node describes."""
+    if node.op == "Activation" and node.config["activation"] == "relu6":
+        return keras.layers.ReLU(6.0, name=node.name)
+    return getattr(keras.layers, node.op).from_config({**node.config, "name": node.name})

@@ -1,0 +1,169 @@
+"""Reads a Keras model (tf_keras or Keras 3) into a graph of plain data, nested models flattened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
+from keras_approx.graph.layer_graph import Graph, Node, unique_name
+from keras_approx.graph.topology import Call, calls
+from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
+from keras_approx.layers.registry import ACTIVATIONS, SPECS, LayerSpec
+from keras_approx.layers.skip_wrapper import SkipWrapper
+
+_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
+_LIBRARIES = ("keras.", "tf_keras.")
+
+
+def read_model(model: Any) -> Graph:
+    """Reads a model whose layers are all supported.
+
+    Wrapped layers are read as what they compute: a SkipWrapper as its layer with the masked kernel and the
+    compensated bias, activation quantizers as nodes of their own.
+
+    Args:
+        model: A Sequential or functional model of tf_keras or Keras 3, with one input of static shape, one
+            output.
+
+    Returns:
+        The graph. Layers without weights that are called more than once become one node a call.
+
+    Raises:
+        UnsupportedModelError: If the model as a whole is of another kind.
+        UnsupportedLayerError: If a layer or one of its settings is not supported.
+    """
+    found = calls(model)
+    _check_name("model", model.name)
+    names: dict[int, str] = {}
+    nodes: list[Node] = []
+    for call in found:
+        node = _node(call, tuple(names[key] for key in call.inputs), {node.name for node in nodes})
+        names[call.key] = node.name
+        nodes.append(node)
+    _reject_shared_weights(found)
+    return Graph(model.name, tuple(nodes), names[found[-1].key])
+
+
+def _reject_shared_weights(found: list[Call]) -> None:
+    seen: set[int] = set()
+    for call in found:
+        if not isinstance(call.layer, QuantizeActivation) and call.layer.weights and id(call.layer) in seen:
+            raise UnsupportedModelError(
+                f"layer {call.layer.name!r} is called more than once, so its weights are shared; give every "
+                "call a layer of its own"
+            )
+        seen.add(id(call.layer))
+
+
+def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
+    layer = call.layer
+    _check_name("layer", layer.name)
+    name = unique_name(layer.name, taken)
+    if isinstance(layer, QuantizeActivation):
+        config = {"layer": layer.name, "range": layer.get_range(), "fixed_range": layer.fixed_range}
+        return Node(name, "QuantizeActivation", inputs, call.shape, config)
+    if isinstance(layer, QuantizedWrapper):
+        return _wrapped_node(layer, name, inputs, call.shape)
+    spec = _spec(layer)
+    if type(layer).__name__ == "Dense" and len(call.shape) != 1:
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} (Dense) gives an output of shape {call.shape}; supported: one vector a "
+            "sample; use Flatten before it, or a 1x1 Conv2D instead"
+        )
+    return Node(name, type(layer).__name__, inputs, call.shape, _config(layer, spec), _weights(layer, spec))
+
+
+def _wrapped_node(
+    wrapper: QuantizedWrapper, name: str, inputs: tuple[str, ...], shape: tuple[int, ...]
+) -> Node:
+    layer = wrapper.layer
+    config = _config(layer, wrapper.spec)
+    weights = dict(_weights(layer, wrapper.spec))
+    if isinstance(wrapper, SkipWrapper):
+        weights["kernel"] = np.where(wrapper.get_mask(), weights["kernel"], np.float32(0))
+        if wrapper.compensate:
+            weights["bias"] = wrapper.bias.numpy()
+            config["use_bias"] = True
+    return Node(name, type(layer).__name__, inputs, shape, config, weights)
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UnsupportedLayerError(
+            f"{what} name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
+            f"'/', the first a letter or digit, without '..'; rename the {what}"
+        )
+
+
+def _spec(layer: Any) -> LayerSpec:
+    kind = type(layer).__name__
+    if kind not in SPECS or not type(layer).__module__.startswith(_LIBRARIES):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} is a {type(layer).__module__}.{kind}, which is not supported; supported "
+            f"are the Keras layers {', '.join(SPECS)}"
+        )
+    if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} computes in {layer.compute_dtype} with {layer.variable_dtype} weights; "
+            "build the model with dtype float32"
+        )
+    return SPECS[kind]
+
+
+def _config(layer: Any, spec: LayerSpec) -> dict[str, Any]:
+    given = layer.get_config()
+    for setting, values in {**spec.required, "activity_regularizer": (None,)}.items():
+        if setting in given and given[setting] not in values:
+            raise UnsupportedLayerError(
+                f"layer {layer.name!r} ({type(layer).__name__}) has {setting}={given[setting]!r}; supported: "
+                f"{', '.join(repr(value) for value in values)}"
+            )
+    config = {setting: given[setting] for setting in spec.settings if given.get(setting) is not None}
+    if "activation" in spec.settings:
+        config["activation"] = _activation(layer)
+    if spec.weights:
+        config["trainable"] = layer.trainable
+    if "axis" in given:
+        _check_axis(layer, given["axis"])
+    return config
+
+
+def _activation(layer: Any) -> str:
+    function = layer.activation
+    name = getattr(function, "__name__", type(function).__name__)
+    if name not in ACTIVATIONS or not function.__module__.startswith((*_LIBRARIES, "tensorflow.")):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} has activation {name!r}; supported: {', '.join(ACTIVATIONS)} of Keras"
+        )
+    return name
+
+
+def _check_axis(layer: Any, axis: Any) -> None:
+    """Only the last axis: `axis` is an integer, or a list with one in Keras 2's batch normalization."""
+    rank = len(tuple(layer.output.shape))
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if axes not in ([-1], [rank - 1]):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} ({type(layer).__name__}) works on axis {axis!r}; supported: the last, "
+            f"{rank - 1}"
+        )
+
+
+def _weights(layer: Any, spec: LayerSpec) -> Mapping[str, np.ndarray]:
+    variables = {name: getattr(layer, _attribute(layer, name), None) for name in spec.weights}
+    found = {name: np.asarray(value) for name, value in variables.items() if value is not None}
+    if len(found) != len(layer.weights):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} ({type(layer).__name__}) has {len(layer.weights)} weights; expected "
+            f"{len(found)}: {', '.join(found)}"
+        )
+    return found
+
+
+def _attribute(layer: Any, name: str) -> str:
+    """Keras 3 calls the weights of a depthwise convolution "kernel", Keras 2 "depthwise_kernel"."""
+    return "kernel" if name == "depthwise_kernel" and not hasattr(layer, name) else name

@@ -1,0 +1,68 @@
+"""Measures the statistics of batch normalization anew, for the network as it has become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_approx.compat import keras, tf
+from keras_approx.errors import CalibrationError, UnsupportedModelError
+from keras_approx.graph.topology import Call, calls
+from keras_approx.measure.batches import input_batches
+
+
+def recalibrate_batch_norm(model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None) -> None:
+    """Replaces the moving means and variances of a model by the means over the batches of some data.
+
+    Moving averages follow training with a delay, and remember batches that went through other masks and
+    weights. Each batch is normalized by its own statistics, as in training, without dropout; population
+    variances are means of the batches' variances (the "precise" statistics of Wu and Johnson, "Rethinking 'Batch'
+    in BatchNorm", 2021).
+
+    Args:
+        model: A wrapped model, or any functional tf_keras model; changed in place.
+        data: Inputs, of the distribution that training sees: an array, a batched tf.data.Dataset, or an iterable
+            of batches, as keras_approx.calibrate takes them.
+        batch_size: Samples at a time, for arrays; that of training is best.
+        steps: Batches to use at most; None for all there are.
+
+    Raises:
+        CalibrationError: If there is no data, or it does not fit the model.
+        UnsupportedModelError: If the model has no batch normalization, or is not functional.
+    """
+    found = calls(model)
+    layers = [call.layer for call in found if isinstance(call.layer, keras.layers.BatchNormalization)]
+    if not layers:
+        raise UnsupportedModelError(f"model {model.name!r} has no batch normalization to recalibrate")
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    measure = tf.function(lambda inputs: _moments(found, inputs), input_signature=[spec])
+    sums, count = None, 0
+    for batch in input_batches(data, tuple(model.input_shape[1:]), batch_size, steps):
+        moments = measure(batch)
+        sums = moments if sums is None else tf.nest.map_structure(tf.add, sums, moments)
+        count += 1
+    if sums is None:
+        raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
+    for layer, (mean, variance) in zip(layers, sums, strict=True):
+        layer.moving_mean.assign(mean / count)
+        layer.moving_variance.assign(variance / count)
+
+
+def _moments(found: list[Call], inputs: Any) -> list[tuple[Any, Any]]:
+    """Means and variances, float32 [channels] each, of what goes into each batch normalization."""
+    values = {found[0].key: inputs}
+    moments = []
+    for call in found[1:]:
+        arguments = [values[key] for key in call.inputs]
+        if isinstance(call.layer, keras.layers.BatchNormalization):
+            values[call.key], measured = normalize_batch(call.layer, arguments[0])
+            moments.append(measured)
+        else:
+            values[call.key] = call.layer(arguments if len(arguments) > 1 else arguments[0])
+    return moments
+
+
+def normalize_batch(layer: Any, inputs: Any) -> tuple[Any, tuple[Any, Any]]:
+    """What batch normalization gives in training, and the batch's mean and variance, float32 [channels] each."""
+    mean, variance = tf.nn.moments(inputs, list(range(len(inputs.shape) - 1)))
+    outputs = tf.nn.batch_normalization(inputs, mean, variance, layer.beta, layer.gamma, layer.epsilon)
+    return outputs, (mean, variance)

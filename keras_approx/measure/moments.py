@@ -1,0 +1,146 @@
+"""Measures how each layer's inputs vary together and what its outputs do to the model's, in one pass over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_approx.compat import keras, tf
+from keras_approx.errors import CalibrationError
+from keras_approx.graph.topology import calls
+from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.measure.batches import input_batches
+
+
+@dataclass(frozen=True)
+class LayerMoments:
+    """Moments of a layer's inputs over samples and output positions, and of what its outputs do.
+
+    The n operands of one output channel are in the order of the kernel's axes.
+
+    Attributes:
+        mean: E[a], float64 [n].
+        covariance: E[a a^T] - E[a] E[a]^T, float64 [n, n].
+        sensitivity: By output channel c, E[sum over positions p and outputs z of the model (dz / dy_pc)^2], float64:
+            an error of variance 1 in the channel, independent at each position, moves the model's outputs by so
+            much in squares.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    sensitivity: np.ndarray
+
+
+def measure_moments(
+    model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True
+) -> dict[str, LayerMoments]:
+    """The moments of every layer that carries a mask.
+
+    One pass over the data; memory grows with the square of a layer's operands for one output, not with the samples.
+    Sensitivities come from one backward pass a batch, of the outputs' sum with random signs (Hutchinson, "A stochastic
+    estimator of the trace of the influence matrix", 1989); the signs are the same each time.
+
+    Args:
+        model: A wrapped model, measured as it is, with its masks and quantization.
+        data: Inputs, as keras_approx.calibrate takes them.
+        batch_size: Samples at a time, for arrays.
+        steps: Batches to use at most; None for all there are.
+        verbose: Whether to show progress.
+
+    Returns:
+        By layer name.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+        CalibrationError: If there is no data, it does not fit the model, or activations or gradients are not finite.
+    """
+    skip_wrappers(model)
+    wrappers = [call for call in calls(model) if isinstance(call.layer, SkipWrapper)]
+    layers = [call.layer for call in wrappers]
+    inputs, outputs = [call.input_tensors[0] for call in wrappers], [call.output for call in wrappers]
+    measure = _measuring(model, keras.Model(model.inputs, [*inputs, *outputs, model.output]), layers)
+    batches = input_batches(data, tuple(model.input_shape[1:]), batch_size, steps)
+    progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
+    totals: list[list[Any]] = [[0.0, 0.0, 0.0, 0.0] for _ in layers]
+    samples = number = 0
+    for number, batch in enumerate(batches, start=1):
+        samples += len(batch)
+        for total, new in zip(totals, measure(tf.constant(batch), tf.constant(number)), strict=True):
+            for place, value in enumerate(new):
+                total[place] = total[place] + value.numpy().astype(np.float64)
+        progress.update(number)
+    if not number:
+        raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
+    if batches.count is None:
+        progress.update(number, finalize=True)
+    return {
+        layer.name: _layer_moments(layer.name, samples, *total)
+        for layer, total in zip(layers, totals, strict=True)
+    }
+
+
+def _measuring(model: Any, tapped: Any, layers: Sequence[SkipWrapper]) -> Any:
+    """A function of a batch and its number that gives the sums of each layer."""
+
+    def measure(inputs: Any, number: Any) -> list[tuple[Any, Any, Any, Any]]:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)  # so that layers that do not train are recorded too
+            *taps, prediction = tf.nest.flatten(tapped(inputs, training=False))
+            signs = tf.random.stateless_uniform(tf.shape(prediction), (0, number), 0, 2, tf.int32)
+            value = tf.reduce_sum(tf.cast(2 * signs - 1, prediction.dtype) * prediction)
+        gradients = tape.gradient(value, taps[len(layers) :], unconnected_gradients="zero")
+        return [
+            (*_moments(_operands(layer, tap)), _squares(gradient))
+            for layer, tap, gradient in zip(layers, taps, gradients, strict=False)
+        ]
+
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    return tf.function(measure, input_signature=[spec, tf.TensorSpec((), tf.int32)])
+
+
+def _operands(layer: SkipWrapper, inputs: Any) -> Any:
+    """The inputs of each output position, `[places, n]`."""
+    if isinstance(layer.layer, keras.layers.Dense):
+        return tf.reshape(inputs, (-1, inputs.shape[-1]))
+    height, width = layer.kernel.shape[:2]
+    rows, columns = layer.layer.strides
+    dilation = layer.layer.dilation_rate
+    patches = tf.image.extract_patches(
+        inputs,
+        (1, height, width, 1),
+        (1, rows, columns, 1),
+        (1, *dilation, 1),
+        layer.layer.padding.upper(),
+    )
+    return tf.reshape(patches, (-1, patches.shape[-1]))
+
+
+def _moments(operands: Any) -> tuple[Any, Any, Any]:
+    """How many there are, their sum and the sum of their products."""
+    return (
+        tf.cast(tf.shape(operands)[0], tf.float32),
+        tf.reduce_sum(operands, axis=0),
+        tf.matmul(operands, operands, transpose_a=True),
+    )
+
+
+def _squares(gradient: Any) -> Any:
+    """The sum of squares by channel."""
+    return tf.reduce_sum(tf.square(gradient), axis=tf.range(tf.rank(gradient) - 1))
+
+
+def _layer_moments(
+    name: str, samples: int, count: float, total: np.ndarray, products: np.ndarray, squares: np.ndarray
+) -> LayerMoments:
+    mean = total / count
+    found = LayerMoments(mean, products / count - np.outer(mean, mean), squares / samples)
+    for values, what in ((found.covariance, "inputs"), (found.sensitivity, "gradients")):
+        if not np.all(np.isfinite(values)):
+            raise CalibrationError(
+                f"the {what} of layer {name!r} are not finite in squares: check the model's weights and the scale of "
+                "the inputs"
+            )
+    return found

@@ -1,0 +1,137 @@
+"""What a wrapped model keeps and skips, per layer: data, and the table that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.layers.registry import positions
+from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.skipping.granularity import group_sums
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer that multiplies.
+
+    Attributes:
+        name: Layer name.
+        kind: Layer class, such as "Conv2D".
+        products: Products (MACs) of one inference with nothing skipped.
+        kept: Products that are kept.
+        pairs: Pairs of weights that one dual multiply-accumulate instruction takes; None if the layer does
+            not skip.
+        pairs_kept: Pairs of which at least one product is kept; None likewise.
+        empty_channels: Numbers of the output channels of which no product is kept: they are constant.
+    """
+
+    name: str
+    kind: str
+    products: int
+    kept: int
+    pairs: int | None
+    pairs_kept: int | None
+    empty_channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a wrapped model that multiply, in model order."""
+
+    rows: tuple[LayerRow, ...]
+
+    @property
+    def products(self) -> int:
+        """Products of one inference with nothing skipped."""
+        return sum(row.products for row in self.rows)
+
+    @property
+    def kept(self) -> int:
+        """Products that are kept."""
+        return sum(row.kept for row in self.rows)
+
+
+def mask_positions(model: Any) -> dict[str, int]:
+    """How many products each weight stands for, by the name of the layers that carry masks."""
+    return {layer.name: positions(layer.output_shape[1:]) for layer in skip_wrappers(model)}
+
+
+def summarize(model: Any) -> Summary:
+    """Counts products and pairs.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+    skip_wrappers(model)
+    return Summary(tuple(_row(layer) for layer in model.layers if isinstance(layer, QuantizedWrapper)))
+
+
+def _row(layer: QuantizedWrapper) -> LayerRow:
+    times = positions(layer.output_shape[1:])
+    products = times * int(layer.kernel.shape.num_elements())
+    kind = type(layer.layer).__name__
+    if not isinstance(layer, SkipWrapper):
+        return LayerRow(layer.name, kind, products, products, None, None)
+    mask = layer.get_mask()
+    pairs = group_sums(mask.astype(int), "pair")
+    empty = np.flatnonzero(~mask.any(axis=tuple(range(mask.ndim - 1))))
+    return LayerRow(
+        layer.name,
+        kind,
+        products,
+        times * int(mask.sum()),
+        pairs.size,
+        int((pairs > 0).sum()),
+        tuple(int(channel) for channel in empty),
+    )
+
+
+def format_table(summary: Summary) -> str:
+    """The table that `keras_approx.summary` prints."""
+    lines = [("layer", "kind", "products", "kept", "kept %", "pairs", "pairs kept", "empty channels")]
+    lines += [
+        (
+            *(row.name, row.kind, *_counts(row.products, row.kept)),
+            *(_count(row.pairs), _count(row.pairs_kept), f"{len(row.empty_channels)}"),
+        )
+        for row in summary.rows
+    ]
+    lines.append(("total", "", *_counts(summary.products, summary.kept), "", "", ""))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = [_line(line, widths) for line in lines]
+    rule = "-" * len(text[0])
+    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+
+
+def _counts(products: int, kept: int) -> tuple[str, str, str]:
+    return f"{products:,}", f"{kept:,}", f"{100 * kept / products:.1f}"
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    left = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
+    right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
+    return "  ".join(left + right)
+
+
+def summary(model: Any, print_fn: Callable[[str], Any] | None = print) -> Summary:
+    """Prints what a wrapped model keeps and skips, per layer, and returns it as data.
+
+    Args:
+        model: A wrapped model.
+        print_fn: Takes the table as one string; None prints nothing.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+    found = summarize(model)
+    if print_fn is not None:
+        print_fn(format_table(found))
+    return found

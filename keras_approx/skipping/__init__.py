@@ -1,0 +1,1 @@
+"""Which products to skip: significance, granularity, masks, schedules, elimination. Pure NumPy."""

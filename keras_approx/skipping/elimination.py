@@ -1,0 +1,159 @@
+"""Which products an output can do without once the other weights make up for them. Pure NumPy and SciPy.
+
+Inputs of neighbouring pixels and channels resemble each other, so what one term adds to a sum others can mostly
+add in its place. The error that counts is the one that is left after the remaining weights of the channel were
+fitted anew, by least squares on the layer's own output: the method of Hassibi and Stork ("Second order derivatives
+for network pruning: Optimal Brain Surgeon", 1993), layer by layer as Frantar and Alistarh do it ("Optimal Brain
+Compression", 2022). Errors of different channels and layers compare by what they do to the model's outputs, to second
+order: the variance of a channel's error times the squared gradient of the outputs there.
+
+All functions take kernels (kernel height, kernel width, input channels, output channels) or (inputs, outputs),
+float32, and the covariance [n, n] of a layer's inputs over samples and output positions, where n is the number of
+operands of one output channel in the kernel's order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import blas
+from threadpoolctl import threadpool_limits
+
+from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums, spread
+
+RIDGE = 1e-3
+"""What is added to the diagonal, of its mean: inputs that hardly vary on calibration data may do so on others."""
+
+
+def elimination_significance(
+    kernel: np.ndarray,
+    covariance: np.ndarray,
+    sensitivity: np.ndarray,
+    granularity: str | Granularity = "pair",
+) -> np.ndarray:
+    """How far the model's outputs move with each operand's group gone, in squares, in the order of a greedy search.
+
+    From each output channel, or each block of them, the group goes first whose loss the others make up for best, then
+    the next one, given what has gone. A group's value is the largest loss so far, so that the groups above any
+    threshold are those that are left at one point of this order.
+
+    Args:
+        kernel: Weights.
+        covariance: Of the layer's inputs.
+        sensitivity: What an error of variance 1 does, by output channel, at least 0; see moments.LayerMoments.
+        granularity: What is kept or skipped together; see keras_approx.masks.
+
+    Returns:
+        float64 array of the kernel's shape; the operands of a group share its value equally.
+    """
+    extent = get_granularity(granularity)
+    rows = _Rows(kernel.shape, extent.inputs)
+    weights, ridged = rows.pad(kernel), rows.pad_square(_ridged(covariance))
+    weights = weights * np.sqrt(sensitivity)
+    whole = float((weights * (ridged @ weights)).sum()) or 1.0
+    weights /= np.sqrt(whole)  # a scale that single precision is at home with
+    inverse = np.linalg.inv(ridged)
+    # Many small updates: threads would wait for each other more than they work.
+    with threadpool_limits(limits=1, user_api="blas"):
+        losses = [
+            _losses(weights[:, first : first + extent.outputs], ridged, inverse, extent.inputs)
+            for first in range(0, kernel.shape[-1], extent.outputs)
+        ]
+    sizes = group_sums(np.ones(kernel.shape), extent)
+    return spread(np.stack(losses, axis=-1).reshape(sizes.shape) * whole / sizes, kernel.shape, extent)
+
+
+def refit(kernel: np.ndarray, mask: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """The weights of kept products that come nearest to the outputs of all of them, up to a constant a channel.
+
+    Args:
+        kernel: Weights of all products.
+        mask: bool, the kernel's shape, True where a product is kept.
+        covariance: Of the layer's inputs.
+
+    Returns:
+        float32 array of the kernel's shape; weights of skipped products are as they were.
+    """
+    ridged = _ridged(covariance)
+    flat, kept = kernel.reshape(-1, kernel.shape[-1]), mask.reshape(-1, kernel.shape[-1])
+    targets = ridged @ flat
+    found = flat.astype(np.float32)
+    for channel in range(kernel.shape[-1]):
+        rows = np.flatnonzero(kept[:, channel])
+        if 0 < len(rows) < len(flat):
+            found[rows, channel] = np.linalg.solve(ridged[np.ix_(rows, rows)], targets[rows, channel])
+    return found.reshape(kernel.shape)
+
+
+def _ridged(covariance: np.ndarray) -> np.ndarray:
+    """A positive definite matrix; inputs that never vary are no help to the others."""
+    ridged = covariance.astype(np.float64)
+    diagonal = ridged.diagonal().copy()
+    varies = diagonal > 0
+    ridge = RIDGE * diagonal[varies].mean() if varies.any() else 1.0
+    ridged[~varies, :] = ridged[:, ~varies] = 0
+    ridged[np.diag_indices_from(ridged)] += ridge
+    return ridged
+
+
+class _Rows:
+    """The operands of one output channel, padded so that every group has as many of them."""
+
+    def __init__(self, shape: tuple[int, ...], inputs: int) -> None:
+        channels = shape[-2] + -shape[-2] % inputs
+        real = np.zeros((int(np.prod(shape[:-2])), channels), np.bool_)
+        real[:, : shape[-2]] = True
+        self._real = real.reshape(-1)
+
+    def pad(self, kernel: np.ndarray) -> np.ndarray:
+        padded = np.zeros((len(self._real), kernel.shape[-1]))
+        padded[self._real] = kernel.reshape(-1, kernel.shape[-1])
+        return padded
+
+    def pad_square(self, matrix: np.ndarray) -> np.ndarray:
+        padded = np.eye(len(self._real))
+        padded[np.ix_(self._real, self._real)] = matrix
+        return padded
+
+
+def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, inputs: int) -> np.ndarray:
+    """The largest loss up to each group's elimination, `[groups]`, for channels `[n, c]` that lose groups together."""
+    found = np.zeros(len(weights) // inputs)
+    used = weights.reshape(len(found), -1).any(axis=1)
+    left = np.flatnonzero(used)
+    if len(left) < len(found):  # what has no weights goes first, at no loss
+        rows = np.repeat(used, inputs)
+        weights, inverse = weights[rows], np.linalg.inv(ridged[np.ix_(rows, rows)])
+    # In single precision: the ridge bounds the condition, and half the memory is twice the speed.
+    weights = weights.astype(np.float32)
+    inverse = np.array(inverse, np.float32, order="F")
+    alive = np.ones(len(left), np.bool_)
+    largest = 0.0
+    while alive.any():
+        if 4 * alive.sum() <= 3 * len(left):
+            stay = np.repeat(alive, inputs)
+            weights, inverse = weights[stay], np.asfortranarray(inverse[np.ix_(stay, stay)])
+            left, alive = left[alive], alive[alive]
+        solved, losses = _group_losses(weights, inverse, inputs)
+        losses[~alive] = np.inf
+        group = int(losses.argmin())
+        # A little more each time, so that a ranking keeps to the order where later groups cost less.
+        largest = max(largest * (1 + 1e-6), float(losses[group]))
+        found[left[group]] = largest
+        alive[group] = False
+        gone = slice(inputs * group, inputs * (group + 1))
+        columns = inverse[:, gone].copy(order="F")
+        weights -= columns @ solved[group]
+        weights[gone] = 0
+        gains = np.asfortranarray(np.linalg.solve(inverse[gone, gone], columns.T).T)
+        inverse = blas.sgemm(-1.0, gains, columns, 1.0, inverse, trans_b=True, overwrite_c=True)
+        inverse[gone, :] = inverse[:, gone] = 0
+        inverse[gone, gone] = np.eye(inputs)
+    return found
+
+
+def _group_losses(weights: np.ndarray, inverse: np.ndarray, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each group (H_gg^-1 w_g, w_g^T H_gg^-1 w_g summed over channels), H the inverse covariance."""
+    rows = np.arange(len(weights)).reshape(-1, inputs)
+    parts = weights[rows]
+    solved = np.linalg.solve(inverse[rows[:, :, np.newaxis], rows[:, np.newaxis, :]], parts)
+    return solved, np.einsum("gic,gic->g", parts, solved)

@@ -1,0 +1,205 @@
+"""How masks are chosen, for all layers and for single ones by name or pattern. Pure NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from keras_approx.errors import OptionError
+from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums
+from keras_approx.skipping.masks import SCOPES, budget_masks, fraction_masks, pair_price, threshold_mask
+from keras_approx.skipping.schedules import Schedule, get_schedule
+
+SELECTIONS = ("fraction", "threshold", "budget")
+
+
+@dataclass(frozen=True)
+class LayerSetting:
+    """How a layer departs from the others.
+
+    Attributes:
+        value: Its own kept fraction, threshold or budget in cycles, as `Selection.select` says: a number or a
+            schedule. The layer is then no part of a global ranking. None for the value of all.
+        least: Share of its products that is kept in any case, 0 to 1.
+        most: Share of its products that is kept at most, `least` to 1, from the first update of masks on.
+
+    Raises:
+        OptionError: If `least` and `most` are not between 0 and 1, in this order.
+    """
+
+    value: Schedule | float | None = None
+    least: float = 0.0
+    most: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least <= self.most <= 1:
+            raise OptionError(
+                "the least and the most share to keep must be between 0 and 1, in this order, got "
+                f"{self.least} and {self.most}"
+            )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Chooses masks from significance.
+
+    Attributes:
+        select: What a value means: "fraction" of products to keep (of the layers that are ranked),
+            "threshold" of significance, or "budget" of cycles for all kept pairs.
+        granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
+        scope: "global": one ranking of all layers. "layer": the fraction of each. For fractions only.
+        cost_exponent: How much the cost of a weight counts against it in a global ranking: its positions, or
+            its price; see masks.fraction_masks and masks.budget_masks. Thresholds do not rank.
+        exempt: Names of layers, or patterns such as "conv2d*", that keep all their products.
+        layers: Settings by layer name or pattern; a layer has the first that matches it.
+
+    Raises:
+        OptionError: If one has another value than those above.
+    """
+
+    select: str = "fraction"
+    granularity: str | Granularity = "pair"
+    scope: str = "global"
+    cost_exponent: float = 1.0
+    exempt: Sequence[str] = ()
+    layers: Mapping[str, LayerSetting] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_choice("select", self.select, SELECTIONS)
+        _check_choice("scope", self.scope, SCOPES)
+        if self.scope != "global" and self.select != "fraction":
+            raise OptionError(f"scope {self.scope!r} is for fractions, not for a {self.select}")
+        get_granularity(self.granularity)
+        if isinstance(self.exempt, str):
+            raise OptionError(
+                f"exempt must be a sequence of layer names or patterns, got the string {self.exempt!r}"
+            )
+        for pattern, setting in self.layers.items():
+            if not isinstance(setting, LayerSetting):
+                raise OptionError(f"layers[{pattern!r}] must be a LayerSetting, got {setting!r}")
+
+    @property
+    def end_step(self) -> int:
+        """The last step at which a layer's own value changes."""
+        own = [setting.value for setting in self.layers.values() if setting.value is not None]
+        return max((get_schedule(value).end_step for value in own), default=0)
+
+    def settings(self, names: Sequence[str]) -> dict[str, LayerSetting | None]:
+        """The setting of each layer; None if it is exempt.
+
+        Raises:
+            OptionError: If a pattern is the first to match no layer.
+        """
+        patterns = [*self.exempt, *self.layers]
+        choices = [*[None] * len(self.exempt), *self.layers.values()]
+        found: dict[str, LayerSetting | None] = {}
+        used = set()
+        for name in names:
+            first = next((i for i, pattern in enumerate(patterns) if fnmatchcase(name, pattern)), None)
+            used.add(first)
+            found[name] = LayerSetting() if first is None else choices[first]
+        for number, pattern in enumerate(patterns):
+            if number not in used:
+                matches = [name for name in names if fnmatchcase(name, pattern)]
+                reason = f"only {', '.join(matches)}, which an earlier one does" if matches else "no layer"
+                raise OptionError(
+                    f"pattern {pattern!r} matches {reason}; layers that skip: {', '.join(names)}"
+                )
+        return found
+
+    def masks(
+        self,
+        significance: Mapping[str, np.ndarray],
+        positions: Mapping[str, int],
+        value: float,
+        *,
+        step: int = 0,
+        prices: Mapping[str, float] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Chooses the masks of all layers.
+
+        Args:
+            significance: By layer name, of all layers that skip.
+            positions: By layer name, how many products each operand stands for.
+            value: What `select` says, for layers without a value of their own.
+            step: At which the schedules of single layers are read.
+            prices: For budgets: by layer name, cycles of one kept pair in an inference.
+
+        Returns:
+            Masks by layer name.
+
+        Raises:
+            OptionError: If a value or price is none of the above, or a pattern matches no layer.
+        """
+        settings = self.settings(list(significance))
+        masks: dict[str, np.ndarray] = {}
+        ranked: dict[str, LayerSetting] = {}
+        for name, setting in settings.items():
+            if setting is None:
+                masks[name] = np.ones(significance[name].shape, np.bool_)
+            elif setting.value is None:
+                ranked[name] = setting
+            else:
+                own = get_schedule(setting.value)(step)
+                masks |= self._select({name: setting}, significance, positions, own, prices)
+        if self.select == "budget":
+            value -= sum(_cycles(mask, pair_price(_checked(prices), name)) for name, mask in masks.items())
+            if ranked and value < 0:
+                raise OptionError("exempt layers and those with a budget of their own take the whole budget")
+        masks |= self._select(ranked, significance, positions, value, prices)
+        return {name: masks[name] for name in significance}
+
+    def _select(
+        self,
+        settings: Mapping[str, LayerSetting],
+        significance: Mapping[str, np.ndarray],
+        positions: Mapping[str, int],
+        value: float,
+        prices: Mapping[str, float] | None,
+    ) -> dict[str, np.ndarray]:
+        chosen = {name: significance[name] for name in settings}
+        least = {name: setting.least for name, setting in settings.items()}
+        most = {name: setting.most for name, setting in settings.items()}
+        if self.select == "threshold":
+            return {
+                name: threshold_mask(values, value, self.granularity, least=least[name], most=most[name])
+                for name, values in chosen.items()
+            }
+        if self.select == "budget":
+            return budget_masks(
+                chosen,
+                _checked(prices),
+                value,
+                granularity=self.granularity,
+                cost_exponent=self.cost_exponent,
+                least=least,
+                most=most,
+            )
+        return fraction_masks(
+            chosen,
+            positions,
+            value,
+            granularity=self.granularity,
+            scope=self.scope,
+            cost_exponent=self.cost_exponent,
+            least=least,
+            most=most,
+        )
+
+
+def _cycles(mask: np.ndarray, price: float) -> float:
+    return price * np.count_nonzero(group_sums(mask, "pair"))
+
+
+def _checked(prices: Mapping[str, float] | None) -> Mapping[str, float]:
+    if prices is None:
+        raise OptionError("a budget needs prices: the cycles of one kept pair, by layer name")
+    return prices
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -1,0 +1,1 @@
+"""Training with masks: callbacks, elimination, distillation, the fine-tuning recipe."""

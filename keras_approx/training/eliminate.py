@@ -1,0 +1,182 @@
+"""Skips products without training: those the others can stand in for, which are fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_approx.compat import keras
+from keras_approx.errors import OptionError
+from keras_approx.graph.topology import calls
+from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
+from keras_approx.measure.batch_norm import recalibrate_batch_norm
+from keras_approx.measure.calibration import calibrate
+from keras_approx.measure.moments import LayerMoments, measure_moments
+from keras_approx.measure.summaries import mask_positions
+from keras_approx.skipping.elimination import elimination_significance, refit
+from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.selection import Selection
+from keras_approx.wrapping import wrap
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What fitting a layer's weights anew takes.
+
+    Attributes:
+        moments: Of its inputs, and what its outputs do.
+        normalized: Whether batch normalization takes the means of its outputs away.
+    """
+
+    moments: LayerMoments
+    normalized: bool
+
+    def significance(self, kernel: np.ndarray, granularity: str | Granularity) -> np.ndarray:
+        """What it would do to lose each operand of a kernel; see elimination.elimination_significance."""
+        measured = self.moments
+        return elimination_significance(kernel, measured.covariance, measured.sensitivity, granularity)
+
+
+def eliminate(
+    model: Any,
+    data: Any,
+    *,
+    kept: float = 0.25,
+    input_range: tuple[float, float] | None = None,
+    batch_size: int = 64,
+    steps: int | None = None,
+    verbose: bool = True,
+    prices: Mapping[str, float] | None = None,
+    **selection: Any,
+) -> Any:
+    """Skips the products whose loss the other weights can make up for, and fits those anew. Nothing is trained.
+
+    Each output channel loses its groups in the order in which that costs least, with the remaining weights at their
+    best after each step; all channels of all layers are then ranked by what a group's loss does to the model's
+    outputs, to second order, over its cost. See keras_approx.elimination for the method and its sources.
+    Batch normalization and activation ranges are measured anew in the end.
+
+    Labels are not looked at. A few thousand samples are wanted: more than a layer has operands for an output.
+
+    Args:
+        model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and is changed in
+            place; products it skips stay skipped unless others matter less.
+        data: Inputs, of the distribution that training sees, as keras_approx.calibrate takes them; read several times.
+        kept: The fraction of products to keep, or what the option `select` says: a budget in cycles.
+        input_range: Range of the inputs; see `wrap`. Not for wrapped models.
+        batch_size: Samples at a time, for arrays.
+        steps: Batches to use at most; None for all there are.
+        verbose: Whether to show progress.
+        prices: For budgets; see keras_approx.measure_prices.
+        **selection: Other options of which products are kept: granularity=, scope=, exempt=, layers=, select=,
+            cost_exponent=; see callbacks.UpdateSkipMasks.
+
+    Returns:
+        The wrapped model, calibrated. Compile it to evaluate it.
+
+    Raises:
+        OptionError: If an option has a value it cannot have, or thresholds are asked for.
+        UnsupportedModelError: If the model cannot be wrapped.
+        UnsupportedLayerError: Likewise for a layer.
+        CalibrationError: If the data does not fit the model.
+
+    Example:
+        model = keras_approx.eliminate(network, images[:5000], kept=0.5)
+        export.to_c(model, "out/")
+    """
+    chosen = Selection(**selection)
+    wrapped = any(isinstance(layer, QuantizedWrapper) for layer in getattr(model, "layers", ()))
+    if wrapped and input_range is not None:
+        raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
+    if chosen.select == "threshold":
+        raise OptionError(
+            "what is eliminated together has no threshold of its own: give a fraction or a budget"
+        )
+    if chosen.select == "fraction" and not 0 <= kept <= 1:
+        raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {kept}")
+    if (prices is not None) != (chosen.select == "budget"):
+        raise OptionError(
+            "a budget needs prices, the cycles of one kept pair by layer name, and nothing else does; select is "
+            f"{chosen.select!r}"
+        )
+    student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
+    chosen.settings([layer.name for layer in skip_wrappers(student)])
+    reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
+    calibrate(student, data, verbose=False, **reading)
+    refits = measure_refits(student, data, verbose=verbose, **reading)
+    layers = skip_wrappers(student)
+    before = {layer.name: _used(layer) for layer in layers}
+    progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
+    found = {}
+    for number, (name, kernel) in enumerate(before.items(), start=1):
+        found[name] = refits[name].significance(kernel, chosen.granularity)
+        progress.update(number)
+    masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
+    for layer in layers:
+        refit_layer(layer, masks[layer.name], refits[layer.name])
+    set_masks(student, masks)
+    has_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in student.layers)
+    if has_norm:
+        recalibrate_batch_norm(student, data, **reading)
+    calibrate(student, data, verbose=False, **reading)
+    if has_norm:  # what compensates was just measured, behind layers that were normalized anew
+        recalibrate_batch_norm(student, data, **reading)
+    return student
+
+
+def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:
+    """What fitting its layers anew takes, by layer name; the arguments are those of moments.measure_moments."""
+    normalized = _normalized(model)
+    moments = measure_moments(model, data, **reading)
+    return {name: Refit(found, name in normalized) for name, found in moments.items()}
+
+
+def _normalized(model: Any) -> set[str]:
+    """Names of the layers whose outputs go into batch normalization alone, which takes their means away."""
+    found = calls(model)
+    takers: dict[int, list[Any]] = {}
+    for call in found:
+        for key in call.inputs:
+            takers.setdefault(key, []).append(call.layer)
+    return {
+        call.layer.name
+        for call in found
+        if isinstance(call.layer, SkipWrapper)
+        and takers.get(call.key)
+        and all(isinstance(taker, keras.layers.BatchNormalization) for taker in takers[call.key])
+    }
+
+
+def _used(layer: SkipWrapper) -> np.ndarray:
+    """The kernel with zeros where products are skipped."""
+    return np.where(layer.get_mask(), layer.kernel.numpy(), 0)
+
+
+def refit_layer(layer: SkipWrapper, mask: np.ndarray, how: Refit) -> None:
+    """Gives a layer the weights that make up for what it is to skip, and a bias that keeps its outputs' means.
+
+    Args:
+        layer: The layer, with the mask it had so far.
+        mask: The one it is to have, bool, the kernel's shape.
+        how: What was measured.
+    """
+    moments, before = how.moments, _used(layer)
+    bias = layer.layer.bias
+    if bias is None and not how.normalized:
+        # Nothing else sets the mean right: the weights do, and skipped ones have none to compensate.
+        after = np.where(
+            mask, refit(before, mask, moments.covariance + np.outer(moments.mean, moments.mean)), 0
+        )
+    else:
+        after = refit(before, mask, moments.covariance)
+    if bias is not None:
+        # What a compensating layer adds for skipped products is in its bias already.
+        kept = after if layer.compensate else np.where(mask, after, 0)
+        lost = (before - kept).reshape(-1, before.shape[-1])
+        bias.assign_add((moments.mean @ lost).astype(np.float32))
+    # What was skipped before keeps its weights, for which the layer compensates.
+    layer.kernel.assign(np.where(layer.get_mask() | mask, after, layer.kernel.numpy()))

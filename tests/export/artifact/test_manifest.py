@@ -1,0 +1,70 @@
+"""What a manifest may say: anything that reaches a path, a symbol or a compiler must match its pattern."""
+
+import pytest
+
+from export.artifact.manifest import read_manifest
+from export.errors import ModelFormatError
+from tests.export import handmade
+
+
+def test_reads_what_was_written(tmp_path):
+    manifest = read_manifest(handmade.write(tmp_path / "out"))
+    assert manifest.sources == ("model.c", "model_00_dense.c", "model_01_clip.c")
+    assert (manifest.input.size, manifest.output.shape) == (8, (4,))
+    assert [layer.name for layer in manifest.layers] == ['a"); system("', "../../x"]
+    assert [manifest.layer_of(symbol) for symbol in ("model_01_x", "model_run", "model_07_x")] == [
+        1,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"name": 'x"; system("'},
+        {"name": "a" * 64},
+        {"name": 3},
+        {"sources": ["../model.c"]},
+        {"sources": ["/etc/passwd"]},
+        {"sources": ["missing.c"]},
+        {"headers": ["model.c"]},
+        {"compiler_flags": ["-fplugin=/tmp/x.so"]},
+        {"compiler_flags": ["-O2 -o x"]},
+        {"compiler_flags": ["-Wl,-T,x"]},
+        {"compiler_flags": ["@file"]},
+        {"compiler_flags": ["-o"]},
+        {"target": {"core": "../x", "board": None}},
+        {"target": {"core": "cortex-m33"}},
+        {"input": {"shape": [-1], "dtype": "int8", "scale": 1, "zero_point": 0}},
+        {"input": {"shape": [8], "dtype": "float32", "scale": 1, "zero_point": 0}},
+        {"layers": [{}]},
+        {"layers": None},
+        {"arena_bytes": "48"},
+        {"buffers": None},
+        {"buffers": [{"name": "x", "offset": -1, "bytes": 1, "first_layer": 0, "last_layer": 0}]},
+    ],
+    ids=str,
+)
+def test_hostile_or_damaged_manifests_are_refused(tmp_path, changes):
+    with pytest.raises(ModelFormatError, match="export the model again"):
+        read_manifest(handmade.write(tmp_path / "out", **changes))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff"])
+def test_files_that_are_no_manifest_are_refused(tmp_path, text):
+    folder = handmade.write(tmp_path / "out")
+    (folder / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ModelFormatError, match="export the model again"):
+        read_manifest(folder)
+
+
+def test_folders_without_a_manifest_and_links_are_refused(tmp_path):
+    with pytest.raises(ModelFormatError, match="manifest"):
+        read_manifest(tmp_path)
+    folder = handmade.write(tmp_path / "out")
+    (folder / "model.c").unlink()
+    (folder / "model.c").symlink_to("/etc/hostname")
+    with pytest.raises(ModelFormatError, match="is no file there"):
+        read_manifest(folder)

@@ -1,0 +1,39 @@
+"""Kernels get smaller as flash does, and stay exact choices of the same network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from export.frontend import read_tflite
+from export.kernels.instructions import plan_bytes
+from export.passes import run_passes
+from export.schedule import plan_network
+from export.targets import resolve
+from tests.export.networks import Layers
+
+
+def test_less_flash_gives_smaller_kernels() -> None:
+    network = Layers(np.random.default_rng(1), zeros=0.75)
+    x = network.input((8, 8, 16))
+    y = network.conv(network.conv(x, 16), 16)
+    graph = run_passes(read_tflite(network.builder.finish(x, y)))
+    target = resolve("cortex-m33")
+    assert target.board is not None
+
+    def plan(flash_bytes: int) -> tuple[int, list[str]]:
+        board = replace(target.board, flash_bytes=flash_bytes)
+        stages = plan_network(graph, replace(target, board=board)).stages
+        plans = [stage.plan for stage in stages if stage.plan is not None]
+        return sum(map(plan_bytes, plans)), [plan.variant for plan in plans if plan.variant != "direct"]
+
+    roomy, variants = plan(1 << 20)
+    assert variants == ["unpacked", "unpacked"]
+    assert plan(roomy) == (roomy, variants)
+    smaller, one_less = plan(roomy - 1)
+    assert smaller < roomy
+    assert "loop" in one_less
+    least, all_small = plan(0)
+    assert least < smaller or one_less == all_small
+    assert all_small == ["loop", "loop"]

@@ -1,0 +1,55 @@
+"""Convolutions without a bias: the written model runs on the reference kernels, and computes the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from export.api import to_c
+from export.artifact.compiling import build_host
+from export.frontend import read_tflite
+from export.frontend.golden_model import with_biases
+from export.frontend.reference import run_reference
+from export.ir.interpreter import run
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import random_inputs, single_op_models
+
+
+def without_bias(absent: bool, multiplier: int | None) -> bytes:
+    """Two convolutions, the first without a bias: its input left out, or -1."""
+    builder = ModelBuilder()
+    x = builder.tensor((1, 5, 5, 4), 0.02, 3)
+    rng = np.random.default_rng(0)
+    shape = (6, 3, 3, 4) if multiplier is None else (1, 3, 3, 4 * multiplier)
+    weights = rng.integers(-127, 128, shape).astype(np.int8)
+    channels = shape[0] if multiplier is None else shape[3]
+    scales = rng.uniform(0.001, 0.01, channels).tolist()
+    y = builder.conv(x, weights, None, weight_scales=scales, scale=0.02, zero_point=5, multiplier=multiplier)
+    if absent:
+        builder._operators[0].inputs = np.array([*builder._operators[0].inputs, -1], np.int32)
+    last = rng.integers(-127, 128, (2, 1, 1, channels)).astype(np.int8)
+    y = builder.conv(y, last, np.array([7, -9], np.int32), weight_scales=[0.01], scale=0.02, zero_point=0)
+    return builder.finish(x, y)
+
+
+@pytest.mark.parametrize("multiplier", [None, 1, 2])
+@pytest.mark.parametrize("absent", [False, True])
+def test_zeros_are_added(tmp_path, absent, multiplier):
+    model = without_bias(absent, multiplier)
+    graph = read_tflite(model)
+    inputs = random_inputs((5, 5, 4), 6)
+    export = to_c(model, tmp_path / "out")
+    written = (export.path / "model.tflite").read_bytes()
+    expected = run_reference(written, inputs)
+    np.testing.assert_array_equal(run(graph, inputs), expected)
+    np.testing.assert_array_equal(build_host(export.path).run(inputs), expected)
+    completed = read_tflite(written)
+    assert graph.ops[0].bias is None
+    assert not completed.constant(completed.ops[0].bias).any()
+    assert with_biases(written, completed) is written
+
+
+@pytest.mark.parametrize("name", ["conv_same", "dense_relu_no_bias", "mean"])
+def test_a_model_that_lacks_nothing_stays_as_it_is(name):
+    model = single_op_models()[name]
+    assert with_biases(model, read_tflite(model)) is model

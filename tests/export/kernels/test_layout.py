@@ -1,0 +1,71 @@
+"""Where elements lie in memory."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.ir.ops import Padding
+from export.kernels.layout import Layout, flat, image_shape
+
+SMALL = st.integers(0, 3)
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Layout:
+    """Layouts of every kind; shuffled ones have whole groups of four channels, as the planner makes them."""
+    channels = draw(st.integers(1, 9))
+    element, shuffled = draw(st.sampled_from([("int8", False), ("int8", True), ("int16", False)]))
+    pixel = -(-channels // 4) * 4 if shuffled else channels + draw(st.integers(0, 2))
+    padding = Padding(draw(SMALL), draw(SMALL), draw(SMALL), draw(SMALL))
+    return Layout(
+        draw(st.integers(1, 5)), draw(st.integers(1, 5)), channels, pixel, padding, element, shuffled
+    )
+
+
+@given(layouts())
+def test_every_element_has_a_place_of_its_own(layout: Layout) -> None:
+    border = layout.border
+    offsets = [
+        layout.offset(y, x, channel)
+        for y in range(-border.top, layout.height + border.bottom)
+        for x in range(-border.left, layout.width + border.right)
+        for channel in range(layout.channels)
+    ]
+    assert len(set(offsets)) == len(offsets)
+    assert min(offsets) == 0
+    assert (max(offsets) + 1) * layout.element_bytes <= layout.size_bytes
+    assert layout.size_bytes % 4 == 0
+    assert layout.has_border == any((border.top, border.bottom, border.left, border.right))
+
+
+@given(layouts())
+def test_contiguous_means_without_gaps(layout: Layout) -> None:
+    elements = layout.height * layout.width * layout.channels
+    whole = layout.channels % 4 == 0 or not layout.shuffled
+    assert layout.contiguous == (layout.rows * layout.row == elements and whole)
+    if layout.contiguous and not layout.shuffled:
+        assert flat(layout).size_bytes == layout.size_bytes
+        assert flat(layout).offset(0, 0, elements - 1) == layout.offset(
+            layout.height - 1, layout.width - 1, layout.channels - 1
+        )
+
+
+def test_shuffled_channels_trade_the_middle_two_of_four() -> None:
+    layout = Layout(1, 1, 8, 8, Padding(), "int8", shuffled=True)
+    assert [layout.offset(0, 0, channel) for channel in range(8)] == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("shape", "image"),
+    [
+        ((1, 4, 5, 6), (4, 5, 6)),
+        ((1, 7), (1, 1, 7)),
+        ((1,), (1, 1, 1)),
+        ((1, 3, 7), (1, 3, 7)),
+        ((1, 2, 3, 4, 5), (1, 24, 5)),
+    ],
+)
+def test_activations_of_any_rank_are_images(shape: tuple[int, ...], image: tuple[int, int, int]) -> None:
+    assert image_shape(shape) == image

@@ -1,0 +1,361 @@
+"""explore: the same front however it is run, resumed, or cut short; and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras_approx
+from keras_approx.compat import keras
+from keras_approx.errors import (
+    CalibrationError,
+    NotCalibratedError,
+    NotWrappedError,
+    OptionError,
+    StoreError,
+    UnsupportedModelError,
+)
+from keras_approx.exploration.evaluate.packing import unmasked_copy
+from keras_approx.exploration.front import ParetoFront
+from tests.keras_approx import models
+from tests.keras_approx.exploration.problems import VALUES, Small, price
+
+GRID: Mapping[str, Any] = {"search": "grid", "values": VALUES}
+
+
+def _explore(problem: Small, out: Path, **options: Any) -> ParetoFront:
+    return keras_approx.explore(problem.model, out=out, **{**problem.arguments, **GRID, **options})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def whole(problem: Small, folder: Path) -> ParetoFront:
+    return _explore(problem, folder)
+
+
+@pytest.fixture(scope="module")
+def content(whole: ParetoFront, folder: Path) -> bytes:
+    """Of the whole front's store."""
+    return (folder / "evaluations.jsonl").read_bytes()
+
+
+def test_the_front_is_what_predict_says(problem: Small, whole: ParetoFront) -> None:
+    assert len(whole.evaluated) == 125
+    assert len(whole.designs) > 10
+    assert any(record.dropped_early for record in whole.evaluated)
+    for record in [*whole.designs[::5], whole.exact]:
+        whole.apply(record, problem.model)
+        masks = keras_approx.get_masks(problem.model)
+        assert problem.right() == record.correct
+        assert record.costs == price(masks)
+        assert record.kept_by_layer == {name: mask.mean() for name, mask in masks.items()}
+    assert whole.exact.kept == 1
+    assert whole.exact.design.values == {}
+
+
+def test_giving_up_early_costs_nothing_here(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    patient = _explore(problem, tmp_path, confidence=None)
+    assert not any(record.dropped_early for record in patient.evaluated)
+    assert patient.designs == whole.designs
+
+
+def test_masks_that_the_model_has_do_not_matter(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    masks = models.random_masks(problem.model)
+    keras_approx.set_masks(problem.model, masks)
+    assert _explore(problem, tmp_path).evaluated == whole.evaluated
+    for name, mask in keras_approx.get_masks(problem.model).items():
+        np.testing.assert_array_equal(mask, masks[name])
+
+
+@pytest.mark.parametrize("left", [0.0, 0.03, 0.5, 0.97])
+def test_a_torn_store_gives_the_same_front(
+    problem: Small, whole: ParetoFront, content: bytes, tmp_path: Path, left: float
+) -> None:
+    """Wherever it ends, an earlier exploration saves what it did, and changes nothing else."""
+    store = tmp_path / "evaluations.jsonl"
+    store.write_bytes(content[: int(left * len(content))])
+    assert _explore(problem, tmp_path).evaluated == whole.evaluated
+    kept = content[: int(left * len(content))]
+    assert store.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+    assert len(store.read_bytes().splitlines()) == len(content.splitlines())
+
+
+class _Interrupted:
+    """A price that is interrupted, as by Ctrl-C, when it is asked so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self, masks: Mapping[str, np.ndarray]) -> dict[str, float]:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return price(masks)
+
+
+def test_ctrl_c_leaves_a_state_to_go_on_from(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _explore(problem, tmp_path, price=_Interrupted(9))
+    assert len((tmp_path / "evaluations.jsonl").read_bytes().splitlines()) == 1 + 1 + 4
+    assert not (tmp_path / "front.json").exists()
+    assert _explore(problem, tmp_path).evaluated == whole.evaluated
+
+
+@pytest.mark.parametrize("search", ["budget", "evolve"])
+def test_other_searches_resume_too(problem: Small, tmp_path: Path, search: str) -> None:
+    small = {"budget": {"budgets": 4, "rounds": 1}, "evolve": {"population": 8, "generations": 3}}[search]
+    front = _explore(problem, tmp_path, search=search, **small)
+    store = tmp_path / "evaluations.jsonl"
+    content = store.read_bytes()
+    store.write_bytes(content[: 2 * len(content) // 3])
+    assert _explore(problem, tmp_path, search=search, **small).evaluated == front.evaluated
+    assert store.read_bytes().splitlines()[0] == content.splitlines()[0]
+    assert front.settings["options"].items() >= small.items()
+
+
+def test_what_is_saved(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    front = _explore(
+        problem, tmp_path, exempt=["third"], granularity=["pair", "block"], objectives=["cycles", "flash"]
+    )
+    again = ParetoFront.load(tmp_path / "front.json")
+    assert again.evaluated == front.evaluated
+    assert again.designs == front.designs
+    settings = json.loads(json.dumps(front.settings))
+    assert again.settings == settings
+    assert settings["images"] == {"calibration": 64, "validation": 600, "shared": 0}
+    assert settings["exempt"] == ["third"]
+    assert settings["values"] == {"first": VALUES, "second": VALUES}
+    assert settings["granularity"] == ["pair", "block"]
+    assert settings["versions"]["numpy"] == np.__version__
+    assert front.objectives == ("cycles", "flash")
+    assert set(front.significance) == {"first", "second", "third"}
+    assert len(front.evaluated) == 1 + 2 * 25 - 2  # nothing skipped is one design for both
+
+
+def test_without_a_price_products_count(problem: Small, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, price=None, values=[1.0, 0.5])
+    assert front.objectives == ("products",)
+    assert front.exact.costs == {"products": 36 * 162 + 9 * 270 + 180}
+    best = front.best(max_drop=1.0)
+    assert best.costs["products"] == pytest.approx(best.kept * front.exact.costs["products"])
+
+
+def test_thresholds(problem: Small, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, select="threshold", values=[0.0, 0.01, 0.05], granularity="operand")
+    assert len(front.evaluated) == 27
+    front.apply(front.designs[0], problem.model)
+    assert problem.right() == front.designs[0].correct
+
+
+def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, recalibrate=True)
+    assert front.exact.correct == whole.exact.correct
+    assert sum(r.accuracy for r in front.designs) / len(front.designs) > 0.5
+    record = max(front.designs, key=lambda record: len(record.design.values))
+    model = unmasked_copy(problem.model)
+    front.apply(record, model, calibration=problem.calibration)
+    assert dataclasses.replace(problem, model=model).right() == record.correct
+    with pytest.raises(OptionError, match="give calibration="):
+        front.apply(record, model)
+    with pytest.raises(OptionError, match="leave out calibration="):
+        whole.apply(record, model, calibration=problem.calibration)
+
+
+def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
+    front = _explore(problem, tmp_path, significance="elimination")
+    assert front.exact.correct == whole.exact.correct
+    assert any(record.correct != whole[record.id].correct for record in front.designs)
+    for record in [max(front.designs, key=lambda record: len(record.design.values)), front.exact]:
+        model = unmasked_copy(problem.model)
+        front.apply(record, model, calibration=problem.calibration)
+        assert dataclasses.replace(problem, model=model).right() == record.correct
+    with pytest.raises(OptionError, match="give calibration="):
+        front.apply(front.exact, problem.model)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "elimination"),
+        ({"search": "grid"}, "energy"),
+        ({"calibration": None}, "energy"),
+        ({"select": "threshold", "values": [0.0, 0.1]}, "energy"),
+        ({"granularity": ["pair", "block"]}, "energy"),
+    ],
+)
+def test_elimination_is_the_default_where_it_can_be(
+    problem: Small, tmp_path: Path, options: Any, expected: str
+) -> None:
+    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], **options}
+    if small["search"] == "budget":
+        small |= {"budgets": 2, "rounds": 0}
+    assert _explore(problem, tmp_path, **small).settings["significance"] == expected
+
+
+def test_calibration_data_that_can_be_read_once_are_not_for_elimination(
+    problem: Small, tmp_path: Path
+) -> None:
+    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], "budgets": 2, "rounds": 0}
+    front = _explore(problem, tmp_path, calibration=iter([problem.calibration]), **small)
+    assert front.settings["significance"] == "energy"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"calibration": None}, "give calibration="),
+        ({"select": "threshold", "values": [0.0, 0.1]}, "goes with fractions"),
+        ({"granularity": ["pair", "block"]}, "one granularity"),
+    ],
+)
+def test_what_elimination_cannot_do(problem: Small, tmp_path: Path, options: Any, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        _explore(problem, tmp_path, significance="elimination", **options)
+
+
+def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="give calibration="):
+        _explore(problem, tmp_path, recalibrate=True, calibration=None)
+    plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    with pytest.raises(OptionError, match="no batch normalization to recalibrate"):
+        _explore(dataclasses.replace(problem, model=keras_approx.wrap(plain)), tmp_path, recalibrate=True)
+
+
+def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> None:
+    model = keras_approx.wrap(models.small(), compensate=True)
+    arguments = {**problem.arguments, "search": "budget", "budgets": 2, "rounds": 0}
+    with pytest.raises(NotCalibratedError, match="give calibration="):
+        keras_approx.explore(model, out=tmp_path, **{**arguments, "calibration": None})
+    front = keras_approx.explore(model, out=tmp_path, **arguments)
+    front.apply(front.designs[0], model, calibration=problem.calibration)
+    other = keras_approx.wrap(models.small(), compensate=True)
+    keras_approx.calibrate(other, problem.calibration, verbose=False)
+    front.apply(front.designs[0], other, calibration=problem.calibration)
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_images_that_are_in_both_sets(problem: Small, tmp_path: Path) -> None:
+    both = np.concatenate([problem.calibration, problem.images[:3], problem.images[:3]])
+    with pytest.warns(UserWarning, match="3 of 600 validation images are calibration images too"):
+        front = _explore(problem, tmp_path, calibration=both, values=[1.0])
+    assert front.settings["images"]["shared"] == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_sets_that_share_nothing_are_fine(problem: Small, tmp_path: Path) -> None:
+    _explore(problem, tmp_path, values=[1.0], calibration=None)
+    _explore(problem, tmp_path / "other", values=[1.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"seed": 1}, "seed was 0, is 1"),
+        ({"values": [1.0, 0.5]}, "values was"),
+        ({"significance": "expected"}, 'significance was "energy", is "expected"'),
+        ({"price": lambda masks: {**price(masks), "cycles": 3.0}}, "exact costs was"),
+        ({"search": "budget"}, 'search was "grid", is "budget"'),
+        ({"confidence": 0.99}, "confidence was 0.999, is 0.99"),
+    ],
+)
+def test_a_store_of_another_problem(
+    problem: Small, content: bytes, tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    (tmp_path / "evaluations.jsonl").write_bytes(content)
+    with pytest.raises(StoreError, match=says):
+        _explore(problem, tmp_path, **options)
+
+
+def test_other_images_or_weights_are_another_problem(problem: Small, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "evaluations.jsonl").write_bytes(content)
+    with pytest.raises(StoreError, match="validation was"):
+        _explore(dataclasses.replace(problem, labels=problem.labels[::-1]), tmp_path)
+    with pytest.raises(StoreError, match="calibration was"):
+        _explore(dataclasses.replace(problem, calibration=problem.calibration[1:]), tmp_path)
+    model = keras_approx.wrap(models.randomize(models.small(), seed=8), compensate=True)
+    keras_approx.calibrate(model, problem.calibration, verbose=False)
+    with pytest.raises(StoreError, match="model was"):
+        _explore(dataclasses.replace(problem, model=model), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"search": "guess"}, "search must be one of budget, grid, evolve"),
+        ({"budgets": 3}, "search 'grid' has no option budgets; it has none"),
+        ({"search": "budget", "population": 3}, "it has budgets, rounds"),
+        ({"confidence": 1.0}, "confidence must be between 0 and 1"),
+        ({"chunk": 0}, "chunk must be at least 1"),
+        ({"objectives": []}, "at least one name"),
+        ({"objectives": ["joules"]}, "finite numbers for joules|those of joules"),
+        ({"price": lambda masks: {"cycles": np.inf}}, "finite numbers"),
+        ({"validation": np.zeros(3)}, "validation must be"),
+        ({"validation": (np.zeros((2, 8, 8, 1)), [0, 1])}, r"shape \(n, 8, 8, 3\) with n >= 1, got shape"),
+        ({"validation": (np.full((2, 8, 8, 3), np.nan), [0, 1])}, "must be finite"),
+        ({"validation": (np.zeros((2, 8, 8, 3)), [[0, 1], [1, 0]])}, "for one-hot labels"),
+        ({"validation": (np.zeros((2, 8, 8, 3)), [0.0, 1.0])}, "2 class numbers, got float64"),
+        ({"validation": (np.zeros((2, 8, 8, 3)), [0, 4])}, "from 0 to 4, but the model has 4 classes"),
+    ],
+)
+def test_options_that_do_not_exist(
+    problem: Small, tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(OptionError, match=says):
+        _explore(problem, tmp_path, **options)
+
+
+def test_other_models_and_data(problem: Small, tmp_path: Path) -> None:
+    with pytest.raises(NotWrappedError):
+        keras_approx.explore(models.small(), out=tmp_path, **problem.arguments)
+    with pytest.raises(CalibrationError, match="shape"):
+        _explore(problem, tmp_path, calibration=problem.calibration[:, :4])
+    one = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    with pytest.raises(UnsupportedModelError, match="one score for each of at least 2 classes"):
+        keras_approx.explore(keras_approx.wrap(one), out=tmp_path, **problem.arguments)
+
+
+_PROGRAM = """
+import sys, keras_approx
+from tests.keras_approx.exploration.problems import small
+problem = small()
+front = keras_approx.explore(problem.model, out=sys.argv[1], search="grid", values={values}, **problem.arguments)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """SIGKILL while it runs, several times; then it is run to its end, and compared with one that nobody killed."""
+    program = _PROGRAM.format(values=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
+    store = tmp_path / "killed" / "evaluations.jsonl"
+    seen = 0
+    for more in (1, 60, 150):
+        process = subprocess.Popen([sys.executable, "-c", program, str(store.parent)])
+        while process.poll() is None and (
+            not store.exists() or store.read_bytes().count(b"\n") < seen + more
+        ):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        left = store.read_bytes().count(b"\n")
+        assert left >= seen + more
+        seen = left
+    subprocess.run([sys.executable, "-c", program, str(store.parent)], check=True)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "whole")], check=True)
+    killed, whole = (ParetoFront.load(tmp_path / name / "front.json") for name in ("killed", "whole"))
+    assert killed.evaluated == whole.evaluated
+    assert len(whole.evaluated) == 8**3

@@ -1,0 +1,88 @@
+"""The loss is the weighted sum it says, the student alone trains, and what is saved is the student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras_approx
+from keras_approx.compat import keras, tf
+from keras_approx.errors import OptionError, UnsupportedModelError
+from keras_approx.training.callbacks import UpdateSkipMasks
+from tests.keras_approx import models
+
+
+def _pair(*, softmax: bool = True, weight: float = 0.25) -> tuple[Any, Any, Any]:
+    """A student with other weights than its teacher, the teacher, and the compiled model that trains."""
+    student = keras_approx.wrap(models.randomize(models.small(softmax=softmax), seed=5))
+    keras_approx.calibrate(student, models.inputs(student), verbose=False)
+    teacher = models.small()
+    trained = keras_approx.distill(student, teacher, temperature=2.0, weight=weight)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax)
+    trained.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
+    return student, teacher, trained
+
+
+def _softened(probabilities: np.ndarray) -> np.ndarray:
+    powers = probabilities.astype(np.float64) ** 0.5
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_loss(softmax: bool) -> None:
+    student, teacher, trained = _pair(softmax=softmax)
+    x, y = models.inputs(student, 16), models.labels(16)
+    outputs = trained(x)
+    assert np.array_equal(outputs, student(x))
+    found = trained.compute_loss(x, tf.constant(y), outputs, None)
+    probabilities = np.asarray(outputs if softmax else keras.activations.softmax(outputs))
+    label_loss = -np.log(probabilities[np.arange(16), y]).mean()
+    p, q = _softened(teacher(x).numpy()), _softened(probabilities)
+    divergence = (p * np.log(p / q)).sum(axis=1).mean()
+    assert float(found) == pytest.approx(0.75 * label_loss + 0.25 * 4 * divergence, rel=1e-3)
+
+
+def test_the_student_learns_from_the_teacher_alone_and_the_teacher_does_not_train() -> None:
+    student, teacher, trained = _pair(weight=1.0)
+    x, before = models.inputs(student), [weight.copy() for weight in teacher.get_weights()]
+    distance = np.abs(student(x) - teacher(x)).mean()
+    trained.fit(
+        x, models.labels(), batch_size=16, epochs=6, verbose=0, callbacks=[UpdateSkipMasks(0.9, data=x)]
+    )
+    assert np.abs(student(x) - teacher(x)).mean() < 0.8 * distance
+    assert all(np.array_equal(a, b) for a, b in zip(before, teacher.get_weights(), strict=True))
+    assert {id(weight) for weight in trained.weights} == {id(weight) for weight in student.weights}
+    assert np.mean(~keras_approx.get_masks(student)["second"]) > 0
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_what_is_saved_is_the_student(name: str, tmp_path: Path) -> None:
+    student, teacher, trained = _pair()
+    x, y = models.inputs(student, 16), models.labels(16)
+    trained.fit(x, y, batch_size=8, verbose=0)
+    trained.save(tmp_path / name)
+    with keras_approx.approx_scope():
+        loaded = keras.models.load_model(tmp_path / name)
+    assert type(loaded) is type(student)
+    assert np.array_equal(loaded(x), student(x))
+    again = keras_approx.distill(loaded, teacher, temperature=2.0, weight=0.25)
+    again.compile(loaded.optimizer, loaded.loss)
+    for model in (trained, again):
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(loaded.get_weights(), student.get_weights(), strict=True))
+
+
+def test_models_and_options_that_do_not_fit() -> None:
+    student = keras_approx.wrap(models.small())
+    for options in ({"temperature": 0}, {"weight": 1.5}, {"weight": float("nan")}):
+        with pytest.raises(OptionError, match="temperature above 0 and a weight between 0 and 1"):
+            keras_approx.distill(student, models.small(), **options)
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(image)
+    with pytest.raises(UnsupportedModelError, match="outputs of student and teacher"):
+        keras_approx.distill(student, keras.Model(image, keras.layers.Dense(5)(flat)))
+    with pytest.raises(UnsupportedModelError, match="ends in sigmoid"):
+        keras_approx.distill(student, keras.Model(image, keras.layers.Dense(4, "sigmoid")(flat)))

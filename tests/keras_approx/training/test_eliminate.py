@@ -1,0 +1,183 @@
+"""Elimination on whole models: fewer products at nearly the same outputs, without training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras_approx
+from keras_approx.compat import keras, tf
+from keras_approx.errors import CalibrationError, OptionError
+from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.measure.moments import measure_moments
+from keras_approx.measure.summaries import mask_positions
+from keras_approx.skipping.masks import kept_fraction
+from keras_approx.skipping.selection import LayerSetting
+from tests.keras_approx import models
+
+
+def _kept(model: Any) -> float:
+    return kept_fraction(keras_approx.get_masks(model), mask_positions(model))
+
+
+def _network(*, bias: bool, norm: bool, strides: int = 1, padding: str = "valid") -> Any:
+    inputs = keras.Input((9, 8, 3))
+    x = keras.layers.Conv2D(8, 3, strides, padding, use_bias=bias, name="first")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x) if norm else x
+    x = keras.layers.ReLU(name="relu")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    return keras.Model(inputs, keras.layers.Dense(5, use_bias=bias, name="second")(x))
+
+
+def _images(count: int) -> np.ndarray:
+    """Smooth images, so that neighbouring pixels resemble each other."""
+    rng = np.random.default_rng(4)
+    coarse = rng.normal(size=(count, 3, 3, 3)).astype(np.float32)
+    return np.asarray(tf.image.resize(coarse, (9, 8))) + 0.5
+
+
+@pytest.mark.parametrize(
+    ("bias", "norm", "compensate"),
+    [(True, False, True), (True, False, False), (False, True, True), (False, False, True)],
+)
+def test_outputs_stay_where_masks_alone_lose_them(bias: bool, norm: bool, compensate: bool) -> None:
+    network, images = _network(bias=bias, norm=norm), _images(600)
+    if norm:
+        keras_approx.recalibrate_batch_norm(network, images)
+    wrapped = keras_approx.wrap(network, compensate=compensate)
+    model = keras_approx.eliminate(wrapped, images, kept=0.6, verbose=False)
+    assert model is wrapped
+    assert _kept(model) == pytest.approx(0.6, abs=0.02)
+    plain = keras_approx.wrap(network, compensate=compensate)
+    keras_approx.calibrate(plain, images, verbose=False)
+    keras_approx.set_masks(plain, keras_approx.get_masks(model))
+    if norm:
+        keras_approx.recalibrate_batch_norm(plain, images)
+    exact = network.predict(images, verbose=0)
+    spread = exact.std()
+    error, masked = (np.abs(found.predict(images, verbose=0) - exact).mean() for found in (model, plain))
+    assert error < 0.12 * spread
+    assert error < 0.6 * masked
+
+
+@pytest.mark.parametrize(("strides", "padding"), [(1, "valid"), (2, "valid"), (1, "same"), (2, "same")])
+def test_moments_are_those_of_the_inputs(strides: int, padding: str) -> None:
+    network, images = _network(bias=True, norm=False, strides=strides, padding=padding), _images(7)
+    wrapped = keras_approx.wrap(network)
+    found = measure_moments(wrapped, images, batch_size=3, verbose=False)["first"]
+    # Outputs are linear in the inputs: their moments follow, whatever the kernel.
+    kernel, bias = (np.asarray(weight, np.float64) for weight in network.get_layer("first").get_weights())
+    outputs = keras.Model(network.inputs, network.get_layer("first").output).predict(images, verbose=0)
+    outputs = outputs.reshape(-1, outputs.shape[-1]).astype(np.float64)
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    np.testing.assert_allclose(found.mean @ flat + bias, outputs.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        flat.T @ found.covariance @ flat, np.cov(outputs.T, bias=True), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_sensitivity_is_the_squared_gradient_of_the_outputs() -> None:
+    inputs = keras.Input((5, 4, 2))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(3, 2, name="first")(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(4, name="second")(x))
+    images = np.random.default_rng(2).normal(size=(2000, 5, 4, 2)).astype(np.float32)
+    found = measure_moments(keras_approx.wrap(network), images, verbose=False)
+    np.testing.assert_allclose(found["second"].sensitivity, np.ones(4))
+    # The network is linear: the gradient is the same everywhere.
+    gradient = network.get_layer("second").kernel.numpy().reshape(4, 3, 3, 4)
+    np.testing.assert_allclose(found["first"].sensitivity, np.square(gradient).sum(axis=(0, 1, 3)), rtol=0.06)
+    again = measure_moments(keras_approx.wrap(network), images, verbose=False)
+    np.testing.assert_array_equal(again["first"].sensitivity, found["first"].sensitivity)
+
+
+def test_selection_is_that_of_callbacks() -> None:
+    model = keras_approx.eliminate(
+        _network(bias=True, norm=False),
+        _images(300),
+        kept=0.5,
+        granularity="block",
+        exempt=("second",),
+        layers={"first": LayerSetting(least=0.2)},
+        verbose=False,
+    )
+    masks = keras_approx.get_masks(model)
+    assert masks["second"].all()
+    assert masks["first"].mean() == pytest.approx(0.5, abs=0.05)
+    blocks = masks["first"].reshape(3, 3, 3, 2, 4)
+    assert np.array_equal(blocks.any(axis=-1), blocks.all(axis=-1))
+
+
+def test_a_budget_in_cycles() -> None:
+    prices = {"first": 42.0, "second": 1.0}
+    model = keras_approx.eliminate(
+        _network(bias=True, norm=False),
+        _images(300),
+        kept=2000,
+        select="budget",
+        prices=prices,
+        verbose=False,
+    )
+    pairs = {name: _pairs(mask) for name, mask in keras_approx.get_masks(model).items()}
+    cycles = sum(prices[name] * count for name, count in pairs.items())
+    assert 1900 < cycles <= 2000
+
+
+def _pairs(mask: np.ndarray) -> int:
+    padded = np.pad(mask, [*[(0, 0)] * (mask.ndim - 2), (0, mask.shape[-2] % 2), (0, 0)])
+    return int(padded.reshape(*mask.shape[:-2], -1, 2, mask.shape[-1]).any(axis=-2).sum())
+
+
+def test_goes_on_from_the_masks_of_a_model() -> None:
+    images = _images(300)
+    model = keras_approx.eliminate(_network(bias=True, norm=True), images, kept=0.6, verbose=False)
+    first = keras_approx.get_masks(model)
+    keras_approx.eliminate(model, images, kept=0.4, verbose=False)
+    second = keras_approx.get_masks(model)
+    assert _kept(model) == pytest.approx(0.4, abs=0.02)
+    assert all((first[name] | ~second[name]).all() for name in first)
+
+
+@pytest.mark.parametrize("compensate", [True, False])
+def test_means_stay_when_more_is_skipped_later(compensate: bool) -> None:
+    network, images = _network(bias=True, norm=False), _images(300)
+    model = keras_approx.wrap(network, compensate=compensate)
+    for kept in (0.6, 0.4):
+        keras_approx.eliminate(model, images, kept=kept, verbose=False)
+    exact, found = (one.predict(images, verbose=0) for one in (network, model))
+    error = np.abs(exact.mean(axis=0) - found.mean(axis=0)).max()
+    assert error < 0.15 * exact.std()
+
+
+def test_same_data_same_model() -> None:
+    images = _images(200)
+    one, other = (
+        keras_approx.eliminate(
+            models.randomize(_network(bias=True, norm=True), seed=1), images, verbose=False
+        )
+        for _ in range(2)
+    )
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_cannot_be() -> None:
+    network, images = _network(bias=True, norm=False), _images(20)
+    with pytest.raises(OptionError, match="no threshold of its own"):
+        keras_approx.eliminate(network, images, select="threshold", verbose=False)
+    with pytest.raises(OptionError, match=r"give input_range to keras_approx\.wrap"):
+        keras_approx.eliminate(keras_approx.wrap(network), images, input_range=(-9, 9), verbose=False)
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        keras_approx.eliminate(network, images, kept=1.5, verbose=False)
+    with pytest.raises(OptionError, match="needs prices"):
+        keras_approx.eliminate(network, images, kept=100, select="budget", verbose=False)
+    with pytest.raises(OptionError, match="nothing else does; select is 'fraction'"):
+        keras_approx.eliminate(network, images, prices={"first": 1, "second": 1}, verbose=False)
+    with pytest.raises(OptionError, match="matches no layer"):
+        keras_approx.eliminate(network, images, exempt=("third",), verbose=False)
+    with pytest.raises(CalibrationError):
+        keras_approx.eliminate(network, images[:, :5], verbose=False)
+    with pytest.raises(CalibrationError, match="at least one batch"):
+        keras_approx.eliminate(network, images[:0], verbose=False)
+    assert all(layer.get_mask().all() for layer in skip_wrappers(keras_approx.wrap(network)))
