@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.choice import lost_lines
+from export.costing.flash_waits import lost_lines
 from export.targets.boards import InstructionCache
 
 CACHE = InstructionCache(size=8192, ways=2, line=16, literals=True)
