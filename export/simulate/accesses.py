@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from export.simulate.decode import decode
+from export.targets.assembly import decode
 from export.targets.instruction import FLAGS, PC, SP, Instruction, Kind
 
 _NUMBER = re.compile(r"#(-?(?:0x[0-9a-f]+|[0-9]+))")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from export.simulate.accesses import Line
-from export.simulate.decode import decode
 from export.simulate.listing import Listing
 from export.simulate.tracer import CALLER, Trace
 from export.targets import Instruction, Memory, Timing, block_cycles
+from export.targets.assembly import decode
 
 _SEAM = 16  # instructions on either side of a seam between blocks that can still feel each other
 

@@ -9,11 +9,11 @@ import unicorn
 from export.artifact.compiling import build_arm
 from export.errors import InputError, SimulationError, TargetError, ToolError
 from export.simulate import simulate
-from export.simulate.decode import decode
 from export.simulate.emulator import Emulator
 from export.simulate.listing import disassemble
 from export.simulate.trace_cycles import TracePricer
 from export.targets import CORES, InstructionCache, Memory, block_cycles
+from export.targets.assembly import decode
 from tests.export import handmade
 
 ARM_CORES = sorted(set(CORES) - {"host"})

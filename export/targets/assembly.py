@@ -1,4 +1,4 @@
-"""Disassembled Thumb-2 with the DSP extension as the timing model's neutral records.
+"""Thumb-2 assembly text, with the DSP extension, as the timing model's neutral records.
 
 Works on the text of the unified assembler language. A mnemonic that is not in the tables is an error: an
 instruction whose cycles nobody knows must not be priced by a guess.
@@ -114,7 +114,7 @@ def decode(mnemonic: str, operands: str, width: int) -> Instruction:
     except KeyError:
         raise SimulationError(
             f"no timing for the instruction {mnemonic + ' ' + operands!r}: expected integer Thumb-2 with the "
-            "DSP extension; add the mnemonic to export/simulate/decode.py with its group"
+            "DSP extension; add the mnemonic to export/targets/assembly.py with its group"
         ) from None
     kind = _KINDS[base]
     late = (FLAGS,) if conditional or base in _CARRY_READERS else ()

@@ -3,7 +3,7 @@
 import pytest
 
 from export.errors import SimulationError
-from export.simulate.decode import decode
+from export.targets.assembly import decode
 from export.targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
 
 FLASH = Memory.FLASH
