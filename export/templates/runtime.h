@@ -229,7 +229,7 @@ static inline void ka_store16(uint8_t *at, uint32_t a)
         s.out = (uint8_t *)out_;                                                                                      \
         s.aux = (const uint8_t *)aux_;
 #define K_END(name) }
-#define K_LABEL(n) label_##n:
+#define K_LABEL(n) label_##n:;
 
 #define K_X(x, at) s.x = ka_load(s.in + (at));
 #define K_LOAD1(a) s.a = ka_load(s.wt), s.wt += 4;
