@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import tf_keras as keras
+import tflite as schema
 from cifar10 import SUBSET, to_float
 from jpeg_archive import read_archive
 from networks import NETWORKS, WEIGHTS, pretrained
 from numpy.typing import NDArray
-from tensorflow.lite.python import schema_py_generated as schema
 
 from export import to_tflite
 

@@ -16,7 +16,7 @@ from export.artifact.manifest import FORMAT, MANIFEST_NAME
 from export.codegen import Project, emit_project
 from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
-from export.frontend.golden_model import with_biases
+from export.frontend.golden_model import golden_model
 from export.passes import run_passes
 from export.schedule import ACTIVATIONS, Schedule, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
@@ -88,7 +88,7 @@ def to_c(
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
     graph = read_tflite(data)
-    data = with_biases(data, graph)
+    data = golden_model(data, graph)
     schedule = plan_network(run_passes(graph), resolved, activations)
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tflite as schema
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
@@ -22,6 +23,9 @@ _MAX_RANK = 8
 # A well-formed file stores each vector and table once; writers may share a few.
 _SHARING = 2
 _TABLE_BYTES = 48  # what a tensor or an operator takes at least
+_EXTERNAL_BUFFER = (
+    24  # the field of a tensor that names a buffer outside the file, which the schema package lacks
+)
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "Conv2DOptions": (
         "Padding",
@@ -131,9 +135,6 @@ def _damaged(what: str) -> ModelFormatError:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        from tensorflow.lite.python import schema_py_generated as schema  # noqa: PLC0415 (slow to import)
-
-        self._schema = schema
         self._model = schema.Model.GetRootAs(data, 0)
         self._budget = _SHARING * len(data)
         self._types = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}
@@ -228,7 +229,7 @@ class _Reader:
         if index == 0:
             return None
         buffer = self._model.Buffers(index)
-        if buffer.Offset() > 1 or tensor.ExternalBuffer():
+        if buffer.Offset() > 1 or tensor._tab.Offset(_EXTERNAL_BUFFER):
             raise UnsupportedModelError(
                 "expected constants stored inside the flatbuffer, got one stored outside; convert the model "
                 "without the option for models over 2 GB"
@@ -253,7 +254,7 @@ class _Reader:
         table = operator.BuiltinOptions()
         if table is None or options_type not in _OPTIONS:
             return {}
-        options = getattr(self._schema, options_type)()
+        options = getattr(schema, options_type)()
         options.Init(table.Bytes, table.Pos)
         values: dict[str, Any] = {}
         for name in _OPTIONS[options_type]:

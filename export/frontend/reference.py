@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import InputError
+from export.errors import InputError, ToolError, UnsupportedModelError
+from export.frontend.golden_model import golden_model
 from export.frontend.tflite import read_tflite
 from export.ir.tensor import Tensor
 
@@ -28,6 +30,7 @@ def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     Raises:
         InputError: `inputs` has another type or shape.
         ModelFormatError, UnsupportedModelError, QuantizationError: as `read_tflite`.
+        ToolError: neither LiteRT nor TensorFlow is installed.
     """
     graph = read_tflite(tflite)
     shape = graph.tensors[graph.input].shape[1:]
@@ -36,7 +39,7 @@ def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
             f"expected int8 inputs of shape (n, {', '.join(map(str, shape))}), got {inputs.dtype} "
             f"{inputs.shape}; quantize real inputs with the scale and zero point of the network's input"
         )
-    interpreter = make_interpreter(tflite)
+    interpreter = make_interpreter(golden_model(tflite, graph))
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     interpreter.resize_tensor_input(source["index"], [1, *shape])
     interpreter.allocate_tensors()
@@ -51,21 +54,44 @@ def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def make_interpreter(tflite: bytes, *, keep_activations: bool = False) -> Any:
-    """A `tf.lite.Interpreter` with the reference kernels; tensors are not allocated yet.
+    """A TFLite interpreter with the reference kernels, LiteRT's or else TensorFlow's; tensors are not allocated yet.
 
     Args:
         tflite: content of a `.tflite` file.
         keep_activations: lets every tensor be read after a run, not only the output.
-    """
-    import tensorflow as tf  # noqa: PLC0415 (slow to import)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # tf.lite.Interpreter announces its successor package
-        return tf.lite.Interpreter(
-            model_content=tflite,
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-            experimental_preserve_all_tensors=keep_activations,
-        )
+    Raises:
+        ToolError: neither is installed.
+        UnsupportedModelError: TFLite does not load the file.
+    """
+    kind, resolvers = _runtime()
+    options = {"model_content": tflite, "experimental_preserve_all_tensors": keep_activations}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # tf.lite.Interpreter announces its successor package
+            return kind(experimental_op_resolver_type=resolvers.BUILTIN_REF, **options)
+    except (ValueError, RuntimeError) as error:
+        raise UnsupportedModelError(f"TFLite does not load the model: {error}") from error
+
+
+def _runtime() -> tuple[Any, Any]:
+    """The class of the interpreter, and the enumeration of what it may take its kernels from."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    try:
+        from ai_edge_litert import interpreter  # noqa: PLC0415 - an extra
+    except ImportError:
+        pass
+    else:
+        return interpreter.Interpreter, interpreter.OpResolverType
+    try:
+        import tensorflow as tf  # noqa: PLC0415 - slow to import
+    except ImportError as error:
+        raise ToolError(
+            "no run on the reference kernels was made: it needs LiteRT; pip install 'keras_approx[reference]'"
+        ) from error
+    return tf.lite.Interpreter, tf.lite.experimental.OpResolverType
 
 
 def _from_int8(values: NDArray[np.int8], tensor: Tensor, dtype: Any) -> NDArray[Any]:

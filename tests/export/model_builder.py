@@ -8,8 +8,8 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
-from tensorflow.lite.python import schema_py_generated as schema
 
 ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
 _TYPES = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from export.api import to_c
 from export.artifact.compiling import build_host
+from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
-from export.frontend.golden_model import with_biases
-from export.frontend.reference import run_reference
+from export.frontend.golden_model import golden_model
+from export.frontend.reference import make_interpreter, run_reference
 from export.ir.interpreter import run
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import random_inputs, single_op_models
@@ -32,6 +35,16 @@ def without_bias(absent: bool, multiplier: int | None) -> bytes:
     return builder.finish(x, y)
 
 
+def edited(model: bytes, name: bytes) -> bytes:
+    """The file with a tensor's quantized dimension set to 3."""
+    content = schema.ModelT.InitFromPackedBuf(model, 0)
+    tensor = next(tensor for tensor in content.subgraphs[0].tensors if tensor.name == name)
+    tensor.quantization.quantizedDimension = 3
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(content.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 @pytest.mark.parametrize("multiplier", [None, 1, 2])
 @pytest.mark.parametrize("absent", [False, True])
 def test_zeros_are_added(tmp_path, absent, multiplier):
@@ -46,10 +59,27 @@ def test_zeros_are_added(tmp_path, absent, multiplier):
     completed = read_tflite(written)
     assert graph.ops[0].bias is None
     assert not completed.constant(completed.ops[0].bias).any()
-    assert with_biases(written, completed) is written
+    assert golden_model(written, completed) is written
 
 
 @pytest.mark.parametrize("name", ["conv_same", "dense_relu_no_bias", "mean"])
 def test_a_model_that_lacks_nothing_stays_as_it_is(name):
     model = single_op_models()[name]
-    assert with_biases(model, read_tflite(model)) is model
+    assert golden_model(model, read_tflite(model)) is model
+
+
+def test_biases_quantized_along_the_axis_of_the_weights():
+    model = bytearray(single_op_models()["depthwise_multiplier_stride"])
+    read = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    bias = next(
+        t for t in map(read.Tensors, range(read.TensorsLength())) if t.Type() == schema.TensorType.INT32
+    )
+    quantization = bias.Quantization()
+    assert quantization.ScaleLength() > 1
+    old = edited(bytes(model), bias.Name())
+    inputs = random_inputs(read_tflite(old).tensors[0].shape[1:], 4)
+    with pytest.raises(UnsupportedModelError, match="does not load"):
+        make_interpreter(old).allocate_tensors()
+    repaired = golden_model(old, read_tflite(old))
+    assert len(repaired) == len(old)
+    np.testing.assert_array_equal(run_reference(old, inputs), run(read_tflite(repaired), inputs))

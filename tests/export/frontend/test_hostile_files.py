@@ -3,9 +3,9 @@
 import struct
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tensorflow.lite.python import schema_py_generated as schema
 
 from export.errors import ExportError, ModelFormatError
 from export.frontend import read_tflite
