@@ -18,7 +18,7 @@ from export.ir.graph import Graph
 from export.ir.rewrite import constants_of, redirect
 from export.passes import run_passes
 from export.schedule import Schedule, Stage, price_network
-from export.schedule.estimate import Estimate, estimate_schedule
+from export.schedule.estimate import Estimate, estimate_schedule, has_prices
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target, resolve
 
@@ -48,8 +48,11 @@ class Pricer:
     def __init__(self, model: Any, *, target: str = "cortex-m33", activations: str = "auto") -> None:
         check_activations(activations)
         self._target = resolve(target)
-        if self._target.core.timing is None:
-            raise TargetError(f"target {target!r} has no timing to price cycles with; try 'cortex-m33'")
+        if not has_prices(self._target.core):
+            raise TargetError(
+                f"the kernels of {self._target.core.name} have no prices yet, so no design can be priced for "
+                f"{target!r}; take a core with the DSP extension, such as target='cortex-m33'"
+            )
         self._activations = activations
         self._model = MaskedModel(model)
         self._candidates: LRUCache[Hashable, tuple[Candidate, ...]] = LRUCache(_KEPT)
@@ -98,7 +101,7 @@ class Pricer:
         Raises:
             InputError: a mask is of no layer, or of another shape.
         """
-        return float(self._estimate(self._of_model(model)).cycles)
+        return _totals(self._estimate(self._of_model(model)))["cycles"]
 
     def layer_cycles(self, model: Any) -> dict[str, float]:
         """Like `cycles`, by layer as in `layers`; for `SkipSummaries(cycles=pricer.layer_cycles)`."""
@@ -146,6 +149,7 @@ class Pricer:
 
 
 def _totals(estimate: Estimate) -> dict[str, float]:
+    assert estimate.cycles is not None and estimate.flash_bytes is not None
     return {
         "cycles": float(estimate.cycles),
         "flash": float(estimate.flash_bytes),

@@ -134,5 +134,6 @@ def _record(predicted: Estimate) -> dict[str, Any]:
         "cycles": predicted.cycles,
         "flash_bytes": predicted.flash_bytes,
         "ram_bytes": predicted.ram_bytes,
+        "unpriced_layers": [layer.index for layer in predicted.unpriced],
         "layers": [asdict(layer) for layer in predicted.layers],
     }

@@ -120,7 +120,13 @@ def _table(exported: Exported) -> Table:
     flash = sum(layer.predicted_flash_bytes or 0 for layer in layers)
     macs, kept = sum(layer.macs for layer in layers), sum(layer.kept_macs for layer in layers)
     share = percent(kept / macs) if macs else ""
-    rows.append(("all layers", "", "", count(macs), share, count(exported.total_cycles), size(flash)))
+    unknown = any(exported.cycles(layer) is None for layer in layers)
+    total = (
+        f"{count(exported.total_cycles)} without layers of unknown cycles"
+        if unknown
+        else count(exported.total_cycles)
+    )
+    rows.append(("all layers", "", "", count(macs), share, total, size(flash)))
     return Table(head, rows, left=3, caption=caption)
 
 

@@ -13,7 +13,7 @@ from export.costing.kernel_cost import plan_cost
 from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule
-from export.targets import Target, Timing
+from export.targets import Core, Target, Timing
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class LayerEstimate:
         kernel: "unpacked", "loop", "direct", or "plain" for plain C.
         macs: products of the dense layer.
         kept_macs: products whose weight is not zero.
-        cycles: of one inference with memories that never wait; None for plain C, which only a compiler can price.
+        cycles: of one inference with memories that never wait; None where nothing can price them: for plain C, and on
+            cores whose kernels have no prices.
         flash_bytes: code and constants; None likewise.
     """
 
@@ -56,14 +57,19 @@ class Estimate:
     ram_bytes: int
 
     @property
-    def cycles(self) -> int:
-        """Of all layers that can be priced."""
-        return sum(layer.cycles or 0 for layer in self.layers)
+    def cycles(self) -> int | None:
+        """Of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
+        return sum(layer.cycles or 0 for layer in self.layers) if has_prices(self.target.core) else None
 
     @property
-    def flash_bytes(self) -> int:
-        """Of all layers that can be priced."""
-        return sum(layer.flash_bytes or 0 for layer in self.layers)
+    def flash_bytes(self) -> int | None:
+        """Of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
+        return sum(layer.flash_bytes or 0 for layer in self.layers) if has_prices(self.target.core) else None
+
+    @property
+    def unpriced(self) -> tuple[LayerEstimate, ...]:
+        """The layers that the totals leave out."""
+        return tuple(layer for layer in self.layers if layer.cycles is None)
 
     def __str__(self) -> str:
         lines = [
@@ -78,16 +84,28 @@ class Estimate:
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {flash:>9}  "
                 f"{layer.name[:40]!r}"
             )
-        lines.append(
-            f"{self.target.core.name}: {self.cycles:,} cycles, flash {self.flash_bytes:,} B, "
-            f"RAM {self.ram_bytes:,} B"
-        )
+        lines.append(f"{self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B")
         return "\n".join(lines)
+
+    def _totals(self) -> str:
+        if self.cycles is None:
+            return "cycles and flash unknown, as its kernels have no prices yet"
+        totals = f"{self.cycles:,} cycles, flash {self.flash_bytes:,} B"
+        if not self.unpriced:
+            return totals
+        left_out = ", ".join(f"{layer.index} ({layer.kind})" for layer in self.unpriced)
+        return f"{totals} without the layers in plain C, which have no price: {left_out}"
+
+
+def has_prices(core: Core) -> bool:
+    """Whether kernels are priced as they run: as assembly, for cores with the DSP extension."""
+    return core.dsp
 
 
 def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
-    """What the stages of a schedule take; the host has no timing, so its cycles are None."""
+    """What the stages of a schedule take."""
     layers = []
+    priced = has_prices(target.core)
     for index, stage in enumerate(schedule.stages):
         macs, kept = count_macs(schedule.graph, stage.op)
         layers.append(
@@ -98,8 +116,8 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
                 kernel=stage.candidate.variant if stage.candidate is not None else "plain",
                 macs=macs,
                 kept_macs=kept,
-                cycles=stage.candidate.cost.cycles if stage.candidate is not None else None,
-                flash_bytes=stage.candidate.cost.flash_bytes if stage.candidate is not None else None,
+                cycles=stage.candidate.cost.cycles if stage.candidate and priced else None,
+                flash_bytes=stage.candidate.cost.flash_bytes if stage.candidate and priced else None,
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes)

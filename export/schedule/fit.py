@@ -28,8 +28,9 @@ def check_fit(schedule: Schedule, estimate: Estimate) -> None:
     if board is None:
         return
     problems = []
-    if estimate.flash_bytes > board.flash_bytes:
-        problems.append(_flash_problem(estimate, board))
+    flash = estimate.flash_bytes or 0  # unknown on cores without prices: only the linker can tell
+    if flash > board.flash_bytes:
+        problems.append(_flash_problem(estimate, flash, board))
     if estimate.ram_bytes > board.ram_bytes:
         problems.append(_ram_problem(schedule, estimate, board))
     if problems:
@@ -38,12 +39,12 @@ def check_fit(schedule: Schedule, estimate: Estimate) -> None:
         )
 
 
-def _flash_problem(estimate: Estimate, board: Board) -> str:
+def _flash_problem(estimate: Estimate, needed: int, board: Board) -> str:
     largest = sorted(estimate.layers, key=lambda layer: -(layer.flash_bytes or 0))[:_SHOWN]
     named = _listed((layer.index, layer.kind, layer.name, layer.flash_bytes or 0) for layer in largest)
     return (
-        f"Flash: {estimate.flash_bytes:,} bytes needed, {board.flash_bytes:,} there, "
-        f"{estimate.flash_bytes - board.flash_bytes:,} too many; most in {named}. "
+        f"Flash: {needed:,} bytes needed, {board.flash_bytes:,} there, "
+        f"{needed - board.flash_bytes:,} too many; most in {named}. "
         "Keep fewer products of these layers, or make them narrower."
     )
 
@@ -86,7 +87,7 @@ def _roomier(estimate: Estimate) -> str:
     boards = [
         board.name
         for board in BOARDS.values()
-        if board.flash_bytes >= estimate.flash_bytes and board.ram_bytes >= estimate.ram_bytes
+        if board.flash_bytes >= (estimate.flash_bytes or 0) and board.ram_bytes >= estimate.ram_bytes
     ]
     if boards:
         return f"Or choose another board with target=: {', '.join(boards)}."

@@ -171,9 +171,10 @@ def test_masks_that_do_not_fit(model: Any) -> None:
         price({"fifth": np.ones((10, 5), np.float32)})
 
 
-def test_a_target_without_timing(model: Any) -> None:
-    with pytest.raises(TargetError, match="no timing"):
-        export.Pricer(model, target="host")
+@pytest.mark.parametrize("target", ["host", "cortex-m3", "cortex-m0plus"])
+def test_a_target_whose_kernels_have_no_prices(model: Any, target: str) -> None:
+    with pytest.raises(TargetError, match=f"{target} have no prices"):
+        export.Pricer(model, target=target)
 
 
 def test_models_that_are_not_wrapped_or_not_calibrated() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.api import to_c
+from export.api import estimate, to_c
 from export.simulate import simulate
 from tests.export.networks import Layers, random_inputs
 
@@ -35,3 +35,25 @@ def test_every_layer_takes_what_was_predicted(tmp_path: Path, core: str, zeros: 
         assert predicted.flash_bytes is not None
         assert abs(predicted.cycles - layer.cycles) <= CYCLES_OFF * layer.cycles + GLUE_CYCLES, predicted.kind
         assert abs(predicted.flash_bytes - layer.flash_bytes) <= BYTES_OFF * layer.flash_bytes + GLUE_BYTES
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m0plus", "host"])
+def test_cores_without_prices_have_no_figures(tmp_path: Path, core: str) -> None:
+    predicted = estimate(_network(0.0), target=core)
+    assert (predicted.cycles, predicted.flash_bytes) == (None, None)
+    assert "cycles and flash unknown" in str(predicted)
+    assert predicted.unpriced == predicted.layers
+    export = to_c(_network(0.0), tmp_path / "out", target=core)
+    assert {layer["predicted_cycles"] for layer in export.manifest["layers"]} == {None}
+
+
+def test_the_total_names_the_layers_it_leaves_out() -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((6, 5, 3))
+    y = network.builder.reshape(network.conv(x, 5), (1, 5, 6, 5))  # out of a padded buffer: plain C
+    predicted = estimate(network.builder.finish(x, network.conv(network.conv(y, 3), 2)), target="cortex-m4")
+    left_out = [layer for layer in predicted.layers if layer.kernel == "plain"]
+    assert left_out
+    assert predicted.unpriced == tuple(left_out)
+    assert predicted.cycles == sum(layer.cycles or 0 for layer in predicted.layers)
+    assert all(f"{layer.index} ({layer.kind})" in str(predicted).splitlines()[-1] for layer in left_out)
