@@ -29,10 +29,10 @@ from networks import NETWORKS
 
 import export
 from benchmarks.models import keep_pairs, quantized
+from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
-from export.ir.interpreter import run
 
 RESULTS = Path(__file__).parent / "results" / "exactness.json"
 CORES = ("cortex-m33", "cortex-m4")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from export.codegen.text import table
+from export.csource.text import table
 from export.errors import UnsupportedModelError
 from export.ir import ops
 from export.ir.fixed_point import add_parameters, conv_multipliers

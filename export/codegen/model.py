@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.codegen.source import Context
+from export.csource.source import Context
 from export.schedule.stage import Buffer, Schedule
 
 
@@ -51,8 +51,8 @@ def emit_model(schedule: Schedule, name: str, contexts: Sequence[Context]) -> st
     if schedule.arena_bytes:
         lines += [f"static _Alignas(8) uint8_t arena[{name.upper()}_ARENA_SIZE];", ""]
     lines += [f"int {name}_run(const int8_t *input, int8_t *output)", "{"]
-    for context in contexts:
-        arguments = [_address(buffer) for buffer in (*context.stage.reads, context.stage.writes)]
+    for context, stage in zip(contexts, schedule.stages, strict=True):
+        arguments = [_address(buffer) for buffer in (*stage.reads, stage.writes)]
         lines.append(f"    {context.symbol}({', '.join(arguments)});")
     lines += ["    return 0;", "}", ""]
     return "\n".join(lines)

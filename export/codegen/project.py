@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from importlib import resources
 
 from export.codegen.model import emit_cmake, emit_header, emit_model
-from export.codegen.ops import emit
-from export.codegen.source import Context
-from export.codegen.text import comment, printable
+from export.codegen.planned import emit_planned
+from export.csource.source import Context
+from export.csource.text import comment, printable
+from export.ir.graph import Graph
+from export.operators.reshape import emit_copy
+from export.operators.table import operator_of
 from export.schedule.estimate import Estimate, LayerEstimate
 from export.schedule.stage import Schedule, Stage
 
@@ -39,20 +42,36 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
     """
     digits = max(2, len(str(len(schedule.stages) - 1)))
     contexts = [
-        Context(schedule.graph, stage, f"{name}_{index:0{digits}d}_{stage.kind}")
+        _context(schedule.graph, stage, f"{name}_{index:0{digits}d}_{stage.kind}")
         for index, stage in enumerate(schedule.stages)
     ]
     runtime = f"{name}_runtime.h"
     files = {f"{name}.h": emit_header(schedule, name), f"{name}.c": emit_model(schedule, name, contexts)}
     layer_sources = tuple(f"{context.symbol}.c" for context in contexts)
-    for source, context, layer in zip(layer_sources, contexts, estimate.layers, strict=True):
-        head = comment(_describe(layer, context.stage, estimate.target.core.name))
+    for source, context, layer, stage in zip(
+        layer_sources, contexts, estimate.layers, schedule.stages, strict=True
+    ):
+        head = comment(_describe(layer, stage, estimate.target.core.name))
         include = f'#include "{runtime}"\n\n'
-        files[source] = f"{head}{include}{context.signature};\n\n{emit(context)}"
+        files[source] = f"{head}{include}{context.signature};\n\n{_emit(context, stage)}"
     files[runtime] = resources.files("export").joinpath("templates/runtime.h").read_text(encoding="utf-8")
     sources = (f"{name}.c", *layer_sources)
     files["CMakeLists.txt"] = emit_cmake(name, sources)
     return Project(files, sources, (f"{name}.h", runtime), layer_sources)
+
+
+def _context(graph: Graph, stage: Stage, symbol: str) -> Context:
+    sources = tuple(buffer.layout for buffer in stage.reads)
+    return Context(graph, stage.op, sources, stage.writes.layout, stage.writes.tensor, symbol)
+
+
+def _emit(context: Context, stage: Stage) -> str:
+    """Tables, kernels, and the layer function."""
+    if stage.plan is not None:
+        return emit_planned(context, stage.plan)
+    emitter = emit_copy if context.op is None else operator_of(context.op).emit
+    assert emitter is not None  # what has no plain C is always planned
+    return emitter(context)
 
 
 def _describe(layer: LayerEstimate, stage: Stage, core: str) -> list[str]:

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
-from export.frontend import elementwise, linear, shape_values, spatial
-from export.frontend.flatbuffer import RawModel, RawOperator, read_model
-from export.frontend.lowering import Lowering
 from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.ir.rewrite import prune
-
-LOWERINGS: dict[str, Callable[[Lowering, RawOperator], Op | None]] = {
-    "CONV_2D": linear.conv_2d,
-    "DEPTHWISE_CONV_2D": linear.depthwise_conv_2d,
-    "FULLY_CONNECTED": linear.fully_connected,
-    "ADD": elementwise.add,
-    "CONCATENATION": spatial.concatenation,
-    "MAX_POOL_2D": spatial.max_pool_2d,
-    "AVERAGE_POOL_2D": spatial.average_pool_2d,
-    "MEAN": spatial.mean,
-    "PAD": spatial.pad,
-    "PADV2": spatial.pad,
-    "RESHAPE": spatial.reshape,
-    "SOFTMAX": elementwise.softmax,
-    "RELU": elementwise.relu,
-    "RELU6": elementwise.relu,
-    "RELU_N1_TO_1": elementwise.relu,
-    "LOGISTIC": elementwise.logistic,
-    "SHAPE": shape_values.shape,
-    "STRIDED_SLICE": shape_values.strided_slice,
-    "PACK": shape_values.pack,
-}
+from export.operators.lookup import read_quantize
+from export.operators.table import READERS
+from export.reading.flatbuffer import RawModel, RawOperator, read_model
+from export.reading.lowering import Lowering
 
 
 def read_tflite(data: bytes) -> Graph:
@@ -63,11 +40,11 @@ def read_tflite(data: bytes) -> Graph:
     for operator in operators:
         if operator.name in ("QUANTIZE", "DEQUANTIZE"):
             lowered = _requantize(state, operator)
-        elif operator.name in LOWERINGS:
-            lowered = LOWERINGS[operator.name](state, operator)
+        elif operator.name in READERS:
+            lowered = READERS[operator.name](state, operator)
         else:
             raise UnsupportedModelError(
-                f"{operator} is not supported; expected one of {', '.join(sorted(LOWERINGS))}, QUANTIZE, "
+                f"{operator} is not supported; expected one of {', '.join(sorted(READERS))}, QUANTIZE, "
                 "DEQUANTIZE"
             )
         if lowered is not None:
@@ -119,7 +96,7 @@ def _requantize(state: Lowering, op: RawOperator) -> Op | None:
     source, target = op.inputs[0], op.outputs[0]
     types = (state.raw.tensors[source].dtype, state.raw.tensors[target].dtype)
     if types == ("int8", "int8"):
-        return elementwise.requantize(state, op)
+        return read_quantize(state, op)
     if source == state.raw.inputs[0] and types[1] == "int8":
         _peel_input(state, op)
     elif target == state.raw.outputs[0] and types in (("int8", "float32"), ("int8", "uint8")):

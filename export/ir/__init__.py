@@ -1,4 +1,4 @@
-"""The int8 graph every stage of the exporter reads, and the interpreter that defines what it computes.
+"""The int8 graph every stage of the exporter reads, and the arithmetic of its operators.
 
 A `Graph` is a tuple of tensors and a tuple of operators in execution order, with one input and one output. All
 records are frozen; frontends and passes make new graphs (`rewrite`), and `validate` states what holds for each:
@@ -19,8 +19,8 @@ What each operator computes, bit for bit that of TFLite's reference kernels (acc
     AveragePool2D            clamp(sum x / count), count inside the input, ties away from zero (`rounded_mean`)
     Mean                     clamp8(zo + M2(sum x - count * zi, multiplier)) (`fixed_point.mean_parameters`)
     Softmax                  table of exp, sum, reciprocal: see `softmax`
-    Relu, Requantize         clamp(zo + M2(x - zi, requantize_multiplier)): see `tables.lookup_table`
-    Logistic                 a table made in single precision: see `tables.lookup_table`
+    Relu, Requantize         clamp(zo + M2(x - zi, requantize_multiplier)): see `operators.lookup`
+    Logistic                 a table made in single precision: see `operators.lookup`
     Lookup                   table[x + 128]
     Pad                      the zero point around the image
     Concatenation, Reshape   the same values

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from export.ir.fixed_point import conv_multipliers
 from export.ir.graph import Graph
-from export.ir.interpreter.conv import requantize_conv
-from export.ir.interpreter.dense import requantize_dense
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
+from export.ir.requantization import requantize_conv, requantize_dense
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Geometry
 from export.kernels.layout import Layout

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.analysis.ranges import activation_ranges
+from export.ir.bounds import accumulator_ranges, seen_inputs
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
-from export.ir.ranges import Range, accumulator_ranges, activation_ranges, seen_inputs
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
+from export.operators.operator import Range
 
 
 def fold_constant_channels(graph: Graph) -> Graph:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from export.ir.graph import Graph
-from export.ir.ops import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Op, Relu
-
-_CLAMPING = (Conv2D, DepthwiseConv2D, FullyConnected, Add, MaxPool2D, AveragePool2D)
+from export.ir.ops import Op, Relu
+from export.operators.table import operator_of
 
 
 def fuse_relu(graph: Graph) -> Graph:
@@ -18,10 +18,11 @@ def fuse_relu(graph: Graph) -> Graph:
     places: dict[int, int] = {}
     for op in graph.ops:
         before = places.get(op.inputs[0])
+        producer: Any = None if before is None else ops[before]
         if (
             isinstance(op, Relu)
             and before is not None
-            and isinstance(producer := ops[before], _CLAMPING)
+            and operator_of(producer).clamps
             and producer.output != graph.output
             and len(graph.consumers(producer.output)) == 1
             and graph.tensors[producer.output].quant == graph.tensors[op.output].quant

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from export.ir.graph import Graph
-from export.ir.ops import Lookup, Op, Pad, Padding, Reshape
+from export.ir.ops import Op
 from export.ir.rewrite import bypass
-
-_IDENTITY = tuple(range(-128, 128))
+from export.operators.table import operator_of
 
 
 def remove_identities(graph: Graph) -> Graph:
@@ -27,8 +26,4 @@ def _changes_nothing(graph: Graph, op: Op) -> bool:
     before, after = graph.tensors[op.inputs[0]], graph.tensors[op.output]
     if before.shape != after.shape or before.quantization != after.quantization:
         return False
-    return (
-        isinstance(op, Reshape)
-        or (isinstance(op, Pad) and op.padding == Padding())
-        or (isinstance(op, Lookup) and op.table == _IDENTITY)
-    )
+    return operator_of(op).identity(graph, op)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.coupling import Order, channel_orders, flattened
+from export.analysis.coupling import Order, channel_orders, flattened
+from export.analysis.liveness import read_elements
 from export.ir.graph import Graph
-from export.ir.liveness import Mask, of_channels, read_elements
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
+from export.operators.operator import Mask
+from export.operators.rules import of_channels
 
 
 def remove_unread_channels(graph: Graph) -> Graph:

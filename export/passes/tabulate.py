@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from export.ir.graph import Graph
-from export.ir.ops import Logistic, Lookup, Relu, Requantize
-from export.ir.tables import lookup_table
+from export.ir.ops import Lookup
+from export.operators.table import operator_of
 
 
 def tabulate(graph: Graph) -> Graph:
-    """Replaces every Relu, Logistic and Requantize by a Lookup."""
+    """Replaces every operator that is a function of single int8 values by a Lookup."""
     ops = tuple(
-        Lookup(op.inputs, op.output, lookup_table(graph, op))
-        if isinstance(op, Relu | Logistic | Requantize)
-        else op
+        op if (table := operator_of(op).table) is None else Lookup(op.inputs, op.output, table(graph, op))
         for op in graph.ops
     )
     return replace(graph, ops=ops)

@@ -8,29 +8,15 @@ from dataclasses import replace
 from export.costing.candidate import Candidate
 from export.costing.flash import fit_flash
 from export.ir.graph import Graph
-from export.ir.ops import Concatenation, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
 from export.kernels.layout import Layout, image_shape
+from export.operators.operator import Order
+from export.operators.table import operator_of
 from export.schedule.arena import Lifetime, plan
 from export.schedule.fusion import Layer, fuse
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
-
-_KINDS = {
-    "Conv2D": "conv2d",
-    "DepthwiseConv2D": "depthwise_conv2d",
-    "FullyConnected": "fully_connected",
-    "Add": "add",
-    "Concatenation": "concatenation",
-    "MaxPool2D": "max_pool2d",
-    "AveragePool2D": "average_pool2d",
-    "Mean": "mean",
-    "Pad": "pad",
-    "Reshape": "copy",
-    "Softmax": "softmax",
-    "Lookup": "lookup",
-}
-
 
 STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
 ACTIVATIONS = ("auto", "int16", "int8")
@@ -137,7 +123,7 @@ def _lay_out(graph: Graph, element: str) -> Schedule:
         )
         stages.append(
             Stage(
-                _KINDS[type(layer.op).__name__],
+                operator_of(layer.op).kind,
                 layer.op,
                 layer.pool,
                 reads,
@@ -204,10 +190,14 @@ def _layout(graph: Graph, layers: Sequence[Layer], group: Sequence[int], element
 
 
 def _keeps_order(graph: Graph, layers: Sequence[Layer], tensor: int) -> bool:
-    """Whether channels cannot be shuffled in fours: where some operator joins or reshapes them otherwise."""
-    joins = [layer for layer in layers if isinstance(layer.op, Concatenation | Reshape)]
-    touched = [(*layer.op.inputs, layer.output) for layer in joins]
-    return any(graph.tensors[other].shape[-1] % 4 for group in touched if tensor in group for other in group)
+    """Whether channels cannot be shuffled in fours: where some operator needs them in order."""
+    for layer in layers:
+        order, touched = operator_of(layer.op).order, (*layer.op.inputs, layer.output)
+        if tensor not in touched or order is Order.ANY:
+            continue
+        if order is Order.PLAIN or any(graph.tensors[other].shape[-1] % 4 for other in touched):
+            return True
+    return False
 
 
 def _readers(layers: Sequence[Layer], tensor: int) -> list[Op]:

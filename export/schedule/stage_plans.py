@@ -8,41 +8,16 @@ from functools import partial
 from export.costing.candidate import Candidate
 from export.costing.choice import candidates, planned_candidate, priced_timing
 from export.costing.kernel_cost import plan_cost
-from export.ir.fixed_point import mean_parameters
 from export.ir.graph import Graph
-from export.ir.ops import (
-    Add,
-    AveragePool2D,
-    Concatenation,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Lookup,
-    MaxPool2D,
-    Mean,
-    Pad,
-    Padding,
-    Softmax,
-)
-from export.ir.softmax import exp_table
+from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.addition import Addition, addition
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Sum
 from export.kernels.conv_problem import conv_problem
-from export.kernels.depthwise import plan_depthwise
-from export.kernels.elementwise import plan_add, plan_border, plan_copy, plan_lookup, with_table
+from export.kernels.elementwise import plan_border, plan_copy, with_table
 from export.kernels.layout import Layout, flat
 from export.kernels.plan import Plan, joined
-from export.kernels.pooling import (
-    Axis,
-    average_reduction,
-    axis_regions,
-    max_reduction,
-    mean_reduction,
-    plan_pool,
-)
-from export.kernels.requantize import plan_requantization
-from export.kernels.softmax import plan_softmax
+from export.operators.table import operator_of
 from export.schedule.stage import Stage
 from export.targets import Target
 
@@ -115,30 +90,11 @@ def _addition(graph: Graph, op: Add) -> Addition:
 
 def _plan(graph: Graph, stage: Stage) -> Plan | None:
     """The plan of a stage that has no choice."""
-    op, target = stage.op, stage.writes.layout
-    sources = [buffer.layout for buffer in stage.reads]
-    if isinstance(op, DepthwiseConv2D):
-        problem = conv_problem(graph, op, None, sources[0], target)
-        return None if problem is None else plan_depthwise(problem)
-    if isinstance(op, MaxPool2D | AveragePool2D):
-        return _plan_pool(op, sources[0], target)
-    if isinstance(op, Mean):
-        return _plan_mean(graph, op, sources[0], target)
-    if isinstance(op, Add):
-        return _plan_add(graph, op, sources, target)
-    if isinstance(op, Concatenation):
-        return _plan_concatenation(graph, op, sources, target)
-    if isinstance(op, Pad):
-        inside = _inside(target, op.padding)
-        fill = plan_border(inside, graph.tensors[op.output].quant.zero_point)
-        return joined([*([fill] if fill else []), plan_copy(sources[0], inside)], "direct")
-    if isinstance(op, Lookup):
-        return plan_lookup(sources[0], target, op.table)
-    if isinstance(op, Softmax):
-        return plan_softmax(sources[0], target, exp_table(graph, op))
+    sources, target = [buffer.layout for buffer in stage.reads], stage.writes.layout
     if stage.kind == "copy":
         return _plan_copy(sources[0], target)
-    return None
+    assert stage.op is not None
+    return operator_of(stage.op).plan(graph, stage.op, sources, target)
 
 
 def _plan_copy(source: Layout, target: Layout) -> Plan | None:
@@ -147,54 +103,3 @@ def _plan_copy(source: Layout, target: Layout) -> Plan | None:
     if source.contiguous and target.contiguous:
         return plan_copy(flat(source), flat(target))
     return None
-
-
-def _plan_concatenation(graph: Graph, op: Concatenation, sources: list[Layout], target: Layout) -> Plan:
-    axis = op.axis - len(graph.tensors[op.output].shape)  # -1 is the channels, whatever the rank
-    plans, start = [], 0
-    for number, source in enumerate(sources):
-        at = {-1: (0, 0, start), -2: (0, start, 0), -3: (start, 0, 0)}[axis]
-        plans.append(plan_copy(source, target, at, number))
-        start += {-1: source.channels, -2: source.width, -3: source.height}[axis]
-    return joined(plans, "direct")
-
-
-def _plan_pool(op: MaxPool2D | AveragePool2D, source: Layout, target: Layout) -> Plan | None:
-    (high, wide), (down, across), padding = op.kernel, op.stride, op.padding
-    rows = axis_regions(target.height, source.height, high, down, padding.top)
-    columns = axis_regions(target.width, source.width, wide, across, padding.left)
-    reduction = max_reduction(op.clamp) if isinstance(op, MaxPool2D) else average_reduction(op.clamp)
-    return plan_pool(source, target, rows, columns, reduction)
-
-
-def _plan_mean(graph: Graph, op: Mean, source: Layout, target: Layout) -> Plan | None:
-    parameters = mean_parameters(graph, op)
-    start = -parameters.count * graph.tensors[op.inputs[0]].quant.zero_point
-    zero_point = graph.tensors[op.output].quant.zero_point
-    bounds = (start - 128 * parameters.count, start + 127 * parameters.count)
-    entry = plan_requantization(parameters.multiplier, zero_point, (-128, 127), bounds, 1, once=False)
-    if entry is None:
-        return None
-    row, column = Axis(0, 1, 0, 1, source.height), Axis(0, 1, 0, 1, source.width)
-    return plan_pool(source, target, [row], [column], mean_reduction(start, entry))
-
-
-def _plan_add(graph: Graph, op: Add, sources: list[Layout], target: Layout) -> Plan | None:
-    numbers = addition(graph, op)
-    return None if numbers is None else plan_add(sources, target, numbers)
-
-
-def _inside(layout: Layout, padding: Padding) -> Layout:
-    """A padded layout as its unpadded middle with a wider border."""
-    border = layout.border
-    return replace(
-        layout,
-        height=layout.height - padding.top - padding.bottom,
-        width=layout.width - padding.left - padding.right,
-        border=Padding(
-            border.top + padding.top,
-            border.bottom + padding.bottom,
-            border.left + padding.left,
-            border.right + padding.right,
-        ),
-    )

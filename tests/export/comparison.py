@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from export.analysis.interpreter import run
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
-from export.ir.interpreter import run
 from export.ir.validate import validate
 from tests.export.networks import random_inputs
 

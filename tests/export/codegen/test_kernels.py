@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from export.analysis.interpreter import run
 from export.api import to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
-from export.ir.interpreter import run
 from tests.export.model_builder import ModelBuilder
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from export.analysis.interpreter import run
 from export.api import Export, to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
-from export.ir.interpreter import run
 from tests.export.networks import Layers, random_inputs, random_network
 
 SHAPE = (9, 8, 3)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from export.analysis.interpreter import run
 from export.api import to_c
 from export.artifact.compiling import build_host
 from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
 from export.frontend.reference import make_interpreter, run_reference
-from export.ir.interpreter import run
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import random_inputs, single_op_models
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 import tf_keras
 
 import keras_approx
+from export.analysis.interpreter import run
 from export.errors import QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.keras import to_tflite
 from export.frontend.reference import make_interpreter
 from export.ir import ops
-from export.ir.interpreter import run
 from tests.export.comparison import assert_interpreter_is_exact
 
 DATA = np.random.default_rng(0).normal(size=(24, 12, 10, 2)).astype(np.float32)

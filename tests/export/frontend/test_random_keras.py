@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tf_keras
 
+from export.analysis.interpreter import run
 from export.frontend import read_tflite
 from export.frontend.keras import to_tflite
-from export.ir.interpreter import run
 from export.passes import run_passes
 from tests.export.comparison import assert_interpreter_is_exact, inputs_of
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from export.frontend import read_tflite
-from export.frontend.activation import clamp_bounds
 from export.ir import ops
 from export.ir.tensor import Quantization
 from export.ir.validate import validate
+from export.reading.activation import clamp_bounds
 from tests.export.comparison import assert_interpreter_is_exact
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import Layers, random_network

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from export.analysis.interpreter import run
 from export.costing import kernel_cycles as flow
 from export.frontend import read_tflite
-from export.ir.interpreter import run
 from export.ir.ops import Conv2D, FullyConnected
 from export.kernels.instructions import ENTRY, EXIT, instructions
 from export.kernels.language import Step

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from export.analysis.interpreter import run, trace
+from export.analysis.ranges import activation_ranges
 from export.api import to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir import ops
-from export.ir.interpreter import run, trace
-from export.ir.ranges import activation_ranges
 from export.ir.validate import validate
 from export.passes import run_passes
 from export.passes.fold_constant_channels import fold_constant_channels

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from export.analysis.interpreter import run
 from export.frontend import read_tflite
 from export.ir import ops
-from export.ir.interpreter import run
 from export.ir.rewrite import prune
 from export.ir.validate import validate
 from export.passes import PASSES, run_passes

@@ -1,0 +1,1 @@
+"""C text: comments, tables, and the statements around the loops of a layer."""

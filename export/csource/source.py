@@ -1,0 +1,93 @@
+"""What an emitter gets and gives: the operator with its layouts and symbol, and the C text of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from export.csource.text import indent
+from export.ir.graph import Graph
+from export.ir.ops import Op
+from export.kernels.layout import Layout
+
+
+@dataclass(frozen=True)
+class Context:
+    """A layer to be written.
+
+    Attributes:
+        graph: the network.
+        op: the operator; None for a copy between the caller's arrays and the arena.
+        sources: layouts of the inputs.
+        target: layout of the output.
+        output: index of the tensor that is written.
+        symbol: prefix of everything the layer defines; also the name of its function.
+    """
+
+    graph: Graph
+    op: Op | None
+    sources: tuple[Layout, ...]
+    target: Layout
+    output: int
+    symbol: str
+
+    @property
+    def source(self) -> Layout:
+        """Layout of the first input."""
+        return self.sources[0]
+
+    @property
+    def signature(self) -> str:
+        """The layer function: one const pointer an input, then the output, each to the start of the buffer."""
+        inputs = [f"const void *in{i}" for i in range(len(self.sources))]
+        return f"void {self.symbol}({', '.join([*inputs, 'void *out'])})"
+
+    def zero_point(self, tensor: int) -> int:
+        return self.graph.tensors[tensor].quant.zero_point
+
+
+def ctype(layout: Layout) -> str:
+    return f"{layout.element}_t"
+
+
+def open_input(layout: Layout, number: int = 0) -> str:
+    """Declares a typed pointer `x<number>` to the first pixel inside the border."""
+    return (
+        f"const {ctype(layout)} *x{number} = (const {ctype(layout)} *)in{number} + {layout.offset(0, 0)};\n"
+    )
+
+
+def open_output(layout: Layout) -> str:
+    """Declares a typed pointer `y0` to the first pixel inside the border."""
+    return f"{ctype(layout)} *y0 = ({ctype(layout)} *)out + {layout.offset(0, 0)};\n"
+
+
+def at(layout: Layout, row: str, column: str, channel: str) -> str:
+    """Index of an element from the first pixel inside the border."""
+    place = f"ka_place({channel})" if layout.shuffled else channel
+    return f"({row}) * {layout.row} + ({column}) * {layout.pixel} + {place}"
+
+
+def fill_border(layout: Layout, zero_point: int) -> str:
+    """A statement that fills the output's border; nothing where there is none."""
+    if not layout.has_border:
+        return ""
+    border = layout.border
+    pixel = layout.pixel
+    return (
+        f"ka_border_{layout.element}(({ctype(layout)} *)out, {layout.rows}, {layout.row}, {border.top}, "
+        f"{border.bottom}, {border.left * pixel}, {border.right * pixel}, {zero_point});\n"
+    )
+
+
+def loops(extents: Sequence[tuple[str, int]], body: str) -> str:
+    """Nested counting loops around a body, the first outermost."""
+    text = body
+    for variable, count in reversed(extents):
+        text = f"for (int {variable} = 0; {variable} < {count}; {variable}++) {{\n{indent(text)}}}\n"
+    return text
+
+
+def function(context: Context, body: str) -> str:
+    """The layer function around its statements."""
+    return f"{context.signature}\n{{\n{indent(body)}}}\n"

@@ -1,0 +1,99 @@
+"""ADD of two activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.errors import QuantizationError, UnsupportedModelError
+from export.ir.fixed_point import ADD_LEFT_SHIFT, add_parameters, multiply_two_roundings
+from export.ir.graph import Graph
+from export.ir.ops import Add, Op
+from export.kernels.addition import addition
+from export.kernels.elementwise import plan_add
+from export.kernels.layout import Layout
+from export.kernels.plan import Plan
+from export.operators.operator import Operator, Order
+from export.operators.rules import growing, once_a_pixel, reads_elements, same_channels
+from export.reading.activation import fused_clamp
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+
+def _read(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2)
+    x, y = state.activation(op, 0), state.activation(op, 1)
+    shapes = [state.tensors[i].shape for i in (x, y)]
+    if shapes[0] != shapes[1]:
+        raise UnsupportedModelError(
+            f"{op}: expected two inputs of one shape, got {shapes[0]} and {shapes[1]}"
+        )
+    output = state.define(op, shapes[0])
+    twice_max = 2 * max(state.tensors[i].quant.scale for i in (x, y))
+    if twice_max >= (1 << ADD_LEFT_SHIFT) * state.tensors[output].quant.scale:
+        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
+    return Add((x, y), output, fused_clamp(state, op, "AddOptions", output))
+
+
+def _compute(graph: Graph, op: Add, x: NDArray[np.int8], y: NDArray[np.int8]) -> NDArray[np.int8]:
+    parameters = add_parameters(graph, op)
+    first, second = (
+        multiply_two_roundings(
+            (value.astype(np.int64) - graph.tensors[tensor].quant.zero_point) << parameters.left_shift,
+            *multiplier,
+        )
+        for value, tensor, multiplier in zip(
+            (x, y), op.inputs, (parameters.input1, parameters.input2), strict=True
+        )
+    )
+    out = (
+        multiply_two_roundings(first + second, *parameters.output) + graph.tensors[op.output].quant.zero_point
+    )
+    return np.clip(out, *op.clamp).astype(np.int8)
+
+
+def _plan(graph: Graph, op: Add, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    numbers = addition(graph, op)
+    return None if numbers is None else plan_add(sources, target, numbers)
+
+
+def _emit(context: Context) -> str:
+    """Both inputs brought to a common scale in 20 more bits, added, requantized."""
+    op = context.op
+    assert isinstance(op, Add)
+    parameters = add_parameters(context.graph, op)
+    target = context.target
+    body = fill_border(target, context.zero_point(op.output))
+    terms = []
+    for number, (source, tensor, (mult, shift)) in enumerate(
+        zip(context.sources, op.inputs, (parameters.input1, parameters.input2), strict=True)
+    ):
+        body += open_input(source, number)
+        value = f"x{number}[{at(source, 'y', 'x', 'c')}] - ({context.zero_point(tensor)})"
+        terms.append(f"ka_multiply(({value}) * {1 << parameters.left_shift}, {mult}, {shift})")
+    body += open_output(target)
+    mult, shift = parameters.output
+    inner = f"int32_t sum = {terms[0]}\n    + {terms[1]};\n"
+    inner += f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
+    inner += f"y0[{at(target, 'y', 'x', 'c')}] = (int8_t)ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
+    body += loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
+    return function(context, body)
+
+
+ADD = Operator(
+    op=Add,
+    kind="add",
+    compute=_compute,
+    emit=_emit,
+    readers={"ADD": _read},
+    plan=_plan,
+    ranges=once_a_pixel(growing(_compute)),
+    reads=reads_elements,
+    channels=same_channels,
+    order=Order.ANY,
+    clamps=True,
+    limits="two tensors of one shape",
+)

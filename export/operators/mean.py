@@ -1,0 +1,91 @@
+"""MEAN over both spatial dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.errors import QuantizationError, UnsupportedModelError
+from export.ir.fixed_point import INT32_MAX, mean_parameters, multiply_two_roundings
+from export.ir.graph import Graph
+from export.ir.ops import Mean, Op
+from export.kernels.layout import Layout
+from export.kernels.plan import Plan
+from export.kernels.pooling import Axis, mean_reduction, plan_pool
+from export.kernels.requantize import plan_requantization
+from export.operators.operator import Operator, Order
+from export.operators.rules import growing, reads_channels, same_channels
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+
+def _read(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2)
+    source, x = state.image(op)
+    axes = sorted(
+        {axis % 4 if -4 <= axis < 4 else axis for axis in state.integers(op, 1).reshape(-1).tolist()}
+    )
+    if axes != [1, 2]:
+        raise UnsupportedModelError(
+            f"{op}: only the mean over height and width (axes 1, 2) is supported, got {axes}"
+        )
+    keep = bool(state.option(op, "ReducerOptions", "KeepDims"))
+    output = state.define(op, (1, 1, 1, x.shape[3]) if keep else (1, x.shape[3]))
+    lowered = Mean((source,), output, keep)
+    parameters = mean_parameters(Graph(tuple(state.tensors), (), source, output), lowered)
+    if parameters.multiplier[1] > 0 and (parameters.count * 255) << parameters.multiplier[1] > INT32_MAX:
+        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
+    return lowered
+
+
+def _compute(graph: Graph, op: Mean, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    parameters = mean_parameters(graph, op)
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    total = x.sum(axis=(1, 2), dtype=np.int64) - parameters.count * source.quant.zero_point
+    out = multiply_two_roundings(total, *parameters.multiplier) + target.quant.zero_point
+    return np.clip(out, -128, 127).astype(np.int8).reshape(len(x), *target.shape[1:])
+
+
+def _plan(graph: Graph, op: Mean, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    parameters = mean_parameters(graph, op)
+    start = -parameters.count * graph.tensors[op.inputs[0]].quant.zero_point
+    zero_point = graph.tensors[op.output].quant.zero_point
+    bounds = (start - 128 * parameters.count, start + 127 * parameters.count)
+    entry = plan_requantization(parameters.multiplier, zero_point, (-128, 127), bounds, 1, once=False)
+    if entry is None:
+        return None
+    row, column = Axis(0, 1, 0, 1, sources[0].height), Axis(0, 1, 0, 1, sources[0].width)
+    return plan_pool(sources[0], target, [row], [column], mean_reduction(start, entry))
+
+
+def _emit(context: Context) -> str:
+    """Sums channel by channel; the division is part of the multiplier."""
+    op = context.op
+    assert isinstance(op, Mean)
+    parameters = mean_parameters(context.graph, op)
+    mult, shift = parameters.multiplier
+    source, target = context.source, context.target
+    body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
+    inner = f"int32_t sum = {-parameters.count * context.zero_point(op.inputs[0])};\n"
+    inner += loops([("y", source.height), ("x", source.width)], f"sum += x0[{at(source, 'y', 'x', 'c')}];\n")
+    inner += f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
+    inner += f"y0[{at(target, '0', '0', 'c')}] = (int8_t)ka_clamp(q, -128, 127);\n"
+    return function(context, body + loops([("c", source.channels)], inner))
+
+
+MEAN = Operator(
+    op=Mean,
+    kind="mean",
+    compute=_compute,
+    emit=_emit,
+    readers={"MEAN": _read},
+    plan=_plan,
+    ranges=growing(_compute),
+    reads=reads_channels,
+    channels=same_channels,
+    order=Order.ANY,
+    limits="over height and width",
+)

@@ -1,0 +1,108 @@
+"""The record of an operator: everything that the exporter's stages ask about one kind of operator of the graph.
+
+An operator has one file, or shares it with its relatives, and the file makes its record; `table` lists the records. A
+new operator needs its arithmetic, its C text and its readers; the rules of the analyses have defaults that are right
+for any operator, and only cost what they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.source import Context
+from export.ir.graph import Graph
+from export.ir.ops import Op
+from export.kernels.layout import Layout
+from export.kernels.plan import Plan
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+Mask = NDArray[np.bool_]
+"""Bool [*shape without the batch dimension]: some elements of an activation."""
+Range = NDArray[np.int8]
+"""Int8 [2, *shape without the batch dimension]: the least and the largest value of each element."""
+
+
+class Channels(Enum):
+    """How the channels of an operator's output follow from those of its inputs."""
+
+    FREE = "any of them may go without the others"
+    VECTOR = "likewise, and an image at the input is read as one vector"
+    SAME = "each output channel is computed from the same channel of each input"
+    MOVED = "likewise, and pixels are moved as a whole"
+    FLAT = "the output is the input as one vector"
+    FIXED = "all have to stay where they are"
+
+
+class Order(Enum):
+    """Whether an operator can read and write channels that are shuffled in fours (see `Layout`)."""
+
+    ANY = "it can"
+    FOURS = "only if all its tensors have whole fours of channels"
+    PLAIN = "it cannot"
+
+
+def full_range(shape: tuple[int, ...]) -> Range:
+    """Every value, for an activation of a shape without the batch dimension."""
+    return np.stack([np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)])
+
+
+def _any_value(graph: Graph, op: Any, sources: Sequence[Range]) -> Range:
+    return full_range(graph.tensors[op.output].shape[1:])
+
+
+def _reads_all(graph: Graph, op: Any, read: Mask) -> list[Mask]:
+    return [np.full(graph.tensors[tensor].shape[1:], read.any()) for tensor in op.inputs]
+
+
+def _never(graph: Graph, op: Any) -> bool:
+    return False
+
+
+def _no_plan(graph: Graph, op: Any, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One kind of operator.
+
+    Attributes:
+        op: the class of its records in the graph.
+        kind: its name in estimates, manifests and generated files.
+        compute: its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
+            activations [n, ...] to the int8 output [n, ...].
+        emit: the C text of a layer that no kernels are planned for.
+        readers: how TFLite's operators are read as this one, by name: makes the record, or None where nothing is left
+            to compute.
+        limits: what of them is supported, for the documentation.
+        plan: kernels of the kernel language, or None where plain C has to do.
+        table: for a function of single int8 values: its 256 outputs for the inputs -128 .. 127.
+        ranges: which values the output can take; every value by default.
+        reads: which elements of its inputs matter, given those of the output that do; all by default.
+        channels: see `Channels`; a function of the graph and the record.
+        order: see `Order`.
+        identity: whether a record changes nothing, given that shape and quantization stay.
+        clamps: whether a ReLU behind it can be a part of its `clamp`.
+    """
+
+    op: type[Op]
+    kind: str
+    compute: Callable[..., NDArray[np.int8]]
+    emit: Callable[[Context], str] | None = None
+    readers: Mapping[str, Callable[[Lowering, RawOperator], Op | None]] = field(default_factory=dict)
+    limits: str = ""
+    plan: Callable[[Graph, Any, Sequence[Layout], Layout], Plan | None] = _no_plan
+    table: Callable[[Graph, Any], tuple[int, ...]] | None = None
+    ranges: Callable[[Graph, Any, Sequence[Range]], Range] = _any_value
+    reads: Callable[[Graph, Any, Mask], list[Mask]] = _reads_all
+    channels: Callable[[Graph, Any], Channels] = lambda graph, op: Channels.FIXED
+    order: Order = Order.PLAIN
+    identity: Callable[[Graph, Any], bool] = _never
+    clamps: bool = False

@@ -1,0 +1,77 @@
+"""RESHAPE, and the copies between layouts that it and the caller's arrays need."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.errors import ModelFormatError
+from export.ir.graph import Graph
+from export.ir.ops import Op, Reshape
+from export.operators.operator import Channels, Mask, Operator, Order
+from export.operators.rules import growing
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+
+def _read(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 1, 2)
+    source = state.activation(op)
+    if len(op.inputs) == 2:
+        wanted = state.integers(op, 1).reshape(-1).tolist()
+    else:
+        wanted = list(state.option(op, "ReshapeOptions", "NewShape"))
+    size = state.tensors[source].size
+    if wanted.count(-1) == 1:
+        rest = math.prod(value for value in wanted if value != -1)
+        wanted = [size // rest if value == -1 and rest > 0 else value for value in wanted]
+    if not 1 <= len(wanted) <= 8 or min(wanted) < 1 or math.prod(wanted) != size:
+        raise ModelFormatError(f"{op}: {size} elements cannot take shape {wanted}; the file is damaged")
+    output = state.define(op, tuple(wanted))
+    state.same_quantization(op, source, output)
+    return Reshape((source,), output)
+
+
+def _compute(graph: Graph, op: Reshape, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    return x.reshape(len(x), *graph.tensors[op.output].shape[1:])
+
+
+def _reads(graph: Graph, op: Reshape, read: Mask) -> list[Mask]:
+    return [read.reshape(graph.tensors[op.inputs[0]].shape[1:])]
+
+
+def _channels(graph: Graph, op: Reshape) -> Channels:
+    same = graph.tensors[op.inputs[0]].shape[-1] == graph.tensors[op.output].shape[-1]
+    return Channels.MOVED if same else Channels.FLAT
+
+
+def emit_copy(context: Context) -> str:
+    """Copies what is not contiguous, or does not become so."""
+    source, target = context.source, context.target
+    body = fill_border(target, context.zero_point(context.output))
+    body += open_input(source) + open_output(target)
+    body += "int row = 0, column = 0, channel = 0;\n"
+    read = f"({ctype(target)})x0[{at(source, 'y', 'x', 'c')}]"
+    move = f"y0[{at(target, 'row', 'column', 'channel')}] = {read};\n"
+    move += f"if (++channel == {target.channels}) {{\n    channel = 0;\n"
+    move += f"    if (++column == {target.width}) {{\n        column = 0;\n        row++;\n    }}\n}}\n"
+    body += loops([("y", source.height), ("x", source.width), ("c", source.channels)], move)
+    return function(context, body)
+
+
+RESHAPE = Operator(
+    op=Reshape,
+    kind="copy",
+    compute=_compute,
+    emit=emit_copy,
+    readers={"RESHAPE": _read},
+    ranges=growing(_compute),
+    reads=_reads,
+    channels=_channels,
+    order=Order.FOURS,
+    identity=lambda graph, op: True,
+    limits="any shape of batch 1",
+)

@@ -1,0 +1,189 @@
+"""The state of one lowering: which stored tensors became which IR tensors, each claim of the file checked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.ir.tensor import Quantization, Tensor
+from export.reading.flatbuffer import RawModel, RawOperator, RawTensor
+
+MAX_ELEMENTS = (1 << 31) - 1
+_MAX_SHARING = 64  # operators that may use one constant, on average
+_NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
+
+
+class Lowering:
+    """Grows the IR tensors while operators are lowered in execution order.
+
+    Attributes:
+        raw: the stored model.
+        tensors: the IR tensors made so far.
+        known: integers of stored tensors known by now, which are constants or computed from shapes.
+    """
+
+    def __init__(self, model: RawModel) -> None:
+        self.raw = model
+        self.tensors: list[Tensor] = []
+        self.known: dict[int, NDArray[np.int64]] = {}
+        self._places: dict[int, int] = {}
+        stored = sum(len(tensor.data) for tensor in model.tensors if tensor.data is not None)
+        self._constant_bytes = _MAX_SHARING * stored
+
+    def arity(self, op: RawOperator, *inputs: int) -> None:
+        """Demands one of the given numbers of inputs, and one output."""
+        if len(op.inputs) not in inputs or len(op.outputs) != 1:
+            wanted = " or ".join(map(str, inputs))
+            raise ModelFormatError(
+                f"{op}: expected {wanted} inputs and 1 output, got {len(op.inputs)} and {len(op.outputs)}; "
+                "the file is damaged"
+            )
+
+    def option(self, op: RawOperator, options_type: str, name: str) -> Any:
+        if op.options_type != options_type or name not in op.options:
+            raise ModelFormatError(
+                f"{op}: expected {options_type}, got {op.options_type or 'none'}; the file is damaged"
+            )
+        return op.options[name]
+
+    def stored(self, op: RawOperator, position: int) -> RawTensor:
+        index = op.inputs[position] if position < len(op.inputs) else -1
+        if index < 0:
+            raise ModelFormatError(f"{op}: input {position} is missing; the file is damaged")
+        return self.raw.tensors[index]
+
+    def activation(self, op: RawOperator, position: int = 0) -> int:
+        """IR index of an int8 activation the operator reads."""
+        tensor = self.stored(op, position)
+        index = op.inputs[position]
+        if index in self._places:
+            return self._places[index]
+        if tensor.data is not None:
+            raise UnsupportedModelError(
+                f"{op}: input {position} ({tensor.name[:60]!r}) is a constant; only activations are "
+                "supported there"
+            )
+        if tensor.dtype != "int8":
+            raise QuantizationError(
+                f"{op} reads {tensor.dtype} activations ({tensor.name[:60]!r}), expected int8; convert the "
+                "model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
+            )
+        raise ModelFormatError(f"{op}: input {position} is read before it is written; the file is damaged")
+
+    def image(self, op: RawOperator) -> tuple[int, Tensor]:
+        """IR index and tensor of input 0, which must be NHWC."""
+        index = self.activation(op)
+        if len(self.tensors[index].shape) != 4:
+            raise UnsupportedModelError(
+                f"{op}: expected an NHWC input, got shape {self.tensors[index].shape}"
+            )
+        return index, self.tensors[index]
+
+    def define(self, op: RawOperator, shape: tuple[int, ...]) -> int:
+        """Makes the int8 activation that the operator writes; its shape is computed, not read."""
+        return self.add_activation(op.outputs[0], shape, str(op))
+
+    def add_activation(self, stored: int, shape: tuple[int, ...], where: str) -> int:
+        tensor = self.raw.tensors[stored]
+        if stored in self._places or tensor.data is not None:
+            raise ModelFormatError(f"{where} writes a tensor that has a value already; the file is damaged")
+        if tensor.dtype != "int8":
+            raise QuantizationError(
+                f"{where} writes {tensor.dtype} activations ({tensor.name[:60]!r}), expected int8; convert "
+                "the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
+            )
+        if not shape or shape[0] != 1 or min(shape) < 1 or math.prod(shape) > MAX_ELEMENTS:
+            raise UnsupportedModelError(
+                f"{where}: expected an activation of batch 1 and at most {MAX_ELEMENTS} elements, got shape "
+                f"{shape}"
+            )
+        self.tensors.append(
+            Tensor(tensor.name, shape, "int8", self.quantization(tensor, where, per_tensor=True))
+        )
+        self._places[stored] = len(self.tensors) - 1
+        return len(self.tensors) - 1
+
+    def alias(self, stored: int, index: int) -> None:
+        """Lets a stored tensor stand for an IR tensor that exists."""
+        if stored in self._places:
+            raise ModelFormatError("a tensor is written twice; the file is damaged")
+        self._places[stored] = index
+
+    def place(self, stored: int) -> int | None:
+        """The IR tensor a stored tensor became, if any."""
+        return self._places.get(stored)
+
+    def values(self, tensor: RawTensor, where: str) -> NDArray[Any]:
+        """The values of a constant, in its shape."""
+        if tensor.data is None:
+            raise UnsupportedModelError(f"{where}: {tensor.name[:60]!r} must be a constant")
+        if tensor.sparse or tensor.dtype not in _NUMPY:
+            kind = "sparse" if tensor.sparse else tensor.dtype
+            raise UnsupportedModelError(f"{where}: a {kind} constant ({tensor.name[:60]!r}) is not supported")
+        dtype = np.dtype(_NUMPY[tensor.dtype]).newbyteorder("<")
+        if min(tensor.shape, default=1) < 0 or math.prod(tensor.shape) * dtype.itemsize != len(tensor.data):
+            raise ModelFormatError(
+                f"{where}: constant {tensor.name[:60]!r} of shape {tensor.shape} has {len(tensor.data)} "
+                "bytes; the file is damaged"
+            )
+        return tensor.data.view(dtype).astype(_NUMPY[tensor.dtype], copy=False).reshape(tensor.shape)
+
+    def integers(self, op: RawOperator, position: int) -> NDArray[np.int64]:
+        """Integers an operator takes as an input: axes, paddings, shapes."""
+        tensor = self.stored(op, position)
+        index = op.inputs[position]
+        if index not in self.known:
+            values = self.values(tensor, str(op))
+            if tensor.dtype not in ("int32", "int64"):
+                raise ModelFormatError(f"{op}: input {position} must hold integers, got {tensor.dtype}")
+            self.known[index] = values.astype(np.int64)
+        return self.known[index]
+
+    def constant(self, op: RawOperator, position: int, dtype: str, quantization: Quantization | None) -> int:
+        """Makes the IR tensor of a constant, which belongs to this operator alone."""
+        tensor = self.stored(op, position)
+        if tensor.dtype != dtype:
+            raise QuantizationError(
+                f"{op}: input {position} ({tensor.name[:60]!r}) must be {dtype}, got {tensor.dtype}; "
+                "convert the model with full-integer quantization"
+            )
+        values = self.values(tensor, str(op))
+        self._constant_bytes -= values.nbytes
+        if self._constant_bytes < 0:
+            raise UnsupportedModelError(
+                f"{op}: more than {_MAX_SHARING} operators share their constants; the network has too many layers "
+                "for what it stores"
+            )
+        self.tensors.append(Tensor(tensor.name, tensor.shape, dtype, quantization, values))
+        return len(self.tensors) - 1
+
+    def quantization(self, tensor: RawTensor, where: str, *, per_tensor: bool) -> Quantization:
+        scales, zero_points = tensor.scales, tensor.zero_points
+        if not scales or len(scales) != len(zero_points) or (per_tensor and len(scales) != 1):
+            raise QuantizationError(
+                f"{where}: tensor {tensor.name[:60]!r} has {len(scales)} scales and {len(zero_points)} zero "
+                f"points, expected {'1' if per_tensor else 'as many of each'}; quantize the model to int8"
+            )
+        tiny = float(np.finfo(np.float32).tiny)
+        if not all(math.isfinite(s) and s >= tiny for s in scales) or not all(
+            -128 <= z <= 127 for z in zero_points
+        ):
+            raise QuantizationError(
+                f"{where}: tensor {tensor.name[:60]!r} has a scale that is not a positive number or a zero "
+                "point outside int8; quantize the model again"
+            )
+        return Quantization(scales, zero_points, tensor.axis if len(scales) > 1 else None)
+
+    def same_quantization(self, op: RawOperator, *indices: int) -> None:
+        first = self.tensors[indices[0]].quant
+        for index in indices[1:]:
+            other = self.tensors[index].quant
+            if (first.scales, first.zero_points) != (other.scales, other.zero_points):
+                raise QuantizationError(
+                    f"{op}: inputs and output must share one scale and zero point, got "
+                    f"{first.scale:g}, {first.zero_point} and {other.scale:g}, {other.zero_point}"
+                )
