@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from export.costing.kernel_cycles import step_cycles
 from export.ir.ops import Conv2D, FullyConnected
 from export.kernels.language import Step
+from export.kernels.plan import calls_of
 from export.schedule.estimate import plan_cycles
 from export.schedule.stage import Stage
 from export.targets import Timing
@@ -19,8 +20,8 @@ TERMS = (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION, LOOPS, ELEMENTWISE)
 _BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("MAC", "MAC_LOW", "MAC_HIGH"), PRODUCTS),
     **dict.fromkeys(("X", "EVEN", "ODD"), INPUTS),
-    **dict.fromkeys(("SET", "AGAIN", "SECOND", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
-    **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "OUT_ADD", "OUT_SUB", "OUT_ADD_FAR"), LOOPS),
+    **dict.fromkeys(("SET", "AGAIN", "DONE", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
+    **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "MOVED", "MOVED_BACK", "MOVED_FAR"), LOOPS),
 }
 
 
@@ -36,7 +37,7 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     """
     assert stage.plan is not None
     weighted = isinstance(stage.op, Conv2D | FullyConnected)
-    calls = Counter(call.kernel for call in stage.plan.calls)
+    calls = Counter(call.kernel for call in calls_of(stage.plan))
     found: Counter[str] = Counter()
     for number, kernel in enumerate(stage.plan.kernels):
         spent = step_cycles(kernel.steps, timing)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from export.csource.source import Context, function
+from export.csource.source import Context, function, loops
 from export.csource.text import indent, table
 from export.kernels.language import lines
-from export.kernels.plan import Plan, Pointer
+from export.kernels.plan import Call, Plan, Pointer
 
 
 def emit_planned(context: Context, plan: Plan) -> str:
@@ -15,19 +15,30 @@ def emit_planned(context: Context, plan: Plan) -> str:
         text += table("uint32_t", f"{symbol}_constants", plan.constants, hexadecimal=True) + "\n"
     for number, kernel in enumerate(plan.kernels):
         name = f"{symbol}_{number}"
-        text += f"K_DECLARE({name})\nK_BEGIN({name})\n{indent(chr(10).join(lines(kernel.steps)))}\nK_END({name})\n\n"
+        steps = indent("\n".join(lines(kernel.steps)) + "\n")
+        text += (
+            f"K_DECLARE({name})\nK_BEGIN({name}, {kernel.frame})\n{steps}K_END({name}, {kernel.frame})\n\n"
+        )
     body = ""
-    for call in plan.calls:
-        pointers = (call.source, call.stream, call.target, call.table)
-        arguments = ", ".join(_argument(symbol, pointer) for pointer in pointers)
-        body += f"{symbol}_{call.kernel}({arguments});\n"
+    for item in plan.calls:
+        if isinstance(item, Call):
+            body += _call(symbol, item)
+        else:
+            body += loops([("i", item.times)], "".join(_call(symbol, call) for call in item.calls))
     return text + function(context, body)
+
+
+def _call(symbol: str, call: Call) -> str:
+    arguments = ", ".join(_argument(symbol, pointer) for pointer in call.pointers)
+    return f"{symbol}_{call.kernel}({arguments});\n"
 
 
 def _argument(symbol: str, pointer: Pointer | None) -> str:
     if pointer is None:
         return "0"
     if pointer.base == "constants":
-        return f"(const uint8_t *){symbol}_constants + {pointer.offset}"
-    constness = "" if pointer.base == "out" else "const "
-    return f"({constness}uint8_t *){pointer.base} + {pointer.offset}"
+        text = f"(const uint8_t *){symbol}_constants + {pointer.offset}"
+    else:
+        constness = "" if pointer.base in ("out", "scratch") else "const "
+        text = f"({constness}uint8_t *){pointer.base} + {pointer.offset}"
+    return text + (f" + {pointer.stride} * i" if pointer.stride else "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 
 from export.codegen.model import emit_cmake, emit_header, emit_model
 from export.codegen.planned import emit_planned
+from export.codegen.runtime import runtime_header
 from export.csource.source import Context
 from export.csource.text import comment, printable
 from export.ir.graph import Graph
@@ -54,7 +54,7 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
         head = comment(_describe(layer, stage, estimate.target.core.name))
         include = f'#include "{runtime}"\n\n'
         files[source] = f"{head}{include}{context.signature};\n\n{_emit(context, stage)}"
-    files[runtime] = resources.files("export").joinpath("templates/runtime.h").read_text(encoding="utf-8")
+    files[runtime] = runtime_header()
     sources = (f"{name}.c", *layer_sources)
     files["CMakeLists.txt"] = emit_cmake(name, sources)
     return Project(files, sources, (f"{name}.h", runtime), layer_sources)

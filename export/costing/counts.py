@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.costing.kernel_cost import KernelCost
-from export.costing.kernel_cycles import Frame, Profile, body_of, kernel_profile
+from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
 from export.kernels.conv import (
@@ -27,22 +27,24 @@ from export.kernels.conv import (
 from export.kernels.conv_loops import WORD, Epilogue, Geometry, write_program
 from export.kernels.instructions import kernel_bytes
 from export.kernels.language import NEAR
-from export.kernels.plan import Plan
+from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization
 from export.targets import State, Timing
 
 
 @dataclass(frozen=True)
-class KernelCount:
-    """What one kernel takes.
+class Run:
+    """What one call in a plan takes.
 
     Attributes:
         profile: cycles, words of the stream, and how often it is read.
-        code_bytes: aligned to a word.
+        code_bytes: of the kernel, aligned to a word.
+        times: how often the call runs.
     """
 
     profile: Profile
     code_bytes: int
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,30 +52,31 @@ class Count:
     """What a plan takes.
 
     Attributes:
-        kernels: each of them.
-        calls: the kernel of every call.
-        words: constants of all streams.
+        runs: every call.
+        kernel_bytes: code of all kernels and constants of all streams.
     """
 
-    kernels: tuple[KernelCount, ...]
-    calls: tuple[int, ...]
-    words: int
+    runs: tuple[Run, ...]
+    kernel_bytes: int
 
     @property
     def cost(self) -> KernelCost:
         """Their sum."""
-        cycles = sum(self.kernels[number].profile.cycles for number in self.calls)
-        size = sum(kernel.code_bytes for kernel in self.kernels) + WORD * self.words
-        return KernelCost(cycles, len(self.calls), size)
+        cycles = sum(run.times * run.profile.cycles for run in self.runs)
+        return KernelCost(cycles, sum(run.times for run in self.runs), len(self.runs), self.kernel_bytes)
 
 
 def count_plan(plan: Plan, timing: Timing) -> Count:
     """Counts a plan by following its kernels."""
-    kernels = tuple(
-        KernelCount(kernel_profile(kernel.steps, timing), kernel_bytes(kernel.steps))
-        for kernel in plan.kernels
-    )
-    return Count(kernels, tuple(call.kernel for call in plan.calls), len(plan.constants))
+    sizes = [kernel_bytes(kernel) for kernel in plan.kernels]
+    profiles: dict[tuple[int, tuple[tuple[str, int], ...]], Profile] = {}
+    runs = []
+    for call, times in repeated_calls(plan):
+        key = call.kernel, tuple(sorted(call.counts.items()))
+        if key not in profiles:
+            profiles[key] = kernel_profile(plan.kernels[call.kernel].steps, timing, call.counts)
+        runs.append(Run(profiles[key], sizes[call.kernel], times))
+    return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
 
 
 def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
@@ -143,13 +146,11 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
         )
     ]
     cycles, bits, left = _bodies(groups, frames, pipeline_states(addresses.form, timing))
-    kernels = tuple(
-        KernelCount(
-            Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4
-        )
+    runs = tuple(
+        Run(Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4)
         for frame, body, code, state, total in zip(frames, cycles, bits, left, totals, strict=True)
     )
-    return Count(kernels, tuple(range(len(kernels))), sum(totals))
+    return Count(runs, sum(run.code_bytes for run in runs) + WORD * sum(totals))
 
 
 def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:
@@ -197,7 +198,7 @@ def _like(words: int, channels: int, total: int) -> int:
 
 @lru_cache(maxsize=1 << 12)
 def _frame(geometry: Geometry, finish: tuple[Epilogue, ...], moved: int, words: int, timing: Timing) -> Frame:
-    return Frame(write_program(geometry, [body_of(moved)], moved, words, finish), timing)
+    return Frame(write_program(geometry, [BODY], moved, words, finish), timing)
 
 
 def _addresses_of(problem: ConvProblem) -> OperandAddresses:

@@ -16,15 +16,14 @@ def price_count(count: Count, cache: InstructionCache | None, waits: int) -> Pri
         waits: cycles a line waits.
     """
     cycles = 0
-    for number in count.calls:
-        kernel = count.kernels[number]
-        profile = kernel.profile
-        cycles += profile.cycles
+    for run in count.runs:
+        profile = run.profile
+        cycles += run.times * profile.cycles
         if cache is not None:
-            code = -(-kernel.code_bytes // cache.line)
+            code = -(-run.code_bytes // cache.line)
             stream = -(-4 * profile.words // cache.line)
             lost = lost_lines(code, stream, cache)
-            cycles += waits * round(code + stream + lost * max(0, profile.blocks - 1))
+            cycles += run.times * waits * round(code + stream + lost * max(0, profile.blocks - 1))
     return Price(cycles, count.cost.flash_bytes)
 
 

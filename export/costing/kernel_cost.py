@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from export.costing.kernel_cycles import kernel_cycles
 from export.kernels.instructions import CALL_BYTES, LAYER_BYTES, kernel_bytes
-from export.kernels.plan import Plan
+from export.kernels.plan import Plan, repeated_calls
 from export.targets import Target, Timing
 
 # Compiled C, measured with GCC 12 at -O2: a kernel call with its arguments; a layer's prologue and return.
@@ -19,12 +19,14 @@ class KernelCost:
 
     Attributes:
         kernel_cycles: of all calls together, memories never wait; None where the core has no timing table.
-        calls: how many there are.
+        calls: how many run.
+        sites: how many are written.
         kernel_bytes: code and constants.
     """
 
     kernel_cycles: int | None
     calls: int
+    sites: int
     kernel_bytes: int
 
     def __add__(self, other: KernelCost) -> KernelCost:
@@ -32,6 +34,7 @@ class KernelCost:
         return KernelCost(
             (self.kernel_cycles or 0) + (other.kernel_cycles or 0) if known else None,
             self.calls + other.calls,
+            self.sites + other.sites,
             self.kernel_bytes + other.kernel_bytes,
         )
 
@@ -45,16 +48,20 @@ class KernelCost:
     @property
     def flash_bytes(self) -> int:
         """Flash of a layer of these kernels, its compiled C included."""
-        return self.kernel_bytes + CALL_BYTES * self.calls + LAYER_BYTES
+        return self.kernel_bytes + CALL_BYTES * self.sites + LAYER_BYTES
 
 
 def plan_cost(plan: Plan, timing: Timing) -> KernelCost:
     """Counts a plan by following its kernels."""
-    cycles = [kernel_cycles(kernel.steps, timing) for kernel in plan.kernels]
-    size = sum(kernel_bytes(kernel.steps) for kernel in plan.kernels) + 4 * len(plan.constants)
-    return KernelCost(sum(cycles[call.kernel] for call in plan.calls), len(plan.calls), size)
+    runs = [
+        (kernel_cycles(plan.kernels[call.kernel].steps, timing, call.counts), times)
+        for call, times in repeated_calls(plan)
+    ]
+    size = sum(map(kernel_bytes, plan.kernels)) + 4 * len(plan.constants)
+    cycles, calls = sum(one * times for one, times in runs), sum(times for _, times in runs)
+    return KernelCost(cycles, calls, len(runs), size)
 
 
 def known(cost: KernelCost, target: Target) -> KernelCost:
-    """KernelCost counted with another core's timing, for a target that may have none."""
+    """A cost counted with another core's timing, for a target that may have none."""
     return cost if target.core.timing is not None else replace(cost, kernel_cycles=None)

@@ -1,7 +1,7 @@
 """Cycles of a kernel: its basic blocks priced by the timing model, and how often each runs.
 
-Which way a branch goes depends on loop counters and on the input pointer alone, both known when the code is written,
-so walking the blocks gives exact counts without running a single product.
+Which way a branch goes does not depend on data, and each branch of the kernel language says it (`language.Step.turns`),
+so following the blocks gives exact counts without running a single product.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import cycle, pairwise, repeat
+from types import MappingProxyType
 
+from export.kernels.instruction_set import MACROS
 from export.kernels.instructions import ENTRY, EXIT, instructions
-from export.kernels.language import Step
+from export.kernels.language import Step, register_name
 from export.targets.instruction import Instruction
 from export.targets.pipeline import READY, State, block_cycles, continue_cycles, issue_cycles
 from export.targets.timing import Timing
 
-_BRANCHES = frozenset({"AGAIN", "SECOND", "NEXT", "PAST", "GOTO"})
-
 
 @dataclass
 class _Block:
-    """A basic block, and what it does to the walk.
+    """A basic block.
 
     Attributes:
         steps: its macros, without the branch.
         branch: the macro that may leave it, or None.
-        controls: those of its steps that set a loop's state or move the pointers.
+        stream: words by which its macros move the pointer to the constants, in order; negative ones go back.
         cycles: branch not taken, branch taken.
     """
 
     steps: list[Step] = field(default_factory=list)
     branch: Step | None = None
-    controls: list[Step] = field(default_factory=list)
+    stream: list[int] = field(default_factory=list)
     cycles: tuple[int, int] = (0, 0)
 
     def prepare(self, timing: Timing, entry: bool, leave: bool) -> None:
@@ -54,51 +54,31 @@ class _Block:
 
 
 @dataclass
-class _Walk:
-    """State of the walk: loop counters, input pointer, and how far the stream has been read."""
+class _Stream:
+    """How far the constants have been read."""
 
-    slots: dict[str, int] = field(default_factory=dict)
-    pointer: int = 0
     read: int = 0
     words: int = 0
     rewinds: int = 0
 
-    def do(self, item: Step) -> None:
-        name, args = item.name, item.args
-        if name.startswith("LOAD"):
-            self.read += len(args)
-        elif name == "SET":
-            self.slots[str(args[0])] = int(args[1])
-        elif name.startswith("LAST"):
-            self.slots["last"] = self.pointer + int(args[0])
-        elif name == "BODY":
-            self.pointer += int(args[0])
-        else:
-            distance = int(args[1]) if name.startswith("ADD") else -int(args[1])
-            if args[0] == "in":
-                self.pointer += distance
-            elif distance < 0:
-                self.words = max(self.words, self.read)
-                self.read += distance // 4
-                self.rewinds += 1
-
-    def takes(self, branch: Step) -> bool:
-        """Whether a branch is taken."""
-        if branch.name in ("AGAIN", "SECOND"):
-            slot = str(branch.args[0]) if branch.name == "AGAIN" else "half"
-            self.slots[slot] -= 1
-            return (self.slots[slot] != 0) == (branch.name == "AGAIN")
-        if branch.name == "NEXT":
-            return self.pointer <= self.slots["last"]
-        if branch.name == "PAST":
-            return self.pointer - int(branch.args[0]) != self.slots["last"]
-        return True
+    def move(self, words: int) -> None:
+        if words < 0:
+            self.words = max(self.words, self.read)
+            self.rewinds += 1
+        self.read += words
 
 
-def _is_control(item: Step) -> bool:
-    if item.name in ("ADD", "SUB", "ADD_FAR", "SUB_FAR"):
-        return item.args[0] in ("in", "wt")
-    return item.name in ("SET", "LAST", "LAST_FAR", "BODY") or item.name.startswith("LOAD")
+_POINTER = register_name("wt")
+
+
+def _stream_words(item: Step) -> int:
+    """Words by which a macro moves the pointer to the constants."""
+    if item.name.startswith("LOAD"):
+        return len(item.args)
+    if item.name in ("ADD", "ADD_FAR", "SUB", "SUB_FAR") and item.args[0] == _POINTER:
+        words = int(item.args[1]) // 4
+        return words if item.name.startswith("ADD") else -words
+    return 0
 
 
 @dataclass(frozen=True)
@@ -116,29 +96,33 @@ class Profile:
     blocks: int
 
 
-def kernel_cycles(steps: Sequence[Step], timing: Timing) -> int:
+Counts = Mapping[str, int]
+"""The numbers that a call gives its kernel's loops, by name."""
+
+
+def kernel_cycles(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> int:
     """Cycles of one call of a kernel, see `kernel_profile`."""
-    return kernel_profile(steps, timing).cycles
+    return kernel_profile(steps, timing, counts).cycles
 
 
-def kernel_profile(steps: Sequence[Step], timing: Timing) -> Profile:
+def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> Profile:
     """Follows one call of a kernel.
 
     Args:
         steps: between BEGIN and END.
         timing: the core's pipeline.
+        counts: of the call.
     """
     blocks, labels = _split(steps)
     for index, block in enumerate(blocks):
         block.prepare(timing, index == 0, index == len(blocks) - 1)
-    walk = _Walk()
-    total = sum(blocks[index].cycles[taken] for index, taken in _follow(blocks, labels, walk))
-    return Profile(total, max(walk.words, walk.read), max(1, walk.rewinds))
+    stream = _Stream()
+    total = sum(blocks[index].cycles[taken] for index, taken in _follow(blocks, labels, stream, counts))
+    return Profile(total, max(stream.words, stream.read), max(1, stream.rewinds))
 
 
-def body_of(moved: int) -> Step:
-    """Stands for the straight-line body in the steps of a frame, given by how many bytes it moves the input pointer."""
-    return Step("BODY", (moved,))
+BODY = Step("BODY")
+"""Stands for the straight-line body in the steps of a frame."""
 
 
 class Frame:
@@ -154,21 +138,20 @@ class Frame:
         """Follows one call of the kernel.
 
         Args:
-            steps: between BEGIN and END, with one `body_of` in the place of the body.
+            steps: between BEGIN and END, with one `BODY` in the place of the body.
             timing: the core's pipeline.
         """
         blocks, labels = _split(steps)
-        walk = _Walk()
-        visits = Counter(_follow(blocks, labels, walk))
-        body = next(item for item in steps if item.name == "BODY")
-        held = next(index for index, block in enumerate(blocks) if body in block.steps)
-        self.blocks = max(1, walk.rewinds)
+        stream = _Stream()
+        visits = Counter(_follow(blocks, labels, stream, {}))
+        held = next(index for index, block in enumerate(blocks) if BODY in block.steps)
+        self.blocks = max(1, stream.rewinds)
         self._timing = timing
         self._rest = 0
         for index, block in enumerate(blocks):
             entry, leave = index == 0, index == len(blocks) - 1
             if index == held:
-                at = block.steps.index(body)
+                at = block.steps.index(BODY)
                 before = _Block(block.steps[:at]).code(entry, False)
                 self._after = _Block(block.steps[at + 1 :], block.branch).code(False, leave)
                 self._leaves = (leave, True)
@@ -179,7 +162,7 @@ class Frame:
         prefix, self.entry = continue_cycles(before, timing, READY)
         self._rest += sum(self._visits) * prefix
         self._suffix: dict[State, int] = {}
-        code = [instruction for item in steps if item is not body for instruction in instructions(item)]
+        code = [instruction for item in steps if item is not BODY for instruction in instructions(item)]
         self.bits = sum(instruction.width for instruction in (*ENTRY, *code, *EXIT))
 
     def cycles(self, body: int, left: State) -> int:
@@ -209,7 +192,7 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
     blocks, labels = _split(steps)
     for index, block in enumerate(blocks):
         block.prepare(timing, index == 0, index == len(blocks) - 1)
-    visits = Counter(_follow(blocks, labels, _Walk()))
+    visits = Counter(_follow(blocks, labels, _Stream(), {}))
     spent: list[int] = []
     for index, block in enumerate(blocks):
         entry, leave = index == 0, index == len(blocks) - 1
@@ -228,16 +211,27 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
     return [0 if item.name == "LABEL" else next(found) for item in steps]
 
 
-def _follow(blocks: Sequence[_Block], labels: Mapping[int, int], walk: _Walk) -> Iterator[tuple[int, bool]]:
+def _follow(
+    blocks: Sequence[_Block], labels: Mapping[int, int], stream: _Stream, counts: Counts
+) -> Iterator[tuple[int, bool]]:
     """Yields every block that runs, in order: its index, and whether its branch is taken."""
+    ways = [_ways(block.branch, counts) for block in blocks]
     current = 0
     while current < len(blocks):
         block = blocks[current]
-        for item in block.controls:
-            walk.do(item)
-        taken = block.branch is not None and walk.takes(block.branch)
+        for words in block.stream:
+            stream.move(words)
+        taken = next(ways[current])
         yield current, taken
         current = labels[int(block.branch.args[-1])] if block.branch is not None and taken else current + 1
+
+
+def _ways(branch: Step | None, counts: Counts) -> Iterator[bool]:
+    """Whether a branch is taken, each time it is met."""
+    if branch is None:
+        return repeat(False)
+    turns = ((way, counts[times] - 1 if isinstance(times, str) else times) for way, times in branch.turns)
+    return cycle([way for way, times in turns for _ in range(times)])
 
 
 def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
@@ -248,11 +242,11 @@ def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
             if blocks[-1].steps or blocks[-1].branch or len(blocks) == 1:
                 blocks.append(_Block())
             labels[int(item.args[0])] = len(blocks) - 1
-        elif item.name in _BRANCHES:
+        elif item is not BODY and MACROS[item.name].is_branch:
             blocks[-1].branch = item
             blocks.append(_Block())
         else:
             blocks[-1].steps.append(item)
     for block in blocks:
-        block.controls = [item for item in block.steps if _is_control(item)]
+        block.stream = [words for item in block.steps if (words := _stream_words(item))]
     return blocks, labels

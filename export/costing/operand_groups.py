@@ -214,7 +214,7 @@ def shape_count(form: Form) -> int:
 
 def _inputs(loads: int, move: int, form: Form) -> list[Step]:
     registers = [register for number, register in enumerate(POSITIONS) if loads >> number & 1]
-    steps = [Step(_MOVES[move], ("in", 0))] if move else []
+    steps = [step(_MOVES[move], "in", 0)] if move else []
     steps += [step("X", register, 0) for register in registers]
     return steps + [step("EVEN", register) for register in registers if form.widened]
 

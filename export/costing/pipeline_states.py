@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 
 from export.costing.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
-from export.kernels.instructions import instructions, register_number
-from export.kernels.language import ACCUMULATORS
+from export.kernels.instructions import instructions
+from export.kernels.language import ACCUMULATORS, register_number
 from export.targets import READY, Kind, State, Timing, continue_cycles
 
 _UNKNOWN = -1
-_SUMS = tuple(map(register_number, ACCUMULATORS))
+_SUMS = tuple(register_number(name) for name in ACCUMULATORS)
 
 
 class PipelineStates:

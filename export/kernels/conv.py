@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from export.kernels.body import Operand, schedule_body
 from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
 from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
-from export.kernels.language import NEAR, Step, move, step
+from export.kernels.language import NEAR, Step, move, repeat, step
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization
 
@@ -279,13 +279,11 @@ def _loop_steps(
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
     steps = list(body.steps)
     if turns > 1:
-        steps = [step("SET", "count", turns), step("LABEL", COUNT), *steps, *move("in", turn_moved)]
-        steps.append(step("AGAIN", "count", COUNT))
+        steps = repeat("count", turns, COUNT, [*steps, *move("in", turn_moved)])
     row_moved = turn_moved * turns if turns > 1 else 0
     moved = row_moved + body.moved
     if rows > 1 and not whole:
-        steps = [step("SET", "outer", rows), step("LABEL", OUTER), *steps]
-        steps += [*move("in", problem.tap_y - row_moved), step("AGAIN", "outer", OUTER)]
+        steps = repeat("outer", rows, OUTER, [*steps, *move("in", problem.tap_y - row_moved)])
         moved = rows * problem.tap_y
     mode = shared_mode(problem.requantization)
     finish = [epilogue_of(problem, c, channels, streamed=True, mode=mode) for c in channels]

@@ -12,7 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.kernels.addition import LINEAR_SHIFT
-from export.kernels.language import ACCUMULATORS, NEAR, WEIGHTS, Step, load, loads, move, move_output, step
+from export.kernels.language import (
+    ACCUMULATORS,
+    NEAR,
+    WEIGHTS,
+    Step,
+    label,
+    load,
+    loads,
+    move,
+    move_output,
+    step,
+)
 
 ROW, BLOCK, HALF, SECOND, ROW_END, OUTER, COUNT = range(1, 8)  # labels
 WORD = 4
@@ -120,15 +131,18 @@ def write_program(
     """
     channels, positions = len(finish), geometry.positions
     accumulators = [[accumulator(c, p, positions) for p in range(positions)] for c in range(channels)]
-    steps: list[Step] = [step("SAVE_TABLE")] if finish[0].sum is not None else []
+    steps: list[Step] = [step("SAVE", "w0", "out")]
+    if finish[0].sum is not None:
+        steps.append(step("SAVE", "w1", "table"))
+    rows = geometry.rows // (2 if geometry.pooled else 1)
     if geometry.rows > 1:
-        steps += [step("SET", "rows", geometry.rows // (2 if geometry.pooled else 1)), step("LABEL", ROW)]
+        steps += [step("SET", rows, "rows"), label(ROW)]
     looped = geometry.columns > positions
     if looped:
         last = (geometry.columns - positions) * geometry.in_x
-        steps += [step("LAST" if last <= NEAR else "LAST_FAR", last), step("LABEL", BLOCK)]
+        steps += [step("LAST" if last <= NEAR else "LAST_FAR", last, "last"), label(BLOCK)]
     if geometry.pooled:
-        steps += [step("SET", "half", 2), step("LABEL", HALF)]
+        steps += [step("SET", 2, "half"), label(HALF)]
     steps += loads([registers[0] for registers in accumulators])
     steps += [step("COPY", other, registers[0]) for registers in accumulators for other in registers[1:]]
     steps += body
@@ -140,7 +154,7 @@ def write_program(
     taken += sum(entry.words for entry in finish)
     steps += _advance(geometry, moved, taken, looped)
     if geometry.rows > 1:
-        steps.append(step("AGAIN", "rows", ROW))
+        steps.append(step("AGAIN", "rows", ROW, turns=((True, rows - 1), (False, 1))))
     return steps
 
 
@@ -149,11 +163,11 @@ def _pool(geometry: Geometry, accumulators: Sequence[Sequence[str]], moved: int,
     steps = [step("MAX", left, right) for left, right in accumulators]
     maxima, spare = [left for left, _ in accumulators], [right for _, right in accumulators]
     whole = len(maxima) == 4
-    steps.append(step("SECOND", SECOND))
-    steps += [step("KEEP4", *maxima)] if whole else [step("KEEP1", i, a) for i, a in enumerate(maxima)]
+    steps.append(step("DONE", "half", SECOND, turns=((False, 1), (True, 1))))
+    steps += [step("KEEP4", *maxima)] if whole else [step("SAVE", a, i) for i, a in enumerate(maxima)]
     steps += move("wt", -WORD * taken) + move("in", geometry.in_y - moved)
-    steps += [step("GOTO", HALF), step("LABEL", SECOND)]
-    steps += [step("KEPT4", *spare)] if whole else [step("KEPT1", i, a) for i, a in enumerate(spare)]
+    steps += [step("GOTO", HALF, turns=((True, 1),)), label(SECOND)]
+    steps += [step("KEPT4", *spare)] if whole else [step("FETCH", a, i) for i, a in enumerate(spare)]
     return steps + [step("MAX", a, kept) for a, kept in zip(maxima, spare, strict=True)]
 
 
@@ -161,7 +175,7 @@ def _finish(
     geometry: Geometry, accumulators: Sequence[Sequence[str]], finish: Sequence[Epilogue]
 ) -> list[Step]:
     """Requantizes, adds where an Add is fused, and stores every accumulator."""
-    steps = [step("OUT")]
+    steps = [step("FETCH", "x0", "out")]
     outputs: list[_Output] = []
     for registers, entry in zip(accumulators, finish, strict=True):
         results = registers[:1] if geometry.pooled else registers
@@ -198,7 +212,7 @@ def _stores(geometry: Geometry, outputs: Sequence[_Output]) -> list[Step]:
 def _add(geometry: Geometry, outputs: Sequence[_Output], total: Sum) -> list[Step]:
     """Saturates, adds what lies where the outputs go, two at a time so that nothing waits for a load, and stores."""
     read = "READ16" if geometry.out_channel == 2 else "READ8"
-    steps = [step("TABLE")]
+    steps = [step("FETCH", "x1", "table")]
     for start in range(0, len(outputs), len(WEIGHTS)):
         group = outputs[start : start + len(WEIGHTS)]
         lanes = list(zip(group, WEIGHTS, strict=False))
@@ -220,16 +234,18 @@ def _advance(geometry: Geometry, moved: int, taken: int, looped: bool) -> list[S
     steps = move("wt", -WORD * taken)
     if looped:
         steps = move_output(outputs * geometry.out_x) + steps + move("in", positions * geometry.in_x - moved)
-        steps.append(step("NEXT", BLOCK))
-        if geometry.columns % positions:
-            steps += [step("PAST", geometry.in_x, ROW_END), *move("in", -geometry.in_x)]
-            steps += [step("OUT"), *move_output(-geometry.out_x), step("GOTO", BLOCK), step("LABEL", ROW_END)]
+        whole, odd = divmod(geometry.columns, positions)
+        steps.append(step("NEXT", "last", BLOCK, turns=((True, whole - 1), (False, 1 + odd))))
+        if odd:
+            past = step("PAST", geometry.in_x, "last", ROW_END, turns=((False, 1), (True, 1)))
+            steps += [past, *move("in", -geometry.in_x), step("FETCH", "x0", "out")]
+            steps += [*move_output(-geometry.out_x), step("GOTO", BLOCK, turns=((True, 1),)), label(ROW_END)]
         moved = geometry.columns * geometry.in_x
         written = geometry.columns // (2 if geometry.pooled else 1) * geometry.out_x
     else:
         written = 0
     if geometry.rows > 1:
         rest = move_output(geometry.out_y - written)
-        steps += [step("OUT"), *rest] if rest else []
+        steps += [step("FETCH", "x0", "out"), *rest] if rest else []
         steps += move("in", geometry.in_y * (2 if geometry.pooled else 1) - moved)
     return steps

@@ -9,7 +9,7 @@ from export.kernels.addition import LINEAR_SHIFT, Addition
 from export.kernels.language import Step, step
 from export.kernels.layout import Layout
 from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
-from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
+from export.kernels.plan import Call, Kernel, Plan, Pointer, Repeat, joined
 
 _VALUES = ("a0", "a1", "a2", "a3")
 _OTHERS = ("a4", "a5", "a6", "x0")
@@ -136,8 +136,15 @@ def with_table(plan: Plan, numbers: Addition) -> Plan:
     """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
     table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
     words = _words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
-    calls = tuple(replace(call, table=table) for call in plan.calls)
-    return replace(plan, calls=calls, constants=(*plan.constants, *words))
+    return replace(
+        plan, calls=tuple(_tabled(item, table) for item in plan.calls), constants=(*plan.constants, *words)
+    )
+
+
+def _tabled(item: Call | Repeat, table: Pointer) -> Call | Repeat:
+    if isinstance(item, Call):
+        return replace(item, table=table)
+    return replace(item, calls=tuple(replace(call, table=table) for call in item.calls))
 
 
 def plan_border(layout: Layout, zero_point: int) -> Plan | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.kernels.language import NEAR, Step, move, step
+from export.kernels.language import NEAR, OPEN, Step, move, repeat
 from export.kernels.layout import shuffled_place
 
 GROUP = 4
@@ -66,13 +66,12 @@ def write_loop_nest(
         if dimension.count == 1:
             continue
         advance = [wanted - done for wanted, done in zip(dimension.moves, moved, strict=True)]
-        steps = [step("SET", slot, dimension.count), step("LABEL", label), *steps]
         for pointer, distance in zip(POINTERS, advance, strict=True):
             steps += move(pointer, distance)
-        steps.append(step("AGAIN", slot, label))
+        steps = repeat(slot, dimension.count, label, steps)
         moved = tuple(dimension.count * distance for distance in dimension.moves)
         label += 1
-    return [step("OPEN"), *prologue, *steps]
+    return [*OPEN, *prologue, *steps]
 
 
 def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Step], tuple[int, ...]]:
@@ -82,10 +81,9 @@ def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Ste
     steps = _unrolled(run, turn, emit, shuffled)
     moved: tuple[int, ...] = (0, 0, 0)
     if turns > 1:
-        steps = [step("SET", "count", turns), step("LABEL", 2), *steps]
         for pointer, distance in zip(POINTERS, run.moves, strict=True):
             steps += move(pointer, turn * distance)
-        steps.append(step("AGAIN", "count", 2))
+        steps = repeat("count", turns, 2, steps)
         moved = tuple(turns * turn * distance for distance in run.moves)
     rest = run.count - turns * turn
     return steps + _unrolled(run, rest, emit, shuffled), moved

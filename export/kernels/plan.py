@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from export.kernels.language import Step
+from export.kernels.language import FRAME, Step
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The steps of one function of the kernel language."""
+    """One function of the kernel language.
+
+    Attributes:
+        steps: between BEGIN and END.
+        frame: stack slots it uses.
+    """
 
     steps: tuple[Step, ...]
+    frame: int = FRAME
 
 
 @dataclass(frozen=True)
@@ -19,12 +26,14 @@ class Pointer:
     """An argument of a call.
 
     Attributes:
-        base: "in0", "in1" ... (the layer's inputs), "out" or "constants".
+        base: "in0", "in1" ... (the layer's inputs), "out", "constants" or "scratch".
         offset: bytes from its start.
+        stride: bytes it moves from one turn of a `Repeat` around the call to the next.
     """
 
     base: str
     offset: int
+    stride: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Call:
         target: what the output pointer points to.
         stream: what `wt` points to, or None.
         table: what the kernel's table pointer points to, or None.
+        counts: how often those loops of the kernel turn that read it from the constants, by name.
     """
 
     kernel: int
@@ -44,6 +54,36 @@ class Call:
     target: Pointer
     stream: Pointer | None = None
     table: Pointer | None = None
+    counts: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def pointers(self) -> tuple[Pointer | None, Pointer | None, Pointer | None, Pointer | None]:
+        """Arguments, in the order of `ka_kernel`."""
+        return self.source, self.stream, self.target, self.table
+
+    def moved(self, kernels: int, constants: int, turns: int = 0) -> Call:
+        """The same call with its kernel, its constants or its strides' turns counted from elsewhere."""
+
+        def pointer(one: Pointer | None) -> Pointer | None:
+            if one is None:
+                return None
+            start = constants if one.base == "constants" else 0
+            return replace(one, offset=one.offset + start + turns * one.stride)
+
+        source, stream, target, table = map(pointer, self.pointers)
+        assert source is not None
+        assert target is not None
+        return replace(
+            self, kernel=self.kernel + kernels, source=source, target=target, stream=stream, table=table
+        )
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Calls that run several times; with each turn their pointers move by their strides."""
+
+    times: int
+    calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True)
@@ -51,39 +91,52 @@ class Plan:
     """A planned layer.
 
     Attributes:
-        variant: "unpacked", "loop" or "direct", for people to read.
+        variant: "unpacked", "loop", "winograd4" ..., for people to read.
         kernels: the functions.
         calls: in order.
         constants: what streams and tables hold, as words; little-endian where they are bytes.
+        scratch_bytes: memory the layer needs while it runs, aligned to a word.
     """
 
     variant: str
     kernels: tuple[Kernel, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[Call | Repeat, ...]
     constants: tuple[int, ...]
+    scratch_bytes: int = 0
 
 
-def joined(plans: list[Plan], variant: str) -> Plan:
+def calls_of(plan: Plan) -> Iterator[Call]:
+    """Every call of a plan in order, repeats unrolled."""
+    for item in plan.calls:
+        if isinstance(item, Call):
+            yield item
+        else:
+            for turn in range(item.times):
+                yield from (call.moved(0, 0, turn) for call in item.calls)
+
+
+def repeated_calls(plan: Plan) -> Iterator[tuple[Call, int]]:
+    """Every call as it is written, and how often it runs."""
+    for item in plan.calls:
+        if isinstance(item, Call):
+            yield item, 1
+        else:
+            yield from ((call, item.times) for call in item.calls)
+
+
+def joined(plans: Sequence[Plan], variant: str) -> Plan:
     """One plan that does the work of several, in order."""
     kernels: list[Kernel] = []
-    calls: list[Call] = []
+    calls: list[Call | Repeat] = []
     constants: list[int] = []
     for plan in plans:
         first, start = len(kernels), 4 * len(constants)
-        for call in plan.calls:
-            calls.append(
-                Call(
-                    first + call.kernel,
-                    _moved(call.source, start),
-                    _moved(call.target, start),
-                    _moved(call.stream, start) if call.stream else None,
-                    _moved(call.table, start) if call.table else None,
-                )
-            )
+        for item in plan.calls:
+            if isinstance(item, Call):
+                calls.append(item.moved(first, start))
+            else:
+                calls.append(replace(item, calls=tuple(call.moved(first, start) for call in item.calls)))
         kernels += plan.kernels
         constants += plan.constants
-    return Plan(variant, tuple(kernels), tuple(calls), tuple(constants))
-
-
-def _moved(pointer: Pointer, start: int) -> Pointer:
-    return Pointer(pointer.base, pointer.offset + start) if pointer.base == "constants" else pointer
+    scratch = max((plan.scratch_bytes for plan in plans), default=0)
+    return Plan(variant, tuple(kernels), tuple(calls), tuple(constants), scratch)

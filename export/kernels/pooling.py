@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.kernels.language import NEAR, Step, move, step
+from export.kernels.language import NEAR, OPEN, Step, move, repeat, step
 from export.kernels.layout import Layout
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
 from export.kernels.requantize import Requantization
@@ -152,12 +152,8 @@ def _region(source: Layout, target: Layout, row: Axis, column: Axis, reduction: 
     if groups:
         steps = _window(source, target, row, column, reduction, _LANES)
         if groups > 1:
-            steps = [step("SET", "count", groups), step("LABEL", GROUP_LABEL), *steps]
-            steps += [
-                *move("in", _LANES * size),
-                *move("to", _LANES * out_size),
-                step("AGAIN", "count", GROUP_LABEL),
-            ]
+            steps = [*steps, *move("in", _LANES * size), *move("to", _LANES * out_size)]
+            steps = repeat("count", groups, GROUP_LABEL, steps)
             moved, to_moved = groups * _LANES * size, groups * _LANES * out_size
     if rest:
         if groups == 1:
@@ -169,11 +165,10 @@ def _region(source: Layout, target: Layout, row: Axis, column: Axis, reduction: 
         (row, source.row * size, target.row * out_size, "rows", ROW_LABEL),
     ):
         if axis.count > 1:
-            steps = [step("SET", slot, axis.count), step("LABEL", label), *steps]
             steps += move("in", axis.stride * distance - moved) + move("to", out_distance - to_moved)
-            steps.append(step("AGAIN", slot, label))
+            steps = repeat(slot, axis.count, label, steps)
             moved, to_moved = axis.count * axis.stride * distance, axis.count * out_distance
-    return [step("OPEN"), *reduction.prologue(row.window * column.window), *steps]
+    return [*OPEN, *reduction.prologue(row.window * column.window), *steps]
 
 
 def _window(
@@ -198,10 +193,8 @@ def _window(
                 steps += tap(y, x)
     else:
         label = WINDOW_LABEL if lanes == _LANES else REST_LABEL  # both may stand in one kernel
-        steps += [step("SET", "half", row.window), step("LABEL", label)]
-        for x in range(column.window):
-            steps += tap(0, x)
-        steps += [*move("in", source.row * size), step("AGAIN", "half", label)]
+        taps = [item for x in range(column.window) for item in tap(0, x)]
+        steps += repeat("half", row.window, label, [*taps, *move("in", source.row * size)])
         steps += move("in", -row.window * source.row * size)
     steps += reduction.finish(sums, reads, row.window * column.window)
     return steps + [step(put, a, target.place(lane) * target.element_bytes) for lane, a in enumerate(sums)]

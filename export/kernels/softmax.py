@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from export.ir.softmax import ACCUMULATION_BITS
-from export.kernels.language import Step, move, step
+from export.kernels.language import OPEN, Step, move, repeat, step
 from export.kernels.layout import Layout
 from export.kernels.loop_nest import GROUP, TURN
 from export.kernels.plan import Call, Kernel, Plan, Pointer
@@ -34,18 +34,15 @@ def plan_softmax(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
         (source.height, (source.row, target.row), "rows", _ROWS),
     ):
         if count > 1:
-            steps = [step("SET", slot, count), step("LABEL", label), *steps]
             for pointer, layout, end, done in zip(("in", "to"), (source, target), ends, moved, strict=True):
                 steps += move(pointer, end * layout.element_bytes - done)
-            steps.append(step("AGAIN", slot, label))
+            steps = repeat(slot, count, label, steps)
             moved = [
                 count * end * layout.element_bytes for layout, end in zip((source, target), ends, strict=True)
             ]
     start, to = (layout.offset(0, 0) * layout.element_bytes for layout in (source, target))
     call = Call(0, Pointer("in0", start), Pointer("out", to), table=Pointer("constants", 0))
-    return Plan(
-        "direct", (Kernel((step("OPEN"), *steps)),), (call,), tuple(value & 0xFFFFFFFF for value in table)
-    )
+    return Plan("direct", (Kernel((*OPEN, *steps)),), (call,), tuple(value & 0xFFFFFFFF for value in table))
 
 
 def _position(source: Layout, target: Layout) -> list[Step]:
@@ -72,8 +69,18 @@ def _position(source: Layout, target: Layout) -> list[Step]:
 
     steps = [step("SET32", _MOST, -128), *_pass(source, None, largest, _LARGEST), *back]
     steps += [step("SET32", _TOTAL, 0), step("SET32", "w0", 1 << 32 - ACCUMULATION_BITS)]
-    steps += [*_pass(source, None, tally, _SUM), *back, step("RECIPROCAL", _TOTAL, _SHIFT, "a0", "a1")]
+    steps += [*_pass(source, None, tally, _SUM), *back, *_reciprocal(_TOTAL, _SHIFT, "a0", "a1")]
     return steps + _pass(source, target, shares, _SHARES)
+
+
+def _reciprocal(total: str, shift: str, x: str, spare: str) -> list[Step]:
+    """Of a total in Q12.19: w0 = 2 (1 / total - 1) in Q0.31, the shift of a share, and in w1 half of 2^shift.
+
+    Three steps of Newton's method from a linear guess, as gemmlowp's `one_over_one_plus_x_for_x_in_0_1`.
+    """
+    refined = [step("REFINE", total, x, spare)] * 3
+    guess = [step("NORMALIZE", total, shift, x), step("GUESS", x, spare)]
+    return [*guess, *refined, step("SHARES", shift, x)]
 
 
 def _pass(
@@ -102,6 +109,6 @@ def _pass(
 
     steps = unrolled(turn)
     if turns > 1:
-        steps = [step("SET", "count", turns), step("LABEL", label), *steps, step("AGAIN", "count", label)]
+        steps = repeat("count", turns, label, steps)
     rest = source.channels - turns * turn
     return steps + unrolled(rest) if rest else steps

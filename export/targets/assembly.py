@@ -82,6 +82,9 @@ def _spellings() -> dict[str, tuple[str, bool, bool]]:
 
 _SPELLINGS = _spellings()
 
+# What assemblers call what disassemblers call otherwise.
+_SYNONYMS = {"ldmia": "ldm", "stmia": "stm"}
+
 _REGISTERS = {f"r{number}": number for number in range(16)}
 _REGISTERS.update({"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": SP, "lr": LR, "pc": PC})
 _NAME = re.compile(r"[a-z]+[0-9]*")
@@ -107,6 +110,7 @@ def decode(mnemonic: str, operands: str, width: int) -> Instruction:
         SimulationError: The tables do not hold the mnemonic.
     """
     mnemonic = mnemonic.removesuffix(".w").removesuffix(".n")
+    mnemonic = _SYNONYMS.get(mnemonic, mnemonic)
     if _IT.fullmatch(mnemonic):
         return Instruction(Kind.IT, width=width)
     try:
@@ -211,3 +215,83 @@ def _is_rotated(base: str, operands: str) -> bool:
     value = int(match.group(1), 0) & 0xFFFFFFFF
     low, high = value & 0xFF, (value >> 8) & 0xFF
     return value not in (low, low * 0x00010001, high * 0x01000100, low * 0x01010101)
+
+
+_LOW = 8  # registers below fit most 16-bit encodings
+_ADDRESS = re.compile(r"\[(\w+)(?:, *#(\d+)(?:\*(\d+))?)?\]")
+_REACH = {"ldr": 124, "str": 124, "ldrh": 62, "strh": 62, "ldrb": 31, "strb": 31}
+_SCALE = {"ldr": 4, "str": 4, "ldrh": 2, "strh": 2, "ldrb": 1, "strb": 1}
+_STACK_REACH = 1020
+
+
+def assemble(line: str) -> Instruction:
+    """Returns the record of one instruction as a person writes it, in the encoding that GNU as gives it.
+
+    Branches must say how wide they are; only forms that the kernel language uses have 16-bit encodings here.
+
+    Args:
+        line: Such as "ldmia r1!, {r2, r3}" or "bne.w 2b".
+
+    Raises:
+        SimulationError: The tables do not hold the mnemonic.
+    """
+    mnemonic, _, operands = line.strip().partition(" ")
+    return decode(mnemonic, operands, encoded_width(mnemonic, operands))
+
+
+def encoded_width(mnemonic: str, operands: str) -> int:
+    """Returns the bits, 16 or 32, of the encoding GNU as chooses outside of what `assemble` excludes."""
+    if mnemonic.endswith((".w", ".n")):
+        return 32 if mnemonic.endswith(".w") else 16
+    if _IT.fullmatch(mnemonic):
+        return 16
+    base, flags, conditional = _SPELLINGS[_SYNONYMS.get(mnemonic, mnemonic)]
+    registers = _registers(operands)
+    low = all(register < _LOW for register in registers)
+    match = _IMMEDIATE.search(operands)
+    value = int(match.group(1), 0) if match else None
+    if base in _REACH:
+        return 16 if _narrow_transfer(base, operands, registers) else 32
+    if base in ("ldm", "stm"):
+        return 16 if low and "!" in operands and registers[0] not in registers[1:] else 32
+    if base == "mov":
+        if value is None:
+            return 32 if _SHIFT.search(operands) else 16
+        return 16 if low and (flags or conditional) and 0 <= value <= 255 else 32
+    if base == "cmp":
+        return 16 if value is None or (low and 0 <= value <= 255) else 32
+    if base in ("add", "sub"):
+        return 16 if _narrow_sum(base, operands, registers, value, flags=flags) else 32
+    if base in ("ldrsb", "ldrsh"):
+        return 16 if low and match is None and len(registers) == 3 else 32
+    return 16 if base == "nop" else 32
+
+
+def _narrow_transfer(base: str, operands: str, registers: tuple[int, ...]) -> bool:
+    match = _ADDRESS.search(operands)
+    if match is None or operands[match.end() :].strip() or registers[0] >= _LOW:
+        return False  # an index, a shift, or a base that moves
+    offset = int(match[2] or 0) * int(match[3] or 1)
+    if registers[1] == SP:
+        return base in ("ldr", "str") and offset <= _STACK_REACH
+    return registers[1] < _LOW and offset <= _REACH[base] and offset % _SCALE[base] == 0
+
+
+def _narrow_sum(
+    base: str, operands: str, registers: tuple[int, ...], value: int | None, *, flags: bool
+) -> bool:
+    """Whether ADD or SUB has a 16-bit encoding; without flags, only the stack pointer's and that of two registers."""
+    if _SHIFT.search(operands):
+        return False
+    if value is not None:
+        if SP in registers:
+            return (
+                value % 4 == 0
+                and value <= (508 if registers[0] == SP else _STACK_REACH)
+                and (registers[0] == SP or (base == "add" and registers[0] < _LOW))
+            )
+        in_place = len(set(registers)) == 1
+        return flags and registers[0] < _LOW and value <= (255 if in_place else 7)
+    if flags:
+        return all(register < _LOW for register in registers)
+    return base == "add" and (len(registers) == 2 or registers[0] in registers[1:])

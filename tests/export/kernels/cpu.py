@@ -1,28 +1,41 @@
 """Runs the kernel language as the Arm instructions its macros stand for, register by register.
 
-Stricter than a core: registers that hold nothing yet cannot be read, every access must lie in a buffer, words must be
-aligned, and immediates must fit their instructions.
+Stricter than a core: registers and stack slots that hold nothing yet cannot be read, every access must lie in a buffer,
+words must be aligned, and immediates must fit their instructions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
-import numpy as np
-
-from export.ir.softmax import reciprocal
+from export.kernels.instruction_set import MACROS
 from export.kernels.language import NEAR, Step
-from export.kernels.plan import Plan, Pointer
+from export.kernels.plan import Kernel, Plan, Pointer, calls_of
 
-_IN, _WT, _W0, _W1, _OUT, _SPARE, _TO = "r0", "r1", "r2", "r3", "r4", "r5", "r14"
-REGISTERS = {"in": _IN, "wt": _WT, "to": _TO, "x0": _OUT, "x1": _SPARE, "w0": _W0, "w1": _W1, "a7": _TO}
-REGISTERS |= {f"a{i}": f"r{6 + i}" for i in range(7)}
+_OPERAND = re.compile(r"\{[^}]*\}|\[[^\]]*\]!?|[^,\s][^,]*")
+_CONDITIONS: Mapping[str, Callable[[int, int], bool]] = {
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "lt": lambda a, b: a < b,
+    "gt": lambda a, b: a > b,
+    "ls": lambda a, b: a & 0xFFFFFFFF <= b & 0xFFFFFFFF,
+}
 
 
 def signed(value: int, bits: int = 32) -> int:
     """The low bits as a two's complement number."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def halves(value: int) -> tuple[int, int]:
+    return signed(value, 16), signed(value >> 16, 16)
+
+
+def packed(low: int, high: int) -> int:
+    return (low & 0xFFFF) | (high & 0xFFFF) << 16
 
 
 class Memory:
@@ -53,6 +66,13 @@ class Memory:
         content[offset : offset + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
 
 
+@cache
+def parsed(line: str) -> tuple[str, tuple[str, ...]]:
+    """Mnemonic and operands."""
+    mnemonic, _, operands = line.partition(" ")
+    return mnemonic.removesuffix(".w"), tuple(_OPERAND.findall(operands))
+
+
 class Cpu:
     """One call of a kernel.
 
@@ -62,11 +82,14 @@ class Cpu:
 
     def __init__(self, memory: Memory, source: int, stream: int, target: int, table: int) -> None:
         self._memory = memory
-        self._registers: dict[str, int] = {_IN: source, _WT: stream, "r2": target, "r3": table}
-        self._slots: dict[str | int, int] = {"out": target}
+        self._registers: dict[str, int] = {"r0": source, "r1": stream, "r2": target, "r3": table}
+        self._stack: dict[int, int] = {}
+        self._compared = (0, 0)
+        self._holds = True
         self.trace: list[Step] = []
 
-    def run(self, steps: Sequence[Step]) -> None:
+    def run(self, kernel: Kernel) -> None:
+        steps = kernel.steps
         labels = {int(item.args[0]): i for i, item in enumerate(steps) if item.name == "LABEL"}
         assert len(labels) == sum(item.name == "LABEL" for item in steps), "labels of C must differ"
         position = 0
@@ -76,270 +99,248 @@ class Cpu:
             if item.name == "LABEL":
                 continue
             self.trace.append(item)
-            label = getattr(self, f"do_{item.name.lower()}")(*item.args)
-            if label is not None:
-                forward = item.name in ("SECOND", "PAST")
-                assert (labels[label] >= position) == forward
-                position = labels[label]
+            for line in MACROS[item.name].lines(item.args):
+                target = self._execute(*parsed(line))
+                if target is not None:
+                    at = labels[int(target[:-1])]
+                    assert (at >= position) == (target[-1] == "f")
+                    position = at
+        assert all(0 <= slot < kernel.frame for slot in self._stack)
+
+    # registers and operands
+    def _value(self, text: str) -> int:
+        if text.startswith("#"):
+            return int(eval(text[1:]))  # an expression of numbers, as the assembler computes it
+        return self._registers[text]
+
+    def _set(self, register: str, value: int) -> None:
+        assert re.fullmatch(r"r\d|r1[0-2]|lr", register), register
+        self._registers[register] = signed(value)
+
+    def _last(self, operands: Sequence[str]) -> int:
+        """The last operand, with its shift."""
+        value, shift = self._value(operands[0]), operands[1] if len(operands) > 1 else ""
+        if not shift:
+            return value
+        kind, _, amount = shift.partition(" ")
+        bits = self._value(amount)
+        assert 0 <= bits <= 31
+        return {"lsl": signed(value << bits), "asr": value >> bits, "ror": _rotated(value, bits)}[kind]
+
+    # instructions
+    def _execute(self, mnemonic: str, o: tuple[str, ...]) -> str | None:
+        """Runs one instruction; returns the label it jumps to, or None."""
+        if mnemonic == "it":
+            self._holds = _CONDITIONS[o[0]](*self._compared)
+            return None
+        if mnemonic.startswith("b") and mnemonic[1:] in ("", *_CONDITIONS):
+            return o[0] if mnemonic == "b" or _CONDITIONS[mnemonic[1:]](*self._compared) else None
+        if mnemonic in ("movlt", "movgt"):
+            if self._holds:
+                self._set(o[0], self._value(o[1]))
+            return None
+        if mnemonic[:3] in ("ldr", "str", "ldm", "stm"):
+            self._transfer(mnemonic, o)
+            return None
+        getattr(self, f"do_{mnemonic}")(*o)
+        return None
+
+    def _transfer(self, mnemonic: str, o: tuple[str, ...]) -> None:
+        if mnemonic[:3] in ("ldm", "stm"):
+            self._multiple(mnemonic[:3] == "ldm", o)
+            return
+        registers, place, after = o[:-1], o[-1], ""
+        if not place.startswith("["):
+            registers, place, after = o[:-2], o[-2], o[-1]
+        inside = [part.strip() for part in place.strip("[]").split(",")]
+        if inside[0] == "sp":
+            self._slot(mnemonic, registers[0], inside[1])
+            return
+        offset = self._last(inside[1:]) if len(inside) > 1 else 0
+        assert len(inside) < 2 or not inside[1].startswith("#") or 0 <= offset <= NEAR
+        address = self._value(inside[0]) + offset
+        size = {"b": 1, "h": 2}.get(mnemonic[-1], 4)
+        if mnemonic in ("ldrd", "strd"):
+            assert len(registers) == 2
+            assert offset % 4 == 0
+            assert offset <= 1020
+        else:
+            assert len(registers) == 1
+        for number, register in enumerate(registers):
+            if mnemonic.startswith("ldr"):
+                assert size == 4 or "s" in mnemonic, "loads of bytes and halfwords extend the sign"
+                self._set(register, self._memory.read(address + 4 * number, size))
+            else:
+                self._memory.write(address + 4 * number, size, self._value(register))
+        if after:
+            self._set(inside[0], self._value(inside[0]) + self._value(after))
+
+    def _slot(self, mnemonic: str, register: str, offset: str) -> None:
+        at = self._value(offset)
+        assert at % 4 == 0
+        if mnemonic == "ldr":
+            self._set(register, self._stack[at // 4])
+        else:
+            self._stack[at // 4] = self._value(register)
+
+    def _multiple(self, load: bool, o: tuple[str, ...]) -> None:
+        base, names = o[0].strip().removesuffix("!"), [name.strip() for name in o[1].strip("{}").split(",")]
+        order = [14 if name == "lr" else int(name[1:]) for name in names]
+        assert order == sorted(set(order))
+        for number, name in enumerate(names):
+            if base == "sp":
+                if load:
+                    self._set(name, self._stack[number])
+                else:
+                    self._stack[number] = self._value(name)
+            elif load:
+                self._set(name, self._memory.read(self._value(base) + 4 * number, 4))
+            else:
+                self._memory.write(self._value(base) + 4 * number, 4, self._value(name))
+        if o[0].strip().endswith("!"):
+            assert base not in names
+            self._set(base, self._value(base) + 4 * len(names))
 
-    def value(self, name: str) -> int:
-        return self._registers[REGISTERS.get(name, name)]
+    def do_mov(self, d: str, a: str) -> None:
+        self._set(d, self._value(a))
 
-    def assign(self, name: str, value: int) -> None:
-        self._registers[REGISTERS.get(name, name)] = signed(value)
+    def do_movw(self, d: str, n: str) -> None:
+        assert 0 <= self._value(n) <= 0xFFFF
+        self._set(d, self._value(n))
 
-    def _immediate(self, value: int, most: int = NEAR) -> int:
-        assert 0 <= value <= most
-        return value
+    def do_movt(self, d: str, n: str) -> None:
+        self._set(d, packed(self._value(d), self._value(n)))
 
-    # loads and products
-    def do_x(self, x: str, at: int) -> None:
-        self.assign(x, self._memory.read(self.value(_IN) + self._immediate(at), 4))
+    def do_add(self, d: str, *o: str) -> None:
+        o = o if len(o) > 1 and not re.match("lsl|asr", o[1]) else (d, *o)
+        self._set(d, self._value(o[0]) + self._last(o[1:]))
 
-    def do_load(self, *names: str) -> None:
-        numbers = [int(REGISTERS[name][1:]) for name in names]
-        assert numbers == sorted(numbers)
-        for name in names:
-            self.assign(name, self._memory.read(self.value(_WT), 4))
-            self.assign(_WT, self.value(_WT) + 4)
+    def do_sub(self, d: str, *o: str) -> None:
+        o = o if len(o) > 1 and not re.match("lsl|asr", o[1]) else (d, *o)
+        self._set(d, self._value(o[0]) - self._last(o[1:]))
 
-    do_load1 = do_load2 = do_load3 = do_load4 = do_load
+    def do_subs(self, d: str, *o: str) -> None:
+        self.do_sub(d, *o)
+        self._compared = self._value(d), 0
 
-    def do_copy(self, to: str, source: str) -> None:
-        self.assign(to, self.value(source))
+    def do_addw(self, d: str, a: str, n: str) -> None:
+        assert 0 <= self._value(n) <= NEAR
+        self.do_add(d, a, n)
 
-    def do_mac(self, a: str, x: str, w: str) -> None:
-        self.do_mac_low(a, x, w)
-        self.do_mac_high(a, x, w)
+    def do_subw(self, d: str, a: str, n: str) -> None:
+        assert 0 <= self._value(n) <= NEAR
+        self.do_sub(d, a, n)
 
-    def do_mac_low(self, a: str, x: str, w: str) -> None:
-        self.assign(a, self.value(a) + signed(self.value(x), 16) * signed(self.value(w), 16))
+    def do_rsb(self, d: str, a: str, n: str) -> None:
+        self._set(d, self._value(n) - self._value(a))
 
-    def do_mac_high(self, a: str, x: str, w: str) -> None:
-        self.assign(a, self.value(a) + (self.value(x) >> 16) * (self.value(w) >> 16))
+    def do_cmp(self, a: str, b: str) -> None:
+        self._compared = self._value(a), self._value(b)
 
-    def do_even(self, x: str) -> None:
-        value = self.value(x)
-        self.assign(x, (signed(value, 8) & 0xFFFF) | signed(value >> 16, 8) << 16)
+    def do_eor(self, d: str, a: str, b: str) -> None:
+        self._set(d, self._value(a) ^ self._value(b))
 
-    def do_odd(self, x: str) -> None:
-        self.assign(x, self.value(x) >> 8)
-        self.do_even(x)
+    def do_and(self, d: str, a: str, *b: str) -> None:
+        self._set(d, self._value(a) & self._last(b))
 
-    # pointers
-    def do_add(self, p: str, n: int) -> None:
-        self.assign(p, self.value(p) + self._immediate(n))
+    def do_bic(self, d: str, a: str, b: str) -> None:
+        self._set(d, self._value(a) & ~self._value(b))
 
-    def do_sub(self, p: str, n: int) -> None:
-        self.assign(p, self.value(p) - self._immediate(n))
+    def _shift(self, b: str) -> int:
+        amount = self._value(b)
+        assert 0 <= amount <= 31
+        return amount
 
-    def do_add_far(self, p: str, n: int) -> None:
-        self.assign(_OUT, n)
-        self.assign(p, self.value(p) + n)
+    def do_lsl(self, d: str, a: str, b: str) -> None:
+        self._set(d, self._value(a) << self._shift(b))
 
-    def do_sub_far(self, p: str, n: int) -> None:
-        self.assign(_OUT, n)
-        self.assign(p, self.value(p) - n)
+    def do_lsr(self, d: str, a: str, b: str) -> None:
+        self._set(d, (self._value(a) & 0xFFFFFFFF) >> self._shift(b))
 
-    # requantization
-    def _multiply(self, a: str, addend: int, rounding: int) -> None:
-        self.assign(a, ((addend << 32) + self.value(a) * self.value(_W0) + rounding) >> 32)
+    def do_asr(self, d: str, a: str, b: str) -> None:
+        self._set(d, self._value(a) >> self._shift(b))
 
-    def do_scale(self, a: str) -> None:
-        self._multiply(a, self.value(_W1), 1 << 31)
+    def do_clz(self, d: str, a: str) -> None:
+        self._set(d, 32 - (self._value(a) & 0xFFFFFFFF).bit_length())
 
-    def do_scale_signed(self, a: str) -> None:
-        self.assign(_SPARE, self.value(_W1) + (self.value(a) >> 31))
-        self._multiply(a, self.value(_SPARE), 1 << 31)
+    def do_qadd(self, d: str, a: str, b: str) -> None:
+        self._set(d, max(-(1 << 31), min((1 << 31) - 1, self._value(a) + self._value(b))))
 
-    def do_scale_floor(self, a: str) -> None:
-        self._multiply(a, self.value(_W1), 0)
+    def do_ssat(self, d: str, bits: str, *a: str) -> None:
+        most = (1 << (self._value(bits) - 1)) - 1
+        self._set(d, max(-most - 1, min(most, self._last(a))))
 
-    def do_sign(self, t: str, a: str) -> None:
-        self.assign(t, self.value(_W1) + (self.value(a) >> 31))
+    def do_sxtb16(self, d: str, *a: str) -> None:
+        value = self._last(a)
+        self._set(d, packed(signed(value, 8), signed(value >> 16, 8)))
 
-    def do_scale_by(self, a: str, t: str) -> None:
-        self._multiply(a, self.value(t), 1 << 31)
+    def do_sadd16(self, d: str, a: str, b: str) -> None:
+        (a0, a1), (b0, b1) = halves(self._value(a)), halves(self._value(b))
+        self._set(d, packed(a0 + b0, a1 + b1))
 
-    def do_divide(self, a: str, t: str) -> None:
-        value = self.value(a)
-        self.assign(t, value >> 31)
-        self.assign(a, self.value(_W1) + (abs(value) << 1))
-        self._multiply(a, 0, 0)
-        self.assign(a, -self.value(a) if value < 0 else self.value(a))
+    def do_ssub16(self, d: str, a: str, b: str) -> None:
+        (a0, a1), (b0, b1) = halves(self._value(a)), halves(self._value(b))
+        self._set(d, packed(a0 - b0, a1 - b1))
 
-    def do_shift(self, a: str) -> None:
-        self.assign(a, self.value(a) >> self._immediate(self.value(_SPARE), 31))
+    def do_pkhbt(self, d: str, a: str, *b: str) -> None:
+        self._set(d, packed(self._value(a), self._last(b) >> 16))
 
-    def do_saturate(self, a: str, n: int = 0) -> None:
-        self.assign(a, max(-128, min(127, self.value(a) >> self._immediate(n, 31))))
+    def do_pkhtb(self, d: str, a: str, *b: str) -> None:
+        self._set(d, packed(self._last(b), self._value(a) >> 16))
 
-    do_saturate0 = do_saturate
+    # products
+    def do_mul(self, d: str, a: str, b: str) -> None:
+        self._set(d, self._value(a) * self._value(b))
 
-    def do_at_least(self, a: str, n: int) -> None:
-        self.assign(a, max(self.value(a), n))
+    def do_mla(self, d: str, a: str, b: str, c: str) -> None:
+        self._set(d, self._value(a) * self._value(b) + self._value(c))
 
-    def do_at_most(self, a: str, n: int) -> None:
-        self.assign(a, min(self.value(a), n))
+    def do_smuad(self, d: str, a: str, b: str) -> None:
+        self._set(d, sum(x * y for x, y in zip(halves(self._value(a)), halves(self._value(b)), strict=True)))
 
-    def do_max(self, a: str, b: str) -> None:
-        self.assign(a, max(self.value(a), self.value(b)))
+    def do_smlad(self, d: str, a: str, b: str, c: str) -> None:
+        products = [x * y for x, y in zip(halves(self._value(a)), halves(self._value(b)), strict=True)]
+        self._set(d, self._value(c) + sum(products))
 
-    # the stack
-    def do_keep4(self, *names: str) -> None:
-        for place, name in enumerate(names):
-            self.do_keep1(place, name)
+    def _smla(self, d: str, a: str, b: str, c: str, halves_of: tuple[int, int]) -> None:
+        x, y = halves(self._value(a))[halves_of[0]], halves(self._value(b))[halves_of[1]]
+        self._set(d, self._value(c) + x * y)
 
-    def do_kept4(self, *names: str) -> None:
-        for place, name in enumerate(names):
-            self.do_kept1(place, name)
+    def do_smlabb(self, *o: str) -> None:
+        self._smla(*o, halves_of=(0, 0))
 
-    def do_keep1(self, place: int, a: str) -> None:
-        self._slots[self._immediate(place, 3)] = self.value(a)
+    def do_smlabt(self, *o: str) -> None:
+        self._smla(*o, halves_of=(0, 1))
 
-    def do_kept1(self, place: int, a: str) -> None:
-        self.assign(a, self._slots[place])
+    def do_smlatb(self, *o: str) -> None:
+        self._smla(*o, halves_of=(1, 0))
 
-    # a table beside the outputs of a convolution
-    def do_save_table(self) -> None:
-        self._slots["table"] = self.value("r3")
+    def do_smlatt(self, *o: str) -> None:
+        self._smla(*o, halves_of=(1, 1))
 
-    def do_table(self) -> None:
-        self.assign(_SPARE, self._slots["table"])
+    def _high(self, d: str, a: str, b: str, c: int, rounding: int) -> None:
+        self._set(d, ((c << 32) + self._value(a) * self._value(b) + rounding) >> 32)
 
-    def do_table_end(self, a: str, b: str) -> None:
-        self.assign(a, self._memory.read(self.value(_SPARE) + 512, 4))
-        self.assign(b, self._memory.read(self.value(_SPARE) + 516, 4))
+    def do_smmul(self, d: str, a: str, b: str) -> None:
+        self._high(d, a, b, 0, 0)
 
-    def do_read8(self, a: str, at: int) -> None:
-        self.assign(a, self._memory.read(self.value(_OUT) + self._immediate(at), 1))
+    def do_smmulr(self, d: str, a: str, b: str) -> None:
+        self._high(d, a, b, 0, 1 << 31)
 
-    def do_read16(self, a: str, at: int) -> None:
-        self.assign(a, self._memory.read(self.value(_OUT) + self._immediate(at), 2))
+    def do_smmla(self, d: str, a: str, b: str, c: str) -> None:
+        self._high(d, a, b, self._value(c), 0)
 
-    # outputs of convolutions, through the spare register
-    def do_out(self) -> None:
-        self.assign(_OUT, self._slots["out"])
+    def do_smmlar(self, d: str, a: str, b: str, c: str) -> None:
+        self._high(d, a, b, self._value(c), 1 << 31)
 
-    def do_store8(self, a: str, at: int) -> None:
-        self._memory.write(self.value(_OUT) + self._immediate(at), 1, self.value(a))
 
-    def do_store16(self, a: str, at: int) -> None:
-        self._memory.write(self.value(_OUT) + self._immediate(at), 2, self.value(a))
-
-    def do_out_add(self, n: int) -> None:
-        assert self.value(_OUT) == self._slots["out"]
-        self.assign(_OUT, self.value(_OUT) + self._immediate(n))
-        self._slots["out"] = self.value(_OUT)
-
-    def do_out_sub(self, n: int) -> None:
-        assert self.value(_OUT) == self._slots["out"]
-        self.assign(_OUT, self.value(_OUT) - self._immediate(n))
-        self._slots["out"] = self.value(_OUT)
-
-    def do_out_add_far(self, n: int) -> None:
-        assert self.value(_OUT) == self._slots["out"]
-        self.assign(_SPARE, n)
-        self.assign(_OUT, self.value(_OUT) + n)
-        self._slots["out"] = self.value(_OUT)
-
-    # loops
-    def do_set(self, slot: str, n: int) -> None:
-        self.assign(_OUT, self._immediate(n, 0xFFFF))
-        self._slots[slot] = n
-
-    def do_again(self, slot: str, label: int) -> int | None:
-        self._slots[slot] -= 1
-        self.assign(_OUT, self._slots[slot])
-        return label if self._slots[slot] else None
-
-    def do_second(self, label: int) -> int | None:
-        return None if self.do_again("half", label) else label
-
-    def do_goto(self, label: int) -> int:
-        return label
-
-    def do_last(self, n: int) -> None:
-        self.do_last_far(self._immediate(n))
-
-    def do_last_far(self, n: int) -> None:
-        self.assign(_OUT, self.value(_IN) + n)
-        self._slots["last"] = self.value(_OUT)
-
-    def do_next(self, label: int) -> int | None:
-        self.assign(_OUT, self._slots["last"])
-        return label if self.value(_IN) <= self.value(_OUT) else None
-
-    def do_past(self, n: int, label: int) -> int | None:
-        self.assign(_OUT, self.value(_IN) - self._immediate(n))
-        self.assign(_SPARE, self._slots["last"])
-        return label if self.value(_OUT) != self.value(_SPARE) else None
-
-    # elementwise kernels
-    def do_open(self) -> None:
-        self.assign(_TO, self.value("r2"))
-        self.assign(_SPARE, self.value("r3"))
-
-    def do_set32(self, a: str, n: int) -> None:
-        self.assign(a, n)
-
-    def do_get8(self, a: str, p: str, at: int) -> None:
-        self.assign(a, self._memory.read(self.value(p) + self._immediate(at), 1))
-
-    def do_get16(self, a: str, p: str, at: int) -> None:
-        self.assign(a, self._memory.read(self.value(p) + self._immediate(at), 2))
-
-    def do_put8(self, a: str, at: int) -> None:
-        self._memory.write(self.value(_TO) + self._immediate(at), 1, self.value(a))
-
-    def do_put16(self, a: str, at: int) -> None:
-        self._memory.write(self.value(_TO) + self._immediate(at), 2, self.value(a))
-
-    def do_put32(self, a: str, at: int) -> None:
-        self._memory.write(self.value(_TO) + self._immediate(at), 4, self.value(a))
-
-    def do_look8(self, a: str) -> None:
-        self.assign(a, self._memory.read(self.value(_SPARE) + self.value(a), 1))
-
-    def do_look32(self, a: str) -> None:
-        self.assign(a, self._memory.read(self.value(_SPARE) + 4 * self.value(a), 4))
-
-    def do_plus(self, a: str, b: str) -> None:
-        self.do_plus_left(a, b, 0)
-
-    def do_plus_left(self, a: str, b: str, n: int) -> None:
-        self.assign(a, self.value(a) + (self.value(b) << n))
-
-    def do_left_plus(self, a: str, b: str, n: int) -> None:
-        self.assign(a, self.value(b) + (self.value(a) << n))
-
-    def do_left(self, a: str, n: int) -> None:
-        self.assign(a, self.value(a) << n)
-
-    # softmax
-    def do_from(self, a: str, b: str) -> None:
-        self.assign(a, self.value(b) - self.value(a))
-
-    def do_minus(self, a: str, n: int) -> None:
-        self.assign(a, self.value(a) - self._immediate(n))
-
-    def do_right(self, a: str, n: str) -> None:
-        self.assign(a, (self.value(a) & 0xFFFFFFFF) >> self._immediate(self.value(n), 31))
-
-    def do_tally(self, t: str, a: str) -> None:
-        self.assign(t, self.value(t) + ((self.value(a) * self.value(_W0) + (1 << 31)) >> 32))
-
-    def do_reciprocal(self, t: str, n: str, x: str, e: str) -> None:
-        factor, exponent = reciprocal(np.array(self.value(t)))
-        self.assign(n, int(exponent))
-        self.assign(_W0, 2 * int(factor))
-        self.assign(_W1, (1 << int(exponent)) >> 1)
-        for clobbered in (t, x, e):
-            self._registers.pop(REGISTERS[clobbered], None)
+def _rotated(value: int, bits: int) -> int:
+    value &= 0xFFFFFFFF
+    return signed(value >> bits | value << (32 - bits))
 
 
 def run_plan(plan: Plan, inputs: Sequence[bytearray], output: bytearray) -> list[list[Step]]:
-    """Runs a planned layer on its inputs; the output is filled in place.
+    """Runs a planned layer on its inputs; the output is filled in place. Scratch memory starts with garbage.
 
     Returns:
         The trace of every call.
@@ -348,13 +349,14 @@ def run_plan(plan: Plan, inputs: Sequence[bytearray], output: bytearray) -> list
     bases = {f"in{i}": memory.place(content) for i, content in enumerate(inputs)}
     bases["out"] = memory.place(output)
     bases["constants"] = memory.place(bytearray(b"".join(w.to_bytes(4, "little") for w in plan.constants)))
+    bases["scratch"] = memory.place(bytearray(b"\xa5" * plan.scratch_bytes))
 
     def address(pointer: Pointer | None) -> int:
         return 0 if pointer is None else bases[pointer.base] + pointer.offset
 
     traces = []
-    for call in plan.calls:
+    for call in calls_of(plan):
         cpu = Cpu(memory, *map(address, (call.source, call.stream, call.target, call.table)))
-        cpu.run(plan.kernels[call.kernel].steps)
+        cpu.run(plan.kernels[call.kernel])
         traces.append(cpu.trace)
     return traces

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.kernels.body import Operand, schedule_body
-from export.kernels.language import NEAR, Step, step
+from export.kernels.language import NEAR, Step, register_name, step
 
 
 def products(channel: int, position: int, x: str, weight: str) -> list[Step]:
@@ -29,7 +29,7 @@ def computed(steps: list[Step], words: list[int]) -> Counter[tuple[str, int, int
         elif item.name[:3] in ("ADD", "SUB"):
             moved += int(item.args[1]) * (1 if item.name[:3] == "ADD" else -1)
             if item.name.endswith("FAR"):
-                held.pop("x0", None)  # the constant passes through it
+                held.pop(register_name("x0"), None)  # the constant passes through it
         else:
             accumulator, x, weight = map(str, item.args)
             found[accumulator, held[x], held[weight]] += 1
@@ -54,7 +54,7 @@ def test_every_product_is_computed_once(
     body = schedule_body(operands, offsets, products)
     assert body.words == [operand.word for operand in operands]
     assert computed(body.steps, body.words) == Counter(
-        (f"a{2 * operand.channel + position}", operand.address + offset, operand.word)
+        (register_name(f"a{2 * operand.channel + position}"), operand.address + offset, operand.word)
         for operand in operands
         for position, offset in enumerate(offsets)
     )
