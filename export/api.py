@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 from export.artifact.folder import GENERATOR, check_replaceable, write_folder
 from export.artifact.manifest import FORMAT, MANIFEST_NAME
 from export.codegen import Project, emit_project
+from export.codegen.model import end_names
 from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
+from export.ir.graph import Graph
 from export.passes import run_passes
 from export.schedule import ACTIVATIONS, Schedule, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
@@ -201,9 +203,10 @@ def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: s
         "sources": list(project.sources),
         "headers": list(project.headers),
         "compiler_flags": list(COMPILER_FLAGS),
-        "input": _tensor(graph.tensors[graph.input]),
-        "output": _tensor(graph.tensors[graph.output]),
+        "inputs": _tensors(graph, graph.inputs, "input"),
+        "outputs": _tensors(graph, graph.outputs, "output"),
         "arena_bytes": schedule.arena_bytes,
+        "state_bytes": schedule.state_bytes,
         "layers": [
             {
                 "index": layer.index,
@@ -234,10 +237,16 @@ def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: s
     }
 
 
-def _tensor(tensor: Any) -> dict[str, Any]:
-    return {
-        "shape": list(tensor.shape[1:]),
-        "dtype": tensor.dtype,
-        "scale": tensor.quant.scale,
-        "zero_point": tensor.quant.zero_point,
-    }
+def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> list[dict[str, Any]]:
+    """What the manifest says of inputs or outputs."""
+    tensors = [graph.tensors[tensor] for tensor in ends]
+    return [
+        {
+            "name": name,
+            "shape": list(tensor.shape[1:]),
+            "dtype": tensor.dtype,
+            "scale": tensor.quantization.scale if tensor.quantization else 1.0,
+            "zero_point": tensor.quantization.zero_point if tensor.quantization else 0,
+        }
+        for name, tensor in zip(end_names(graph, ends, kind), tensors, strict=True)
+    ]

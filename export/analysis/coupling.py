@@ -86,15 +86,18 @@ def _groups(graph: Graph) -> tuple[list[_Group], dict[int, int]]:
 
     def fix(*tensors: int) -> None:
         for tensor in tensors:
-            group_of[tensor].whole = True
+            if tensor in group_of:
+                group_of[tensor].whole = True
 
-    fix(graph.input, graph.output)
+    fix(*graph.sources, *graph.results)
     for op in graph.ops:
         channels = operator_of(op).channels(graph, op)
+        if any(map(graph.is_constant, op.inputs)):
+            channels = Channels.FIXED
         if channels is Channels.VECTOR:
             group_of[op.inputs[0]].grid = True
         elif channels is Channels.FLAT:
-            if op.output != graph.output and _feeds_dense_layers(graph, op.output):
+            if op.output not in graph.results and _feeds_dense_layers(graph, op.output):
                 group_of[op.inputs[0]].grid = True
                 flat[op.output] = op.inputs[0]
             else:

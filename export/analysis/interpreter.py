@@ -7,7 +7,7 @@ therefore exact); each operator's is in its file in `operators`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,30 +18,40 @@ from export.ir import ops
 from export.ir.graph import Graph
 from export.operators.table import operator_of
 
-Activations = NDArray[np.int8]
+Values = NDArray[Any]
 _MAX_UNROLLED = 1 << 23  # elements
 _MAX_IMAGES = 64
 
 
-def run(graph: Graph, inputs: NDArray[Any]) -> Activations:
-    """Outputs of the network.
+def run(graph: Graph, inputs: Values | Sequence[Values]) -> Any:
+    """Outputs of the network. One with states runs the inputs one after the other, from its initial states.
 
     Args:
         graph: the network.
-        inputs: int8 [n, *input shape without the batch dimension].
+        inputs: int8 [n, *input shape without the batch dimension], or such an array for each input.
 
     Returns:
-        int8 [n, *output shape without the batch dimension].
+        int8 [n, *output shape without the batch dimension]; a tuple of arrays where there are several outputs.
 
     Raises:
         InputError: `inputs` has another type or shape.
     """
-    _check(graph, inputs)
-    out = np.empty((len(inputs), *graph.tensors[graph.output].shape[1:]), np.int8)
-    step = _images_at_a_time(graph)
-    for start in range(0, len(inputs), step):
-        out[start : start + step] = dict(trace(graph, inputs[start : start + step]))[graph.output]
-    return out
+    given = _checked(graph, inputs)
+    count = len(given[0]) if given else 1
+    out = [_empty(graph, tensor, count) for tensor in graph.outputs]
+    states = {state.read: state.initial for state in graph.states}
+    step = 1 if states else _images_at_a_time(graph)
+    for start in range(0, count, step):
+        batch = [values[start : start + step] for values in given]
+        found = dict(_trace(graph, batch, states))
+        for values, tensor in zip(out, graph.outputs, strict=True):
+            values[start : start + step] = found[tensor]
+        states = {s.read: found[s.read if s.written is None else s.written] for s in graph.states}
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def _empty(graph: Graph, tensor: int, count: int) -> Values:
+    return np.empty((count, *graph.tensors[tensor].shape[1:]), graph.tensors[tensor].dtype)
 
 
 def _images_at_a_time(graph: Graph) -> int:
@@ -55,25 +65,53 @@ def _images_at_a_time(graph: Graph) -> int:
     return max(1, min(_MAX_IMAGES, _MAX_UNROLLED // largest))
 
 
-def trace(graph: Graph, inputs: NDArray[Any]) -> Iterator[tuple[int, Activations]]:
-    """Yields (tensor index, int8 values [n, ...]) of the input and then of each operator's output, in order.
+def trace(graph: Graph, inputs: Values | Sequence[Values]) -> Iterator[tuple[int, Values]]:
+    """Yields (tensor index, values [n, ...]) of the inputs, of the states and of each operator's output, in order.
 
     Raises:
         InputError: `inputs` has another type or shape than `run` wants.
     """
-    _check(graph, inputs)
-    values: dict[int, Activations] = {graph.input: inputs}
-    yield graph.input, inputs
+    yield from _trace(graph, _checked(graph, inputs), {state.read: state.initial for state in graph.states})
+
+
+def _trace(graph: Graph, inputs: Sequence[Values], states: dict[int, Values]) -> Iterator[tuple[int, Values]]:
+    count = len(inputs[0]) if inputs else 1
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    values |= {tensor: np.repeat(state, count, axis=0) for tensor, state in states.items()}
+    yield from list(values.items())
     for op in graph.ops:
-        values[op.output] = operator_of(op).compute(graph, op, *(values[i] for i in op.inputs))
+        given = [values[i] if i in values else _repeated(graph, i, count) for i in op.inputs]
+        computed = operator_of(op).compute(graph, op, *given)
+        if op.updates:
+            computed, *updated = computed
+            values |= dict(zip(op.updates, updated, strict=True))
+        values[op.output] = computed
         yield op.output, values[op.output]
+    in_place = {state.read for state in graph.states if state.written is None}
+    yield from ((tensor, values[tensor]) for tensor in in_place)
 
 
-def _check(graph: Graph, inputs: NDArray[Any]) -> None:
-    expected = graph.tensors[graph.input].shape[1:]
-    if not isinstance(inputs, np.ndarray) or inputs.dtype != np.int8 or inputs.shape[1:] != expected:
-        got = f"{inputs.dtype} {inputs.shape}" if isinstance(inputs, np.ndarray) else type(inputs).__name__
-        raise InputError(
-            f"expected int8 inputs of shape (n, {', '.join(map(str, expected))}), got {got}; "
-            "quantize real inputs with the scale and zero point of the network's input"
-        )
+def _repeated(graph: Graph, constant: int, count: int) -> Values:
+    data = graph.constant(constant)
+    return np.broadcast_to(data, (count, *data.shape[1:]))
+
+
+def _checked(graph: Graph, inputs: Values | Sequence[Values]) -> list[Values]:
+    """The inputs as one array each."""
+    several = isinstance(inputs, Sequence) and all(isinstance(values, np.ndarray) for values in inputs)
+    given: list[Any] = list(inputs) if several else [inputs]
+    if len(given) != len(graph.inputs):
+        raise InputError(f"expected {len(graph.inputs)} inputs, got {len(given)}")
+    for values, tensor in zip(given, graph.inputs, strict=True):
+        expected = graph.tensors[tensor].shape[1:]
+        if not isinstance(values, np.ndarray) or values.dtype != np.int8 or values.shape[1:] != expected:
+            got = (
+                f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+            )
+            raise InputError(
+                f"expected int8 inputs of shape (n, {', '.join(map(str, expected))}), got {got}; "
+                "quantize real inputs with the scale and zero point of the network's input"
+            )
+    if len({len(values) for values in given}) > 1:
+        raise InputError(f"expected as many of each input, got {[len(values) for values in given]}")
+    return given

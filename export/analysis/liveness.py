@@ -10,18 +10,20 @@ from export.operators.table import operator_of
 
 
 def read_elements(graph: Graph) -> dict[int, Mask]:
-    """Elements that something reads, by tensor; all of the output.
+    """Elements that something reads, by tensor; all of the outputs.
 
     A product whose weight is zero reads nothing. Behind a window an image's positions are not told apart.
     """
     read = {tensor: np.zeros(graph.tensors[tensor].shape[1:], np.bool_) for tensor in activations(graph)}
-    read[graph.output][...] = True
+    for tensor in graph.results:
+        read[tensor][...] = True
     for op in reversed(graph.ops):
         for tensor, wanted in zip(op.inputs, operator_of(op).reads(graph, op, read[op.output]), strict=True):
-            read[tensor] |= wanted
+            if tensor in read:
+                read[tensor] |= wanted
     return read
 
 
 def activations(graph: Graph) -> list[int]:
-    """The input and what operators write, in order."""
-    return [graph.input, *(op.output for op in graph.ops)]
+    """Inputs, states, and what operators write, in order."""
+    return [*graph.sources, *(op.output for op in graph.ops)]

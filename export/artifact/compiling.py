@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from export.artifact.linked_elf import LinkedElf
-from export.artifact.manifest import Manifest, read_manifest
+from export.artifact.manifest import Manifest, places, read_manifest
 from export.errors import SimulationError, TargetError, ToolError
 from export.targets import Board, get_core
 
@@ -44,33 +45,34 @@ class HostModel:
     manifest: Manifest
     _folder: tempfile.TemporaryDirectory[str] = field(repr=False)  # lives as long as the model
 
-    def run(self, inputs: np.ndarray) -> np.ndarray:
-        """Runs the network on each input.
+    def run(self, inputs: Any) -> Any:
+        """Runs the network on each input, one after the other; a network with states starts from its initial ones.
 
         Args:
-            inputs: int8 [n, *input shape], or a single input.
+            inputs: int8 [n, *input shape], or a single input; a sequence of such arrays for several inputs.
 
         Returns:
-            int8 [n, *output shape].
+            int8 [n, *output shape] (int32 for indices); a tuple of such arrays for several outputs.
 
         Raises:
             InputError: Another shape or type.
             SimulationError: The program failed, for instance because a sanitizer stopped it.
         """
-        batch = self.manifest.input.batch(inputs)
+        batch = self.manifest.pack(inputs)
         result = subprocess.run(
             [str(Path(self._folder.name) / "network")],
             input=batch.tobytes(),
             capture_output=True,
             check=False,
         )
-        expected = len(batch) * self.manifest.output.size
+        _, size = places(self.manifest.outputs)
+        expected = len(batch) * size
         if result.returncode != 0 or len(result.stdout) != expected:
             raise SimulationError(
                 f"the network's host build ended with status {result.returncode} and {len(result.stdout)} of "
                 f"{expected} output bytes:\n{_head(result.stderr)}"
             )
-        return np.frombuffer(result.stdout, np.int8).reshape(len(batch), *self.manifest.output.shape)
+        return self.manifest.unpack(np.frombuffer(result.stdout, np.uint8).reshape(len(batch), size))
 
 
 def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = None) -> HostModel:
@@ -92,14 +94,28 @@ def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = 
     runner.write_bytes(_template("host_runner.c"))
     flags = [*manifest.compiler_flags, _HOST_OPTIMIZATION, *_STRICT, *(_SANITIZERS if sanitize else ())]
     definitions = [
-        f"-DNETWORK_RUN={manifest.name}_run",
-        f"-DNETWORK_INPUT_SIZE={manifest.input.size}",
-        f"-DNETWORK_OUTPUT_SIZE={manifest.output.size}",
+        *("-I", str(Path(out_dir).resolve())),
+        f'-DNETWORK_HEADER="{manifest.name}.h"',
+        f"-DNETWORK_RUN={_call(manifest)}",
+        f"-DNETWORK_INPUT_SIZE={places(manifest.inputs)[1]}",
+        f"-DNETWORK_OUTPUT_SIZE={places(manifest.outputs)[1]}",
     ]
     sources = [Path(out_dir).resolve() / name for name in manifest.sources]
     objects = _compile([compiler, *flags, *definitions], [*sources, runner], Path(folder.name))
     _run([compiler, *flags, *map(str, objects), "-o", str(Path(folder.name) / "network")])
     return HostModel(manifest, folder)
+
+
+def _call(manifest: Manifest) -> str:
+    """The call of the network on the runner's buffers."""
+    arguments = []
+    for kind, tensors in (("input", manifest.inputs), ("output", manifest.outputs)):
+        pointers = [f"(void *)({kind} + {start})" for start in places(tensors)[0]]
+        if manifest.single:
+            arguments += pointers
+        else:
+            arguments.append(f"&({manifest.name}_{kind}s){{{', '.join(pointers)}}}")
+    return f"{manifest.name}_run({', '.join(arguments)})"
 
 
 def build_arm(

@@ -7,8 +7,9 @@ against a strict pattern first; names of layers are only ever shown.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from export.errors import InputError, ModelFormatError
 
 MANIFEST_NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _SOURCE = re.compile(r"[A-Za-z0-9_]{1,120}\.c")
@@ -33,19 +34,30 @@ _FLAG = re.compile(
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """The network's input or output: shape without the batch, and how its int8 values stand for reals."""
+    """An input or output of the network.
 
+    Attributes:
+        name: in C, where there are several.
+        shape: without the batch.
+        dtype: "int8", or "int32" for an output of indices.
+        scale: of int8 values; 1 for indices.
+        zero_point: of int8 values; 0 for indices.
+    """
+
+    name: str
     shape: tuple[int, ...]
+    dtype: str
     scale: float
     zero_point: int
 
     @property
     def size(self) -> int:
-        """Elements, which are bytes."""
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return size
+        """Elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * np.dtype(self.dtype).itemsize
 
     def batch(self, values: np.ndarray) -> np.ndarray:
         """Checks a batch of inputs.
@@ -119,9 +131,10 @@ class Manifest:
         sources: C files, in layer order, relative to the export.
         headers: Header files, likewise.
         compiler_flags: Options that do not depend on the core.
-        input: The network's input.
-        output: The network's output.
+        inputs: The network's inputs.
+        outputs: The network's outputs.
         arena_bytes: RAM for activations.
+        state_bytes: RAM for what is kept from one inference to the next.
         layers: In order of execution.
         buffers: Activations in the arena, in the order in which they are written.
     """
@@ -132,17 +145,75 @@ class Manifest:
     sources: tuple[str, ...]
     headers: tuple[str, ...]
     compiler_flags: tuple[str, ...]
-    input: TensorInfo
-    output: TensorInfo
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
     arena_bytes: int
+    state_bytes: int
     layers: tuple[LayerInfo, ...]
     buffers: tuple[BufferInfo, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one input and one output, which are plain arguments in C then."""
+        return len(self.inputs) == len(self.outputs) == 1
+
+    def pack(self, inputs: Any) -> np.ndarray:
+        """The bytes of each inference's inputs, one after the other, see `places`.
+
+        Args:
+            inputs: int8 [n, *shape] or a single input; a sequence of such arrays where there are several inputs.
+
+        Returns:
+            uint8 [n, bytes].
+
+        Raises:
+            InputError: Another number, type or shape.
+        """
+        given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(given) != len(self.inputs):
+            names = ", ".join(info.name for info in self.inputs)
+            raise InputError(f"expected {len(self.inputs)} inputs ({names}), got {len(given)}")
+        batches = [info.batch(values) for info, values in zip(self.inputs, given, strict=True)]
+        if len({len(batch) for batch in batches}) > 1:
+            raise InputError(f"expected as many of each input, got {[len(batch) for batch in batches]}")
+        starts, total = places(self.inputs)
+        packed = np.zeros((len(batches[0]), total), np.uint8)
+        for start, batch in zip(starts, batches, strict=True):
+            packed[:, start : start + batch.shape[1]] = batch.view(np.uint8)
+        return packed
+
+    def unpack(self, packed: np.ndarray) -> Any:
+        """The outputs of bytes laid out as `places` says.
+
+        Args:
+            packed: uint8 [n, bytes].
+
+        Returns:
+            An array [n, *shape], or a tuple of them where there are several outputs.
+        """
+        starts, _ = places(self.outputs)
+        found = [
+            np.ascontiguousarray(packed[:, start : start + info.nbytes])
+            .view(info.dtype)
+            .reshape(len(packed), *info.shape)
+            for start, info in zip(starts, self.outputs, strict=True)
+        ]
+        return found[0] if len(found) == 1 else tuple(found)
 
     def layer_of(self, symbol: str) -> int | None:
         """Returns the index of the layer a symbol belongs to by its prefix, None for what no layer owns."""
         match = re.match(rf"{self.name}_(\d{{2,4}})_", symbol)
         index = int(match.group(1)) if match else None
         return index if any(layer.index == index for layer in self.layers) else None
+
+
+def places(tensors: Sequence[TensorInfo]) -> tuple[tuple[int, ...], int]:
+    """Where inputs or outputs lie beside each other, each at a word: byte offsets, and the bytes of all."""
+    starts, end = [], 0
+    for info in tensors:
+        starts.append(-(-end // 4) * 4)
+        end = starts[-1] + info.nbytes
+    return tuple(starts), end
 
 
 def read_manifest(out_dir: str | Path) -> Manifest:
@@ -188,19 +259,22 @@ def _parse(content: Any) -> Manifest:
         sources=tuple(_matching(_SOURCE, source) for source in content["sources"]),
         headers=tuple(_matching(_HEADER, header) for header in content["headers"]),
         compiler_flags=tuple(_matching(_FLAG, flag) for flag in content["compiler_flags"]),
-        input=_tensor(content["input"]),
-        output=_tensor(content["output"]),
+        inputs=tuple(_tensor(tensor, ("int8",)) for tensor in content["inputs"]),
+        outputs=tuple(_tensor(tensor, ("int8", "int32")) for tensor in content["outputs"]),
         arena_bytes=_count(content["arena_bytes"]),
+        state_bytes=_count(content["state_bytes"]),
         layers=tuple(_layer(layer) for layer in content["layers"]),
         buffers=tuple(_buffer(buffer) for buffer in content["buffers"]),
     )
 
 
-def _tensor(content: Mapping[str, Any]) -> TensorInfo:
-    if content["dtype"] != "int8":
-        raise ValueError(f"dtype {content['dtype']!r}, expected int8")
+def _tensor(content: Mapping[str, Any], dtypes: Sequence[str]) -> TensorInfo:
+    dtype = content["dtype"]
+    if dtype not in dtypes:
+        raise ValueError(f"dtype {dtype!r}, expected {' or '.join(dtypes)}")
     shape = tuple(_count(extent) for extent in content["shape"])
-    return TensorInfo(shape, float(content["scale"]), int(content["zero_point"]))
+    name = _matching(_NAME, content["name"])
+    return TensorInfo(name, shape, dtype, float(content["scale"]), int(content["zero_point"]))
 
 
 def _layer(content: Mapping[str, Any]) -> LayerInfo:

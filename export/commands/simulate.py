@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from export.artifact.manifest import TensorInfo, read_manifest
+from export.artifact.manifest import Manifest, TensorInfo, read_manifest
 from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
@@ -55,7 +56,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--core", help=f"core to run on: {', '.join(sorted(set(CORES) - {'host'}))}")
     parser.add_argument("--board", help=f"board to measure for: {', '.join(sorted(BOARDS))}")
     parser.add_argument("--compiler", choices=("gcc", "clang"), default="gcc", help="default: gcc")
-    parser.add_argument("--outputs", metavar="FILE", type=Path, help="save the int8 outputs as .npy")
+    parser.add_argument(
+        "--outputs", metavar="FILE", type=Path, help="save the outputs as .npy (several as .npz)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,22 +66,43 @@ def run(options: argparse.Namespace) -> Result:
     """Simulates, and saves what was asked for."""
     say = Steps()
     manifest = read_manifest(options.out_dir)
-    inputs, labels = _read_inputs(options, manifest.input)
-    inputs = inputs[: options.images]
-    say(f"compiling {options.out_dir}, then running {len(inputs):,} inputs on the emulated core")
+    inputs, labels = _read(options, manifest)
+    inputs = [values[: options.images] for values in inputs]
+    say(f"compiling {options.out_dir}, then running {len(inputs[0]):,} inputs on the emulated core")
     measurement = simulate(
         options.out_dir, inputs, core=options.core, board=options.board, compiler=options.compiler
     )
     if options.outputs is not None:
-        _save_outputs(options.outputs, measurement.outputs)
+        _save_outputs(options.outputs, manifest, measurement.outputs)
     text, record = str(measurement), measurement.to_dict()
     if labels is not None:
-        right = int(
-            (measurement.outputs.reshape(len(inputs), -1).argmax(axis=1) == labels[: len(inputs)]).sum()
-        )
-        text += f"\n{right} of {len(inputs)} right"
-        record["accuracy"] = right / len(inputs)
+        if len(manifest.outputs) > 1:
+            raise InputError("labels go with a network of one output; leave --labels-array out")
+        count = len(inputs[0])
+        right = int((measurement.outputs.reshape(count, -1).argmax(axis=1) == labels[:count]).sum())
+        text += f"\n{right} of {count} right"
+        record["accuracy"] = right / count
     return Result(text, record)
+
+
+def _read(options: argparse.Namespace, manifest: Manifest) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """An array for each input, int8 [n, *shape], and labels if there are any."""
+    if len(manifest.inputs) == 1:
+        inputs, labels = _read_inputs(options, manifest.inputs[0])
+        return [inputs], labels
+    names = [info.name for info in manifest.inputs]
+    try:
+        with np.load(options.inputs, allow_pickle=False) as arrays:
+            found = [arrays[name] for name in names]
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"the network has {len(names)} inputs: expected {options.inputs!r} to be a .npz file of int8 arrays "
+            f"{', '.join(names)}: {error}"
+        ) from error
+    return [
+        info.batch(values).reshape(-1, *info.shape)
+        for info, values in zip(manifest.inputs, found, strict=True)
+    ], None
 
 
 def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndarray, np.ndarray | None]:
@@ -98,10 +122,15 @@ def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndar
     return info.batch(inputs).reshape(-1, *info.shape), None
 
 
-def _save_outputs(path: Path, outputs: np.ndarray) -> None:
+def _save_outputs(path: Path, manifest: Manifest, outputs: Any) -> None:
+    """One array as .npy, several as .npz by their names."""
     try:
         with path.open("wb") as file:
-            np.save(file, outputs)
+            if len(manifest.outputs) == 1:
+                np.save(file, outputs)
+            else:
+                names = [info.name for info in manifest.outputs]
+                np.savez(file, **dict(zip(names, outputs, strict=True)))
     except OSError as error:
         raise OutputPathError(
             f"cannot write {str(path)!r}: {error.strerror}; choose another --outputs"

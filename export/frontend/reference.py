@@ -13,19 +13,21 @@ from export.errors import InputError, ToolError, UnsupportedModelError
 from export.frontend.golden_model import golden_model
 from export.frontend.tflite import read_tflite
 from export.ir.tensor import Tensor
+from export.reading.flatbuffer import read_model
 
 
-def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Outputs of `OpResolverType.BUILTIN_REF`, image by image.
+def run_reference(tflite: bytes, inputs: Any) -> Any:
+    """Outputs of `OpResolverType.BUILTIN_REF`, inference by inference; states are kept from one to the next.
 
     Float32 and uint8 ends of the model are peeled off as `read_tflite` does: int8 goes in and int8 comes out.
 
     Args:
         tflite: content of a `.tflite` file that `read_tflite` accepts.
-        inputs: int8 [n, *input shape without the batch dimension].
+        inputs: int8 [n, *input shape without the batch dimension]; a sequence of such arrays for several inputs.
 
     Returns:
-        int8 [n, *output shape without the batch dimension].
+        int8 [n, *output shape without the batch dimension] (int32 for indices); a tuple of such arrays for several
+        outputs.
 
     Raises:
         InputError: `inputs` has another type or shape.
@@ -33,24 +35,43 @@ def run_reference(tflite: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
         ToolError: neither LiteRT nor TensorFlow is installed.
     """
     graph = read_tflite(tflite)
-    shape = graph.tensors[graph.input].shape[1:]
-    if inputs.dtype != np.int8 or inputs.shape[1:] != shape:
-        raise InputError(
-            f"expected int8 inputs of shape (n, {', '.join(map(str, shape))}), got {inputs.dtype} "
-            f"{inputs.shape}; quantize real inputs with the scale and zero point of the network's input"
-        )
+    given = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+    tensors = [graph.tensors[tensor] for tensor in graph.inputs]
+    for values, tensor in zip(given, tensors, strict=True):
+        if values.dtype != np.int8 or values.shape[1:] != tensor.shape[1:]:
+            raise InputError(
+                f"expected int8 inputs of shape (n, {', '.join(map(str, tensor.shape[1:]))}), got {values.dtype} "
+                f"{values.shape}; quantize real inputs with the scale and zero point of the network's input"
+            )
     interpreter = make_interpreter(golden_model(tflite, graph))
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    interpreter.resize_tensor_input(source["index"], [1, *shape])
+    ends = _ends(tflite, interpreter)
+    for source in ends[0]:
+        if -1 in source["shape_signature"]:
+            interpreter.resize_tensor_input(source["index"], [max(1, n) for n in source["shape_signature"]])
     interpreter.allocate_tensors()
-    first, last = graph.tensors[graph.input], graph.tensors[graph.output]
-    outputs = np.empty((len(inputs), *last.shape[1:]), np.int8)
-    stored = _from_int8(inputs, first, source["dtype"])
-    for i in range(len(inputs)):
-        interpreter.set_tensor(source["index"], stored[i : i + 1])
+    stored = [
+        _from_int8(values, tensor, source["dtype"])
+        for values, tensor, source in zip(given, tensors, ends[0], strict=True)
+    ]
+    last = [graph.tensors[tensor] for tensor in graph.outputs]
+    outputs = [np.empty((len(given[0]), *tensor.shape[1:]), tensor.dtype) for tensor in last]
+    for i in range(len(given[0])):
+        for source, values in zip(ends[0], stored, strict=True):
+            shape = [max(1, n) for n in source["shape_signature"]]
+            interpreter.set_tensor(source["index"], values[i].reshape(shape))
         interpreter.invoke()
-        outputs[i] = _to_int8(interpreter.get_tensor(target["index"]), last)
-    return outputs
+        for output, target, tensor in zip(outputs, ends[1], last, strict=True):
+            found = _to_int8(interpreter.get_tensor(target["index"]), tensor)
+            output[i] = found.reshape(output.shape[1:])
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _ends(tflite: bytes, interpreter: Any) -> tuple[list[Any], list[Any]]:
+    """Details of inputs and outputs in the order of the file."""
+    model = read_model(tflite)[0]
+    details = ({d["index"]: d for d in interpreter.get_input_details()}, interpreter.get_output_details())
+    outputs = {d["index"]: d for d in details[1]}
+    return [details[0][index] for index in model.inputs], [outputs[index] for index in model.outputs]
 
 
 def make_interpreter(tflite: bytes, *, keep_activations: bool = False) -> Any:
@@ -103,8 +124,10 @@ def _from_int8(values: NDArray[np.int8], tensor: Tensor, dtype: Any) -> NDArray[
     return (values.astype(np.float32) - tensor.quant.zero_point) * np.float32(tensor.quant.scale)
 
 
-def _to_int8(values: NDArray[Any], tensor: Tensor) -> NDArray[np.int8]:
+def _to_int8(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """What the model's own DEQUANTIZE or QUANTIZE made `values` of; exact, since both are one to one."""
+    if tensor.dtype == "int32":
+        return values.astype(np.int32)
     if values.dtype == np.int8:
         return values
     if values.dtype == np.uint8:

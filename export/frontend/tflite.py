@@ -2,72 +2,116 @@
 
 from __future__ import annotations
 
-from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from export.errors import ExportError, ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.ir.rewrite import prune
+from export.ir.tensor import Quantization
 from export.operators.lookup import read_quantize
 from export.operators.table import READERS
-from export.reading.flatbuffer import RawModel, RawOperator, read_model
-from export.reading.lowering import Lowering
+from export.reading.flatbuffer import RawGraph, RawOperator, read_model
+from export.reading.lowering import BlockedError, Lowering
+
+_SHOWN = 12  # problems that a message lists
+_WITH_STATE = ("CALL_ONCE", "ASSIGN_VARIABLE")
+_FULL_INTEGER = "convert the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
 
 
 def read_tflite(data: bytes) -> Graph:
     """The graph of a `.tflite` file, with batch 1.
 
     QUANTIZE at a float32 or uint8 input and DEQUANTIZE or QUANTIZE at such an output are peeled off: the
-    graph's input and output are the int8 tensors behind them. Operators whose results are not used are
-    dropped.
+    graph's inputs and outputs are the int8 tensors behind them. A uint8 tensor is the int8 one whose values are 128
+    less. Operators whose results are not used are dropped.
 
     Args:
         data: content of the file.
 
     Raises:
         ModelFormatError: no TFLite model, or a damaged one.
-        UnsupportedModelError: an operator, a type, a shape or an attribute that cannot be lowered.
+        UnsupportedModelError: operators, types, shapes or attributes that cannot be lowered: all of them are listed.
         QuantizationError: not a full-integer int8 model, or scales its kernels do not allow.
     """
-    model = read_model(data)
-    for ends, name in ((model.inputs, "input"), (model.outputs, "output")):
-        if len(ends) != 1:
-            raise UnsupportedModelError(
-                f"expected a model of one {name}, got {len(ends)}; split or merge them"
-            )
+    subgraphs = read_model(data)
+    model = subgraphs[0]
     operators = _live(model)
-    state = Lowering(model)
-    source = _input(state, operators)
+    state = Lowering(subgraphs)
+    blockers: list[ExportError] = []
+    inputs = [_input(state, operators, index) for index in model.inputs]
     ops: list[Op] = []
     for operator in operators:
-        if operator.name in ("QUANTIZE", "DEQUANTIZE"):
-            lowered = _requantize(state, operator)
-        elif operator.name in READERS:
-            lowered = READERS[operator.name](state, operator)
-        else:
-            raise UnsupportedModelError(
-                f"{operator} is not supported; expected one of {', '.join(sorted(READERS))}, QUANTIZE, "
-                "DEQUANTIZE"
-            )
-        if lowered is not None:
-            ops.append(lowered)
-    output = state.place(model.outputs[0])
-    if output is None:
-        raise ModelFormatError("no operator writes the model's output; the file is damaged")
-    return prune(Graph(tuple(state.tensors), tuple(ops), source, output))
+        try:
+            ops += _lowered(state, operator)
+        except BlockedError:
+            state.assume(operator)
+        except (UnsupportedModelError, QuantizationError) as error:
+            blockers.append(error)
+            state.assume(operator)
+    if blockers:
+        raise _joined(blockers)
+    outputs = [state.place(index) for index in model.outputs]
+    found = [output for output in outputs if output is not None]
+    if len(found) != len(outputs) or not found:
+        raise ModelFormatError("no operator writes one of the model's outputs; the file is damaged")
+    values = state.variables.values
+    names = {tensor: name for name, tensor in state.variables.read.items()}
+    states = [
+        replace(kept, written=values[names[kept.read]]) if kept.read in names else kept
+        for kept in state.states
+    ]
+    return prune(Graph(tuple(state.tensors), tuple(ops), tuple(inputs), tuple(found), tuple(states)))
 
 
-def _live(model: RawModel) -> list[RawOperator]:
-    """The operators the output depends on, in execution order."""
+def _joined(blockers: Sequence[ExportError]) -> ExportError:
+    """One error for all that is in the way."""
+    if len(blockers) == 1:
+        return blockers[0]
+    unsupported = any(isinstance(error, UnsupportedModelError) for error in blockers)
+    lines = [f"  {error}" for error in blockers[:_SHOWN]]
+    if len(blockers) > _SHOWN:
+        lines.append(f"  and {len(blockers) - _SHOWN} more")
+    text = f"{len(blockers)} things in the model are in the way:\n" + "\n".join(lines)
+    return UnsupportedModelError(text) if unsupported else QuantizationError(text)
+
+
+def _live(model: RawGraph) -> list[RawOperator]:
+    """The operators that outputs and states depend on, in execution order."""
     needed, live = set(model.outputs), []
     for operator in reversed(model.operators):
-        if needed.intersection(operator.outputs):
+        if needed.intersection(operator.outputs) or operator.name in _WITH_STATE:
             needed.update(operator.inputs)
             live.append(operator)
     return live[::-1]
 
 
-def _input(state: Lowering, operators: list[RawOperator]) -> int:
-    """Makes the int8 input: the model's own, or what a QUANTIZE makes of a float32 or uint8 one."""
-    index = state.raw.inputs[0]
+def _lowered(state: Lowering, op: RawOperator) -> Iterable[Op]:
+    if op.name in ("QUANTIZE", "DEQUANTIZE"):
+        lowered: Op | Iterable[Op] | None = _requantize(state, op)
+    elif (dtype := _foreign_type(state, op)) is not None:
+        raise QuantizationError(f"{op} computes in {dtype}; {_FULL_INTEGER}")
+    elif op.name in READERS:
+        lowered = READERS[op.name](state, op)
+    else:
+        raise UnsupportedModelError(
+            f"{op} is not supported; expected one of {', '.join(sorted(READERS))}, QUANTIZE, DEQUANTIZE"
+        )
+    if lowered is None:
+        return ()
+    return (lowered,) if isinstance(lowered, Op) else lowered
+
+
+def _foreign_type(state: Lowering, op: RawOperator) -> str | None:
+    """The type of an activation that is none of the int8 network."""
+    tensors = [state.raw.tensors[index] for index in (*op.inputs, *op.outputs) if index >= 0]
+    found = [tensor.dtype for tensor in tensors if tensor.data is None]
+    return next((dtype for dtype in found if dtype in ("float32", "float16", "uint8")), None)
+
+
+def _input(state: Lowering, operators: Sequence[RawOperator], index: int) -> int:
+    """Makes an int8 input: the model's own, a uint8 one less 128, or what a QUANTIZE makes of a float32 one."""
     stored = state.raw.tensors[index]
     shape = tuple(1 if i == 0 and size == -1 else size for i, size in enumerate(stored.shape))
     if min(shape, default=1) < 1:
@@ -75,63 +119,66 @@ def _input(state: Lowering, operators: list[RawOperator]) -> int:
             f"the input has shape {stored.shape}: every dimension but the batch must be fixed; build the "
             "model with a given input shape"
         )
-    if stored.dtype == "int8":
+    if stored.dtype in ("int8", "uint8"):
         return state.add_activation(index, shape, "the input")
     readers = [operator for operator in operators if index in operator.inputs]
-    if stored.dtype not in ("float32", "uint8") or not readers or readers[0].name != "QUANTIZE":
+    if stored.dtype != "float32" or not readers or readers[0].name != "QUANTIZE":
         raise QuantizationError(
-            f"the input is {stored.dtype}, expected int8, or float32 or uint8 followed by QUANTIZE; convert "
-            "the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
+            f"the input is {stored.dtype}, expected int8, or float32 or uint8 followed by QUANTIZE; {_FULL_INTEGER}"
         )
     first = readers[0]
     state.arity(first, 1)
-    result = state.add_activation(first.outputs[0], shape, str(first))
-    if stored.dtype == "uint8":
-        _check_shifted_by_128(state, first, index, result)
-    return result
+    return state.add_activation(first.outputs[0], shape, str(first))
 
 
 def _requantize(state: Lowering, op: RawOperator) -> Op | None:
     state.arity(op, 1)
     source, target = op.inputs[0], op.outputs[0]
-    types = (state.raw.tensors[source].dtype, state.raw.tensors[target].dtype)
-    if types == ("int8", "int8"):
-        return read_quantize(state, op)
-    if source == state.raw.inputs[0] and types[1] == "int8":
+    before, after = (state.raw.tensors[index].dtype for index in (source, target))
+    if {before, after} <= {"int8", "uint8"}:
+        return _between_integers(state, op)
+    if source in state.raw.inputs and before == "float32":
         _peel_input(state, op)
-    elif target == state.raw.outputs[0] and types in (("int8", "float32"), ("int8", "uint8")):
-        output = state.activation(op)
-        if types[1] == "uint8":
-            _check_shifted_by_128(state, op, target, output)
-        state.alias(target, output)
+    elif target in state.raw.outputs and after == "float32":
+        state.alias(target, state.activation(op))
+    elif before == "float32" and state.is_unknown(source):
+        raise BlockedError  # what computed in float is named already
+    elif after == "float32" and any(target in reader.inputs for reader in state.raw.operators):
+        state.forget(target)  # what computes with it is named
     else:
         raise QuantizationError(
-            f"{op} turns {types[0]} into {types[1]} inside the model; part of the network is not int8: "
-            "convert it with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
+            f"{op} turns {before} into {after} inside the model; part of the network is not int8: {_FULL_INTEGER}"
         )
     return None
 
 
+def _between_integers(state: Lowering, op: RawOperator) -> Op | None:
+    """Nothing is computed where int8 and uint8 stand for the same reals by the same scale."""
+    source = state.activation(op)
+    target = state.raw.tensors[op.outputs[0]]
+    wanted = state.quantization(target, str(op), per_tensor=True)
+    own = state.tensors[source].quant
+    shell = "uint8" in (target.dtype, state.raw.tensors[op.inputs[0]].dtype)
+    if shell and _same(own, wanted):
+        state.alias(op.outputs[0], source)
+        return None
+    return read_quantize(state, op)
+
+
+def _same(a: Quantization, b: Quantization) -> bool:
+    return (a.scales, a.zero_points) == (b.scales, b.zero_points)
+
+
 def _peel_input(state: Lowering, op: RawOperator) -> None:
-    """The first QUANTIZE of the input made its IR tensor already; further ones may only repeat it."""
+    """The first QUANTIZE of an input made its IR tensor already; further ones may only repeat it."""
     if state.place(op.outputs[0]) is not None:
         return
     stored = state.raw.tensors[op.outputs[0]]
     quantization = state.quantization(stored, str(op), per_tensor=True)
-    first = state.tensors[0].quant
-    if quantization != first:
+    readers = [other for other in state.raw.operators if op.inputs[0] in other.inputs]
+    first = next(place for other in readers if (place := state.place(other.outputs[0])) is not None)
+    if quantization != state.tensors[first].quant:
         raise UnsupportedModelError(
             f"{op}: the input is quantized in two ways; expected one scale and zero point"
         )
-    state.alias(op.outputs[0], 0)
-
-
-def _check_shifted_by_128(state: Lowering, op: RawOperator, stored: int, index: int) -> None:
-    """A uint8 end can be peeled off only if it is the int8 one plus 128."""
-    outer, inner = state.raw.tensors[stored], state.tensors[index].quant
-    if outer.scales != (inner.scale,) or outer.zero_points != (inner.zero_point + 128,):
-        raise UnsupportedModelError(
-            f"{op}: a uint8 input or output must have the int8 scale and the zero point plus 128, got "
-            f"scales {outer.scales[:1]} and {inner.scale:g}, zero points {outer.zero_points[:1]} and "
-            f"{inner.zero_point}; convert the model with int8 inputs and outputs"
-        )
+    state.alias(op.outputs[0], first)

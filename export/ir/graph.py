@@ -1,4 +1,4 @@
-"""The graph: tensors, operators in execution order, one input and one output."""
+"""The graph: tensors, operators in execution order, inputs, outputs, and what is kept between inferences."""
 
 from __future__ import annotations
 
@@ -12,20 +12,65 @@ from export.ir.tensor import Tensor
 
 
 @dataclass(frozen=True)
+class State:
+    """A tensor that is kept from one inference to the next.
+
+    Attributes:
+        read: the activation that holds it during an inference.
+        written: the tensor whose value it takes at the end of the inference; None where an operator that reads it
+            updates it in place.
+        initial: the value it starts from, of the shape of `read`.
+    """
+
+    read: int
+    written: int | None
+    initial: NDArray[Any]
+
+
+@dataclass(frozen=True)
 class Graph:
     """An int8 network.
 
     Attributes:
         tensors: all tensors, activations and constants.
         ops: in execution order; each activation is written once, before it is read.
-        input: index of the int8 input tensor.
-        output: index of the int8 output tensor.
+        inputs: indices of the int8 input tensors.
+        outputs: indices of the output tensors.
+        states: what is kept from one inference to the next.
     """
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
-    input: int
-    output: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    states: tuple[State, ...] = ()
+
+    @property
+    def input(self) -> int:
+        """The only input."""
+        if len(self.inputs) != 1:
+            raise ValueError(f"one input expected, got {len(self.inputs)}")
+        return self.inputs[0]
+
+    @property
+    def output(self) -> int:
+        """The only output."""
+        if len(self.outputs) != 1:
+            raise ValueError(f"one output expected, got {len(self.outputs)}")
+        return self.outputs[0]
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The activations that are there before the first operator runs: inputs and states."""
+        return (*self.inputs, *(state.read for state in self.states))
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """The tensors that are wanted after the last operator: outputs and new values of states."""
+        return (*self.outputs, *(state.written for state in self.states if state.written is not None))
+
+    def is_constant(self, tensor: int) -> bool:
+        return self.tensors[tensor].data is not None
 
     def constant(self, tensor: int) -> NDArray[Any]:
         """The values of a constant."""
@@ -35,7 +80,7 @@ class Graph:
         return data
 
     def producer(self, tensor: int) -> Op | None:
-        """The operator that writes a tensor; None for the input and for constants."""
+        """The operator that writes a tensor; None for inputs, states and constants."""
         return next((op for op in self.ops if op.output == tensor), None)
 
     def consumers(self, tensor: int) -> tuple[Op, ...]:

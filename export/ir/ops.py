@@ -21,10 +21,15 @@ class Padding:
 
 @dataclass(frozen=True)
 class Op:
-    """What all operators share: `inputs` are activations, constants have fields of their own."""
+    """What all operators share: `inputs` are activations or int8 constants, weights have fields of their own."""
 
     inputs: tuple[int, ...]
     output: int
+
+    @property
+    def updates(self) -> tuple[int, ...]:
+        """Those of its inputs that it changes: states, whose next values its arithmetic returns behind the output."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -30,18 +30,26 @@ def redirect(op: Op, tensors: dict[int, int]) -> Op:
 
 def prune(graph: Graph) -> Graph:
     """Drops operators whose results nobody reads and tensors no operator names, and renumbers the rest."""
-    needed, live = {graph.output}, []
+    needed, live = set(graph.results), []
     for op in reversed(graph.ops):
         if op.output in needed:
             needed.update(op.inputs, constants_of(op))
             live.append(op)
-    needed.add(graph.input)
+    needed.update(graph.sources)
     order = {old: new for new, old in enumerate(sorted(needed))}
     return Graph(
         tuple(graph.tensors[old] for old in order),
         tuple(redirect(op, order) for op in reversed(live)),
-        order[graph.input],
-        order[graph.output],
+        tuple(order[tensor] for tensor in graph.inputs),
+        tuple(order[tensor] for tensor in graph.outputs),
+        tuple(
+            replace(
+                state,
+                read=order[state.read],
+                written=None if state.written is None else order[state.written],
+            )
+            for state in graph.states
+        ),
     )
 
 
@@ -51,7 +59,11 @@ def bypass(graph: Graph, same: dict[int, int]) -> Graph:
     return replace(
         graph,
         ops=tuple(replace(op, inputs=tuple(same.get(i, i) for i in op.inputs)) for op in kept),
-        output=same.get(graph.output, graph.output),
+        outputs=tuple(same.get(tensor, tensor) for tensor in graph.outputs),
+        states=tuple(
+            state if state.written is None else replace(state, written=same.get(state.written, state.written))
+            for state in graph.states
+        ),
     )
 
 

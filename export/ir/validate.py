@@ -11,13 +11,21 @@ def validate(graph: Graph) -> None:
     """Raises ValueError where a graph breaks an invariant; frontends and passes never make such a graph.
 
     Activations are int8, quantized per tensor, of batch 1, written once and before they are read; constants
-    have data of their shape and type; the input and the output are activations.
+    have data of their shape and type; the inputs and the outputs are activations. Only what an operator keeps for
+    itself, and an output of indices, is of another type.
     """
-    written = {graph.input}
-    _check_activation(graph, graph.input)
+    written = set(graph.inputs)
+    for tensor in graph.inputs:
+        _check_activation(graph, tensor)
+    for state in graph.states:
+        if state.read in written or state.initial.shape != graph.tensors[state.read].shape:
+            raise ValueError(f"state {state.read} is an input, or starts from a value of another shape")
+        written.add(state.read)
     for op in graph.ops:
         for index in op.inputs:
-            if index not in written:
+            if graph.is_constant(index):
+                _check_constant(graph, index)
+            elif index not in written:
                 raise ValueError(f"{op} reads tensor {index} before it is written")
         for index in constants_of(op):
             _check_constant(graph, index)
@@ -25,10 +33,12 @@ def validate(graph: Graph) -> None:
             _check_scales(graph, op)
         if op.output in written:
             raise ValueError(f"{op} writes tensor {op.output} again")
-        _check_activation(graph, op.output)
+        if graph.tensors[op.output].dtype == "int8" or op.output not in graph.outputs:
+            _check_activation(graph, op.output)
         written.add(op.output)
-    if graph.output not in written:
-        raise ValueError(f"nothing writes the output, tensor {graph.output}")
+    for tensor in graph.results:
+        if tensor not in written:
+            raise ValueError(f"nothing writes the result, tensor {tensor}")
 
 
 def _check_activation(graph: Graph, index: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from export.ir.ops import Padding
 
-ELEMENT_BYTES = {"int8": 1, "int16": 2}
+ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Layout:
         pixel: elements from one pixel to the next, at least `channels`; even where operands are read in pairs.
         border: pixels added on each side.
         element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
+            "int32" for indices.
         shuffled: int8 only: of every four channels the middle two trade places, so that SXTB16, which widens every
             other byte of a word, gives neighbours.
     """

@@ -35,7 +35,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     keep = bool(state.option(op, "ReducerOptions", "KeepDims"))
     output = state.define(op, (1, 1, 1, x.shape[3]) if keep else (1, x.shape[3]))
     lowered = Mean((source,), output, keep)
-    parameters = mean_parameters(Graph(tuple(state.tensors), (), source, output), lowered)
+    parameters = mean_parameters(Graph(tuple(state.tensors), (), (source,), (output,)), lowered)
     if parameters.multiplier[1] > 0 and (parameters.count * 255) << parameters.multiplier[1] > INT32_MAX:
         raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
     return lowered

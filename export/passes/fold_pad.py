@@ -12,7 +12,7 @@ def fold_pad(graph: Graph) -> Graph:
     """Removes every Pad whose result only convolutions read: both pad with the zero point of the same tensor."""
     folded: dict[int, Pad] = {}
     for op in graph.ops:
-        if isinstance(op, Pad) and op.output != graph.output:
+        if isinstance(op, Pad) and op.output not in graph.results:
             readers = graph.consumers(op.output)
             if all(isinstance(reader, Conv2D | DepthwiseConv2D) for reader in readers):
                 folded[op.output] = op

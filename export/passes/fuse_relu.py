@@ -23,7 +23,7 @@ def fuse_relu(graph: Graph) -> Graph:
             isinstance(op, Relu)
             and before is not None
             and operator_of(producer).clamps
-            and producer.output != graph.output
+            and producer.output not in graph.results
             and len(graph.consumers(producer.output)) == 1
             and graph.tensors[producer.output].quant == graph.tensors[op.output].quant
         ):

@@ -12,12 +12,12 @@ def remove_identities(graph: Graph) -> Graph:
     """Removes reshapes to the same shape, paddings by nothing, and tables that map each value to itself.
 
     A table between tensors of different quantizations stays: what reads its output computes with that scale.
-    So does an operator that leads straight from the network's input to its output.
+    So does an operator that leads straight from an input of the network to an output.
     """
     same: dict[int, int] = {}
     for op in graph.ops:
         source = same.get(op.inputs[0], op.inputs[0])
-        if _changes_nothing(graph, op) and (source, op.output) != (graph.input, graph.output):
+        if _changes_nothing(graph, op) and not (source in graph.sources and op.output in graph.results):
             same[op.output] = source
     return bypass(graph, same)
 

@@ -60,12 +60,37 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "ReshapeOptions": ("NewShapeAsNumpy",),
     "PackOptions": ("Axis",),
     "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    "MulOptions": ("FusedActivationFunction",),
+    "SubOptions": ("FusedActivationFunction",),
+    "LeakyReluOptions": ("Alpha",),
+    "SplitOptions": ("NumSplits",),
+    "UnpackOptions": ("Axis",),
+    "SqueezeOptions": ("SqueezeDimsAsNumpy",),
+    "MirrorPadOptions": ("Mode",),
+    "ResizeNearestNeighborOptions": ("AlignCorners", "HalfPixelCenters"),
+    "ResizeBilinearOptions": ("AlignCorners", "HalfPixelCenters"),
+    "TransposeConvOptions": ("Padding", "StrideW", "StrideH", "FusedActivationFunction"),
+    "DepthToSpaceOptions": ("BlockSize",),
+    "SpaceToDepthOptions": ("BlockSize",),
+    "ArgMaxOptions": ("OutputType",),
+    "GatherOptions": ("Axis", "BatchDims"),
+    "BatchMatMulOptions": ("AdjX", "AdjY"),
+    "VarHandleOptions": ("Container", "SharedName"),
+    "CallOnceOptions": ("InitSubgraphIndex",),
+    "SVDFOptions": ("Rank", "FusedActivationFunction"),
+    "UnidirectionalSequenceLSTMOptions": ("FusedActivationFunction", "CellClip", "ProjClip", "TimeMajor"),
 }
 
 
 @dataclass(frozen=True)
 class RawTensor:
-    """A tensor as stored. `data` is None for activations; -1 in `shape` is a dynamic dimension."""
+    """A tensor as stored.
+
+    Attributes:
+        shape: -1 is a dynamic dimension.
+        data: None for activations.
+        variable: whether it keeps its value from one inference to the next.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -75,6 +100,7 @@ class RawTensor:
     axis: int
     data: NDArray[np.uint8] | None
     sparse: bool
+    variable: bool
 
 
 @dataclass(frozen=True)
@@ -87,25 +113,31 @@ class RawOperator:
     outputs: tuple[int, ...]
     options_type: str
     options: Mapping[str, Any]
+    intermediates: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"operator {self.index} ({self.name})"
 
 
 @dataclass(frozen=True)
-class RawModel:
+class RawGraph:
+    """A subgraph as stored."""
+
     tensors: tuple[RawTensor, ...]
     operators: tuple[RawOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
 
-def read_model(data: bytes) -> RawModel:
+def read_model(data: bytes) -> tuple[RawGraph, ...]:
     """Parses the bytes of a `.tflite` file.
+
+    Returns:
+        Its subgraphs; the first is the network, others are called by its operators.
 
     Raises:
         ModelFormatError: not a TFLite file, truncated or damaged.
-        UnsupportedModelError: several subgraphs, or weights kept outside the flatbuffer.
+        UnsupportedModelError: weights kept outside the flatbuffer.
     """
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelFormatError(
@@ -113,7 +145,7 @@ def read_model(data: bytes) -> RawModel:
             f"{bytes(data[:8])!r}; pass the content of a .tflite file"
         )
     with _damage_reported(len(data)):
-        return _Reader(bytes(data)).model()
+        return _Reader(bytes(data)).subgraphs()
 
 
 @contextmanager
@@ -141,17 +173,19 @@ class _Reader:
         self._operators = {v: k for k, v in vars(schema.BuiltinOperator).items() if k[0].isupper()}
         self._options = {v: k for k, v in vars(schema.BuiltinOptions).items() if k[0].isupper()}
 
-    def model(self) -> RawModel:
+    def subgraphs(self) -> tuple[RawGraph, ...]:
         model = self._model
         if model.Version() != 3:
             raise _damaged(f"schema version 3 expected, got {model.Version()}")
-        if model.SubgraphsLength() != 1:
-            raise UnsupportedModelError(
-                f"expected a model of one subgraph, got {model.SubgraphsLength()}; export it without "
-                "control flow"
-            )
-        graph = model.Subgraphs(0)
+        if model.SubgraphsLength() < 1:
+            raise _damaged("it holds no subgraph")
         codes = [self._code(i) for i in range(self._charged(model.OperatorCodesLength(), 4))]
+        return tuple(
+            self._graph(model.Subgraphs(i), codes)
+            for i in range(self._charged(model.SubgraphsLength(), _TABLE_BYTES))
+        )
+
+    def _graph(self, graph: Any, codes: list[str]) -> RawGraph:
         tensors = tuple(
             self._tensor(graph.Tensors(i)) for i in range(self._charged(graph.TensorsLength(), _TABLE_BYTES))
         )
@@ -161,7 +195,7 @@ class _Reader:
         )
         inputs = self._indices(graph.InputsAsNumpy(), len(tensors), 0)
         outputs = self._indices(graph.OutputsAsNumpy(), len(tensors), 0)
-        return RawModel(tensors, operators, inputs, outputs)
+        return RawGraph(tensors, operators, inputs, outputs)
 
     def _charged(self, length: int, item_bytes: int) -> int:
         self._budget -= length * item_bytes
@@ -220,6 +254,7 @@ class _Reader:
             axis=0 if quantization is None else quantization.QuantizedDimension(),
             data=self._buffer(tensor),
             sparse=tensor.Sparsity() is not None,
+            variable=bool(tensor.IsVariable()),
         )
 
     def _buffer(self, tensor: Any) -> NDArray[np.uint8] | None:
@@ -248,6 +283,7 @@ class _Reader:
             outputs=self._indices(operator.OutputsAsNumpy(), tensors, 0),
             options_type=options_type,
             options=self._read_options(operator, options_type),
+            intermediates=self._indices(operator.IntermediatesAsNumpy(), tensors, -1),
         )
 
     def _read_options(self, operator: Any, options_type: str) -> dict[str, Any]:
@@ -259,8 +295,9 @@ class _Reader:
         values: dict[str, Any] = {}
         for name in _OPTIONS[options_type]:
             value = getattr(options, name)()
-            is_vector = name.endswith("AsNumpy")
-            values[name.removesuffix("AsNumpy")] = (
-                tuple(self._vector(value, 4).tolist()) if is_vector else value
-            )
+            if name.endswith("AsNumpy"):
+                value = tuple(self._vector(value, 4).tolist())
+            elif isinstance(value, bytes):
+                value = self._text(value)
+            values[name.removesuffix("AsNumpy")] = value
         return values

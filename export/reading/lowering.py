@@ -3,35 +3,70 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
+from export.errors import ExportError, ModelFormatError, QuantizationError, UnsupportedModelError
+from export.ir.graph import State
 from export.ir.tensor import Quantization, Tensor
-from export.reading.flatbuffer import RawModel, RawOperator, RawTensor
+from export.reading.flatbuffer import RawGraph, RawOperator, RawTensor
 
 MAX_ELEMENTS = (1 << 31) - 1
+MAX_RANK = 8
 _MAX_SHARING = 64  # operators that may use one constant, on average
 _NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
+
+
+@dataclass
+class Variables:
+    """Resource variables of the network.
+
+    Attributes:
+        names: by the stored tensor of a handle, which variable it is.
+        initial: by variable, what an initializing subgraph assigns.
+        read: by variable, the IR tensor that holds its value when an inference starts.
+        values: by variable, the IR tensor that holds its value by now.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    initial: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
+
+
+class BlockedError(Exception):
+    """An operator reads what an operator before it, which is in the way itself, would have written."""
 
 
 class Lowering:
     """Grows the IR tensors while operators are lowered in execution order.
 
+    Activations of the graph have a leading dimension of 1. One that the file stores without is lowered with one more
+    dimension; `shape` gives the stored one.
+
     Attributes:
-        raw: the stored model.
+        raw: the stored subgraph.
+        subgraphs: all of the file, which operators call by number.
         tensors: the IR tensors made so far.
         known: integers of stored tensors known by now, which are constants or computed from shapes.
+        states: what is kept from one inference to the next.
+        variables: the network's resource variables.
     """
 
-    def __init__(self, model: RawModel) -> None:
-        self.raw = model
+    def __init__(self, subgraphs: Sequence[RawGraph]) -> None:
+        self.raw, self.subgraphs = subgraphs[0], tuple(subgraphs)
         self.tensors: list[Tensor] = []
         self.known: dict[int, NDArray[np.int64]] = {}
+        self.states: list[State] = []
+        self.variables = Variables()
         self._places: dict[int, int] = {}
-        stored = sum(len(tensor.data) for tensor in model.tensors if tensor.data is not None)
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self._unknown: set[int] = set()
+        stored = sum(len(t.data) for graph in subgraphs for t in graph.tensors if t.data is not None)
         self._constant_bytes = _MAX_SHARING * stored
 
     def arity(self, op: RawOperator, *inputs: int) -> None:
@@ -56,12 +91,29 @@ class Lowering:
             raise ModelFormatError(f"{op}: input {position} is missing; the file is damaged")
         return self.raw.tensors[index]
 
+    def shape(self, index: int) -> tuple[int, ...]:
+        """The shape of an IR activation or operand as the file has it."""
+        return self._shapes[index]
+
+    def operand(self, op: RawOperator, position: int = 0) -> int:
+        """IR index of an int8 activation or constant the operator reads."""
+        tensor = self.stored(op, position)
+        if tensor.data is None:
+            return self.activation(op, position)
+        quantization = self.quantization(tensor, str(op), per_tensor=True)
+        index = self.constant(op, position, "int8", quantization)
+        self.tensors[index] = _with_batch(self.tensors[index])
+        self._shapes[index] = tensor.shape
+        return index
+
     def activation(self, op: RawOperator, position: int = 0) -> int:
         """IR index of an int8 activation the operator reads."""
         tensor = self.stored(op, position)
         index = op.inputs[position]
         if index in self._places:
             return self._places[index]
+        if index in self._unknown:
+            raise BlockedError
         if tensor.data is not None:
             raise UnsupportedModelError(
                 f"{op}: input {position} ({tensor.name[:60]!r}) is a constant; only activations are "
@@ -77,35 +129,76 @@ class Lowering:
     def image(self, op: RawOperator) -> tuple[int, Tensor]:
         """IR index and tensor of input 0, which must be NHWC."""
         index = self.activation(op)
-        if len(self.tensors[index].shape) != 4:
-            raise UnsupportedModelError(
-                f"{op}: expected an NHWC input, got shape {self.tensors[index].shape}"
-            )
+        shape = self._shapes[index]
+        if len(shape) != 4 or shape[0] != 1:
+            raise UnsupportedModelError(f"{op}: expected an NHWC input of batch 1, got shape {shape}")
         return index, self.tensors[index]
 
-    def define(self, op: RawOperator, shape: tuple[int, ...]) -> int:
+    def define(self, op: RawOperator, shape: tuple[int, ...], number: int = 0) -> int:
         """Makes the int8 activation that the operator writes; its shape is computed, not read."""
-        return self.add_activation(op.outputs[0], shape, str(op))
+        return self.add_activation(op.outputs[number], shape, str(op))
+
+    def temporary(self, like: int, shape: tuple[int, ...]) -> int:
+        """Makes an int8 activation between two operators of one stored operator, quantized like another one."""
+        first = self.tensors[like]
+        self.tensors.append(_with_batch(Tensor(first.name, shape, "int8", first.quantization)))
+        self._shapes[len(self.tensors) - 1] = shape
+        return len(self.tensors) - 1
+
+    def assume(self, op: RawOperator) -> None:
+        """Goes on after an operator that is in the way, with the shapes that the file claims for what it writes."""
+        for index in op.outputs:
+            if index not in self._places:
+                try:
+                    self.add_activation(index, self.raw.tensors[index].shape, str(op))
+                except ExportError:
+                    self._unknown.add(index)
+
+    def is_unknown(self, index: int) -> bool:
+        return index in self._unknown
+
+    def forget(self, index: int) -> None:
+        """Goes on without a stored tensor, whatever it is."""
+        self._unknown.add(index)
 
     def add_activation(self, stored: int, shape: tuple[int, ...], where: str) -> int:
         tensor = self.raw.tensors[stored]
         if stored in self._places or tensor.data is not None:
             raise ModelFormatError(f"{where} writes a tensor that has a value already; the file is damaged")
-        if tensor.dtype != "int8":
+        if tensor.dtype not in ("int8", "uint8"):
             raise QuantizationError(
                 f"{where} writes {tensor.dtype} activations ({tensor.name[:60]!r}), expected int8; convert "
                 "the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
             )
-        if not shape or shape[0] != 1 or min(shape) < 1 or math.prod(shape) > MAX_ELEMENTS:
+        if min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS or len(shape) > MAX_RANK:
             raise UnsupportedModelError(
-                f"{where}: expected an activation of batch 1 and at most {MAX_ELEMENTS} elements, got shape "
-                f"{shape}"
+                f"{where}: expected an activation of at most {MAX_RANK} dimensions and {MAX_ELEMENTS} elements, "
+                f"got shape {shape}"
             )
-        self.tensors.append(
-            Tensor(tensor.name, shape, "int8", self.quantization(tensor, where, per_tensor=True))
-        )
+        quantization = self.quantization(tensor, where, per_tensor=True)
+        self.tensors.append(_with_batch(Tensor(tensor.name, shape, "int8", quantization)))
         self._places[stored] = len(self.tensors) - 1
+        self._shapes[len(self.tensors) - 1] = shape
         return len(self.tensors) - 1
+
+    def add_indices(self, op: RawOperator, shape: tuple[int, ...]) -> int:
+        """Makes an activation of int32 numbers, which only an output of the network can be."""
+        tensor = self.raw.tensors[op.outputs[0]]
+        if op.outputs[0] in self._places or tensor.dtype not in ("int32", "int64"):
+            raise ModelFormatError(f"{op} writes {tensor.dtype} indices, or twice; the file is damaged")
+        self.tensors.append(_with_batch(Tensor(tensor.name, shape, "int32")))
+        self._places[op.outputs[0]] = len(self.tensors) - 1
+        self._shapes[len(self.tensors) - 1] = shape
+        return len(self.tensors) - 1
+
+    def add_state(self, name: str, initial: NDArray[Any], quantization: Quantization | None) -> int:
+        """Makes the activation that holds a state during an inference; its operator updates it in place."""
+        tensor = _with_batch(Tensor(name, initial.shape, str(initial.dtype), quantization))
+        self.tensors.append(tensor)
+        index = len(self.tensors) - 1
+        self._shapes[index] = initial.shape
+        self.states.append(State(index, None, initial.reshape(tensor.shape)))
+        return index
 
     def alias(self, stored: int, index: int) -> None:
         """Lets a stored tensor stand for an IR tensor that exists."""
@@ -116,6 +209,10 @@ class Lowering:
     def place(self, stored: int) -> int | None:
         """The IR tensor a stored tensor became, if any."""
         return self._places.get(stored)
+
+    def is_constant(self, op: RawOperator, position: int) -> bool:
+        """Whether an input's values are known: stored, or computed from shapes."""
+        return op.inputs[position] in self.known or self.stored(op, position).data is not None
 
     def values(self, tensor: RawTensor, where: str) -> NDArray[Any]:
         """The values of a constant, in its shape."""
@@ -136,6 +233,8 @@ class Lowering:
         """Integers an operator takes as an input: axes, paddings, shapes."""
         tensor = self.stored(op, position)
         index = op.inputs[position]
+        if index in self._unknown:
+            raise BlockedError
         if index not in self.known:
             values = self.values(tensor, str(op))
             if tensor.dtype not in ("int32", "int64"):
@@ -162,7 +261,10 @@ class Lowering:
         return len(self.tensors) - 1
 
     def quantization(self, tensor: RawTensor, where: str, *, per_tensor: bool) -> Quantization:
+        """A tensor's checked scales and zero points; those of uint8 are less 128, as the int8 tensor has them."""
         scales, zero_points = tensor.scales, tensor.zero_points
+        if tensor.dtype == "uint8":
+            zero_points = tuple(zero_point - 128 for zero_point in zero_points)
         if not scales or len(scales) != len(zero_points) or (per_tensor and len(scales) != 1):
             raise QuantizationError(
                 f"{where}: tensor {tensor.name[:60]!r} has {len(scales)} scales and {len(zero_points)} zero "
@@ -187,3 +289,11 @@ class Lowering:
                     f"{op}: inputs and output must share one scale and zero point, got "
                     f"{first.scale:g}, {first.zero_point} and {other.scale:g}, {other.zero_point}"
                 )
+
+
+def _with_batch(tensor: Tensor) -> Tensor:
+    """The tensor with a leading dimension of 1, values included."""
+    if tensor.shape[:1] == (1,):
+        return tensor
+    shape = (1, *tensor.shape)
+    return replace(tensor, shape=shape, data=None if tensor.data is None else tensor.data.reshape(shape))

@@ -56,14 +56,14 @@ def _joins_pool(graph: Graph, op: MaxPool2D) -> bool:
     return (
         isinstance(producer, Conv2D)
         and len(graph.consumers(producer.output)) == 1
-        and producer.output != graph.output
+        and producer.output not in graph.results
         and requantizations(graph, producer, op) is not None
     )
 
 
 def _convolution_of(graph: Graph, op: Add) -> Conv2D | None:
     """The convolution that can add its output to the other input of an Add in place."""
-    if op.output == graph.output or addition(graph, op) is None:
+    if op.output in graph.results or addition(graph, op) is None:
         return None
     for own, residual in (op.inputs, op.inputs[::-1]):
         producer = graph.producer(own)
@@ -83,12 +83,12 @@ def _can_add(graph: Graph, conv: Conv2D, op: Add, residual: int) -> bool:
     readers = graph.consumers(residual)
     return (
         graph.consumers(conv.output) == (op,)
-        and conv.output not in (graph.output, residual)
+        and conv.output not in (*graph.results, residual)
         and (columns == 1 or columns % 2 == 0)
         and source is not None
         and not isinstance(source, Reshape)
         and graph.ops.index(source) < place
-        and residual not in (conv.inputs[0], graph.output)
+        and residual not in (conv.inputs[0], *graph.results)
         and all(reader == op or graph.ops.index(reader) < place for reader in readers)
         and not any(isinstance(reader, Reshape) for reader in readers)
         and requantizations(graph, conv, None) is not None

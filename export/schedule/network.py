@@ -8,12 +8,10 @@ from dataclasses import replace
 from export.costing.candidate import Candidate
 from export.costing.flash import fit_flash
 from export.ir.graph import Graph
-from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
-from export.kernels.layout import Layout, image_shape
-from export.operators.operator import Order
 from export.operators.table import operator_of
-from export.schedule.arena import Lifetime, plan
-from export.schedule.fusion import Layer, fuse
+from export.schedule.arena import ALIGNMENT, Lifetime, plan
+from export.schedule.fusion import fuse
+from export.schedule.layouts import aliases_of, layouts_of, plain_layout, root
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
@@ -98,130 +96,76 @@ def _fits(schedule: Schedule, target: Target) -> bool:
 def _lay_out(graph: Graph, element: str) -> Schedule:
     layers = fuse(graph)
     shared = {layer.output: layer.residual for layer in layers if layer.add is not None}
-    layouts = {
-        tensor: _layout(graph, layers, group, element)
-        for group in _groups(graph, layers, shared)
-        for tensor in group
-    }
-    aliases = _aliases(graph, layers, layouts)
+    layouts = layouts_of(graph, layers, shared, element)
+    aliases = aliases_of(graph, layers, layouts)
+    ends = _Ends(graph)
     stages: list[Stage] = []
+    direct: set[int] = set()
+    for tensor in graph.sources:
+        held = ends.source(tensor)
+        if _in_place(graph, tensor) or (layouts[tensor] == held.layout and not _kept(graph, tensor, aliases)):
+            direct.add(tensor)
+        else:
+            stages.append(Stage("copy", None, None, (held,), Buffer(tensor, layouts[tensor], "arena")))
 
-    def buffer(tensor: int) -> Buffer:
-        return Buffer(tensor, layouts[tensor], "arena")
+    def reading(tensor: int) -> Buffer:
+        if graph.is_constant(tensor):
+            return ends.constant(tensor)
+        return ends.source(tensor) if tensor in direct else Buffer(tensor, layouts[tensor], "arena")
 
-    caller_input = Buffer(graph.input, _plain(graph, graph.input), "input")
-    caller_output = Buffer(graph.output, _plain(graph, graph.output), "output")
-    read_directly = layouts[graph.input] == caller_input.layout and graph.input not in aliases.values()
-    if not read_directly:
-        stages.append(Stage("copy", None, None, (caller_input,), buffer(graph.input)))
+    writers: dict[int, int] = {}
     for layer in layers:
         if layer.output in aliases:
             continue
-        reads = tuple(
-            caller_input if read_directly and tensor == graph.input else buffer(tensor)
-            for tensor in layer.op.inputs
-        )
-        stages.append(
-            Stage(
-                operator_of(layer.op).kind,
-                layer.op,
-                layer.pool,
-                reads,
-                buffer(layer.output),
-                add=layer.add,
-            )
-        )
-    last = stages[-1] if stages else None
-    if last is not None and last.writes.layout == caller_output.layout and last.writes.tensor == graph.output:
-        stages[-1] = replace(last, writes=caller_output)
-    else:
-        stages.append(Stage("copy", None, None, (buffer(graph.output),), caller_output))
+        writers[layer.output] = len(stages)
+        reads = tuple(reading(tensor) for tensor in layer.op.inputs)
+        target = Buffer(layer.output, layouts[layer.output], "arena")
+        kind = operator_of(layer.op).kind
+        stages.append(Stage(kind, layer.op, layer.pool, reads, target, add=layer.add))
+    for number, tensor in enumerate(graph.outputs):
+        wanted = Buffer(tensor, plain_layout(graph, tensor), "output", number=number)
+        alone = not graph.consumers(tensor) and graph.results.count(tensor) == 1
+        if tensor in writers and alone and layouts[tensor] == wanted.layout:
+            stages[writers[tensor]] = replace(stages[writers[tensor]], writes=wanted)
+        else:
+            stages.append(Stage("copy", None, None, (reading(tensor),), wanted))
+    for state in graph.states:
+        if state.written is not None and state.written != state.read:
+            stages.append(Stage("copy", None, None, (reading(state.written),), ends.source(state.read)))
     placed, arena_bytes = _place(stages, aliases | shared)
-    return Schedule(graph, tuple(placed), arena_bytes)
+    return Schedule(graph, tuple(placed), arena_bytes, ends.state_bytes)
 
 
-def _activations(graph: Graph, layers: Sequence[Layer]) -> list[int]:
-    return list(dict.fromkeys([graph.input, *(layer.output for layer in layers)]))
+class _Ends:
+    """Buffers outside the arena: the caller's inputs, states, constants."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._sources = {
+            tensor: Buffer(tensor, plain_layout(graph, tensor), "input", number=number)
+            for number, tensor in enumerate(graph.inputs)
+        }
+        self.state_bytes = 0
+        for number, state in enumerate(graph.states):
+            layout = plain_layout(graph, state.read)
+            self._sources[state.read] = Buffer(state.read, layout, "state", self.state_bytes, number)
+            self.state_bytes += -(-layout.size_bytes // ALIGNMENT) * ALIGNMENT
+
+    def source(self, tensor: int) -> Buffer:
+        return self._sources[tensor]
+
+    def constant(self, tensor: int) -> Buffer:
+        return Buffer(tensor, plain_layout(self._graph, tensor), "constant", number=tensor)
 
 
-def _plain(graph: Graph, tensor: int) -> Layout:
-    """The layout of the caller's arrays."""
-    height, width, channels = image_shape(graph.tensors[tensor].shape)
-    return Layout(height, width, channels, channels, Padding(), "int8")
+def _in_place(graph: Graph, tensor: int) -> bool:
+    return any(state.read == tensor and state.written is None for state in graph.states)
 
 
-def _groups(graph: Graph, layers: Sequence[Layer], shared: Mapping[int, int]) -> list[list[int]]:
-    """Tensors that lie in one buffer one after the other, given where each sum takes its residual's place."""
-    groups: dict[int, list[int]] = {}
-    for tensor in _activations(graph, layers):
-        groups.setdefault(_root(tensor, shared), []).append(tensor)
-    return list(groups.values())
-
-
-def _root(tensor: int, owners: Mapping[int, int]) -> int:
-    """The tensor whose buffer a tensor lies in."""
-    while tensor in owners:
-        tensor = owners[tensor]
-    return tensor
-
-
-def _layout(graph: Graph, layers: Sequence[Layer], group: Sequence[int], element: str) -> Layout:
-    """Words that dual MACs can read where operands are read in pairs, a border where a reader pads."""
-    plain = _plain(graph, group[0])
-    readers = [op for tensor in group for op in _readers(layers, tensor)]
-    paired = any(isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers)
-    whole = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
-    shuffled = paired and element == "int8" and not any(_keeps_order(graph, layers, t) for t in group)
-    word = 4 if shuffled else 2
-    pads = [op.padding for op in readers if isinstance(op, Conv2D | DepthwiseConv2D)]
-    border = Padding(
-        top=max((pad.top for pad in pads), default=0),
-        bottom=max((pad.bottom for pad in pads), default=0),
-        left=max((pad.left for pad in pads), default=0),
-        right=max((pad.right for pad in pads), default=0),
-    )
-    return replace(
-        plain,
-        pixel=plain.channels + (-plain.channels % word if whole else 0),
-        border=border,
-        element="int16" if paired and not shuffled else "int8",
-        shuffled=shuffled,
-    )
-
-
-def _keeps_order(graph: Graph, layers: Sequence[Layer], tensor: int) -> bool:
-    """Whether channels cannot be shuffled in fours: where some operator needs them in order."""
-    for layer in layers:
-        order, touched = operator_of(layer.op).order, (*layer.op.inputs, layer.output)
-        if tensor not in touched or order is Order.ANY:
-            continue
-        if order is Order.PLAIN or any(graph.tensors[other].shape[-1] % 4 for other in touched):
-            return True
-    return False
-
-
-def _readers(layers: Sequence[Layer], tensor: int) -> list[Op]:
-    """Operators that read a tensor, also through reshapes."""
-    found: list[Op] = []
-    for layer in layers:
-        if tensor in layer.op.inputs:
-            found.append(layer.op)
-            if isinstance(layer.op, Reshape):
-                found += [op for op in _readers(layers, layer.op.output) if isinstance(op, FullyConnected)]
-    return found
-
-
-def _aliases(graph: Graph, layers: Sequence[Layer], layouts: dict[int, Layout]) -> dict[int, int]:
-    """Reshapes that cost nothing: output tensor to the tensor whose buffer it shares."""
-    aliases: dict[int, int] = {}
-    for layer in layers:
-        if not isinstance(layer.op, Reshape):
-            continue
-        source, target = layouts[layer.op.inputs[0]], layouts[layer.op.output]
-        same = (source.element, source.shuffled) == (target.element, target.shuffled)
-        if source.contiguous and target.contiguous and same:
-            aliases[layer.op.output] = layer.op.inputs[0]
-    return aliases
+def _kept(graph: Graph, tensor: int, aliases: Mapping[int, int]) -> bool:
+    """Whether a source has to be in the arena: for reshapes of it, or since another state takes its value over."""
+    taken = any(state.written == tensor != state.read for state in graph.states)
+    return tensor in aliases.values() or (taken and tensor not in graph.inputs)
 
 
 def _place(stages: Sequence[Stage], owners: Mapping[int, int]) -> tuple[list[Stage], int]:
@@ -231,7 +175,7 @@ def _place(stages: Sequence[Stage], owners: Mapping[int, int]) -> tuple[list[Sta
         for used in (*stage.reads, stage.writes):
             if used.place != "arena":
                 continue
-            key = _root(used.tensor, owners)
+            key = root(used.tensor, owners)
             first = lifetimes[key].first if key in lifetimes else number
             size = max(used.layout.size_bytes, lifetimes[key].size if key in lifetimes else 0)
             lifetimes[key] = Lifetime(size, first, number)
@@ -239,7 +183,7 @@ def _place(stages: Sequence[Stage], owners: Mapping[int, int]) -> tuple[list[Sta
     where = dict(zip(lifetimes, offsets, strict=True))
 
     def placed(used: Buffer) -> Buffer:
-        return replace(used, offset=where[_root(used.tensor, owners)]) if used.place == "arena" else used
+        return replace(used, offset=where[root(used.tensor, owners)]) if used.place == "arena" else used
 
     return [
         replace(stage, reads=tuple(placed(used) for used in stage.reads), writes=placed(stage.writes))

@@ -18,14 +18,17 @@ class Buffer:
     Attributes:
         tensor: the tensor's index in the graph.
         layout: its layout.
-        place: "arena", "input" (the caller's input array) or "output" (the caller's output array).
+        place: "arena", "input" or "output" (one of the caller's arrays), "state" (what is kept between inferences) or
+            "constant".
         offset: bytes from the start of the place.
+        number: which input, output, state or constant.
     """
 
     tensor: int
     layout: Layout
     place: str
     offset: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A network ready to be written as C: the graph, its stages in execution order, the size of the arena in bytes."""
+    """A network ready to be written as C.
+
+    Attributes:
+        graph: the network.
+        stages: in execution order.
+        arena_bytes: size of the arena.
+        state_bytes: size of what is kept between inferences.
+    """
 
     graph: Graph
     stages: tuple[Stage, ...]
     arena_bytes: int
+    state_bytes: int = 0

@@ -5,11 +5,13 @@ peripherals.
 from __future__ import annotations
 
 import ctypes
+import struct
 from typing import Any
 
 import numpy as np
 
 from export.artifact.linked_elf import LinkedElf
+from export.artifact.manifest import places
 from export.errors import SimulationError, ToolError
 from export.simulate.listing import Listing
 from export.simulate.memory_map import MemoryMap
@@ -52,7 +54,9 @@ class Emulator:
         self._registers = arm_const
         self._image = image
         self._entry = image.address_of(f"{image.manifest.name}_run")
-        self._output = _BUFFERS + _pages(image.manifest.input.size)
+        manifest = image.manifest
+        self._output = _BUFFERS + _pages(places(manifest.inputs)[1])
+        self._pointers = self._output + _pages(places(manifest.outputs)[1])
         machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         machine.ctl_set_cpu_model(getattr(arm_const, image.core.emulator))
         self._machine = machine
@@ -62,7 +66,7 @@ class Emulator:
         machine.mem_map(start, _pages(max(s.address + len(s.data) for s in flash) - start), read | execute)
         machine.mem_map(_RAM, _pages(image.ram_bytes), read | write)
         machine.mem_map(_STACK, _STACK_BYTES, read | write)
-        machine.mem_map(_BUFFERS, self._output + _pages(image.manifest.output.size) - _BUFFERS, read | write)
+        machine.mem_map(_BUFFERS, self._pointers + _PAGE - _BUFFERS, read | write)
         machine.mem_map(_RETURN, _PAGE, read | execute)
         for segment in image.segments:
             machine.mem_write(segment.address, segment.data)
@@ -103,22 +107,23 @@ class Emulator:
         """Runs the network once.
 
         Args:
-            values: int8 [input size].
+            values: uint8 [bytes of the inputs], see `Manifest.pack`.
 
         Returns:
-            int8 [output size].
+            uint8 [bytes of the outputs].
 
         Raises:
             SimulationError: The program faulted, ran too long, or returned an error.
         """
         machine, registers = self._machine, self._registers
-        output_size = self._image.manifest.output.size
+        _, output_size = places(self._image.manifest.outputs)
         machine.mem_write(_BUFFERS, values.tobytes())
         machine.mem_write(self._output, bytes(output_size))
         machine.reg_write(registers.UC_ARM_REG_SP, _STACK + _STACK_BYTES)
         machine.reg_write(registers.UC_ARM_REG_LR, _RETURN | 1)
-        machine.reg_write(registers.UC_ARM_REG_R0, _BUFFERS)
-        machine.reg_write(registers.UC_ARM_REG_R1, self._output)
+        first, second = self._arguments()
+        machine.reg_write(registers.UC_ARM_REG_R0, first)
+        machine.reg_write(registers.UC_ARM_REG_R1, second)
         try:
             machine.emu_start(self._entry | 1, _RETURN)
         except self._error as error:
@@ -130,7 +135,17 @@ class Emulator:
         status = machine.reg_read(registers.UC_ARM_REG_R0)
         if status != 0:
             raise SimulationError(f"{self._image.manifest.name}_run returned {status}, expected 0")
-        return np.frombuffer(bytes(machine.mem_read(self._output, output_size)), np.int8)
+        return np.frombuffer(bytes(machine.mem_read(self._output, output_size)), np.uint8)
+
+    def _arguments(self) -> tuple[int, int]:
+        """What the network is called with: the input and the output, or structs of pointers to several."""
+        manifest = self._image.manifest
+        if manifest.single:
+            return _BUFFERS, self._output
+        inputs = [_BUFFERS + start for start in places(manifest.inputs)[0]]
+        outputs = [self._output + start for start in places(manifest.outputs)[0]]
+        self._machine.mem_write(self._pointers, struct.pack(f"<{len(inputs + outputs)}I", *inputs, *outputs))
+        return self._pointers, self._pointers + 4 * len(inputs)
 
     def take(self) -> Trace:
         """Returns the blocks executed since the last call, and starts counting anew; the cache stays as it is."""

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class LayerMeasurement:
@@ -47,7 +45,7 @@ class Measurement:
         board: Name of the board, or None.
         clock_hz: The board's clock, or None.
         inputs: How many were run.
-        outputs: int8 [n, *output shape].
+        outputs: int8 [n, *output shape]; a tuple of such arrays for several outputs.
         cycles: Of one inference, with memories that never wait.
         worst_cycles: The most any of the inputs took.
         cached_cycles: Cycles with the instruction cache and a wait for every line it misses, without the
@@ -65,7 +63,7 @@ class Measurement:
     board: str | None
     clock_hz: int | None
     inputs: int
-    outputs: np.ndarray = field(repr=False)
+    outputs: Any = field(repr=False)
     cycles: int
     worst_cycles: int
     cached_cycles: int | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from export.targets import CORES, Board, get_board, get_core
 
 def simulate(
     out_dir: str | Path,
-    inputs: np.ndarray,
+    inputs: Any,
     *,
     core: str | None = None,
     board: str | None = None,
@@ -32,7 +33,8 @@ def simulate(
 
     Args:
         out_dir: The folder `export.to_c` wrote.
-        inputs: int8 [n, *input shape], or a single input; run one after the other in the same memory.
+        inputs: int8 [n, *input shape], or a single input; a sequence of such arrays for several inputs. They are run
+            one after the other in the same memory.
         core: Name of the core; the board's, else the one it was exported for, if None.
         board: Name of the board; the one it was exported for, if None and `core` does not say otherwise.
         compiler: "gcc" or "clang".
@@ -47,9 +49,9 @@ def simulate(
         ToolError: A compiler, the emulator or the disassembler is missing, or the code does not compile.
     """
     manifest = read_manifest(out_dir)
-    batch = manifest.input.batch(inputs)
+    batch = manifest.pack(inputs)
     if len(batch) == 0:
-        raise InputError(f"expected at least one input of shape {list(manifest.input.shape)}, got none")
+        raise InputError(f"expected at least one input of shape {list(manifest.inputs[0].shape)}, got none")
     core_name, chosen = _target(manifest, core, board)
     image = build_arm(out_dir, core_name, board=chosen, compiler=compiler)
     listing = disassemble(image)
@@ -70,7 +72,7 @@ def simulate(
         board=chosen.name if chosen else None,
         clock_hz=chosen.clock_hz if chosen else None,
         inputs=len(batch),
-        outputs=np.stack(outputs).reshape(len(batch), *manifest.output.shape),
+        outputs=manifest.unpack(np.stack(outputs)),
         cycles=cycles,
         worst_cycles=max(run.cycles.total() for run in runs),
         cached_cycles=sum(cached) if cached else None,

@@ -139,15 +139,16 @@ def manifest(**changes: object) -> dict[str, object]:
     rest: dict[str, object] = {"kernel": "unpacked", "kept_macs": 0, "predicted_cycles": None}
     rest |= {"predicted_flash_bytes": None, "roofline_cycles": None}
     return {
-        "format": 1,
+        "format": 2,
         "generator": {"name": "keras_approx", "version": "0"},
         "name": "model",
         "target": {"core": "cortex-m33", "board": "nucleo-u575zi-q"},
         "sources": ["model.c", "model_00_dense.c", "model_01_clip.c"],
         "headers": ["model.h", "model_runtime.h"],
         "compiler_flags": ["-std=c11", "-O2"],
-        "input": {"shape": [8], "dtype": "int8", "scale": 0.5, "zero_point": 3},
-        "output": {"shape": [4], "dtype": "int8", "scale": 1.0, "zero_point": 0},
+        "inputs": [{"name": "input", "shape": [8], "dtype": "int8", "scale": 0.5, "zero_point": 3}],
+        "outputs": [{"name": "output", "shape": [4], "dtype": "int8", "scale": 1.0, "zero_point": 0}],
+        "state_bytes": 0,
         "arena_bytes": 48,
         "layers": [{**layer, **rest} for layer in layers],
         "buffers": [{"name": "wide", "offset": 0, "bytes": 16, "first_layer": 0, "last_layer": 1}],

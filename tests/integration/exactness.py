@@ -12,13 +12,13 @@ from export.frontend.reference import run_reference
 
 def quantized(export: Export, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
     """Real inputs as the network's int8 ones."""
-    info = export.manifest["input"]
+    info = export.manifest["inputs"][0]
     return np.clip(np.rint(inputs / info["scale"]) + info["zero_point"], -128, 127).astype(np.int8)
 
 
 def real(export: Export, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
     """The network's int8 outputs as real numbers."""
-    info = export.manifest["output"]
+    info = export.manifest["outputs"][0]
     return np.float32(info["scale"]) * (outputs.astype(np.float32) - info["zero_point"])
 
 

@@ -10,7 +10,7 @@ from tests.export import handmade
 def test_reads_what_was_written(tmp_path):
     manifest = read_manifest(handmade.write(tmp_path / "out"))
     assert manifest.sources == ("model.c", "model_00_dense.c", "model_01_clip.c")
-    assert (manifest.input.size, manifest.output.shape) == (8, (4,))
+    assert (manifest.inputs[0].size, manifest.outputs[0].shape) == (8, (4,))
     assert [layer.name for layer in manifest.layers] == ['a"); system("', "../../x"]
     assert [manifest.layer_of(symbol) for symbol in ("model_01_x", "model_run", "model_07_x")] == [
         1,
@@ -22,7 +22,7 @@ def test_reads_what_was_written(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 1},
         {"name": 'x"; system("'},
         {"name": "a" * 64},
         {"name": 3},
@@ -37,8 +37,8 @@ def test_reads_what_was_written(tmp_path):
         {"compiler_flags": ["-o"]},
         {"target": {"core": "../x", "board": None}},
         {"target": {"core": "cortex-m33"}},
-        {"input": {"shape": [-1], "dtype": "int8", "scale": 1, "zero_point": 0}},
-        {"input": {"shape": [8], "dtype": "float32", "scale": 1, "zero_point": 0}},
+        {"inputs": [{"name": "input", "shape": [-1], "dtype": "int8", "scale": 1, "zero_point": 0}]},
+        {"inputs": [{"name": "input", "shape": [8], "dtype": "float32", "scale": 1, "zero_point": 0}]},
         {"layers": [{}]},
         {"layers": None},
         {"arena_bytes": "48"},

@@ -39,7 +39,7 @@ def test_prints_and_saves_the_measurement(out_dir, tmp_path, capsys):
 
 
 def test_floats_are_quantized_and_answers_counted(out_dir, tmp_path, run):
-    info = json.loads((out_dir / "manifest.json").read_text())["input"]
+    info = json.loads((out_dir / "manifest.json").read_text())["inputs"][0]
     wanted = handmade.inputs(5)
     reals = (wanted.astype(np.float64) - info["zero_point"]) * info["scale"]
     answers = handmade.reference(wanted).reshape(5, -1).argmax(axis=1)

@@ -42,7 +42,7 @@ def count_instructions(out_dir: Path, core: str, values: np.ndarray, folder: Pat
     subprocess.run(
         [
             *("arm-none-eabi-gcc", *get_core(core).compiler_flags, *manifest.compiler_flags, "-nostartfiles"),
-            *(f"-DNETWORK_RUN={manifest.name}_run", f"-DNETWORK_OUTPUT_SIZE={manifest.output.size}"),
+            *(f"-DNETWORK_RUN={manifest.name}_run", f"-DNETWORK_OUTPUT_SIZE={manifest.outputs[0].nbytes}"),
             *(
                 f"-Wl,--defsym=CODE_ORIGIN={code}",
                 f"-Wl,--defsym=RAM_ORIGIN={ram}",
