@@ -7,16 +7,23 @@ so following the blocks gives exact counts without running a single product.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle, pairwise, repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, cycle, pairwise, repeat
 from types import MappingProxyType
 
 from export.kernels.instruction_set import MACROS
 from export.kernels.instructions import ENTRY, EXIT, instructions
 from export.kernels.language import Step, register_name
-from export.targets.instruction import Instruction
-from export.targets.pipeline import READY, State, block_cycles, continue_cycles, issue_cycles
+from export.targets.instruction import Instruction, Kind
+from export.targets.pipeline import (
+    State,
+    arrival_cycles,
+    block_cycles,
+    continue_cycles,
+    entered,
+    issue_cycles,
+)
 from export.targets.timing import Timing
 
 
@@ -29,18 +36,25 @@ class _Block:
         branch: the macro that may leave it, or None.
         stream: words by which its macros move the pointer to the constants, in order; negative ones go back.
         cycles: branch not taken, branch taken.
+        arrival: what a branch to the block costs beside its own cycles.
     """
 
     steps: list[Step] = field(default_factory=list)
     branch: Step | None = None
     stream: list[int] = field(default_factory=list)
     cycles: tuple[int, int] = (0, 0)
+    arrival: int = 0
 
-    def prepare(self, timing: Timing, entry: bool, leave: bool) -> None:
-        """Prices the block."""
+    def prepare(self, timing: Timing, entry: bool, leave: bool, address: int) -> int:
+        """Prices the block where it lies; returns where it ends."""
         code = self.code(entry, leave)
-        falls = block_cycles(code, timing, leave) if code else 0
-        self.cycles = (falls, block_cycles(code, timing, True) if self.branch is not None else falls)
+        if not code:
+            return address
+        before = entered(address)
+        falls = block_cycles(code, timing, leave, before)
+        self.cycles = (falls, block_cycles(code, timing, True, before) if self.branch is not None else falls)
+        self.arrival = arrival_cycles(code[0], address, timing)
+        return address + _bytes(code)
 
     def code(self, entry: bool, leave: bool) -> list[Instruction]:
         """Its instructions, with the kernel's first and last ones where it is the first or last block."""
@@ -114,10 +128,10 @@ def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = Mappi
         counts: of the call.
     """
     blocks, labels = _split(steps)
-    for index, block in enumerate(blocks):
-        block.prepare(timing, index == 0, index == len(blocks) - 1)
+    _prepare(blocks, timing)
     stream = _Stream()
-    total = sum(blocks[index].cycles[taken] for index, taken in _follow(blocks, labels, stream, counts))
+    visits = Counter(_follow(blocks, labels, stream, counts))
+    total = sum(count * _visit_cycles(blocks, labels, *visit) for visit, count in visits.items())
     return Profile(total, max(stream.words, stream.read), max(1, stream.rewinds))
 
 
@@ -147,20 +161,23 @@ class Frame:
         held = next(index for index, block in enumerate(blocks) if BODY in block.steps)
         self.blocks = max(1, stream.rewinds)
         self._timing = timing
-        self._rest = 0
-        for index, block in enumerate(blocks):
-            entry, leave = index == 0, index == len(blocks) - 1
-            if index == held:
-                at = block.steps.index(BODY)
-                before = _Block(block.steps[:at]).code(entry, False)
-                self._after = _Block(block.steps[at + 1 :], block.branch).code(False, leave)
-                self._leaves = (leave, True)
-                self._visits = (visits[index, False], visits[index, True])
-            else:
-                block.prepare(timing, entry, leave)
-                self._rest += sum(visits[index, taken] * block.cycles[taken] for taken in (False, True))
-        prefix, self.entry = continue_cycles(before, timing, READY)
-        self._rest += sum(self._visits) * prefix
+        at, leave = blocks[held].steps.index(BODY), held == len(blocks) - 1
+        before = _Block(blocks[held].steps[:at]).code(held == 0, False)
+        self._after = _Block(blocks[held].steps[at + 1 :], blocks[held].branch).code(False, leave)
+        self._leaves = (leave, True)
+        self._visits = (visits[held, False], visits[held, True])
+        start = _prepare(blocks[:held], timing, last=False)
+        prefix, self.entry = continue_cycles(before, timing, entered(start))
+        # A body starts with an instruction of 32 bits: it loads an operand, or moves the pointer to it.
+        first = before[0] if before else Instruction(Kind.LOAD)
+        blocks[held] = replace(blocks[held], arrival=arrival_cycles(first, start, timing))
+        self._rest = []
+        for half in (0, 2):  # as the body moves what follows it by words, or by words and a half
+            _prepare(blocks[held + 1 :], timing, start + _bytes((*before, *self._after)) + half, first=False)
+            self._rest.append(
+                sum(self._visits) * prefix
+                + sum(count * _visit_cycles(blocks, labels, *visit) for visit, count in visits.items())
+            )
         self._suffix: dict[State, int] = {}
         code = [instruction for item in steps if item is not BODY for instruction in instructions(item)]
         self.bits = sum(instruction.width for instruction in (*ENTRY, *code, *EXIT))
@@ -173,11 +190,11 @@ class Frame:
             left: what the pipeline remembers where the body ends.
         """
         if left not in self._suffix:
-            self._suffix[left] = sum(
+            self._suffix[left] = self._rest[left.half != self.entry.half] + sum(
                 count * continue_cycles(self._after, self._timing, left, leaves)[0]
                 for count, leaves in zip(self._visits, self._leaves, strict=True)
             )
-        return self._rest + sum(self._visits) * body + self._suffix[left]
+        return sum(self._visits) * body + self._suffix[left]
 
 
 def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
@@ -190,8 +207,8 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
         timing: the core's pipeline.
     """
     blocks, labels = _split(steps)
-    for index, block in enumerate(blocks):
-        block.prepare(timing, index == 0, index == len(blocks) - 1)
+    _prepare(blocks, timing)
+    starts = _starts(blocks)
     visits = Counter(_follow(blocks, labels, _Stream(), {}))
     spent: list[int] = []
     for index, block in enumerate(blocks):
@@ -199,16 +216,59 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
         owners = [place for place, item in enumerate(block.all_steps()) for _ in instructions(item)]
         owners = [0] * (len(ENTRY) * entry) + owners + [len(block.all_steps()) - 1] * (len(EXIT) * leave)
         cycles = [0] * max(1, len(block.all_steps()))
+        code, before = block.code(entry, leave), entered(starts[index])
         for taken in (False, True):
-            issued = issue_cycles(block.code(entry, leave), timing, taken or leave)
+            issued = issue_cycles(code, timing, taken or leave, before)
             for owner, (start, end) in zip(owners, pairwise(issued), strict=True):
                 cycles[owner] += visits[index, taken] * (end - start)
+        if visits[index, True]:
+            assert block.branch is not None
+            cycles[-1] += visits[index, True] * blocks[labels[int(block.branch.args[-1])]].arrival
         if block.all_steps():
             spent += cycles
         elif spent:  # nothing but the return
             spent[-1] += cycles[0]
     found = iter(spent)
     return [0 if item.name == "LABEL" else next(found) for item in steps]
+
+
+def _starts(blocks: Sequence[_Block]) -> list[int]:
+    """Where each block starts, in bytes from the start of the kernel."""
+    sizes = [_bytes(block.code(i == 0, i == len(blocks) - 1)) for i, block in enumerate(blocks)]
+    return [0, *accumulate(sizes)]
+
+
+def _prepare(
+    blocks: Sequence[_Block], timing: Timing, start: int = 0, *, first: bool = True, last: bool = True
+) -> int:
+    """Prices blocks next to each other.
+
+    Args:
+        blocks: some of a kernel's.
+        timing: the core's pipeline.
+        start: where they start, in bytes from the start of the kernel.
+        first: whether the kernel starts with them.
+        last: whether it ends with them.
+
+    Returns:
+        Where they end.
+    """
+    for index, block in enumerate(blocks):
+        start = block.prepare(timing, first and index == 0, last and index == len(blocks) - 1, start)
+    return start
+
+
+def _visit_cycles(blocks: Sequence[_Block], labels: Mapping[int, int], index: int, taken: bool) -> int:
+    """Cycles of a block that has been priced, and of the way to where its branch leads."""
+    block = blocks[index]
+    if not taken:
+        return block.cycles[False]
+    assert block.branch is not None
+    return block.cycles[True] + blocks[labels[int(block.branch.args[-1])]].arrival
+
+
+def _bytes(code: Iterable[Instruction]) -> int:
+    return sum(instruction.width for instruction in code) // 8
 
 
 def _follow(

@@ -10,7 +10,7 @@ import numpy as np
 from export.costing.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
 from export.kernels.instructions import instructions
 from export.kernels.language import ACCUMULATORS, register_number
-from export.targets import READY, Kind, State, Timing, continue_cycles
+from export.targets import READY, Instruction, Kind, State, Timing, continue_cycles, entered
 
 _UNKNOWN = -1
 _SUMS = tuple(register_number(name) for name in ACCUMULATORS)
@@ -55,7 +55,7 @@ class PipelineStates:
             inner[starts] = inner[ends] = False
             shape = np.where(inner, without_channels(shape), shape)
         first = [self._number(state) for state in entries]
-        before = np.full_like(shape, self._number(READY))
+        before = self._guess(shape, starts, entries)
         before[starts] = first
         while True:  # most shapes leave one state whatever they find: all are right after a turn or two
             then = np.roll(self._step(before, shape), 1)
@@ -65,6 +65,20 @@ class PipelineStates:
             before = then
         last = zip(before[ends].tolist(), shape[ends].tolist(), strict=True)
         return self._cycles[before, shape], self._bits[shape], [self._left[key] for key in last]
+
+    def _guess(self, shape: Ints, starts: Ints, entries: list[State]) -> Ints:
+        """The pipeline ready before every group, at word boundaries or off them as the groups' sizes say."""
+        if not self._timing.aligns:
+            return np.full_like(shape, self._number(READY))
+        for number in np.unique(shape).tolist():
+            if not self._bits[number]:
+                self._bits[number] = sum(instruction.width for instruction in self._code(number))
+        halves = np.cumsum(self._bits[shape] // 16)
+        ahead = np.concatenate([[0], halves[:-1]])
+        lengths = np.diff([*starts.tolist(), len(shape)])
+        entered_half = np.array([state.half for state in entries], np.int64)
+        half = (ahead - np.repeat(ahead[starts] - entered_half, lengths)) & 1
+        return np.array([self._number(entered(0)), self._number(entered(2))])[half]
 
     def _step(self, before: Ints, shape: Ints) -> Ints:
         after = self._after[before, shape]
@@ -76,13 +90,16 @@ class PipelineStates:
         return self._after[before, shape]
 
     def _add(self, state: int, shape: int) -> None:
-        code = [item for macro in shape_steps(shape, self._form) for item in instructions(macro)]
+        code = self._code(shape)
         cycles, left = continue_cycles(code, self._timing, self._states[state])
         after = self._number(_without_sums(left) if self._forgets else left)
         self._after[state, shape] = after
         self._cycles[state, shape] = cycles
         self._bits[shape] = sum(instruction.width for instruction in code)
         self._left[state, shape] = left
+
+    def _code(self, shape: int) -> list[Instruction]:
+        return [item for macro in shape_steps(shape, self._form) for item in instructions(macro)]
 
     def _number(self, state: State) -> int:
         if state not in self._numbers:
@@ -100,7 +117,7 @@ def _without_sums(state: State) -> State:
     if previous is not None and previous.kind is Kind.MAC:
         previous = replace(previous, writes=_SUMS[:1], accumulators=_SUMS[:1])
     results = tuple(found for found in state.results if found[2] is not Kind.MAC)
-    return State(results, previous, state.paired)
+    return replace(state, results=results, previous=previous)
 
 
 @cache

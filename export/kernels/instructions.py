@@ -9,7 +9,7 @@ from export.kernels.instruction_set import MACROS, Macro, Operand
 from export.kernels.language import Step
 from export.kernels.plan import Kernel, Plan, repeated_calls
 from export.targets.assembly import assemble
-from export.targets.instruction import Instruction, Kind, Memory
+from export.targets.instruction import LOADS, Instruction, Memory
 
 CALL_BYTES, LAYER_BYTES = (
     16,
@@ -17,7 +17,6 @@ CALL_BYTES, LAYER_BYTES = (
 )  # compiled C: a kernel call with its arguments, a layer's prologue and return
 
 _SAMPLES = (0, 1, 4, 255, 4095, 70000, -5)  # numbers of which some have short encodings
-_LOADS = (Kind.LOAD, Kind.LOAD_MULTIPLE)
 
 _SAVED = "r4, r5, r6, r7, r8, r9, r10, r11"
 
@@ -57,7 +56,7 @@ def _instructions(name: str, args: tuple[str | int, ...]) -> tuple[Instruction, 
         return ()
     found = [assemble(line) for line in macro.lines(args)]
     return tuple(
-        replace(one, memory=Memory.FLASH) if macro.constants and one.kind in _LOADS else one for one in found
+        replace(one, memory=Memory.FLASH) if macro.constants and one.kind in LOADS else one for one in found
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from export.targets.assembly import decode
-from export.targets.instruction import FLAGS, PC, SP, Instruction, Kind
+from export.targets.instruction import FLAGS, LOADS, PC, SINGLE_LOADS, SP, STORES, Instruction, Kind
 
 _NUMBER = re.compile(r"#(-?(?:0x[0-9a-f]+|[0-9]+))")
 _SIZES = {"ldrb": 1, "ldrsb": 1, "ldrh": 2, "ldrsh": 2, "ldr": 4}
@@ -64,14 +64,14 @@ def block_accesses(lines: Iterable[Line], word_at: Callable[[int], int | None]) 
         numbers = [int(text, 0) for text in _NUMBER.findall(line.operands)]
         known[PC] = (_CONSTANT, line.address + 4 & ~3)
         result = None
-        if instruction.kind in (Kind.LOAD, Kind.LOAD_MULTIPLE):
+        if instruction.kind in LOADS:
             access, step = _load(line, instruction, numbers, known)
             if access is not None:
                 accesses.append(access)
                 if access.register is None and instruction.kind is Kind.LOAD and access.size == 4:
                     word = word_at(access.offset)
                     result = None if word is None else (_CONSTANT, word)
-        elif instruction.kind in (Kind.STORE, Kind.STORE_MULTIPLE):
+        elif instruction.kind in STORES:
             step = _step(line, instruction, numbers)
         else:
             step = 0
@@ -96,7 +96,7 @@ def _load(
     if len(instruction.address) > 1:
         return Access(line.address, register, offset & 0xFFFFFFFF, 0), step
     size = 4 * instruction.words
-    if instruction.kind is Kind.LOAD:
+    if instruction.kind in SINGLE_LOADS:
         size = next(size for name, size in _SIZES.items() if line.mnemonic.startswith(name))
     if line.mnemonic.startswith("ldmdb"):
         offset -= size

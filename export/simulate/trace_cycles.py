@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from export.simulate.accesses import Line
 from export.simulate.listing import Listing
 from export.simulate.tracer import CALLER, Trace
-from export.targets import Instruction, Memory, Timing, block_cycles
+from export.targets import Instruction, Memory, Timing, arrival_cycles, block_cycles, entered
 from export.targets.assembly import decode
 
 _SEAM = 16  # instructions on either side of a seam between blocks that can still feel each other
@@ -29,7 +29,7 @@ class TracePricer:
 
     A block is priced as if entered with an empty pipeline. Where control falls through into the next one, the
     difference between the two priced together and apart is added, so that latencies and pairs reach across;
-    a taken branch refills the pipeline, which outlasts them.
+    a taken branch refills the pipeline, which outlasts them, for as long as its target's alignment makes it.
 
     Args:
         listing: The program's code.
@@ -62,6 +62,10 @@ class TracePricer:
             totals.instructions[address] += count * len(self._block(address, size))
             if falls_through:
                 totals.cycles[blocks[target][0]] += count * self._seam((address, size), blocks[target])
+            elif target != CALLER:
+                start = blocks[target][0]
+                first = self._block(*blocks[target])[0]
+                totals.cycles[start] += count * arrival_cycles(first, start, self._timing)
         for (address, _), misses in zip(blocks, trace.misses.tolist(), strict=True):
             totals.misses[address] += misses
         return totals
@@ -80,15 +84,17 @@ class TracePricer:
     def _cost(self, address: int, size: int, taken: bool) -> int:
         key = (address, size, taken)
         if key not in self._costs:
-            self._costs[key] = block_cycles(self._block(address, size), self._timing, taken)
+            self._costs[key] = block_cycles(self._block(address, size), self._timing, taken, entered(address))
         return self._costs[key]
 
     def _seam(self, first: tuple[int, int], second: tuple[int, int]) -> int:
         key = (*first, *second)
         if key not in self._seams:
+            timing = self._timing
             before, after = self._block(*first)[-_SEAM:], self._block(*second)[:_SEAM]
-            together = block_cycles(before + after, self._timing)
-            self._seams[key] = (
-                together - block_cycles(before, self._timing) - block_cycles(after, self._timing)
-            )
+            start = entered(second[0] - sum(instruction.width for instruction in before) // 8)
+            together = block_cycles(before + after, timing, before=start)
+            apart = block_cycles(before, timing, before=start)
+            apart += block_cycles(after, timing, before=entered(second[0]))
+            self._seams[key] = together - apart
         return self._seams[key]

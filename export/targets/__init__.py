@@ -8,7 +8,15 @@ from export.errors import TargetError
 from export.targets.boards import BOARDS, Board, InstructionCache, get_board
 from export.targets.cores import CORES, Core, get_core
 from export.targets.instruction import Instruction, Kind, Memory
-from export.targets.pipeline import READY, State, block_cycles, continue_cycles, issue_cycles
+from export.targets.pipeline import (
+    READY,
+    State,
+    arrival_cycles,
+    block_cycles,
+    continue_cycles,
+    entered,
+    issue_cycles,
+)
 from export.targets.timing import Timing
 
 __all__ = [
@@ -24,8 +32,10 @@ __all__ = [
     "State",
     "Target",
     "Timing",
+    "arrival_cycles",
     "block_cycles",
     "continue_cycles",
+    "entered",
     "get_board",
     "get_core",
     "issue_cycles",

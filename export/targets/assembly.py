@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from export.errors import SimulationError
-from export.targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
+from export.targets.instruction import FLAGS, LR, PC, SINGLE_LOADS, SP, Instruction, Kind, Memory
 
 _CONDITIONS = ("eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
 _HALVES = ("bb", "bt", "tb", "tt")
@@ -36,6 +36,8 @@ _CARRY_READERS = frozenset({"adc", "sbc", "rrx", "sel"})
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys((*_ACCUMULATE_IN_PLACE, *_PLAIN_SHIFTS, *_MOVES, *_ONE_OPERAND, *_INSERTS), Kind.ALU),
     **dict.fromkeys(_COMPARES, Kind.ALU),
+    **dict.fromkeys(("sxtb", "sxth", "uxtb", "uxth", "clz", "rbit", "rev", "rev16", "revsh"), Kind.BITS),
+    **dict.fromkeys(("ubfx", "sbfx", "bfi", "bfc"), Kind.BITS),
     **dict.fromkeys(
         (*("sxtb16", "uxtb16", "pkhbt", "pkhtb", "ssat", "usat", "ssat16", "usat16", "sel", "usad8"),),
         Kind.DSP,
@@ -53,7 +55,8 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("smlal", "umlal", "umaal", "smlald", "smlaldx", "smlsld", "smlsldx"), Kind.LONG_MAC),
     **dict.fromkeys(("smlal" + halves for halves in _HALVES), Kind.LONG_MAC),
     **dict.fromkeys(("sdiv", "udiv"), Kind.DIV),
-    **dict.fromkeys(("ldr", "ldrb", "ldrh", "ldrsb", "ldrsh"), Kind.LOAD),
+    "ldr": Kind.LOAD,
+    **dict.fromkeys(("ldrb", "ldrh", "ldrsb", "ldrsh"), Kind.LOAD_PART),
     **dict.fromkeys(("str", "strb", "strh"), Kind.STORE),
     **dict.fromkeys(("ldm", "ldmdb", "pop", "ldrd"), Kind.LOAD_MULTIPLE),
     **dict.fromkeys(("stm", "stmdb", "push", "strd"), Kind.STORE_MULTIPLE),
@@ -87,6 +90,7 @@ _SYNONYMS = {"ldmia": "ldm", "stmia": "stm"}
 
 _REGISTERS = {f"r{number}": number for number in range(16)}
 _REGISTERS.update({"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": SP, "lr": LR, "pc": PC})
+_MEMORIES = {PC: Memory.FLASH, SP: Memory.STACK}  # by base register
 _NAME = re.compile(r"[a-z]+[0-9]*")
 _IMMEDIATE = re.compile(r"#(-?(?:0x[0-9a-f]+|[0-9]+))")
 _SHIFT = re.compile(r", *(?:lsl|lsr|asr|ror|rrx)\b")
@@ -122,7 +126,7 @@ def decode(mnemonic: str, operands: str, width: int) -> Instruction:
         ) from None
     kind = _KINDS[base]
     late = (FLAGS,) if conditional or base in _CARRY_READERS else ()
-    if kind in (Kind.LOAD, Kind.STORE):
+    if kind in SINGLE_LOADS or kind is Kind.STORE:
         return _single_transfer(kind, operands, width, late)
     if kind in (Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE):
         return _multiple_transfer(kind, base, operands, width, late)
@@ -144,8 +148,8 @@ def _single_transfer(kind: Kind, operands: str, width: int, late: tuple[int, ...
     writeback = bool(after)
     moved = _registers(data)
     base = (address[0],) if writeback else ()
-    memory = Memory.FLASH if address[0] == PC else Memory.SRAM
-    writes, reads = ((*moved, *base), late) if kind is Kind.LOAD else (base, moved + late)
+    memory = _MEMORIES.get(address[0], Memory.SRAM)
+    writes, reads = ((*moved, *base), late) if kind in SINGLE_LOADS else (base, moved + late)
     return Instruction(kind, writes, reads, address=address, width=width, memory=memory, writeback=writeback)
 
 
@@ -170,7 +174,7 @@ def _multiple_transfer(
         address=(pointer,),
         width=width,
         words=len(moved),
-        memory=Memory.FLASH if pointer == PC else Memory.SRAM,
+        memory=_MEMORIES.get(pointer, Memory.SRAM),
         writeback=writeback,
     )
 
@@ -188,7 +192,7 @@ def _data_processing(
             and base in (*_ACCUMULATE_IN_PLACE, *_MOVES, *_COMPARES)
             and _is_rotated(base, operands)
         ):
-            kind = Kind.ROTATED
+            kind = Kind.ROTATED_MOVE if base in _MOVES else Kind.ROTATED
     if base in _COMPARES:
         return Instruction(kind, (FLAGS,), registers + shift_registers + late, width=width)
     results = 2 if kind in (Kind.LONG_MUL, Kind.LONG_MAC) else 1

@@ -25,13 +25,15 @@ class Kind(Enum):
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is slow and this sits in inner loops
 
     ALU = "alu"
-    """Moves, adds, logic, compares, plain shifts, bit fields, byte reversal, sign extension, MOVW and
-    MOVT.
-    """
+    """Moves, adds, logic, compares, plain shifts, MOVW and MOVT."""
+    BITS = "bits"
+    """Bit fields, byte and bit reversal, sign extension, leading zeros: UBFX, BFI, REV, RBIT, SXTB, CLZ."""
     SHIFTED = "shifted"
     """An ALU operation whose second operand is a shifted register."""
     ROTATED = "rotated"
     """An ALU operation whose immediate is a rotated byte (0x1fc0), not a plain or repeated one."""
+    ROTATED_MOVE = "rotated_move"
+    """MOV or MVN of such an immediate."""
     DSP = "dsp"
     """SXTB16, PKHBT, SSAT, QADD, UADD8 and the like: one result, no accumulator."""
     EXTEND_ADD = "extend_add"
@@ -46,13 +48,16 @@ class Kind(Enum):
     """Products with a 64-bit accumulator: SMLAL, UMLAL, UMAAL, SMLALD."""
     DIV = "div"
     LOAD = "load"
+    """LDR: a whole word."""
+    LOAD_PART = "load_part"
+    """LDRB, LDRSH and the like: a byte or a halfword, extended."""
     STORE = "store"
     LOAD_MULTIPLE = "load_multiple"
     """LDM, POP, LDRD."""
     STORE_MULTIPLE = "store_multiple"
     """STM, PUSH, STRD."""
     BRANCH = "branch"
-    """B, BL, BX, BLX, CBZ: anything that may leave the straight line and touches no memory."""
+    """B, BX, CBZ: anything that may leave the straight line and touches no memory."""
     CALL = "call"
     """BL and BLX: a branch that also writes LR."""
     TABLE_BRANCH = "table_branch"
@@ -69,6 +74,8 @@ class Memory(Enum):
 
     FLASH = "flash"
     SRAM = "sram"
+    STACK = "stack"
+    """SRAM through the stack pointer; other than SRAM where the stack lies in another bank."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,8 @@ class Instruction:
         address: Base register, then index register, of a load or store. The literal pool has base PC.
         width: Encoding size in bits, 16 or 32.
         words: Registers moved by a multiple load or store; 1 otherwise.
-        memory: What a load or store reaches. Literals are in flash; through a register, SRAM is assumed
-            unless known.
+        memory: What a load or store reaches. Literals are in flash; through the stack pointer the stack is
+            reached; through another register, SRAM is assumed unless known.
         writeback: Whether a load or store updates its base register (pre- or post-indexed, LDM with !, PUSH,
             POP).
     """
@@ -111,3 +118,6 @@ class Instruction:
 
 
 _BRANCHES = frozenset({Kind.BRANCH, Kind.CALL, Kind.TABLE_BRANCH})
+SINGLE_LOADS = frozenset({Kind.LOAD, Kind.LOAD_PART})
+LOADS = frozenset({*SINGLE_LOADS, Kind.LOAD_MULTIPLE})
+STORES = frozenset({Kind.STORE, Kind.STORE_MULTIPLE})

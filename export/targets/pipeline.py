@@ -10,16 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.targets.instruction import FLAGS, PC, REGISTER_COUNT, Instruction, Kind
+from export.targets.instruction import (
+    FLAGS,
+    LOADS,
+    PC,
+    REGISTER_COUNT,
+    SINGLE_LOADS,
+    STORES,
+    Instruction,
+    Kind,
+    Memory,
+)
 from export.targets.timing import Pairing, Timing
 
 _ACCUMULATING = frozenset({Kind.MAC, Kind.LONG_MAC})
-_LOADS = frozenset({Kind.LOAD, Kind.LOAD_MULTIPLE})
-_STORES = frozenset({Kind.STORE, Kind.STORE_MULTIPLE})
 _MULTIPLE = frozenset({Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE})
 _PRODUCTS = frozenset({Kind.MUL, Kind.MAC, Kind.LONG_MUL, Kind.LONG_MAC})
-_SHIFTER = frozenset({Kind.DSP, Kind.EXTEND_ADD, Kind.SHIFTED, Kind.ROTATED})
+_SHIFTER = frozenset({Kind.BITS, Kind.DSP, Kind.EXTEND_ADD, Kind.SHIFTED, Kind.ROTATED, Kind.ROTATED_MOVE})
 _UNPAIRED = frozenset({*_MULTIPLE, Kind.DIV, Kind.SYSTEM, Kind.TABLE_BRANCH, Kind.IT})
+
+_JUMPS = frozenset({Kind.BRANCH, Kind.CALL})
 
 _LONG_AGO = -16  # a cycle before any code; what was issued then is ready
 
@@ -32,29 +42,53 @@ class State:
         results: registers whose last result is recent: number, cycles since it was issued, kind of its writer.
         previous: the instruction before, or None.
         paired: whether it was the second of a pair.
+        half: whether the next instruction lies off a word boundary.
+        run: how many 32-bit instructions off a word boundary came last in a row: 1 or 2, up to -3 if all of them
+            were stores, or `_PAID`. Neither changes where the timing does not ask for them.
     """
 
     results: tuple[tuple[int, int, Kind], ...] = ()
     previous: Instruction | None = None
     paired: bool = False
+    half: bool = False
+    run: int = 0
 
 
 READY = State()
-"""Every register ready, nothing before."""
+"""Every register ready, nothing before, at a word boundary."""
 
 
-def block_cycles(instructions: Sequence[Instruction], timing: Timing, taken: bool = False) -> int:
-    """Returns the cycles of a block entered with every register ready.
+def entered(address: int) -> State:
+    """What a pipeline remembers where code starts at an address, every register ready."""
+    return _READY_AT[bool(address & 2)]
+
+
+_READY_AT = (READY, State(half=True))
+_PAID = 4  # a run that has cost its cycle
+
+
+def block_cycles(
+    instructions: Sequence[Instruction], timing: Timing, taken: bool = False, before: State = READY
+) -> int:
+    """Returns the cycles of a block.
 
     Args:
         instructions: Straight-line code; only the last may branch.
         timing: The core's pipeline (`Core.timing`).
         taken: Whether the branch at the end is taken.
+        before: What the code before has left.
     """
-    return issue_cycles(instructions, timing, taken)[-1]
+    return issue_cycles(instructions, timing, taken, before)[-1]
 
 
-def issue_cycles(instructions: Sequence[Instruction], timing: Timing, taken: bool = False) -> list[int]:
+def arrival_cycles(target: Instruction, address: int, timing: Timing) -> int:
+    """Returns what a taken branch to an instruction at an address costs beside its refill."""
+    return timing.unaligned_target if target.width == 32 and address & 2 else 0
+
+
+def issue_cycles(
+    instructions: Sequence[Instruction], timing: Timing, taken: bool = False, before: State = READY
+) -> list[int]:
     """Returns the cycle in which each instruction issues, and at the end the cycle in which the next block
     may.
 
@@ -62,11 +96,12 @@ def issue_cycles(instructions: Sequence[Instruction], timing: Timing, taken: boo
         instructions: Straight-line code; only the last may branch.
         timing: The core's pipeline (`Core.timing`).
         taken: Whether the branch at the end is taken.
+        before: What the code before has left.
 
     Returns:
         One entry an instruction plus one; not decreasing. Instructions that issue together share a cycle.
     """
-    return _issue(instructions, timing, taken, READY)[0]
+    return _issue(instructions, timing, taken, before)[0]
 
 
 def continue_cycles(
@@ -96,6 +131,7 @@ def _issue(
         written_at[register], written_by[register] = -age, kind
     free = 0  # first cycle in which the issue stage is free
     previous, paired = before.previous, before.paired  # `previous` was itself the second of a pair
+    half, run = before.half, before.run
     last = len(instructions) - 1
     for position, current in enumerate(instructions):
         leaves = taken and position == last
@@ -108,10 +144,13 @@ def _issue(
             and _may_pair(previous, current, timing, leaves)
         )
         start = free - 1 if paired else max(free, ready)
-        if previous is not None and previous.kind in _STORES and current.kind in _LOADS:
+        if previous is not None and previous.kind in STORES and current.kind in LOADS:
             start += timing.load_after_store
+        if timing.aligns:
+            half, run, late = _align(half, run, current)
+            start += late and timing.unaligned_runs
         free = max(free, start + _occupied(previous, current, timing, leaves))
-        _record_results(current, start, written_at, written_by)
+        _record_results(current, start, timing, written_at, written_by)
         issued.append(start)
         previous = current
     issued.append(free)
@@ -120,7 +159,19 @@ def _issue(
         for register, start in enumerate(written_at)
         if start + timing.longest_latency >= free  # a result that was ready a cycle ago delays nothing
     )
-    return issued, State(recent, previous, paired)
+    return issued, State(recent, previous, paired, half, run)
+
+
+def _align(half: bool, run: int, instruction: Instruction) -> tuple[bool, int, bool]:
+    """Alignment and run behind an instruction, and whether it is the one that makes the run cost a cycle."""
+    if instruction.width == 16:
+        return not half, 0, False
+    if not half or run == _PAID:
+        return half, run, False
+    length = abs(run) + 1
+    if run <= 0 and instruction.kind is Kind.STORE:
+        return (half, -length, False) if length < 4 else (half, _PAID, True)
+    return (half, length, False) if length < 3 else (half, _PAID, True)
 
 
 def _operands_ready(
@@ -129,7 +180,7 @@ def _operands_ready(
     """The first cycle in which all operands are there."""
     latency = timing.latency
     ready = _LONG_AGO
-    special = timing.store_latency if instruction.kind in _STORES else latency
+    special = timing.operand_latency.get(instruction.kind, latency)
     for register in instruction.reads:
         kind = written_by[register]
         cycles = special.get(kind, latency.get(kind, 1))
@@ -139,14 +190,12 @@ def _operands_ready(
     for register in instruction.accumulators:
         kind = written_by[register]
         cycles = timing.accumulate_latency.get(kind, latency.get(kind, 1))
-        if kind in _LOADS and instruction.kind not in _ACCUMULATING:
-            cycles = latency.get(kind, 1)  # only multipliers take a load's result late
+        if kind in LOADS and instruction.kind not in _ACCUMULATING:
+            cycles = special.get(kind, latency.get(kind, 1))  # only multipliers take a load's result late
         ready = max(ready, written_at[register] + cycles)
     for register in instruction.address:
         kind = written_by[register]
-        cycles = latency.get(kind, 1)
-        if kind not in _LOADS:
-            cycles = max(cycles, timing.address_latency)
+        cycles = timing.address_latency.get(kind, latency.get(kind, 1))
         ready = max(ready, written_at[register] + cycles)
     return ready
 
@@ -159,13 +208,18 @@ def _may_pair(first: Instruction, second: Instruction, timing: Timing, leaves: b
         if second.kind is Kind.BRANCH:
             return not (leaves and first.sets_flags)
         return second.kind in (Kind.IT, Kind.NOP)
-    if first.kind in _UNPAIRED or second.kind in _UNPAIRED or first.is_branch:
+    if first.kind in _UNPAIRED or second.kind in _UNPAIRED:
         return False
-    if first.kind in _PRODUCTS | _STORES and second.kind in _PRODUCTS | _STORES:
+    if first.is_branch and first.kind is not Kind.BRANCH:  # one that is not taken pairs with what follows
+        return False
+    if first.kind in _PRODUCTS | STORES and second.kind in _PRODUCTS | STORES:
         return False
     if first.kind in _SHIFTER and second.kind in _SHIFTER:
         return False
-    return not set(first.writes) & {*second.reads, *second.accumulators, *second.address, *second.writes}
+    needed = {*second.accumulators, *second.address, *second.writes}
+    if second.kind not in STORES:  # `ready` tells when a store can have its data
+        needed |= {*second.reads}
+    return needed.isdisjoint(first.writes)
 
 
 def _occupied(previous: Instruction | None, current: Instruction, timing: Timing, leaves: bool) -> int:
@@ -179,30 +233,45 @@ def _occupied(previous: Instruction | None, current: Instruction, timing: Timing
     if current.sets_flags:
         cycles = timing.flag_setting_issue.get(kind, cycles)
     if timing.pipelined_loads and previous is not None:
-        if _overlaps(previous, current):
+        if _overlaps(previous, current, timing):
             cycles -= 1
         elif kind is Kind.IT and previous.width == 16:
             cycles = 0  # folded into the preceding 16-bit instruction
-    if leaves:
-        cycles += timing.pc_load_refill if kind in _LOADS or kind is Kind.TABLE_BRANCH else timing.refill
-    return cycles
+    return cycles + _refill(current, timing) if leaves else cycles
 
 
-def _overlaps(previous: Instruction, current: Instruction) -> bool:
+def _refill(branch: Instruction, timing: Timing) -> int:
+    """Cycles to fill the pipeline again behind what leaves the straight line."""
+    if branch.kind in LOADS or branch.kind is Kind.TABLE_BRANCH:
+        return timing.pc_load_refill
+    computed = any(register != FLAGS for register in branch.reads) or branch.kind not in _JUMPS
+    return timing.late_refill if computed else timing.refill
+
+
+def _overlaps(previous: Instruction, current: Instruction, timing: Timing) -> bool:
     """Whether the address phase of `current` overlaps the data phase of the load before it (M3, M4)."""
-    if previous.kind is not Kind.LOAD or current.memory is not previous.memory or PC in previous.writes:
+    if previous.kind not in SINGLE_LOADS or PC in previous.writes:
+        return False
+    if _bank(previous.memory, timing) is not _bank(current.memory, timing):
+        return False
+    if current.writeback and not timing.pipelined_writeback:
         return False
     if any(register in previous.writes for register in current.address):
         return False
-    return current.kind is Kind.LOAD or (current.kind is Kind.STORE and len(current.address) == 1)
+    return current.kind in SINGLE_LOADS or (current.kind is Kind.STORE and len(current.address) == 1)
+
+
+def _bank(memory: Memory, timing: Timing) -> Memory:
+    return Memory.SRAM if memory is Memory.STACK and not timing.stack_apart else memory
 
 
 def _record_results(
-    instruction: Instruction, start: int, written_at: list[int], written_by: list[Kind]
+    instruction: Instruction, start: int, timing: Timing, written_at: list[int], written_by: list[Kind]
 ) -> None:
     kind = instruction.kind
     for index, register in enumerate(instruction.writes):
-        updated_base = instruction.writeback and (kind in _STORES or index >= instruction.words)
+        updated_base = instruction.writeback and (kind in STORES or index >= instruction.words)
         written_by[register] = Kind.ALU if updated_base else kind
-        loaded_after = index if kind is Kind.LOAD_MULTIPLE and not updated_base else 0
-        written_at[register] = start + loaded_after
+        loaded_after = index * timing.cycles_per_two_words // 2
+        several = kind is Kind.LOAD_MULTIPLE and not updated_base
+        written_at[register] = start + (loaded_after if several else 0)

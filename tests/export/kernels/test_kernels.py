@@ -21,7 +21,7 @@ from export.kernels.plan import calls_of
 from export.passes import run_passes
 from export.schedule import Schedule, plan_network
 from export.schedule.stage import Buffer
-from export.targets import Instruction, Timing, resolve
+from export.targets import Instruction, State, Timing, resolve
 from tests.export.codegen.test_kernels import convolutions, dense_layers
 from tests.export.kernels.cpu import run_plan
 from tests.export.model_builder import ModelBuilder
@@ -191,7 +191,7 @@ def test_the_predicted_way_is_the_way_taken(model: bytes, activations: str) -> N
     graph = schedule.graph
     _, traces = run_schedule(schedule, random_inputs(graph.tensors[graph.input].shape[1:], 1)[0])
 
-    def count(code: Sequence[Instruction], timing: Timing, taken: bool) -> int:
+    def count(code: Sequence[Instruction], timing: Timing, taken: bool, before: State) -> int:
         return len(code)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -6,7 +6,7 @@ from export.errors import SimulationError
 from export.targets.assembly import decode
 from export.targets.instruction import FLAGS, LR, PC, SP, Instruction, Kind, Memory
 
-FLASH = Memory.FLASH
+FLASH, STACK = Memory.FLASH, Memory.STACK
 
 GOLDEN = {
     ("smlad", "r0, r1, r2, r3", 32): Instruction(Kind.MAC, (0,), (1, 2), (3,)),
@@ -32,25 +32,37 @@ GOLDEN = {
     ("lslne", "r0, r1, #2", 16): Instruction(Kind.ALU, (0,), (1, FLAGS), width=16),
     ("mov", "r0, r8", 16): Instruction(Kind.ALU, (0,), (8,), width=16),
     ("movw", "r0, #0x1fc0", 32): Instruction(Kind.ALU, (0,)),
-    ("mov.w", "r0, #0x1fc0", 32): Instruction(Kind.ROTATED, (0,)),
+    ("mov.w", "r0, #0x1fc0", 32): Instruction(Kind.ROTATED_MOVE, (0,)),
     ("movt", "r0, #0x4d2", 32): Instruction(Kind.ALU, (0,), (0,)),
-    ("bfi", "r0, r1, #2, #3", 32): Instruction(Kind.ALU, (0,), (0, 1)),
+    ("bfi", "r0, r1, #2, #3", 32): Instruction(Kind.BITS, (0,), (0, 1)),
     ("rrx", "r0, r1", 32): Instruction(Kind.ALU, (0,), (1, FLAGS)),
     ("cmp.w", "r0, r1, asr #2", 32): Instruction(Kind.SHIFTED, (FLAGS,), (0, 1)),
     ("ldr", "r0, [pc, #0x10]", 16): Instruction(Kind.LOAD, (0,), address=(PC,), width=16, memory=FLASH),
     ("ldr.w", "r0, [r1, r2, lsl #2]", 32): Instruction(Kind.LOAD, (0,), address=(1, 2)),
+    ("ldrsh", "r0, [r1, #2]", 32): Instruction(Kind.LOAD_PART, (0,), address=(1,)),
     ("ldr", "r0, [r1], #4", 32): Instruction(Kind.LOAD, (0, 1), address=(1,), writeback=True),
-    ("ldr", "pc, [sp], #4", 32): Instruction(Kind.LOAD, (PC, SP), address=(SP,), writeback=True),
-    ("str", "lr, [sp, #-0x4]!", 32): Instruction(Kind.STORE, (SP,), (LR,), address=(SP,), writeback=True),
+    ("ldr", "pc, [sp], #4", 32): Instruction(
+        Kind.LOAD, (PC, SP), address=(SP,), memory=STACK, writeback=True
+    ),
+    ("str", "lr, [sp, #-0x4]!", 32): Instruction(
+        Kind.STORE, (SP,), (LR,), address=(SP,), memory=STACK, writeback=True
+    ),
     ("ldrd", "r0, r1, [r2, #8]", 32): Instruction(Kind.LOAD_MULTIPLE, (0, 1), address=(2,), words=2),
     ("ldm", "r0!, {r1, r2, sb}", 32): Instruction(
         Kind.LOAD_MULTIPLE, (1, 2, 9, 0), address=(0,), words=3, writeback=True
     ),
     ("push.w", "{r4, fp, lr}", 32): Instruction(
-        Kind.STORE_MULTIPLE, (SP,), (4, 11, LR), address=(SP,), words=3, writeback=True
+        Kind.STORE_MULTIPLE, (SP,), (4, 11, LR), address=(SP,), words=3, memory=STACK, writeback=True
     ),
     ("popeq", "{r4, pc}", 16): Instruction(
-        Kind.LOAD_MULTIPLE, (4, PC, SP), (FLAGS,), address=(SP,), width=16, words=2, writeback=True
+        Kind.LOAD_MULTIPLE,
+        (4, PC, SP),
+        (FLAGS,),
+        address=(SP,),
+        width=16,
+        words=2,
+        memory=STACK,
+        writeback=True,
     ),
     ("ite", "eq", 16): Instruction(Kind.IT, width=16),
     ("bls", "#0", 16): Instruction(Kind.BRANCH, reads=(FLAGS,), width=16),
