@@ -8,7 +8,7 @@ from typing import Any
 
 from export.commands.console import Result, Steps, load_tensorflow, verbosity
 from export.commands.fine_tune import accuracy
-from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -42,7 +42,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "squares, and saves the model wrapped and calibrated. Labels are not looked at.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("model", help=MODEL_HELP)
+    add_model(parser)
     add_data(parser, required=True, help=".npz file of inputs as the model takes them")
     add_split(parser)
     parser.add_argument(
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> Result:
     check_model_name(options.out)
     check_new_file(options.out, options.force)
     say(f"loading {options.model}")
-    model = load_model(options.model)
+    model = load_model(options.model, trust=options.trust)
     shape = tuple(model.input_shape[1:])
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
     test = read_test(options, model, samples, say)

@@ -15,7 +15,7 @@ import numpy as np
 
 from export.commands.chosen import pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
-from export.commands.models import MODEL_HELP, is_wrapped, load_model
+from export.commands.models import add_model, is_wrapped, load_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -62,7 +62,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "no other beats in validation accuracy and predicted cycles.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("model", help=MODEL_HELP)
+    add_model(parser)
     add_data(parser, required=True, help=".npz file of training inputs and class numbers")
     add_split(parser)
     parser.add_argument(
@@ -143,7 +143,7 @@ def run(options: argparse.Namespace) -> Result:
     import keras_approx  # noqa: PLC0415
 
     say(f"loading {options.model}")
-    model = load_model(options.model)
+    model = load_model(options.model, trust=options.trust)
     if not is_wrapped(model):
         raise InputError(
             f"expected a wrapped model, {options.model!r} is none: keras-approx wrap makes it one, with --data"

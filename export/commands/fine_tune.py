@@ -11,7 +11,7 @@ from typing import Any
 from export.commands.batches import Augmentation, Batches
 from export.commands.chosen import add_choice, choose, pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
-from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -54,7 +54,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "loop, distilled from the model as given, and saves it wrapped.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("model", help=MODEL_HELP)
+    add_model(parser)
     add_data(parser, required=True, help=".npz file of inputs and class numbers to train on")
     add_split(parser)
     parser.add_argument(
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> Result:
     chosen = choose(options)
     masks = _masks(options)
     say(f"loading {options.model}")
-    model = load_model(options.model)
+    model = load_model(options.model, trust=options.trust)
     samples, test = _read(options, model, say)
     training, validation = split(samples, options.validation_share, options.split_seed)
     augmentation = Augmentation(options.shift, options.flip)

@@ -2,61 +2,144 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from export.errors import ModelFormatError, OutputPathError
 
-MODEL_HELP = (
-    ".keras or .h5 file of Keras 2 or 3, or a SavedModel folder of Keras 2; load only models you trust"
-)
+if TYPE_CHECKING:
+    from export.commands.model_files import CheckedModel
+
+MODEL_HELP = ".keras or .h5 file of Keras 2 or 3; with --trust also a SavedModel folder of Keras 2"
 
 
-def load_model(path: str) -> Any:
+def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Adds the model and whether its file is trusted; `more` are kinds of files that only this command takes."""
+    parser.add_argument("model", help=f"{more}{MODEL_HELP}")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="load the model whatever it holds, which may run code of whoever made it; SavedModel folders and layers "
+        "that cannot be exported need it",
+    )
+
+
+def load_model(path: str, *, trust: bool = False) -> Any:
     """Loads a Keras model with the Keras that saved it.
 
     Args:
         path: A .keras or .h5 file of Keras 2 or 3, wrapped or not, or a SavedModel folder of Keras 2.
+        trust: Whether code that the file holds or names may run. Without it the file is checked first, see
+            `export.commands.model_files`, and a SavedModel folder, which cannot be checked, is refused.
 
     Raises:
-        ModelFormatError: Nothing is there, it is something else, cannot be loaded, or holds Python code.
+        ModelFormatError: Nothing is there, it is something else, cannot be loaded, or may run code.
     """
     file = Path(path)
-    if not file.exists():
+    try:
+        exists, is_folder = file.exists(), file.is_dir()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ModelFormatError(f"cannot read the model {path!r}: {error}") from error
+    if not exists:
         raise ModelFormatError(f"no model {path!r}: expected a .keras or .h5 file or a SavedModel folder")
-    if file.is_dir() and not (file / "keras_metadata.pb").is_file():
+    if is_folder:
+        return _load_folder(file, trust)
+    if not file.is_file():
+        raise ModelFormatError(f"expected a .keras or .h5 file, {path!r} is none")
+    if trust:
+        return _load(file, "2" if _saved_by(file).startswith("2") else "3", path)
+    from export.commands.model_files import copy_checked  # noqa: PLC0415 (slow to import)
+
+    with tempfile.TemporaryDirectory(prefix="keras_approx_model_") as folder:
+        checked = copy_checked(file, Path(folder))
+        _check_size(checked, path)
+        return _load(checked.path, checked.version, path)
+
+
+def _load_folder(folder: Path, trust: bool) -> Any:
+    if not (folder / "keras_metadata.pb").is_file():
         raise ModelFormatError(
-            f"expected the folder {path!r} to be a SavedModel with Keras's layers, it has no "
+            f"expected the folder {str(folder)!r} to be a SavedModel with Keras's layers, it has no "
             "keras_metadata.pb; save the model as .keras"
         )
-    if file.is_dir():
-        version = "2"
-    elif zipfile.is_zipfile(file):
-        version = _keras_version(file)
-    elif file.suffix in (".h5", ".hdf5"):
-        version = _h5_version(file)
-    else:
+    if not trust:
         raise ModelFormatError(
-            f"expected a .keras or .h5 file or a SavedModel folder, got {path!r}"
-            + ("; .tflite files can only be exported" if file.suffix == ".tflite" else "")
+            f"the folder {str(folder)!r} is a SavedModel, which is a program and cannot be checked: save the model as "
+            ".keras, or give --trust if you trust where it comes from"
         )
-    import keras as keras_3  # noqa: PLC0415
+    return _load(folder, "2", str(folder))
 
+
+def _load(file: Path, version: str, shown: str) -> Any:
+    keras = _keras(version)
     from keras_approx import approx_scope  # noqa: PLC0415 (loads TensorFlow)
-    from keras_approx.compat import keras as keras_2  # noqa: PLC0415
 
-    keras = keras_2 if version.startswith("2") else keras_3
     try:
         with approx_scope():
-            return keras.models.load_model(path, compile=False)
+            return keras.models.load_model(str(file), compile=False)
     except Exception as error:  # Keras raises whatever its layers do
         raise ModelFormatError(
-            f"Keras {version} cannot load the model {path!r}: {type(error).__name__}: {error}"
+            f"Keras {version} cannot load the model {shown!r}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _check_size(checked: CheckedModel, shown: str) -> None:
+    """Makes sure that a model has no more weights than its file stores, before they are allocated.
+
+    A few bytes can ask for any number of them. Within a graph, or a stateless scope, Keras only counts.
+    """
+    from keras_approx import approx_scope  # noqa: PLC0415 (loads TensorFlow)
+    from keras_approx.compat import tf  # noqa: PLC0415
+
+    keras = _keras(checked.version)
+    if checked.version == "3":
+        counting: AbstractContextManager[Any] = keras.StatelessScope(initialize_variables=False)
+    else:
+        counting = tf.Graph().as_default()
+    legacy = checked.version == "2" and checked.path.suffix == ".h5"
+    build = keras.models.model_from_config if legacy else keras.saving.deserialize_keras_object
+    try:
+        with approx_scope(), counting:
+            count = build(checked.config).count_params()
+    except Exception as error:
+        raise ModelFormatError(
+            f"Keras {checked.version} cannot load the model {shown!r}: {type(error).__name__}: {error}"
+        ) from error
+    if count > checked.elements:
+        raise ModelFormatError(
+            f"{shown!r} describes a model of {count:,} weights, but stores {checked.elements:,}: the file is damaged"
+        )
+
+
+def _keras(version: str) -> Any:
+    if version == "2":
+        from keras_approx.compat import keras as keras_2  # noqa: PLC0415 (loads TensorFlow)
+
+        return keras_2
+    import keras as keras_3  # noqa: PLC0415
+
+    return keras_3
+
+
+def _saved_by(file: Path) -> str:
+    """The version of the Keras that saved a trusted file."""
+    import h5py  # noqa: PLC0415 (slow to import)
+
+    try:
+        if zipfile.is_zipfile(file) and file.suffix == ".keras":
+            with zipfile.ZipFile(file) as archive:
+                return str(json.loads(archive.read("metadata.json"))["keras_version"])
+        with h5py.File(file, "r") as content:
+            version = content.attrs.get("keras_version", "2")
+            return version if isinstance(version, str) else version.decode()
+    except Exception as error:
+        raise ModelFormatError(f"cannot tell which Keras saved {str(file)!r}: {error}") from error
 
 
 def save_model(model: Any, path: Path) -> None:
@@ -90,48 +173,3 @@ def is_wrapped(model: Any) -> bool:
     from keras_approx.layers.skip_wrapper import SkipWrapper  # noqa: PLC0415
 
     return any(isinstance(layer, SkipWrapper) for layer in model.layers)
-
-
-def _keras_version(file: Path) -> str:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return str(json.loads(archive.read("metadata.json"))["keras_version"])
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise ModelFormatError(
-            f"expected {str(file)!r} to be a .keras file, but its metadata.json cannot be read: {error}"
-        ) from error
-
-
-def _h5_version(file: Path) -> str:
-    """The Keras that saved an .h5 file, in which loading would run what Lambda layers hold."""
-    import h5py  # noqa: PLC0415 (TensorFlow brings it; needed for these files alone)
-
-    try:
-        with h5py.File(file, "r") as content:
-            if "model_config" not in content.attrs:
-                raise ModelFormatError(
-                    f"{str(file)!r} holds weights without a model: save the whole model with model.save"
-                )
-            version = content.attrs.get("keras_version", "2")
-            config = json.loads(content.attrs["model_config"])
-    except (OSError, ValueError, TypeError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(f"expected {str(file)!r} to be an .h5 file of Keras: {error}") from error
-    if any(name == "Lambda" for name in _classes(config)):
-        raise ModelFormatError(
-            f"{str(file)!r} holds a Lambda layer, which is Python code, and cannot be wrapped either: use a "
-            "layer of Keras in its place"
-        )
-    return version if isinstance(version, str) else version.decode()
-
-
-def _classes(config: Any) -> Iterator[Any]:
-    """Names of all classes in a configuration."""
-    if isinstance(config, dict):
-        yield config.get("class_name")
-        for value in config.values():
-            yield from _classes(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _classes(value)

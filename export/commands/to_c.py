@@ -10,7 +10,7 @@ from typing import Any
 from export.api import check_name, estimate, to_c
 from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
-from export.commands.models import MODEL_HELP, is_wrapped, load_model
+from export.commands.models import add_model, is_wrapped, load_model
 from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one
 from export.commands.samples import read_samples, split
 from export.errors import InputError, QuantizationError
@@ -37,7 +37,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "reference kernels give.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("model", help=f".tflite file, {MODEL_HELP}")
+    add_model(parser, ".tflite file, ")
     goal = parser.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--out", metavar="DIR", type=Path, help="folder to write; an earlier export is replaced"
@@ -102,7 +102,7 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
             )
         return options.model, None
     say(f"loading {options.model}")
-    model = load_model(options.model)
+    model = load_model(options.model, trust=options.trust)
     calibration = None
     if options.data is not None:
         samples = read_samples(

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from export.commands.console import Result, Steps, load_tensorflow
-from export.commands.models import MODEL_HELP, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -39,7 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "calibrates it with samples.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("model", help=MODEL_HELP)
+    add_model(parser)
     add_data(parser, required=False, help=".npz file of inputs as the model takes them, to calibrate with")
     add_split(parser)
     add_new_file(parser, "file to write, .keras or .h5")
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> Result:
     check_new_file(options.out, options.force)
     say(f"loading {options.model}")
     wrapped = keras_approx.wrap(
-        load_model(options.model),
+        load_model(options.model, trust=options.trust),
         skipped_gradient=options.skipped_gradient,
         compensate=not options.no_compensation,
         input_range=input_range(options),
