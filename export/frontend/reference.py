@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from export.frontend.tflite import read_tflite
 from export.ir.tensor import Tensor
 from export.reading.flatbuffer import read_model
 
+Kernels = Literal["reference", "optimized"]
 
-def run_reference(tflite: bytes, inputs: Any) -> Any:
+
+def run_reference(tflite: bytes, inputs: Any, *, kernels: Kernels = "reference") -> Any:
     """Outputs of `OpResolverType.BUILTIN_REF`, inference by inference; states are kept from one to the next.
 
     Float32 and uint8 ends of the model are peeled off as `read_tflite` does: int8 goes in and int8 comes out.
@@ -24,6 +26,7 @@ def run_reference(tflite: bytes, inputs: Any) -> Any:
     Args:
         tflite: content of a `.tflite` file that `read_tflite` accepts.
         inputs: int8 [n, *input shape without the batch dimension]; a sequence of such arrays for several inputs.
+        kernels: as for `make_interpreter`.
 
     Returns:
         int8 [n, *output shape without the batch dimension] (int32 for indices); a tuple of such arrays for several
@@ -43,7 +46,7 @@ def run_reference(tflite: bytes, inputs: Any) -> Any:
                 f"expected int8 inputs of shape (n, {', '.join(map(str, tensor.shape[1:]))}), got {values.dtype} "
                 f"{values.shape}; quantize real inputs with the scale and zero point of the network's input"
             )
-    interpreter = make_interpreter(golden_model(tflite, graph))
+    interpreter = make_interpreter(golden_model(tflite, graph), kernels=kernels)
     ends = _ends(tflite, interpreter)
     for source in ends[0]:
         if -1 in source["shape_signature"]:
@@ -74,12 +77,13 @@ def _ends(tflite: bytes, interpreter: Any) -> tuple[list[Any], list[Any]]:
     return [details[0][index] for index in model.inputs], [outputs[index] for index in model.outputs]
 
 
-def make_interpreter(tflite: bytes, *, keep_activations: bool = False) -> Any:
+def make_interpreter(tflite: bytes, *, keep_activations: bool = False, kernels: Kernels = "reference") -> Any:
     """A TFLite interpreter with the reference kernels, LiteRT's or else TensorFlow's; tensors are not allocated yet.
 
     Args:
         tflite: content of a `.tflite` file.
         keep_activations: lets every tensor be read after a run, not only the output.
+        kernels: "optimized" for operators of which TFLite has no reference kernel, such as ELU.
 
     Raises:
         ToolError: neither is installed.
@@ -92,7 +96,8 @@ def make_interpreter(tflite: bytes, *, keep_activations: bool = False) -> Any:
             warnings.simplefilter(
                 "ignore", UserWarning
             )  # tf.lite.Interpreter announces its successor package
-            return kind(experimental_op_resolver_type=resolvers.BUILTIN_REF, **options)
+            resolver = "BUILTIN_REF" if kernels == "reference" else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+            return kind(experimental_op_resolver_type=getattr(resolvers, resolver), **options)
     except (ValueError, RuntimeError) as error:
         raise UnsupportedModelError(f"TFLite does not load the model: {error}") from error
 

@@ -1,6 +1,6 @@
 """The int8 graph every stage of the exporter reads, and the arithmetic of its operators.
 
-A `Graph` is a tuple of tensors and a tuple of operators in execution order, with one input and one output. All
+A `Graph` is a tuple of tensors and a tuple of operators in execution order, with inputs, outputs and states. All
 records are frozen; frontends and passes make new graphs (`rewrite`), and `validate` states what holds for each:
 
 - Activations are int8, NHWC, of batch 1, quantized per tensor as real = scale * (q - zero_point). Constants are
@@ -19,11 +19,12 @@ What each operator computes, bit for bit that of TFLite's reference kernels (acc
     AveragePool2D            clamp(sum x / count), count inside the input, ties away from zero (`rounded_mean`)
     Mean                     clamp8(zo + M2(sum x - count * zi, multiplier)) (`fixed_point.mean_parameters`)
     Softmax                  table of exp, sum, reciprocal: see `softmax`
-    Relu, Requantize         clamp(zo + M2(x - zi, requantize_multiplier)): see `operators.lookup`
-    Logistic                 a table made in single precision: see `operators.lookup`
-    Lookup                   table[x + 128]
+    Relu                     clamp(zo + M2(x - zi, relu_multiplier))
+    Lookup                   table[x + 128]; how the tables of other functions are made stands in `operators.tables`
     Pad                      the zero point around the image
     Concatenation, Reshape   the same values
+
+Records of operators that no other stage has to know stand in their files in `operators`, with their arithmetic.
 
 No frontend lets a graph through whose accumulators or left shifts can leave 32 bits.
 """

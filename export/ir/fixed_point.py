@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.ir.graph import Graph
-from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu, Requantize
+from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu
+from export.ir.tensor import Quantization
 
 Ints: TypeAlias = NDArray[np.int64]
 Multiplier: TypeAlias = tuple[int, int]
@@ -99,12 +100,17 @@ class AddParameters:
 
 
 def add_parameters(graph: Graph, op: Add) -> AddParameters:
-    scale1, scale2 = (graph.tensors[i].quant.scale for i in op.inputs)
-    twice_max = 2.0 * max(scale1, scale2)
+    first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
+    return sum_parameters(first, second, out)
+
+
+def sum_parameters(first: Quantization, second: Quantization, out: Quantization) -> AddParameters:
+    """The numbers of a sum or a difference."""
+    twice_max = 2.0 * max(first.scale, second.scale)
     return AddParameters(
-        quantize_multiplier(scale1 / twice_max),
-        quantize_multiplier(scale2 / twice_max),
-        quantize_multiplier(twice_max / ((1 << ADD_LEFT_SHIFT) * graph.tensors[op.output].quant.scale)),
+        quantize_multiplier(first.scale / twice_max),
+        quantize_multiplier(second.scale / twice_max),
+        quantize_multiplier(twice_max / ((1 << ADD_LEFT_SHIFT) * out.scale)),
     )
 
 
@@ -131,12 +137,10 @@ def mean_parameters(graph: Graph, op: Mean) -> MeanParameters:
     return MeanParameters(count, ((mult << up) // count, shift - up))
 
 
-def requantize_multiplier(graph: Graph, op: Requantize | Relu) -> Multiplier:
-    """Input scale / output scale, for `multiply_two_roundings`; RELU divides in single precision."""
+def relu_multiplier(graph: Graph, op: Relu) -> Multiplier:
+    """Input scale / output scale in single precision, for `multiply_two_roundings`."""
     scale_in, scale_out = graph.tensors[op.inputs[0]].quant.scale, graph.tensors[op.output].quant.scale
-    if isinstance(op, Relu):
-        return quantize_multiplier(float(np.float32(scale_in) / np.float32(scale_out)))
-    return quantize_multiplier(scale_in / scale_out)
+    return quantize_multiplier(float(np.float32(scale_in) / np.float32(scale_out)))
 
 
 def rounded_mean(total: Ints, count: Ints | int) -> Ints:

@@ -131,17 +131,7 @@ class Relu(Op):
 
 
 @dataclass(frozen=True)
-class Logistic(Op):
-    """Sigmoid. The output has scale 1/256 and zero point -128."""
-
-
-@dataclass(frozen=True)
-class Requantize(Op):
-    """From one int8 quantization to another (TFLite's QUANTIZE with an int8 input)."""
-
-
-@dataclass(frozen=True)
 class Lookup(Op):
-    """Elementwise table, output = table[input + 128]: what a pass makes of Relu, Logistic and Requantize."""
+    """Elementwise table, output = table[input + 128]: what functions of single values become."""
 
     table: tuple[int, ...]

@@ -37,7 +37,7 @@ def validate(graph: Graph) -> None:
             _check_activation(graph, op.output)
         written.add(op.output)
     for tensor in graph.results:
-        if tensor not in written:
+        if tensor not in written and not graph.is_constant(tensor):
             raise ValueError(f"nothing writes the result, tensor {tensor}")
 
 

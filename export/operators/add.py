@@ -1,4 +1,4 @@
-"""ADD of two activations."""
+"""The sum of two activations of one shape."""
 
 from __future__ import annotations
 
@@ -8,34 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
-from export.errors import QuantizationError, UnsupportedModelError
-from export.ir.fixed_point import ADD_LEFT_SHIFT, add_parameters, multiply_two_roundings
+from export.ir.fixed_point import add_parameters, multiply_two_roundings
 from export.ir.graph import Graph
-from export.ir.ops import Add, Op
+from export.ir.ops import Add
 from export.kernels.addition import addition
 from export.kernels.elementwise import plan_add
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators.operator import Operator, Order
 from export.operators.rules import growing, once_a_pixel, reads_elements, same_channels
-from export.reading.activation import fused_clamp
-from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
-
-
-def _read(state: Lowering, op: RawOperator) -> Op:
-    state.arity(op, 2)
-    x, y = state.activation(op, 0), state.activation(op, 1)
-    shapes = [state.tensors[i].shape for i in (x, y)]
-    if shapes[0] != shapes[1]:
-        raise UnsupportedModelError(
-            f"{op}: expected two inputs of one shape, got {shapes[0]} and {shapes[1]}"
-        )
-    output = state.define(op, shapes[0])
-    twice_max = 2 * max(state.tensors[i].quant.scale for i in (x, y))
-    if twice_max >= (1 << ADD_LEFT_SHIFT) * state.tensors[output].quant.scale:
-        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
-    return Add((x, y), output, fused_clamp(state, op, "AddOptions", output))
 
 
 def _compute(graph: Graph, op: Add, x: NDArray[np.int8], y: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -88,12 +69,10 @@ ADD = Operator(
     kind="add",
     compute=_compute,
     emit=_emit,
-    readers={"ADD": _read},
     plan=_plan,
     ranges=once_a_pixel(growing(_compute)),
     reads=reads_elements,
     channels=same_channels,
     order=Order.ANY,
     clamps=True,
-    limits="two tensors of one shape",
 )

@@ -1,4 +1,4 @@
-"""CONCATENATION."""
+"""CONCATENATION and PACK."""
 
 from __future__ import annotations
 
@@ -7,40 +7,77 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from export.csource.nest import loops_around, nest, write_nest
+from export.csource.source import Context, ctype, fill_border, function
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
-from export.ir.ops import Concatenation, Op
+from export.ir.ops import Concatenation, Op, Reshape
 from export.kernels.elementwise import plan_copy
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
+from export.operators.movements import axis_of
 from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
+from export.operators.shape_values import pack_of_shape
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
+_IMAGE = 4  # dimensions
 
-def _read(state: Lowering, op: RawOperator) -> Op:
+
+def _read(state: Lowering, op: RawOperator) -> list[Op]:
+    sources = _operands(state, op)
+    if state.option(op, "ConcatenationOptions", "FusedActivationFunction") != 0:
+        raise UnsupportedModelError(f"{op}: a fused activation is not supported")
+    shapes = [state.shape(source) for source in sources]
+    axis = axis_of(op, state.option(op, "ConcatenationOptions", "Axis"), len(shapes[0]))
+    return _joined(state, op, sources, shapes, axis)
+
+
+def _read_pack(state: Lowering, op: RawOperator) -> list[Op] | None:
+    if state.is_integer(op, 0):
+        pack_of_shape(state, op)
+        return None
+    sources = _operands(state, op)
+    shape = state.shape(sources[0])
+    axis = axis_of(op, state.option(op, "PackOptions", "Axis"), len(shape) + 1)
+    wanted = (*shape[:axis], 1, *shape[axis:])
+    if any(state.shape(source) != shape for source in sources):
+        raise ModelFormatError(f"{op}: its inputs have several shapes; the file is damaged")
+    return _joined(state, op, sources, [wanted] * len(sources), axis)
+
+
+def _operands(state: Lowering, op: RawOperator) -> list[int]:
     if not op.inputs or len(op.outputs) != 1:
         raise ModelFormatError(f"{op}: expected inputs and 1 output; the file is damaged")
-    sources = tuple(state.activation(op, position) for position in range(len(op.inputs)))
-    shapes = [state.tensors[source].shape for source in sources]
-    rank = len(shapes[0])
-    axis = state.option(op, "ConcatenationOptions", "Axis")
-    axis = axis + rank if axis < 0 else axis
-    if not 1 <= axis < rank:
-        raise UnsupportedModelError(
-            f"{op}: cannot join along axis {axis} of {rank} dimensions; the batch is 1"
-        )
+    return [state.operand(op, position) for position in range(len(op.inputs))]
+
+
+def _joined(
+    state: Lowering, op: RawOperator, sources: Sequence[int], shapes: Sequence[tuple[int, ...]], axis: int
+) -> list[Op]:
+    """Joins operands of given shapes; those that the graph holds in another rank are reshaped first."""
     if len({(*shape[:axis], 0, *shape[axis + 1 :]) for shape in shapes}) != 1:
         raise ModelFormatError(
-            f"{op}: shapes {shapes} cannot be joined along axis {axis}; the file is damaged"
+            f"{op}: shapes {list(shapes)} cannot be joined along axis {axis}; the file is damaged"
         )
     total = sum(shape[axis] for shape in shapes)
     output = state.define(op, (*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
     state.same_quantization(op, *sources, output)
-    if state.option(op, "ConcatenationOptions", "FusedActivationFunction") != 0:
-        raise UnsupportedModelError(f"{op}: a fused activation is not supported")
-    return Concatenation(sources, output, axis)
+    rank = len(state.tensors[output].shape)
+    made: list[Op] = []
+    inputs = []
+    for source, shape in zip(sources, shapes, strict=True):
+        wanted = (*[1] * (rank - len(shape)), *shape)
+        if state.tensors[source].shape != wanted:
+            temporary = state.temporary(source, wanted)
+            made.append(Reshape((source,), temporary))
+            source = temporary  # noqa: PLW2901
+        inputs.append(source)
+    lowered = axis + rank - len(shapes[0])
+    if lowered == 0:  # one part of the batch's only one
+        return [*made, Reshape((inputs[0],), output)]
+    return [*made, Concatenation(tuple(inputs), output, lowered)]
 
 
 def _compute(graph: Graph, op: Concatenation, *values: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -57,6 +94,8 @@ def _channels(graph: Graph, op: Concatenation) -> Channels:
 
 
 def _plan(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    if len(graph.tensors[op.output].shape) > _IMAGE and op.axis < len(graph.tensors[op.output].shape) - 1:
+        return None
     axis = op.axis - len(graph.tensors[op.output].shape)  # -1 is the channels, whatever the rank
     plans, start = [], 0
     for number, source in enumerate(sources):
@@ -66,15 +105,35 @@ def _plan(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: La
     return joined(plans, "direct")
 
 
+def _emit(context: Context) -> str:
+    graph, op, target = context.graph, context.op, context.target
+    assert isinstance(op, Concatenation)
+    everything = np.arange(graph.tensors[op.output].size).reshape(graph.tensors[op.output].shape)
+    body = fill_border(target, context.zero_point(op.output)) + f"{ctype(target)} *y0 = out;\n"
+    ends = np.cumsum([graph.tensors[tensor].shape[op.axis] for tensor in op.inputs])[:-1]
+    tables = ""
+    for number, (part, source) in enumerate(
+        zip(np.split(everything, ends, op.axis), context.sources, strict=True)
+    ):
+        read = np.arange(part.size).reshape(part.shape)
+        written = write_nest(nest((source, target), (read, part)), context.symbol, f"i{number}_")
+        tables += written.tables
+        body += f"const {ctype(source)} *x{number} = in{number};\n"
+        value = f"({ctype(target)})x{number}[{written.places[0]}]"
+        body += loops_around(written, f"y0[{written.places[1]}] = {value};\n")
+    return tables + function(context, body)
+
+
 CONCATENATION = Operator(
     op=Concatenation,
     kind="concatenation",
     compute=_compute,
-    readers={"CONCATENATION": _read},
+    emit=_emit,
+    readers={"CONCATENATION": _read, "PACK": _read_pack},
     plan=_plan,
     ranges=growing(_compute),
     reads=_reads,
     channels=_channels,
     order=Order.FOURS,
-    limits="any axis but the batch; one quantization at inputs and output",
+    limits="any axis; one quantization at inputs and output",
 )

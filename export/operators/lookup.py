@@ -1,4 +1,4 @@
-"""Functions of single int8 values, which become tables of 256: RELU and its kind, LOGISTIC, QUANTIZE."""
+"""Functions of single int8 values, which are tables of 256: RELU and its kind, LOGISTIC, TANH, QUANTIZE and others."""
 
 from __future__ import annotations
 
@@ -9,67 +9,88 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import QuantizationError
-from export.ir.fixed_point import multiply_two_roundings, quantize_multiplier, requantize_multiplier
+from export.ir.fixed_point import multiply_two_roundings, relu_multiplier
 from export.ir.graph import Graph
-from export.ir.ops import Logistic, Lookup, Op, Relu, Requantize
+from export.ir.ops import Lookup, Op, Relu
+from export.ir.tensor import Quantization
 from export.kernels.elementwise import plan_lookup
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
-from export.operators.operator import Operator, Order, Range
+from export.operators import tables
+from export.operators.operator import Operator, Order, Range, Reader
 from export.operators.rules import once_a_pixel, reads_elements, same_channels
-from export.reading.activation import clamp_bounds, define_probability
+from export.operators.tables import Table
+from export.reading.activation import check_scale, clamp_bounds
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
-_MAX_SHIFT = 22  # (q - zero point) needs 9 bits
 _ALL = np.arange(-128, 128, dtype=np.int64)
 _IDENTITY = tuple(range(-128, 128))
-Table = Callable[[Graph, Any], tuple[int, ...]]
+_FAR = "input and output scales are too far apart; quantize the model again"
 
 
 def _read_relu(state: Lowering, op: RawOperator) -> Op:
-    source, output = _requantized(state, op)
+    source, output = _ends(state, op)
+    _check_ratio(state, op, source, output)
     return Relu((source,), output, clamp_bounds(state.tensors[output].quant, op.name))
-
-
-def _read_logistic(state: Lowering, op: RawOperator) -> Op:
-    state.arity(op, 1)
-    source = state.activation(op)
-    return Logistic((source,), define_probability(state, op, state.tensors[source].shape))
 
 
 def read_quantize(state: Lowering, op: RawOperator) -> Op:
     """QUANTIZE from int8 to int8."""
-    source, output = _requantized(state, op)
-    return Requantize((source,), output)
+    source, output = _ends(state, op)
+    _check_ratio(state, op, source, output)
+    return _lookup(state, source, output, tables.requantized)
 
 
-def _requantized(state: Lowering, op: RawOperator) -> tuple[int, int]:
+def _read_leaky_relu(state: Lowering, op: RawOperator) -> Op:
+    source, output = _ends(state, op)
+    alpha = state.option(op, "LeakyReluOptions", "Alpha")
+    _check_ratio(state, op, source, output, max(1.0, abs(alpha)))
+    return _lookup(state, source, output, tables.leaky_relu(alpha))
+
+
+def _read_hard_swish(state: Lowering, op: RawOperator) -> Op:
+    source, output = _ends(state, op)
+    if not tables.hard_swish_fits(state.tensors[source].quant, state.tensors[output].quant):
+        raise QuantizationError(f"{op}: {_FAR}")
+    return _lookup(state, source, output, tables.hard_swish)
+
+
+def _reader(
+    table: Callable[[Quantization, Quantization], Table], fixed: tuple[float, int] | None = None
+) -> Reader:
+    """Reads a function; the kernels of some demand one scale and zero point of the output."""
+
+    def read(state: Lowering, op: RawOperator) -> Op:
+        source, output = _ends(state, op)
+        if fixed is not None:
+            check_scale(op, state.tensors[output].quant, *fixed)
+        return _lookup(state, source, output, table)
+
+    return read
+
+
+def _ends(state: Lowering, op: RawOperator) -> tuple[int, int]:
     state.arity(op, 1)
     source = state.activation(op)
-    output = state.define(op, state.tensors[source].shape)
-    ratio = state.tensors[source].quant.scale / state.tensors[output].quant.scale
-    if quantize_multiplier(ratio)[1] > _MAX_SHIFT:
-        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
-    return source, output
+    return source, state.define(op, state.shape(source))
 
 
-def _logistic_table(graph: Graph, op: Logistic) -> tuple[int, ...]:
-    """In single precision, as the kernel fills its own table; exp is the correctly rounded one of double precision."""
+def _check_ratio(state: Lowering, op: RawOperator, source: int, output: int, slope: float = 1.0) -> None:
+    if tables.far_apart(slope * state.tensors[source].quant.scale / state.tensors[output].quant.scale):
+        raise QuantizationError(f"{op}: {_FAR}")
+
+
+def _lookup(
+    state: Lowering, source: int, output: int, table: Callable[[Quantization, Quantization], Table]
+) -> Op:
+    return Lookup((source,), output, table(state.tensors[source].quant, state.tensors[output].quant))
+
+
+def _relu_table(graph: Graph, op: Relu) -> Table:
     source, target = graph.tensors[op.inputs[0]].quant, graph.tensors[op.output].quant
-    x = np.float32(source.scale) * (_ALL - source.zero_point).astype(np.float32)
-    exp = np.exp(-x.astype(np.float64))
-    with np.errstate(over="ignore"):
-        sigmoid = np.float32(1) / (np.float32(1) + exp.astype(np.float32))
-    scaled = np.floor(sigmoid * (np.float32(1) / np.float32(target.scale)) + np.float32(0.5))
-    return tuple(np.clip(scaled.astype(np.int64) + target.zero_point, -128, 127).tolist())
-
-
-def _requantized_table(graph: Graph, op: Requantize | Relu) -> tuple[int, ...]:
-    source, target = graph.tensors[op.inputs[0]].quant, graph.tensors[op.output].quant
-    scaled = multiply_two_roundings(_ALL - source.zero_point, *requantize_multiplier(graph, op))
-    low, high = op.clamp if isinstance(op, Relu) else (-128, 127)
-    return tuple(np.clip(scaled + target.zero_point, low, high).tolist())
+    scaled = multiply_two_roundings(_ALL - source.zero_point, *relu_multiplier(graph, op))
+    return tuple(np.clip(scaled + target.zero_point, *op.clamp).tolist())
 
 
 def _plan(graph: Graph, op: Lookup, sources: Sequence[Layout], target: Layout) -> Plan | None:
@@ -85,16 +106,8 @@ def _looked_up(table: NDArray[Any], source: Range) -> Range:
     return np.array(found, np.int8).T[:, places.ravel()].reshape(source.shape)
 
 
-def elementwise(
-    op: type[Op],
-    kind: str,
-    table: Table,
-    readers: dict[str, Callable[[Lowering, RawOperator], Op]],
-    limits: str = "",
-    plan: Callable[..., Plan | None] | None = None,
-    identity: Callable[[Graph, Any], bool] = lambda graph, op: False,
-) -> Operator:
-    """The record of a function of single values, given its table; passes turn all but Lookup into Lookup."""
+def _elementwise(op: type[Op], kind: str, table: Callable[[Graph, Any], Table], **fields: Any) -> Operator:
+    """The record of a function of single values, given its table."""
 
     def compute(graph: Graph, op: Any, x: NDArray[np.int8]) -> NDArray[np.int8]:
         return np.array(table(graph, op), np.int8)[x.astype(np.int64) + 128]
@@ -106,38 +119,35 @@ def elementwise(
         op=op,
         kind=kind,
         compute=compute,
-        readers=readers,
-        plan=plan or (lambda graph, op, sources, target: None),
         table=table,
         ranges=once_a_pixel(ranges),
         reads=reads_elements,
         channels=same_channels,
         order=Order.ANY,
-        identity=identity,
-        limits=limits,
+        **fields,
     )
 
 
-LOOKUP = elementwise(
+LOOKUP = _elementwise(
     Lookup,
     "lookup",
     lambda graph, op: op.table,
-    {},
+    readers={
+        "ELU": _reader(tables.elu),
+        "EXP": _reader(tables.exp),
+        "HARD_SWISH": _read_hard_swish,
+        "LEAKY_RELU": _read_leaky_relu,
+        "LOGISTIC": _reader(tables.logistic, (1 / 256, -128)),
+        "TANH": _reader(tables.tanh, (1 / 128, 0)),
+    },
     plan=_plan,
     identity=lambda graph, op: op.table == _IDENTITY,
+    limits="any scales; LOGISTIC's output has scale 1/256 and zero point -128, TANH's 1/128 and 0",
 )
-RELU = elementwise(
+RELU = _elementwise(
     Relu,
     "relu",
-    _requantized_table,
-    dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1"), _read_relu),
-    "any scales",
+    _relu_table,
+    readers=dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"), _read_relu),
+    limits="any scales",
 )
-LOGISTIC = elementwise(
-    Logistic,
-    "logistic",
-    _logistic_table,
-    {"LOGISTIC": _read_logistic},
-    "output of scale 1/256 and zero point -128",
-)
-REQUANTIZE = elementwise(Requantize, "requantize", _requantized_table, {}, "any scales")

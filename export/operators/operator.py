@@ -7,7 +7,7 @@ for any operator, and only cost what they do not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -27,6 +27,10 @@ Mask = NDArray[np.bool_]
 """Bool [*shape without the batch dimension]: some elements of an activation."""
 Range = NDArray[np.int8]
 """Int8 [2, *shape without the batch dimension]: the least and the largest value of each element."""
+
+
+Reader = Callable[[Lowering, RawOperator], Op | Iterable[Op] | None]
+"""Makes the records of a stored operator; None where nothing is left to compute."""
 
 
 class Channels(Enum):
@@ -79,8 +83,7 @@ class Operator:
         compute: its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
             activations [n, ...] to the int8 output [n, ...].
         emit: the C text of a layer that no kernels are planned for.
-        readers: how TFLite's operators are read as this one, by name: makes the record, or None where nothing is left
-            to compute.
+        readers: how TFLite's operators are read as this one, by name.
         limits: what of them is supported, for the documentation.
         plan: kernels of the kernel language, or None where plain C has to do.
         table: for a function of single int8 values: its 256 outputs for the inputs -128 .. 127.
@@ -96,7 +99,7 @@ class Operator:
     kind: str
     compute: Callable[..., NDArray[np.int8]]
     emit: Callable[[Context], str] | None = None
-    readers: Mapping[str, Callable[[Lowering, RawOperator], Op | None]] = field(default_factory=dict)
+    readers: Mapping[str, Reader] = field(default_factory=dict)
     limits: str = ""
     plan: Callable[[Graph, Any, Sequence[Layout], Layout], Plan | None] = _no_plan
     table: Callable[[Graph, Any], tuple[int, ...]] | None = None

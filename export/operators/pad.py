@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from export.csource.nest import loops_around, nest, separated, summed, write_nest
+from export.csource.source import Context, ctype, fill_border, function
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Pad, Padding
+from export.ir.tensor import Quantization
 from export.kernels.elementwise import plan_border, plan_copy
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
-from export.operators.operator import Operator, Order
+from export.operators.operator import Mask, Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -22,27 +26,51 @@ from export.reading.lowering import Lowering
 _MAX_PADDING = 1 << 16
 
 
+@dataclass(frozen=True)
+class Fill(Op):
+    """The input as a part of an output of one other value: its elements lie as those of a `Move` do, in the output."""
+
+    value: int
+    start: int
+    offsets: tuple[tuple[int, ...], ...]
+
+
 def _read(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2, 3)
-    source, x = state.image(op)
+    source = state.operand(op)
+    shape, quantization = state.shape(source), state.tensors[source].quant
     amounts = state.integers(op, 1)
-    if amounts.shape != (4, 2) or not 0 <= amounts.min() <= amounts.max() <= _MAX_PADDING:
+    if amounts.shape != (len(shape), 2) or not 0 <= amounts.min() <= amounts.max() <= _MAX_PADDING:
         raise ModelFormatError(
-            f"{op}: paddings of shape {amounts.shape}, expected 4 pairs >= 0; the file is damaged"
+            f"{op}: paddings of shape {amounts.shape}, expected {len(shape)} pairs >= 0; the file is damaged"
         )
-    if amounts[0].any() or amounts[3].any():
-        raise UnsupportedModelError(f"{op}: only height and width can be padded, got {amounts.tolist()}")
-    (top, bottom), (left, right) = amounts[1:3].tolist()
-    output = state.define(op, (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3]))
+    pairs = amounts.tolist()
+    padded = tuple(before + n + after for n, (before, after) in zip(shape, pairs, strict=True))
+    output = state.define(op, padded)
     state.same_quantization(op, source, output)
-    if len(op.inputs) == 3:
-        stored = state.stored(op, 2)
-        value = state.values(stored, str(op)).reshape(-1)
-        if stored.dtype != "int8" or value.tolist() != [x.quant.zero_point]:
-            raise UnsupportedModelError(
-                f"{op}: only padding with the real value 0 (int8 {x.quant.zero_point}) is supported"
-            )
-    return Pad((source,), output, Padding(top, bottom, left, right))
+    value = _value(state, op, quantization)
+    image = len(shape) == 4 and not any(pairs[0] + pairs[3])
+    if image and value == quantization.zero_point and state.tensors[source].data is None:
+        (top, bottom), (left, right) = pairs[1:3]
+        return Pad((source,), output, Padding(top, bottom, left, right))
+    inside = tuple(slice(before, before + n) for n, (before, _) in zip(shape, pairs, strict=True))
+    walk = separated(np.arange(math.prod(padded)).reshape(padded)[inside])
+    assert walk is not None
+    offsets = tuple(tuple(distances.tolist()) for distances in walk.offsets)
+    return Fill((source,), output, value, walk.start, offsets)
+
+
+def _value(state: Lowering, op: RawOperator, quantization: Quantization) -> int:
+    """What is filled in: the real value 0, or the one that PADV2 gives."""
+    if len(op.inputs) < 3:
+        return quantization.zero_point
+    stored = state.stored(op, 2)
+    values = state.values(stored, str(op)).reshape(-1)
+    if stored.dtype != "int8" or len(values) != 1:
+        raise UnsupportedModelError(
+            f"{op}: expected one int8 value to pad with, got {len(values)} of {stored.dtype}"
+        )
+    return int(values[0])
 
 
 def _compute(graph: Graph, op: Pad, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -72,6 +100,44 @@ def _inside(layout: Layout, padding: Padding) -> Layout:
     )
 
 
+def _places(op: Fill) -> NDArray[np.int64]:
+    return summed(op.start, op.offsets)
+
+
+def _compute_fill(graph: Graph, op: Fill, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    target = graph.tensors[op.output]
+    out = np.full((len(x), target.size), op.value, np.int8)
+    out[:, _places(op).ravel()] = x.reshape(len(x), -1)
+    return out.reshape(len(x), *target.shape[1:])
+
+
+def _fill_reads(graph: Graph, op: Fill, read: Mask) -> list[Mask]:
+    return [read.ravel()[_places(op).ravel()].reshape(graph.tensors[op.inputs[0]].shape[1:])]
+
+
+def _emit_fill(context: Context) -> str:
+    op, source, target = context.op, context.source, context.target
+    assert isinstance(op, Fill)
+    body = fill_border(target, context.zero_point(op.output))
+    body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
+    everything = np.arange(context.graph.tensors[op.output].size)
+    filled = write_nest(nest((target,), (everything,)), context.symbol, "f")
+    body += loops_around(filled, f"y0[{filled.places[0]}] = {op.value};\n")
+    places = _places(op)
+    read = np.arange(places.size).reshape(places.shape)
+    copied = write_nest(nest((source, target), (read, places)), context.symbol)
+    body += loops_around(copied, f"y0[{copied.places[1]}] = ({ctype(target)})x0[{copied.places[0]}];\n")
+    return filled.tables + copied.tables + function(context, body)
+
+
+FILL = Operator(
+    op=Fill,
+    kind="fill",
+    compute=_compute_fill,
+    emit=_emit_fill,
+    ranges=growing(_compute_fill),
+    reads=_fill_reads,
+)
 PAD = Operator(
     op=Pad,
     kind="pad",
@@ -83,5 +149,5 @@ PAD = Operator(
     channels=same_channels,
     order=Order.ANY,
     identity=lambda graph, op: op.padding == Padding(),
-    limits="height and width, with the real value 0",
+    limits="any dimension, any value",
 )

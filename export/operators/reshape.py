@@ -19,7 +19,7 @@ from export.reading.lowering import Lowering
 
 def _read(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 1, 2)
-    source = state.activation(op)
+    source = state.operand(op)
     if len(op.inputs) == 2:
         wanted = state.integers(op, 1).reshape(-1).tolist()
     else:

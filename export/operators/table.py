@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from export.ir.ops import Op
 from export.operators import (
     add,
+    arithmetic,
     concatenation,
     conv,
     dense,
     lookup,
     mean,
+    move,
+    movements,
     pad,
     pool,
     reshape,
     shape_values,
     softmax,
 )
-from export.operators.operator import Operator
-from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
+from export.operators.operator import Operator, Reader
 
 OPERATORS: tuple[Operator, ...] = (
     conv.CONV_2D,
     conv.DEPTHWISE_CONV_2D,
     dense.FULLY_CONNECTED,
     add.ADD,
+    arithmetic.ARITHMETIC,
     concatenation.CONCATENATION,
     pool.MAX_POOL_2D,
     pool.AVERAGE_POOL_2D,
     mean.MEAN,
     pad.PAD,
+    pad.FILL,
+    move.MOVE,
     reshape.RESHAPE,
     softmax.SOFTMAX,
     lookup.RELU,
-    lookup.LOGISTIC,
-    lookup.REQUANTIZE,
     lookup.LOOKUP,
 )
-READERS: Mapping[str, Callable[[Lowering, RawOperator], Op | None]] = shape_values.READERS | {
-    name: reader for operator in OPERATORS for name, reader in operator.readers.items()
-}
+READERS: Mapping[str, Reader] = (
+    movements.READERS
+    | shape_values.READERS
+    | {name: reader for operator in OPERATORS for name, reader in operator.readers.items()}
+)
 _BY_RECORD = {operator.op: operator for operator in OPERATORS}
 
 

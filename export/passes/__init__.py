@@ -12,6 +12,7 @@ from collections.abc import Callable
 from export.ir.graph import Graph
 from export.ir.rewrite import prune
 from export.passes.fold_constant_channels import fold_constant_channels
+from export.passes.fold_constants import fold_constants
 from export.passes.fold_pad import fold_pad
 from export.passes.fuse_relu import fuse_relu
 from export.passes.merge_lookups import merge_lookups
@@ -23,6 +24,7 @@ from export.passes.tabulate import tabulate
 __all__ = ["PASSES", "run_passes"]
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    fold_constants,
     fold_pad,
     fuse_relu,
     tabulate,

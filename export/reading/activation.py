@@ -17,6 +17,7 @@ _BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "RELU": (0.0, None),
     "RELU_N1_TO_1": (-1.0, 1.0),
     "RELU6": (0.0, 6.0),
+    "RELU_0_TO_1": (0.0, 1.0),
 }
 
 
@@ -51,10 +52,14 @@ def clamp_bounds(quantization: Quantization, activation: str) -> tuple[int, int]
 def define_probability(state: Lowering, op: RawOperator, shape: tuple[int, ...]) -> int:
     """Makes an output whose values are 0 .. 255 of 256."""
     output = state.define(op, shape)
-    quantization = state.tensors[output].quant
-    if (quantization.scale, quantization.zero_point) != (1 / 256, -128):
-        raise QuantizationError(
-            f"{op}: the output must have scale 1/256 and zero point -128, got {quantization.scale:g} and "
-            f"{quantization.zero_point}"
-        )
+    check_scale(op, state.tensors[output].quant, 1 / 256, -128)
     return output
+
+
+def check_scale(op: RawOperator, quantization: Quantization, scale: float, zero_point: int) -> None:
+    """Demands the one quantization that a kernel writes."""
+    if (quantization.scale, quantization.zero_point) != (scale, zero_point):
+        raise QuantizationError(
+            f"{op}: the output must have scale 1/{1 / scale:.0f} and zero point {zero_point}, got "
+            f"{quantization.scale:g} and {quantization.zero_point}"
+        )

@@ -210,6 +210,12 @@ class Lowering:
         """The IR tensor a stored tensor became, if any."""
         return self._places.get(stored)
 
+    def is_integer(self, op: RawOperator, position: int) -> bool:
+        """Whether an input holds known integers: stored, or computed from shapes."""
+        if op.inputs[position] in self._unknown:
+            raise BlockedError
+        return self.is_constant(op, position) and self.stored(op, position).dtype in ("int32", "int64")
+
     def is_constant(self, op: RawOperator, position: int) -> bool:
         """Whether an input's values are known: stored, or computed from shapes."""
         return op.inputs[position] in self.known or self.stored(op, position).data is not None

@@ -20,6 +20,10 @@ _TYPES = {
 }
 
 
+# Of operators that had other versions before they had int8 kernels.
+_VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2}
+
+
 @dataclass(frozen=True)
 class Value:
     """A tensor of the model being built."""
@@ -257,6 +261,7 @@ class ModelBuilder:
         for code in self._codes:
             entry = schema.OperatorCodeT()
             entry.builtinCode, entry.deprecatedBuiltinCode = code, min(code, 127)
+            entry.version = _VERSIONS.get(code, 1)
             model.operatorCodes.append(entry)
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")

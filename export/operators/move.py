@@ -1,0 +1,111 @@
+"""Operators that only move values: each output element is one input element, at a place known in advance.
+
+TRANSPOSE, slices, SPLIT, UNPACK, TILE, GATHER, MIRROR_PAD, RESIZE_NEAREST_NEIGHBOR and their like are read as one
+record, `Move`, which holds for each dimension of the output how far its elements lie apart in the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.nest import loops_around, nest, separated, summed, write_nest
+from export.csource.source import Context, ctype, fill_border, function
+from export.ir.graph import Graph
+from export.ir.ops import Op
+from export.operators.operator import Mask, Operator, Range
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+
+@dataclass(frozen=True)
+class Move(Op):
+    """Output element (i, j, ...) is input element start + offsets[0][i] + offsets[1][j] + ..., both row-major."""
+
+    start: int
+    offsets: tuple[tuple[int, ...], ...]
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Int [extents]: which element of the input each one of the output is."""
+        return summed(self.start, self.offsets)
+
+
+def moved(state: Lowering, op: RawOperator, source: int, indices: NDArray[np.int64], number: int = 0) -> Move:
+    """Makes output `number` of an operator from elements of an operand.
+
+    Args:
+        state: the lowering.
+        op: the stored operator.
+        source: IR index of the operand.
+        indices: int [output shape as stored], row-major indices of the input's elements.
+        number: which output is written.
+    """
+    output = state.define(op, indices.shape, number)
+    state.same_quantization(op, source, output)
+    return move(source, output, indices)
+
+
+def move(source: int, output: int, indices: NDArray[np.int64]) -> Move:
+    """The record that writes `output` from elements of `source`."""
+    walk = separated(indices)
+    if walk is None:
+        walk = separated(indices.reshape(-1))
+        assert walk is not None
+    return Move((source,), output, walk.start, tuple(tuple(offsets.tolist()) for offsets in walk.offsets))
+
+
+def elements(state: Lowering, source: int) -> NDArray[np.int64]:
+    """The row-major index of each element of an operand, in its stored shape."""
+    return np.arange(state.tensors[source].size).reshape(state.shape(source))
+
+
+def _compute(graph: Graph, op: Move, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    shape = graph.tensors[op.output].shape[1:]
+    return x.reshape(len(x), -1)[:, op.indices.ravel()].reshape(len(x), *shape)
+
+
+def _ranges(graph: Graph, op: Move, sources: Sequence[Range]) -> Range:
+    return _compute(graph, op, sources[0])
+
+
+def _reads(graph: Graph, op: Move, read: Mask) -> list[Mask]:
+    shape = graph.tensors[op.inputs[0]].shape[1:]
+    found = np.zeros(int(np.prod(shape)), np.bool_)
+    found[op.indices.ravel()[read.ravel()]] = True
+    return [found.reshape(shape)]
+
+
+def _identity(graph: Graph, op: Move) -> bool:
+    return bool((op.indices.ravel() == np.arange(graph.tensors[op.output].size)).all())
+
+
+def _emit(context: Context) -> str:
+    op, target = context.op, context.target
+    assert isinstance(op, Move)
+    body = fill_border(target, context.zero_point(op.output))
+    return emit_move(context, op.indices, body)
+
+
+def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
+    """The layer that copies an input's elements to the output, in its order, behind some statements."""
+    source, target = context.source, context.target
+    everything = np.arange(indices.size).reshape(indices.shape)
+    written = write_nest(nest((source, target), (indices, everything)), context.symbol)
+    body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
+    body += loops_around(written, f"y0[{written.places[1]}] = ({ctype(target)})x0[{written.places[0]}];\n")
+    return written.tables + function(context, body)
+
+
+MOVE = Operator(
+    op=Move,
+    kind="move",
+    compute=_compute,
+    emit=_emit,
+    ranges=_ranges,
+    reads=_reads,
+    identity=_identity,
+)
