@@ -54,7 +54,8 @@ class Order(Enum):
 
 def full_range(shape: tuple[int, ...]) -> Range:
     """Every value, for an activation of a shape without the batch dimension."""
-    return np.stack([np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)])
+    ends = np.array([-128, 127], np.int8).reshape(2, *(1,) * len(shape))
+    return np.broadcast_to(ends, (2, *shape))
 
 
 def _any_value(graph: Graph, op: Any, sources: Sequence[Range]) -> Range:
@@ -62,7 +63,7 @@ def _any_value(graph: Graph, op: Any, sources: Sequence[Range]) -> Range:
 
 
 def _reads_all(graph: Graph, op: Any, read: Mask) -> list[Mask]:
-    return [np.full(graph.tensors[tensor].shape[1:], read.any()) for tensor in op.inputs]
+    return [np.broadcast_to(read.any(), graph.tensors[tensor].shape[1:]) for tensor in op.inputs]
 
 
 def _never(graph: Graph, op: Any) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.bounds import accumulator_bounds
-from export.ir.fixed_point import INT32_MAX, quantize_multiplier
+from export.ir.fixed_point import quantize_multiplier
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -75,9 +77,12 @@ def check_accumulators(
     assert constant.data is not None
     axis = 3 if op.name == "DEPTHWISE_CONV_2D" else 0
     low, high = accumulator_bounds(constant.data, data, x.quant.zero_point, axis)
-    most = max(-int(low.min()) - 1, int(high.max()))
-    shift = max(quantize_multiplier(x.quant.scale * scale / target)[1] for scale in constant.quant.scales)
-    if most > INT32_MAX or (shift > 0 and most.bit_length() + shift > 31):
+    most = np.maximum(-low - 1, high)
+    shifts = [
+        max(0, quantize_multiplier(x.quant.scale * scale / target)[1]) for scale in constant.quant.scales
+    ]
+    # Channel by channel: one without weights may have a huge bias, which only its own tiny scale is for.
+    if ((most >> (31 - np.minimum(shifts, 31))) > 0).any():
         raise QuantizationError(
             f"{op}: sums of products can overflow 32 bits; the bias is too large, or the output scale too small "
             "for the input and weight scales: quantize the model again"

@@ -20,12 +20,14 @@ from export.passes.merge_reshapes import merge_reshapes
 from export.passes.remove_identities import remove_identities
 from export.passes.remove_unread_channels import remove_unread_channels
 from export.passes.tabulate import tabulate
+from export.passes.trim_taps import trim_taps
 
 __all__ = ["PASSES", "run_passes"]
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     fold_pad,
+    trim_taps,  # paddings are whole now
     fuse_relu,
     tabulate,
     merge_lookups,

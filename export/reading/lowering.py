@@ -15,7 +15,8 @@ from export.ir.graph import State
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawGraph, RawOperator, RawTensor
 
-MAX_ELEMENTS = (1 << 31) - 1
+MAX_ELEMENTS = 1 << 24  # of an activation: more than the RAM of any microcontroller, and little to analyse
+MAX_TOTAL = 1 << 26  # of all activations together
 MAX_RANK = 8
 _MAX_SHARING = 64  # operators that may use one constant, on average
 _NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
@@ -67,6 +68,7 @@ class Lowering:
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._unknown: set[int] = set()
         stored = sum(len(t.data) for graph in subgraphs for t in graph.tensors if t.data is not None)
+        self._activation_elements = 0
         self._constant_bytes = _MAX_SHARING * stored
 
     def arity(self, op: RawOperator, *inputs: int) -> None:
@@ -172,8 +174,14 @@ class Lowering:
             )
         if min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS or len(shape) > MAX_RANK:
             raise UnsupportedModelError(
-                f"{where}: expected an activation of at most {MAX_RANK} dimensions and {MAX_ELEMENTS} elements, "
+                f"{where}: expected an activation of at most {MAX_RANK} dimensions and {MAX_ELEMENTS:,} elements, "
                 f"got shape {shape}"
+            )
+        self._activation_elements += math.prod(shape)
+        if self._activation_elements > MAX_TOTAL:
+            raise UnsupportedModelError(
+                f"{where}: the activations up to here have {self._activation_elements:,} elements together; at most "
+                f"{MAX_TOTAL:,} are supported"
             )
         quantization = self.quantization(tensor, where, per_tensor=True)
         self.tensors.append(_with_batch(Tensor(tensor.name, shape, "int8", quantization)))

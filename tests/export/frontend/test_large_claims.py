@@ -1,0 +1,86 @@
+"""Small files that ask for large work: refused, or done in little memory."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.api import estimate, to_c
+from export.errors import ExportError, UnsupportedModelError
+from tests.export.model_builder import ModelBuilder
+from tests.export.networks import Layers
+
+MEGABYTES = 1 << 10  # ru_maxrss is in kilobytes
+
+
+def relu(size: int) -> bytes:
+    builder = ModelBuilder()
+    x = builder.tensor((1, size, size, 1), 0.1)
+    return builder.finish(x, builder.elementwise("RELU", x, 0.1, 0))
+
+
+def doubling(times: int) -> bytes:
+    builder = ModelBuilder()
+    x = y = builder.tensor((1, 1, 1, 1), 0.1)
+    for _ in range(times):
+        y = builder.concatenation([y, y])
+    return builder.finish(x, y)
+
+
+def deep(layers: int) -> bytes:
+    builder = ModelBuilder()
+    x = y = builder.tensor((1, 2048, 2048, 1), 0.1)
+    for _ in range(layers):
+        y = builder.elementwise("RELU", y, 0.1, 0)
+    return builder.finish(x, y)
+
+
+def pooled(window: int) -> bytes:
+    builder = ModelBuilder()
+    x = builder.tensor((1, 60, 60, 2), 0.1)
+    return builder.finish(x, builder.pool("average", x, (window, window), (1, 1), padding="SAME"))
+
+
+@pytest.mark.parametrize(
+    ("make", "size"), [(relu, 5000), (relu, 46_000), (doubling, 25), (doubling, 30), (deep, 40)]
+)
+def test_activations_beyond_any_microcontroller(
+    tmp_path: Path, make: Callable[[int], bytes], size: int
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnsupportedModelError, match=r"elements"):
+        to_c(make(size), tmp_path / "out")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * MEGABYTES
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: relu(3000), lambda: doubling(20), lambda: pooled(60_000), lambda: deep(10)]
+)
+def test_what_is_just_allowed_takes_little(make: Callable[[], bytes]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    estimate(make(), target="stm32f405")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * MEGABYTES
+
+
+def test_a_channel_without_weights_may_have_any_bias(tmp_path: Path) -> None:
+    """The converter gives such channels a tiny scale and a bias of 2^30; another channel may shift to the left."""
+    weights = np.zeros((2, 1, 1, 2), np.int8)
+    weights[1, 0, 0] = [3, -2]
+    builder = ModelBuilder()
+    x = builder.tensor((1, 1, 1, 2), 0.1)
+    scales = {"weight_scales": [1e-10, 2.0], "scale": 0.1, "zero_point": 0}
+    y = builder.conv(x, weights, np.array([1 << 30, 5], np.int32), **scales)
+    to_c(builder.finish(x, y), tmp_path / "out")
+    y = builder.conv(x, weights, np.array([5, 1 << 30], np.int32), **scales)
+    with pytest.raises(ExportError, match="overflow 32 bits"):
+        to_c(builder.finish(x, y), tmp_path / "out")
+
+
+def test_wide_dilations_take_no_time(tmp_path: Path) -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((60, 60, 2))
+    to_c(network.builder.finish(x, network.conv(x, 2, dilation=(65536, 65536))), tmp_path / "out")
