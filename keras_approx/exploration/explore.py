@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
 from keras_approx.exploration.design import Design, granularity_json
 from keras_approx.exploration.evaluate.design_prices import Price, Pricing
@@ -30,7 +29,9 @@ from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Space, Values, make_space, measure_layers
 from keras_approx.exploration.store import Store
 from keras_approx.exploration.text import json_of
+from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.measure.batch_norm import is_adaptive
 from keras_approx.measure.batches import input_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.skipping.granularity import Granularity
@@ -159,7 +160,7 @@ def explore(
     if eliminates:
         _check_elimination(space, calibration)
     calibrated_with = _calibrated(model, calibration, verbose)
-    normalized = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    normalized = any(map(is_adaptive, calls(model)))
     recalibrate = recalibrate or (eliminates and normalized)
     if recalibrate:
         _check_recalibration(model, calibrated_with)
@@ -293,9 +294,9 @@ def _check_elimination(space: Space, calibration: Any) -> None:
 
 
 def _check_recalibration(model: Any, calibration: ImageSet) -> None:
-    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+    if not any(map(is_adaptive, calls(model))):
         raise OptionError(
-            f"model {model.name!r} has no batch normalization to recalibrate: leave out recalibrate="
+            f"model {model.name!r} has no batch normalization to recalibrate, or all is frozen: leave out recalibrate="
         )
     if not calibration.first:
         raise OptionError("recalibrate=True needs images to measure statistics on: give calibration=")

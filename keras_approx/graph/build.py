@@ -25,7 +25,8 @@ def build_model(graph: Graph, make_layer: Callable[[Node], Any]) -> Any:
     for node in graph.nodes[1:]:
         layer = make_layer(node)
         inputs = [tensors[name] for name in node.inputs]
-        tensors[node.name] = layer(inputs if len(inputs) > 1 else inputs[0])
+        arguments = {"training": False} if node.inference_only else {}
+        tensors[node.name] = layer(inputs if len(inputs) > 1 else inputs[0], **arguments)
         owner = layer.layer if isinstance(layer, QuantizedWrapper) else layer
         for name, value in node.weights.items():
             getattr(owner, name).assign(value)

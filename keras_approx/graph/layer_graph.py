@@ -20,6 +20,7 @@ class Node:
         shape: Shape of its output, without the batch.
         config: Arguments of the `tf_keras` layer of that class, but for its name.
         weights: Arrays by attribute name, such as {"kernel": ..., "bias": ...}.
+        inference_only: Whether it acts as at inference even while the model trains: called with `training=False`.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Node:
     shape: tuple[int, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    inference_only: bool = False
 
 
 @dataclass(frozen=True)

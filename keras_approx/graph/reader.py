@@ -74,7 +74,35 @@ def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
             f"layer {layer.name!r} (Dense) gives an output of shape {call.shape}; supported: one vector a "
             "sample; use Flatten before it, or a 1x1 Conv2D instead"
         )
-    return Node(name, type(layer).__name__, inputs, call.shape, _config(layer, spec), _weights(layer, spec))
+    return Node(
+        name,
+        type(layer).__name__,
+        inputs,
+        call.shape,
+        _config(layer, spec),
+        _weights(layer, spec),
+        _inference_only(call, spec),
+    )
+
+
+def _inference_only(call: Call, spec: LayerSpec) -> bool:
+    """Whether a layer that differs while training was called with `training=False`; refuses other arguments."""
+    kind = f"layer {call.layer.name!r} ({type(call.layer).__name__})"
+    unknown = sorted(set(call.arguments) - {"training"})
+    if unknown:
+        raise UnsupportedLayerError(
+            f"{kind} is called with {', '.join(f'{name}=' for name in unknown)}; supported are calls with inputs and "
+            "training="
+        )
+    if not spec.differs_in_training:
+        return False
+    training = call.arguments.get("training")
+    if training not in (None, False):
+        raise UnsupportedLayerError(
+            f"{kind} is called with training={training!r}, so it would act as in training on the microcontroller too, "
+            "which no int8 graph does; leave the argument out, or pass training=False"
+        )
+    return training is not None
 
 
 def _wrapped_node(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
@@ -22,6 +24,8 @@ class Call:
         input_tensors: The symbolic tensors it was called on.
         output: The symbolic tensor it gave.
         shape: The output's shape without the batch.
+        arguments: Further arguments of the call, by name, such as {"training": False}. Those that a nested model was
+            called with hold for the layers in it.
     """
 
     layer: Any
@@ -30,6 +34,12 @@ class Call:
     input_tensors: tuple[Any, ...]
     output: Any
     shape: tuple[int, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inference_only(self) -> bool:
+        """Whether the layer acts as at inference even while the model trains: frozen by `training=False`."""
+        return self.arguments.get("training") is False
 
 
 def calls(model: Any) -> list[Call]:
@@ -42,7 +52,7 @@ def calls(model: Any) -> list[Call]:
     """
     _check_model(model)
     walk = _Walk()
-    walk.visit(model.outputs[0], {})
+    walk.visit(model.outputs[0], {}, {})
     return walk.calls
 
 
@@ -87,23 +97,40 @@ class _Walk:
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    def visit(self, tensor: Any, known: dict[int, int]) -> int:
-        """The key of the call that gives `tensor`; `known` has those of other tensors of the same model."""
+    def visit(self, tensor: Any, known: dict[int, int], outer: Mapping[str, Any]) -> int:
+        """Visits a tensor and everything it depends on.
+
+        Args:
+            tensor: A symbolic tensor.
+            known: Keys of the calls that give other tensors of the same model, by tensor id.
+            outer: Arguments that the model was called with, which hold for layers without their own.
+
+        Returns:
+            The key of the call that gives the tensor.
+        """
         if id(tensor) not in known:
-            known[id(tensor)] = self._visit(tensor, known)
+            known[id(tensor)] = self._visit(tensor, known, outer)
         return known[id(tensor)]
 
-    def _visit(self, tensor: Any, known: dict[int, int]) -> int:
+    def _visit(self, tensor: Any, known: dict[int, int], outer: Mapping[str, Any]) -> int:
         layer, node_index, tensor_index = tensor._keras_history
         node = layer._inbound_nodes[node_index]
         parents = tuple(node.keras_inputs if hasattr(node, "keras_inputs") else node.input_tensors)
-        inputs = tuple(self.visit(parent, known) for parent in parents)
+        inputs = tuple(self.visit(parent, known, outer) for parent in parents)
         if not _is_model(layer):
-            return self._call(layer, inputs, parents, tensor)
+            return self._call(layer, inputs, parents, tensor, outer)
         _check_model(layer)
-        return self.visit(layer.outputs[tensor_index], {id(layer.inputs[0]): inputs[0]})
+        arguments = {**outer, **_arguments(layer, node)}
+        return self.visit(layer.outputs[tensor_index], {id(layer.inputs[0]): inputs[0]}, arguments)
 
-    def _call(self, layer: Any, inputs: tuple[int, ...], parents: tuple[Any, ...], tensor: Any) -> int:
+    def _call(
+        self,
+        layer: Any,
+        inputs: tuple[int, ...],
+        parents: tuple[Any, ...],
+        tensor: Any,
+        outer: Mapping[str, Any],
+    ) -> int:
         if not hasattr(layer, "get_weights") or type(layer).__name__ in _OPERATION_LAYERS:
             raise UnsupportedLayerError(
                 f"operation {layer.name!r} ({type(layer).__name__}) is not a layer; use a Keras layer for "
@@ -111,5 +138,19 @@ class _Walk:
             )
         shape = tuple(tensor.shape)[1:]
         key = len(self.calls)
-        self.calls.append(Call(layer, key, inputs, parents, tensor, shape))
+        arguments = {**outer, **_arguments(layer, layer._inbound_nodes[tensor._keras_history[1]])}
+        self.calls.append(Call(layer, key, inputs, parents, tensor, shape, arguments))
         return key
+
+
+def _arguments(layer: Any, node: Any) -> dict[str, Any]:
+    """What a layer was called with besides its inputs, by name."""
+    recorded = getattr(node, "arguments", None)  # Keras 3
+    positional, named = (
+        (node.call_args, node.call_kwargs) if recorded is None else (recorded.args, recorded.kwargs)
+    )
+    if not named and len(positional) < 2:
+        return {}
+    first, *others = inspect.signature(layer.call).parameters
+    given = {**dict(zip(others, positional[1:], strict=False)), **named}
+    return {name: value for name, value in given.items() if name != first and value is not None}

@@ -29,6 +29,7 @@ class LayerSpec:
         kernel: Attribute name of the weights that are multiplied with activations, if any.
         channel_axes: Axes of the kernel that number output channels.
         skippable: Whether single products can be skipped.
+        differs_in_training: Whether it computes something else while training.
     """
 
     range: Range
@@ -38,6 +39,7 @@ class LayerSpec:
     kernel: str | None = None
     channel_axes: tuple[int, ...] = ()
     skippable: bool = False
+    differs_in_training: bool = False
 
 
 _CHANNELS_LAST = {"data_format": ("channels_last", None)}
@@ -104,6 +106,7 @@ SPECS: Mapping[str, LayerSpec] = {
         ),
         ("gamma", "beta", "moving_mean", "moving_variance"),
         {"renorm": (False,), "virtual_batch_size": (None,), "synchronized": (False,)},
+        differs_in_training=True,
     ),
     "Activation": LayerSpec(Range.OWN, ("activation",)),
     "ReLU": LayerSpec(
@@ -121,7 +124,7 @@ SPECS: Mapping[str, LayerSpec] = {
     "ZeroPadding2D": LayerSpec(Range.SAME, ("padding",), required=_CHANNELS_LAST),
     "Flatten": LayerSpec(Range.SAME, required=_CHANNELS_LAST),
     "Reshape": LayerSpec(Range.SAME, ("target_shape",)),
-    "Dropout": LayerSpec(Range.SAME, ("rate", "noise_shape", "seed")),
+    "Dropout": LayerSpec(Range.SAME, ("rate", "noise_shape", "seed"), differs_in_training=True),
 }
 
 ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "softmax")

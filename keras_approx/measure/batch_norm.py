@@ -1,7 +1,8 @@
-"""Measures the statistics of batch normalization anew, for the network as it has become."""
+"""Re-estimates the statistics of batch normalization for the network as it is now."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from keras_approx.compat import keras, tf
@@ -10,7 +11,14 @@ from keras_approx.graph.topology import Call, calls
 from keras_approx.measure.batches import input_batches
 
 
-def recalibrate_batch_norm(model: Any, data: Any, *, batch_size: int = 64, steps: int | None = None) -> None:
+def recalibrate_batch_norm(
+    model: Any,
+    data: Any,
+    *,
+    batch_size: int = 64,
+    steps: int | None = None,
+    layers: Collection[str] | None = None,
+) -> None:
     """Replaces the moving means and variances of a model by the means over the batches of some data.
 
     Moving averages follow training with a delay, and remember batches that went through other masks and
@@ -18,23 +26,30 @@ def recalibrate_batch_norm(model: Any, data: Any, *, batch_size: int = 64, steps
     variances are means of the batches' variances (the "precise" statistics of Wu and Johnson, "Rethinking 'Batch'
     in BatchNorm", 2021).
 
+    Batch normalization that the user froze, by `trainable = False` or by a call with `training=False`, keeps its
+    statistics, and normalizes by them here too.
+
     Args:
         model: A wrapped model, or any functional tf_keras model; changed in place.
         data: Inputs, of the distribution that training sees: an array, a batched tf.data.Dataset, or an iterable
             of batches, as keras_approx.calibrate takes them.
         batch_size: Samples at a time, for arrays; that of training is best.
         steps: Batches to use at most; None for all there are.
+        layers: Names of the batch normalizations to re-estimate; None for all that are not frozen.
 
     Raises:
         CalibrationError: If there is no data, or it does not fit the model.
-        UnsupportedModelError: If the model has no batch normalization, or is not functional.
+        UnsupportedModelError: If the model has no batch normalization to re-estimate, or is not functional.
     """
     found = calls(model)
-    layers = [call.layer for call in found if isinstance(call.layer, keras.layers.BatchNormalization)]
-    if not layers:
-        raise UnsupportedModelError(f"model {model.name!r} has no batch normalization to recalibrate")
+    chosen = [call for call in found if is_adaptive(call) and (layers is None or call.layer.name in layers)]
+    if not chosen:
+        norms = [call.layer.name for call in found if isinstance(call.layer, keras.layers.BatchNormalization)]
+        reason = f": each of {', '.join(norms)} is frozen or was not asked for" if norms else ""
+        raise UnsupportedModelError(f"model {model.name!r} has no batch normalization to recalibrate{reason}")
+    keys = {call.key for call in chosen}
     spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    measure = tf.function(lambda inputs: _moments(found, inputs), input_signature=[spec])
+    measure = tf.function(lambda inputs: _moments(found, keys, inputs), input_signature=[spec])
     sums, count = None, 0
     for batch in input_batches(data, tuple(model.input_shape[1:]), batch_size, steps):
         moments = measure(batch)
@@ -42,18 +57,24 @@ def recalibrate_batch_norm(model: Any, data: Any, *, batch_size: int = 64, steps
         count += 1
     if sums is None:
         raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
-    for layer, (mean, variance) in zip(layers, sums, strict=True):
-        layer.moving_mean.assign(mean / count)
-        layer.moving_variance.assign(variance / count)
+    for call, (mean, variance) in zip(chosen, sums, strict=True):
+        call.layer.moving_mean.assign(mean / count)
+        call.layer.moving_variance.assign(variance / count)
 
 
-def _moments(found: list[Call], inputs: Any) -> list[tuple[Any, Any]]:
-    """Means and variances, float32 [channels] each, of what goes into each batch normalization."""
+def is_adaptive(call: Call) -> bool:
+    """Whether a call is batch normalization whose statistics may change: the user did not freeze it."""
+    norm = isinstance(call.layer, keras.layers.BatchNormalization)
+    return norm and call.layer.trainable and not call.inference_only
+
+
+def _moments(found: list[Call], chosen: Collection[int], inputs: Any) -> list[tuple[Any, Any]]:
+    """Means and variances, float32 [channels] each, of what goes into each chosen batch normalization."""
     values = {found[0].key: inputs}
     moments = []
     for call in found[1:]:
         arguments = [values[key] for key in call.inputs]
-        if isinstance(call.layer, keras.layers.BatchNormalization):
+        if call.key in chosen:
             values[call.key], measured = normalize_batch(call.layer, arguments[0])
             moments.append(measured)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from keras_approx.compat import keras
 from keras_approx.errors import OptionError
-from keras_approx.graph.topology import calls
+from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
-from keras_approx.measure.batch_norm import recalibrate_batch_norm
+from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import LayerMoments, measure_moments
 from keras_approx.measure.summaries import mask_positions
@@ -58,7 +58,11 @@ def eliminate(
     Each output channel loses its groups in the order in which that costs least, with the remaining weights at their
     best after each step; all channels of all layers are then ranked by what a group's loss does to the model's
     outputs, to second order, over its cost. See keras_approx.elimination for the method and its sources.
-    Batch normalization and activation ranges are measured anew in the end.
+    In the end activation ranges are measured again, and batch normalization is re-estimated behind layers that skip
+    something, unless it is frozen (`trainable = False`, or called with `training=False`).
+
+    Keeping everything (kept=1) changes nothing but the rounding to int8. Weights of layers that do not train are fitted
+    too: what skipping takes from their outputs is given back.
 
     Labels are not looked at. A few thousand samples are wanted: more than a layer has operands for an output.
 
@@ -119,12 +123,12 @@ def eliminate(
     for layer in layers:
         refit_layer(layer, masks[layer.name], refits[layer.name])
     set_masks(student, masks)
-    has_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in student.layers)
-    if has_norm:
-        recalibrate_batch_norm(student, data, **reading)
+    norms = _adaptive_norms_behind(student, {name for name, mask in masks.items() if not mask.all()})
+    if norms:
+        recalibrate_batch_norm(student, data, layers=norms, **reading)
     calibrate(student, data, verbose=False, **reading)
-    if has_norm:  # what compensates was just measured, behind layers that were normalized anew
-        recalibrate_batch_norm(student, data, **reading)
+    if norms:  # calibration changed what compensates for skipped products
+        recalibrate_batch_norm(student, data, layers=norms, **reading)
     return student
 
 
@@ -136,19 +140,31 @@ def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:
 
 
 def _normalized(model: Any) -> set[str]:
-    """Names of the layers whose outputs go into batch normalization alone, which takes their means away."""
+    """Names of the layers whose outputs only batch normalization takes that re-estimates their means."""
     found = calls(model)
-    takers: dict[int, list[Any]] = {}
+    takers: dict[int, list[Call]] = {}
     for call in found:
         for key in call.inputs:
-            takers.setdefault(key, []).append(call.layer)
+            takers.setdefault(key, []).append(call)
     return {
         call.layer.name
         for call in found
         if isinstance(call.layer, SkipWrapper)
         and takers.get(call.key)
-        and all(isinstance(taker, keras.layers.BatchNormalization) for taker in takers[call.key])
+        and all(is_adaptive(taker) for taker in takers[call.key])
     }
+
+
+def _adaptive_norms_behind(model: Any, changed: Collection[str]) -> set[str]:
+    """Names of the batch normalizations that are not frozen and take what follows from these layers' outputs."""
+    behind: set[int] = set()
+    found = set()
+    for call in calls(model):
+        if call.layer.name in changed or behind & set(call.inputs):
+            behind.add(call.key)
+            if is_adaptive(call):
+                found.add(call.layer.name)
+    return found
 
 
 def _used(layer: SkipWrapper) -> np.ndarray:

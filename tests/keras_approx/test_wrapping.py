@@ -80,6 +80,40 @@ def test_layer_without_weights_may_be_called_twice() -> None:
     assert np.array_equal(model(x), keras_approx.wrap(model)(x))
 
 
+@pytest.mark.parametrize("library", [keras, keras3])
+def test_training_argument_of_calls_is_kept(library: Any) -> None:
+    inner = library.Sequential(
+        [
+            library.Input((4, 4, 2)),
+            library.layers.Conv2D(3, 1),
+            library.layers.BatchNormalization(name="norm"),
+        ]
+    )
+    image = library.Input((4, 4, 2))
+    x = library.layers.Flatten()(inner(image, training=False))
+    model = library.Model(image, library.layers.Dense(2)(library.layers.Dropout(0.5)(x, training=False)))
+    wrapped = keras_approx.wrap(models.randomize(model))
+    x = models.inputs(wrapped)
+    # Neither statistics of the batch nor dropout: as at inference.
+    assert np.array_equal(wrapped(x, training=True), wrapped(x, training=False))
+    stripped = keras_approx.strip(wrapped)
+    assert np.array_equal(stripped(x, training=True), wrapped(x))
+
+
+@pytest.mark.parametrize("library", [keras, keras3])
+def test_calls_that_no_int8_graph_has(library: Any) -> None:
+    image = library.Input((4,))
+    dropout = library.layers.Dropout(0.5, name="random")(library.layers.Dense(3)(image), training=True)
+    with pytest.raises(UnsupportedLayerError, match=r"'random' \(Dropout\) is called with training=True"):
+        keras_approx.wrap(library.Model(image, library.layers.Dense(2)(dropout)))
+    norm = library.layers.BatchNormalization(name="norm")
+    masked = norm(
+        library.layers.Dense(3)(image), mask=library.ops.ones((1,)) if library is keras3 else np.ones((1,))
+    )
+    with pytest.raises(UnsupportedLayerError, match=r"called with mask="):
+        keras_approx.wrap(library.Model(image, library.layers.Dense(2)(masked)))
+
+
 def _nested_twice(library: Any, *inner: Any) -> Any:
     image = library.Input((4, 4, 2))
     nested = library.Sequential([library.Input((4, 4, 2)), *inner])

@@ -21,7 +21,7 @@ from keras_approx.compat import keras, tf
 from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizeActivation
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
-from keras_approx.measure.batch_norm import normalize_batch
+from keras_approx.measure.batch_norm import is_adaptive, normalize_batch
 from keras_approx.training.eliminate import Refit, refit_layer
 
 Tensors = tuple[Any, ...]
@@ -54,8 +54,9 @@ class Segment:
         layer: Name of the layer that carries a mask and comes first; empty for what comes before all of them.
         run: Gives the tensors alive at the next cut, from those alive at this one and the layer's kernel and bias
             (NO_WEIGHTS if it has none). The first segment takes the images, the last one gives the model's output.
-        adapt: The same with every batch normalization by the statistics of the batch, and these: means and variances.
-        norms: Its batch normalizations, in the order of what `adapt` gives; `run` reads their moving statistics.
+        adapt: The same with batch normalization by the statistics of the batch, and these: means and variances.
+        norms: Its batch normalizations that are not frozen, in the order of what `adapt` gives; `run` reads their
+            moving statistics.
     """
 
     layer: str
@@ -152,7 +153,7 @@ def _alive(found: Sequence[Call], levels: dict[int, int], level: int) -> tuple[i
 def _segment(part: Sequence[_Step], begin: Mapping[int, Any], end: Sequence[int]) -> Segment:
     """Defines a segment that takes the tensors of these keys and shapes and gives those of other keys."""
     masked = [step.call.layer for step in part if isinstance(step.call.layer, SkipWrapper)]
-    norms = [step.call.layer for step in part if isinstance(step.call.layer, keras.layers.BatchNormalization)]
+    norms = [step.call.layer for step in part if is_adaptive(step.call)]
     kernel, bias = (masked[0].kernel.shape, masked[0].bias) if masked else ((0,), None)
     signature = [
         tuple(begin.values()),
@@ -196,7 +197,7 @@ def _run(
             outputs = layer.products(inputs[0], weights.kernel)
             if weights.bias.shape[0]:
                 outputs = tf.nn.bias_add(outputs, weights.bias)
-        elif moments is not None and isinstance(layer, keras.layers.BatchNormalization):
+        elif moments is not None and is_adaptive(step.call):
             outputs, measured = normalize_batch(layer, inputs[0])
             moments.append(measured)
         else:

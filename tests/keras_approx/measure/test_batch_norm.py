@@ -66,6 +66,37 @@ def test_batches_are_averaged_and_nothing_else_changes() -> None:
     assert all(np.array_equal(v.numpy(), before[v.name]) for v in model.trainable_variables)
 
 
+def _statistics(model: keras.Model, name: str) -> list[np.ndarray]:
+    return model.get_layer(name).get_weights()[-2:]
+
+
+@pytest.mark.parametrize("how", ["trainable", "training"])
+def test_frozen_statistics_stay(how: str) -> None:
+    model = _model()
+    if how == "trainable":
+        model.get_layer("first_bn").trainable = False
+    else:
+        inputs = keras.Input((6, 6, 2))
+        x = inputs
+        for layer in model.layers[1:]:
+            x = layer(x, training=False) if layer.name == "first_bn" else layer(x)
+        model = keras.Model(inputs, x)
+    model = keras_approx.wrap(model, compensate=True)
+    keras_approx.calibrate(model, IMAGES, verbose=False)
+    before = {name: _statistics(model, name) for name in ("first_bn", "second_bn")}
+    keras_approx.recalibrate_batch_norm(model, IMAGES)
+    keras_approx.eliminate(model, IMAGES, kept=0.5, verbose=False)
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    model.fit(IMAGES, np.zeros((24, 2)), verbose=0)
+    for one, two in zip(before["first_bn"], _statistics(model, "first_bn"), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not np.allclose(before["second_bn"], _statistics(model, "second_bn"))
+    with pytest.raises(
+        UnsupportedModelError, match="each of first_bn, second_bn is frozen or was not asked for"
+    ):
+        keras_approx.recalibrate_batch_norm(model, IMAGES, layers=["first_bn"])
+
+
 def test_what_cannot_be_recalibrated() -> None:
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")
     with pytest.raises(UnsupportedModelError, match="'plain' has no batch normalization"):

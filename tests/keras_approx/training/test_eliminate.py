@@ -62,6 +62,31 @@ def test_outputs_stay_where_masks_alone_lose_them(bias: bool, norm: bool, compen
     assert error < 0.6 * masked
 
 
+def test_keeping_everything_changes_no_weight() -> None:
+    network, images = _network(bias=True, norm=True), _images(50)
+    model = keras_approx.eliminate(network, images, kept=1.0, verbose=False)
+    for name in ("first", "second"):
+        for one, two in zip(
+            network.get_layer(name).get_weights(), model.get_layer(name).layer.get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(one, two)
+    for one, two in zip(
+        network.get_layer("norm").get_weights(), model.get_layer("norm").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_normalization_before_what_skips_is_left_as_trained() -> None:
+    inputs = keras.Input((9, 8, 3))
+    x = keras.layers.BatchNormalization(name="before")(inputs)
+    x = keras.layers.Conv2D(4, 3, name="first")(x)
+    x = keras.layers.Flatten()(keras.layers.BatchNormalization(name="behind")(x))
+    network = keras.Model(inputs, keras.layers.Dense(3, name="second")(x))
+    model = keras_approx.eliminate(network, _images(50), kept=0.5, exempt=["second"], verbose=False)
+    moved = {name: model.get_layer(name).moving_mean.numpy().any() for name in ("before", "behind")}
+    assert moved == {"before": False, "behind": True}
+
+
 @pytest.mark.parametrize(("strides", "padding"), [(1, "valid"), (2, "valid"), (1, "same"), (2, "same")])
 def test_moments_are_those_of_the_inputs(strides: int, padding: str) -> None:
     network, images = _network(bias=True, norm=False, strides=strides, padding=padding), _images(7)
