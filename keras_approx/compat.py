@@ -6,6 +6,8 @@ resolved `tf.keras` to Keras 3 keeps it, and nothing here depends on `tf.keras`.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
@@ -13,4 +15,20 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
-__all__ = ["keras", "tf", "tfmot"]
+__all__ = ["keras", "plain_settings", "tf", "tfmot"]
+
+
+@contextmanager
+def plain_settings() -> Iterator[None]:
+    """A context in which tf_keras builds float32, channels-last models, whatever the process has set globally."""
+    policy = keras.mixed_precision.global_policy()
+    data_format, precision = keras.backend.image_data_format(), keras.backend.floatx()
+    keras.backend.set_floatx("float32")
+    keras.backend.set_image_data_format("channels_last")
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+        keras.backend.set_image_data_format(data_format)
+        keras.backend.set_floatx(precision)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from keras_approx.compat import keras
+from keras_approx.compat import keras, plain_settings
 from keras_approx.errors import UnsupportedModelError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Node
@@ -16,6 +17,7 @@ from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWr
 from keras_approx.layers.registry import SPECS
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.training.distillation import DistilledModel
+from keras_approx.wrapped_model import WrappedModel
 
 
 def wrap(
@@ -57,7 +59,7 @@ def wrap(
             f"model {model.name!r} has no Conv2D or Dense layer, so there is nothing to skip"
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
-    return build_model(insert_quantizers(graph, input_range), _layer_factory(options))
+    return build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
 
 
 def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:
@@ -95,12 +97,14 @@ def strip(model: Any) -> Any:
     return build_model(remove(read_model(model), "QuantizeActivation"), plain_layer)
 
 
-def approx_scope() -> Any:
-    """A scope in which saved wrapped models can be loaded.
+@contextmanager
+def approx_scope() -> Iterator[None]:
+    """A scope in which saved wrapped models can be loaded, whatever the global settings of tf_keras are.
 
     Example:
         with keras_approx.approx_scope():
             model = tf_keras.models.load_model("wrapped.keras")
     """
-    classes = (SkipWrapper, QuantizedWrapper, QuantizeActivation, DistilledModel)
-    return keras.utils.custom_object_scope({known.__name__: known for known in classes})
+    classes = (SkipWrapper, QuantizedWrapper, QuantizeActivation, WrappedModel, DistilledModel)
+    with plain_settings(), keras.utils.custom_object_scope({known.__name__: known for known in classes}):
+        yield

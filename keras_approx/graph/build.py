@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_approx.compat import keras
+from keras_approx.compat import keras, plain_settings
 from keras_approx.graph.layer_graph import Graph, Node
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 
 
-def build_model(graph: Graph, make_layer: Callable[[Node], Any]) -> Any:
+def build_model(
+    graph: Graph, make_layer: Callable[[Node], Any], kind: Callable[..., Any] = keras.Model
+) -> Any:
     """Builds the model, and gives its layers the weights of the nodes.
 
     Args:
         graph: What to build.
         make_layer: Gives the layer of a node; it may give the same layer for several nodes.
+        kind: Class of the model.
 
     Returns:
-        A functional tf_keras model with one input and one output.
+        A functional tf_keras model with one input and one output, float32 and channels last whatever the global
+        settings of tf_keras are.
     """
+    with plain_settings():
+        return _build(graph, make_layer, kind)
+
+
+def _build(graph: Graph, make_layer: Callable[[Node], Any], kind: Callable[..., Any]) -> Any:
     first = graph.nodes[0]
     tensors = {first.name: keras.Input(first.shape, name=first.name)}
     for node in graph.nodes[1:]:
@@ -30,7 +39,7 @@ def build_model(graph: Graph, make_layer: Callable[[Node], Any]) -> Any:
         owner = layer.layer if isinstance(layer, QuantizedWrapper) else layer
         for name, value in node.weights.items():
             getattr(owner, name).assign(value)
-    return keras.Model(tensors[first.name], tensors[graph.output], name=graph.name)
+    return kind(tensors[first.name], tensors[graph.output], name=graph.name)
 
 
 def plain_layer(node: Node) -> Any:

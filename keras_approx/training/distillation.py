@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_approx.compat import keras, tf
+from keras_approx.compat import plain_settings, tf
 from keras_approx.errors import OptionError, UnsupportedModelError
 from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizeActivation
+from keras_approx.wrapped_model import WrappedModel
 
 SMALLEST = 1e-30  # probability whose logarithm and inverse a float32 holds
 
@@ -47,10 +48,11 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
             raise UnsupportedModelError(
                 f"{what} of student and teacher have shapes {a} and {b}: expected one"
             )
-    return DistilledModel(student, teacher, float(temperature), float(weight))
+    with plain_settings():
+        return DistilledModel(student, teacher, float(temperature), float(weight))
 
 
-class DistilledModel(keras.Model):
+class DistilledModel(WrappedModel):
     """The student, trained with a teacher; see `distill`."""
 
     def __init__(self, student: Any, teacher: Any, temperature: float, weight: float) -> None:
@@ -75,12 +77,12 @@ class DistilledModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The student's."""
-        return keras.Model(self.inputs, self.outputs, name=self.name).get_config()
+        return WrappedModel(self.inputs, self.outputs, name=self.name).get_config()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The student: there is no teacher in the configuration."""
-        return keras.Model.from_config(config, custom_objects)
+        return WrappedModel.from_config(config, custom_objects)
 
 
 def _divergence(teacher: Any, student: Any, temperature: float) -> Any:

@@ -1,0 +1,60 @@
+"""The model that `wrap` makes: a functional tf_keras model that also takes training objects of Keras 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_approx.compat import keras
+from keras_approx.keras3 import PyDatasetSequence, check_callbacks, converted, converted_data
+
+
+class WrappedModel(keras.Model):
+    """A functional model with skip masks and fake quantization; see `wrap`.
+
+    It compiles and trains as any tf_keras model. Optimizers, losses, metrics and PyDatasets of Keras 3 are converted;
+    callbacks of Keras 3 are refused with an error that names those of tf_keras.
+    """
+
+    def compile(
+        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """As `tf_keras.Model.compile`.
+
+        Raises:
+            OptionError: If an object is of Keras 3, and tf_keras has no equivalent.
+        """
+        super().compile(
+            converted("optimizer", optimizer),
+            converted("loss", loss),
+            converted("metric", metrics),
+            *args,
+            **kwargs,
+        )
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as it was compiled when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `tf_keras.Model.fit`.
+
+        Raises:
+            OptionError: If a callback is of Keras 3.
+        """
+        callbacks = kwargs.get("callbacks") or []
+        check_callbacks(callbacks)
+        for callback in callbacks if isinstance(callbacks, (list, tuple)) else []:
+            if hasattr(callback, "set_others"):
+                callback.set_others(callbacks)
+        data = converted_data(x)
+        if isinstance(data, PyDatasetSequence):
+            kwargs = {**data.fit_arguments, **kwargs}
+        if "validation_data" in kwargs:
+            kwargs["validation_data"] = converted_data(kwargs["validation_data"])
+        return super().fit(data, y, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `tf_keras.Model.evaluate`."""
+        check_callbacks(kwargs.get("callbacks") or [])
+        return super().evaluate(converted_data(x), y, *args, **kwargs)
