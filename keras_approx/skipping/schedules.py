@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from keras_approx.errors import OptionError
 
@@ -16,6 +16,24 @@ class Schedule(Protocol):
     def end_step(self) -> int: ...
 
     def __call__(self, step: int) -> float: ...
+
+
+@runtime_checkable
+class RelativeSchedule(Protocol):
+    """A schedule in shares of the training, which becomes one in steps when the training's length is known."""
+
+    def over(self, steps: int, first: int = 0) -> Schedule:
+        """The schedule of a training.
+
+        Args:
+            steps: Steps of the whole training.
+            first: Its first step, as the optimizer counts.
+        """
+        ...
+
+
+AnySchedule = Schedule | RelativeSchedule | float
+"""What a schedule can be given as; a number stands for a constant."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +104,58 @@ class Polynomial:
         return self.final + (self.initial - self.final) * left**self.power
 
 
-def get_schedule(schedule: Schedule | float) -> Schedule:
-    """A schedule as it is; a number as a constant."""
-    return Constant(float(schedule)) if isinstance(schedule, (int, float)) else schedule
+@dataclass(frozen=True)
+class Ramp:
+    """A polynomial schedule between two shares of the training, whatever its length.
+
+    Attributes:
+        initial: Value up to `begin`.
+        final: Value from `end` on.
+        end: Share of the steps, above `begin` and at most 1.
+        begin: Share of the steps, at least 0.
+        power: Exponent; see Polynomial.
+
+    Raises:
+        OptionError: If the shares are none of the above.
+    """
+
+    initial: float
+    final: float
+    end: float = 0.5
+    begin: float = 0.0
+    power: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.begin < self.end <= 1:
+            raise OptionError(f"a ramp must have 0 <= begin < end <= 1, got {self.begin} and {self.end}")
+
+    def over(self, steps: int, first: int = 0) -> Polynomial:
+        """See RelativeSchedule."""
+        begin, end = round(self.begin * steps), round(self.end * steps)
+        return Polynomial(self.initial, self.final, first + max(end, begin + 1), first + begin, self.power)
+
+
+def get_schedule(schedule: AnySchedule, *, steps: int | None = None, first: int = 0) -> Schedule:
+    """A schedule in steps.
+
+    Args:
+        schedule: A schedule, a relative one, or a number, which stands for a constant.
+        steps: Steps of the training, for relative schedules.
+        first: Its first step, as the optimizer counts.
+
+    Raises:
+        OptionError: If the schedule is relative, and the length of the training is not known.
+    """
+    if isinstance(schedule, (int, float)):
+        return Constant(float(schedule))
+    if not isinstance(schedule, RelativeSchedule):
+        return schedule
+    if steps is None:
+        raise OptionError(
+            f"{schedule} is in shares of the training, whose length is not known: give steps_per_epoch=, or a schedule "
+            "in steps such as Polynomial"
+        )
+    return schedule.over(steps, first)
 
 
 def _check_steps(begin_step: int, end_step: int) -> None:

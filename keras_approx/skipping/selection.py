@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from keras_approx.errors import OptionError
 from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums
 from keras_approx.skipping.masks import SCOPES, budget_masks, fraction_masks, pair_price, threshold_mask
-from keras_approx.skipping.schedules import Schedule, get_schedule
+from keras_approx.skipping.schedules import AnySchedule, get_schedule
 
 SELECTIONS = ("fraction", "threshold", "budget")
 
@@ -30,7 +30,7 @@ class LayerSetting:
         OptionError: If `least` and `most` are not between 0 and 1, in this order.
     """
 
-    value: Schedule | float | None = None
+    value: AnySchedule | None = None
     least: float = 0.0
     most: float = 1.0
 
@@ -86,6 +86,16 @@ class Selection:
         """The last step at which a layer's own value changes."""
         own = [setting.value for setting in self.layers.values() if setting.value is not None]
         return max((get_schedule(value).end_step for value in own), default=0)
+
+    def over(self, steps: int | None, first: int) -> Selection:
+        """The same with schedules of single layers in steps; see schedules.get_schedule."""
+        layers = {
+            pattern: setting
+            if setting.value is None
+            else replace(setting, value=get_schedule(setting.value, steps=steps, first=first))
+            for pattern, setting in self.layers.items()
+        }
+        return replace(self, layers=layers)
 
     def settings(self, names: Sequence[str]) -> dict[str, LayerSetting | None]:
         """The setting of each layer; None if it is exempt.

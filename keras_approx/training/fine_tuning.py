@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
+from keras_approx.keras3 import PyDatasetSequence, check_callbacks, converted, converted_data
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import get_masks
 from keras_approx.measure.calibration import calibrate
@@ -18,8 +19,9 @@ from keras_approx.skipping.masks import kept_fraction
 from keras_approx.skipping.schedules import Constant, Polynomial, Schedule
 from keras_approx.skipping.selection import Selection
 from keras_approx.skipping.significance import ELIMINATION, Metric, taylor
-from keras_approx.training.callbacks import Eliminate, PublishKept, UpdateSkipMasks
+from keras_approx.training.callbacks import AfterSkipping, Eliminate, UpdateSkipMasks
 from keras_approx.training.distillation import distill
+from keras_approx.training.mask_updates import MoveMasks, compares_epochs
 from keras_approx.wrapping import strip, wrap
 
 FIRST_ROUND = 1.6
@@ -63,7 +65,8 @@ def fine_tune(
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
             place; if masks were set, that begins at what they keep.
-        data: Inputs and labels: a tuple of two arrays, a batched tf.data.Dataset, or a keras.utils.Sequence.
+        data: Inputs and labels: a tuple of two arrays, a batched tf.data.Dataset, or a Sequence of tf_keras or
+            PyDataset of Keras 3.
         kept: The fraction of products in the end, or a schedule for it or for what the option `select` says.
             With 1 nothing is skipped: that is the exact model, to compare with.
         epochs: Passes over the data.
@@ -87,7 +90,8 @@ def fine_tune(
         significance: "elimination" skips products at once or in rounds, see callbacks.Eliminate; a metric, as
             callbacks.UpdateSkipMasks takes it, ranks them while training. None for elimination if `kept` is a
             fraction and no option of updates is given, else for "energy".
-        callbacks: More Keras callbacks; they come after the one that updates masks.
+        callbacks: More Keras callbacks; they come after the one that updates masks. EarlyStopping, and
+            ModelCheckpoint with save_best_only, see epochs only from the end of the schedule on, as others keep more.
         verbose: As for `fit`.
         **masks: Options of callbacks.UpdateSkipMasks, such as granularity= or exempt=; without frequency=, data=
             and loss= for elimination.
@@ -105,7 +109,10 @@ def fine_tune(
         model, history = keras_approx.fine_tune(network, (images, labels), kept=0.2, epochs=20)
         export.to_c(model, "out/")
     """
-    loss = getattr(model, "loss", None) if loss is None else loss
+    loss = converted("loss", getattr(model, "loss", None) if loss is None else loss)
+    metrics, optimizer = converted("metric", list(metrics)), converted("optimizer", optimizer)
+    data, validation_data = converted_data(data), converted_data(validation_data)
+    check_callbacks(list(callbacks))
     if loss is None:
         raise OptionError("there is no loss: give loss=, or compile the model")
     steps = epochs * training_steps(data, batch_size, steps_per_epoch)
@@ -122,7 +129,7 @@ def fine_tune(
     student, exact = _student(model, input_range)
     if eliminated_to is not None:
         schedule = elimination_schedule(eliminated_to, steps, _kept_now(student, masks))
-        updates: PublishKept = Eliminate(
+        updates: MoveMasks = Eliminate(
             schedule if elimination_rounds > 1 else eliminated_to,
             _first_inputs(data, batch_size, elimination_batches),
             steps=_round_steps(steps, elimination_rounds),
@@ -142,22 +149,29 @@ def fine_tune(
     if optimizer is None:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    student.compile(optimizer, loss, metrics=list(metrics))
+    student.compile(optimizer, loss, metrics=metrics)
     trained = student
     if distillation:
         taught_by = exact if teacher is None else teacher
         trained = distill(student, taught_by, temperature=temperature, weight=distillation)
-        trained.compile(optimizer, loss, metrics=list(metrics))
+        trained.compile(optimizer, loss, metrics=metrics)
     history = trained.fit(
         *(data if isinstance(data, tuple) else (data,)),
         batch_size=batch_size if isinstance(data, tuple) else None,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
-        callbacks=[updates, *callbacks],
+        callbacks=[updates, *(_after_skipping(updates, callback) for callback in callbacks)],
         verbose=verbose,
+        **(data.fit_arguments if isinstance(data, PyDatasetSequence) else {}),
     )
     return student, history
+
+
+def _after_skipping(updates: MoveMasks, callback: Any) -> Any:
+    """A callback that keeps the best epoch sees those alone that ended with the final masks."""
+    stops = isinstance(callback, keras.callbacks.EarlyStopping)
+    return AfterSkipping(updates, callback) if stops or compares_epochs(callback) else callback
 
 
 def _share_by_elimination(

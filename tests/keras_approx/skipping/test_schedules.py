@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keras_approx.errors import OptionError
-from keras_approx.skipping.schedules import Constant, Cosine, Polynomial, get_schedule
+from keras_approx.skipping.schedules import Constant, Cosine, Polynomial, Ramp, get_schedule
 
 
 def test_polynomial() -> None:
@@ -28,6 +28,18 @@ def test_numbers_are_constants() -> None:
     assert get_schedule(1) == Constant(1.0)
     schedule = Cosine(1.0, 0.2, end_step=30)
     assert get_schedule(schedule) is schedule
+
+
+def test_ramp() -> None:
+    ramp = Ramp(1.0, 0.2, begin=0.1, end=0.6, power=2)
+    assert ramp.over(100) == Polynomial(1.0, 0.2, end_step=60, begin_step=10, power=2)
+    assert get_schedule(ramp, steps=100, first=5) == Polynomial(1.0, 0.2, end_step=65, begin_step=15, power=2)
+    assert ramp.over(1).end_step == 1  # too short for a ramp, but not for its end
+    with pytest.raises(OptionError, match="whose length is not known"):
+        get_schedule(ramp)
+    for shares in ({"end": 1.1}, {"begin": 0.5, "end": 0.5}, {"begin": -0.1}):
+        with pytest.raises(OptionError, match="0 <= begin < end <= 1"):
+            Ramp(1.0, 0.2, **shares)
 
 
 def test_constant() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +17,10 @@ from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.granularity import group_sums
 from keras_approx.skipping.masks import fraction_masks, kept_fraction, threshold_mask
-from keras_approx.skipping.schedules import Constant, Polynomial
+from keras_approx.skipping.schedules import Constant, Polynomial, Ramp
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import OperandStatistics, significance
-from keras_approx.training.callbacks import Eliminate, SkipSummaries, UpdateSkipMasks
+from keras_approx.training.callbacks import AfterSkipping, Eliminate, SkipSummaries, UpdateSkipMasks
 from tests.keras_approx import models
 
 
@@ -90,6 +93,85 @@ def test_exempt_layers_keep_all() -> None:
     assert kept["first"] == 1
     assert kept["second"] == pytest.approx(0.3, abs=0.02)
     assert kept["third"] == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_ramp_in_shares_of_the_training() -> None:
+    model, watch = _compiled(), _Watch()
+    ramp = Ramp(1.0, 0.4, begin=0.25, end=0.75)
+    update = UpdateSkipMasks(ramp, layers={"third": LayerSetting(Ramp(1.0, 0.5, end=1 / 8))})
+    _fit(model, update, watch, epochs=2)
+    assert update.frequency == 1
+    schedule = Polynomial(1.0, 0.4, begin_step=2, end_step=6)
+    first = keras_approx.get_masks(model)
+    assert first["third"].mean() == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_allclose(watch.kept, [schedule(step) for step in range(8)], atol=0.04)
+    # Continued with more epochs, it is the same schedule of a longer training.
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y = models.inputs(model, 32), models.labels(32)
+    model.optimizer.iterations.assign(4)
+    model.fit(x, y, batch_size=8, initial_epoch=1, epochs=2, callbacks=[update], verbose=0)
+    assert update.end_step == 6
+    unknown = tf.data.Dataset.from_generator(lambda: iter([(x, y)]), output_types=(tf.float32, tf.int64))
+    with pytest.raises(OptionError, match="whose length is not known: give steps_per_epoch="):
+        model.fit(unknown, callbacks=[UpdateSkipMasks(ramp)], verbose=0)
+
+
+def test_updates_follow_the_ramp() -> None:
+    model, watch = _compiled(), _Watch()
+    _fit(model, UpdateSkipMasks(Polynomial(1.0, 0.3, end_step=40)), watch, steps_per_epoch=44)
+    assert len(set(watch.kept)) >= 10
+    with pytest.warns(UserWarning, match="no update of masks falls between steps 0 and 3"):
+        _fit(_compiled(), UpdateSkipMasks(Polynomial(1.0, 0.3, end_step=3), frequency=50))
+
+
+def test_training_that_ends_before_its_schedule() -> None:
+    with pytest.warns(UserWarning) as said:
+        _fit(_compiled(), UpdateSkipMasks(Polynomial(1.0, 0.25, end_step=400)))
+    texts = [str(warning.message) for warning in said]
+    assert any("due before step 400, but this training ends after 4 steps" in text for text in texts)
+    assert any(
+        re.search(r"ended after 4 steps, .* keeps 100\.0% of the products, not 25\.0%", text)
+        for text in texts
+    )
+    with pytest.warns(
+        UserWarning, match="ended after 4 steps, but the last move of masks was due before step 9"
+    ):
+        model = _compiled()
+        _fit(model, Eliminate(0.5, models.inputs(model), steps=[0, 9]))
+
+
+def test_the_best_epoch_is_one_with_the_final_masks(tmp_path: Path) -> None:
+    def callbacks() -> list[Any]:
+        stop = keras.callbacks.EarlyStopping("kept", mode="max", patience=1, restore_best_weights=True)
+        path = str(tmp_path / "{epoch}.weights.h5")
+        save = keras.callbacks.ModelCheckpoint(
+            path, monitor="kept", mode="max", save_best_only=True, save_weights_only=True
+        )
+        return [stop, save]
+
+    schedule = Polynomial(1.0, 0.3, end_step=6)
+    with pytest.warns(
+        UserWarning, match="EarlyStopping, ModelCheckpoint will compare epochs that keep different shares"
+    ):
+        _fit(_compiled(), UpdateSkipMasks(schedule), *callbacks(), epochs=2)
+    (tmp_path / "1.weights.h5").unlink()
+
+    class BringBack(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 0:
+                self.weights = self.model.get_weights()
+            else:
+                self.model.set_weights(self.weights)
+
+    with pytest.warns(UserWarning, match=r"brought masks of an earlier epoch back: .* not 29\.\d%"):
+        _fit(_compiled(), UpdateSkipMasks(schedule), BringBack(), epochs=2)
+    model, updates = _compiled(), UpdateSkipMasks(schedule)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = _fit(model, updates, *(AfterSkipping(updates, one) for one in callbacks()), epochs=5)
+    assert len(history["kept"]) == 3
+    assert kept_fraction(keras_approx.get_masks(model), mask_positions(model)) == pytest.approx(0.3, abs=0.02)
+    assert [path.name for path in tmp_path.iterdir()] == ["2.weights.h5"]
 
 
 def test_budget_and_layers_of_their_own() -> None:
@@ -189,7 +271,7 @@ def test_taylor_and_functions_rank_while_training() -> None:
     x, y = models.inputs(model), models.labels()
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
     loss = "sparse_categorical_crossentropy"
-    schedule = Polynomial(1.0, 0.5, end_step=4)
+    schedule = Polynomial(1.0, 0.5, end_step=3)
     with pytest.raises(NotCalibratedError, match="loss="):
         _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2))
     _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2, data=data, loss=loss))

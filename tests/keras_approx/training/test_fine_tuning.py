@@ -180,6 +180,22 @@ def test_goes_on_from_the_masks_of_a_model() -> None:
     assert third[0] > third[-1]
 
 
+def test_a_best_epoch_before_the_final_masks_does_not_come_back() -> None:
+    stop = keras.callbacks.EarlyStopping("kept", mode="max", patience=1, restore_best_weights=True)
+    model, _ = keras_approx.fine_tune(
+        models.small(),
+        _data(),
+        loss=LOSS,
+        kept=0.3,
+        significance="energy",
+        epochs=6,
+        batch_size=8,
+        callbacks=[stop],
+        verbose=0,
+    )
+    assert _kept(model) == pytest.approx(0.3, abs=0.02)
+
+
 def test_the_exact_model() -> None:
     model, history = keras_approx.fine_tune(
         models.small(), _data(), loss=LOSS, kept=1, epochs=2, distillation=0, verbose=0
