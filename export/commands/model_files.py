@@ -29,7 +29,7 @@ _MAX_BYTES = (
 )  # of a file, and of what a compressed one holds: far above what a microcontroller can run
 _MAX_CONFIG = 64 << 20
 _MODELS = ("Functional", "Model", "Sequential")
-_OURS = ("SkipWrapper", "QuantizedWrapper", "QuantizeActivation", "DistilledModel")
+_OURS = ("WrappedModel", "DistilledModel", "SkipWrapper", "QuantizedWrapper", "QuantizeActivation")
 _DATA = (  # objects of Keras that hold numbers and nothing else
     *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal"),
     *("LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal", "RandomUniform"),
@@ -39,7 +39,7 @@ _DATA = (  # objects of Keras that hold numbers and nothing else
 )
 _MODULE = re.compile(
     r"(tf_)?keras(\.src)?(\.(layers|initializers|regularizers|constraints|models|engine|dtype_policies|mixed_precision)"
-    r"(\.[a-z0-9_]+)*)?|keras_approx\.(layers\.(skip_wrapper|quantized_layers)|training\.distillation)"
+    r"(\.[a-z0-9_]+)*)?|keras_approx\.(wrapped_model|layers\.(skip_wrapper|quantized_layers)|training\.distillation)"
 )
 _TRUST = "if you trust where it comes from, give --trust, which lets it run code"
 
