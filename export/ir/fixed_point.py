@@ -131,8 +131,12 @@ class MeanParameters:
 
 def mean_parameters(graph: Graph, op: Mean) -> MeanParameters:
     x = graph.tensors[op.inputs[0]]
-    count = x.shape[1] * x.shape[2]
-    mult, shift = quantize_multiplier(x.quant.scale / graph.tensors[op.output].quant.scale)
+    return reduction_parameters(x.shape[1] * x.shape[2], x.quant, graph.tensors[op.output].quant)
+
+
+def reduction_parameters(count: int, x: Quantization, out: Quantization) -> MeanParameters:
+    """The numbers of a mean over any axes."""
+    mult, shift = quantize_multiplier(x.scale / out.scale)
     up = min(count.bit_length() - 1, 32, 31 + shift)
     return MeanParameters(count, ((mult << up) // count, shift - up))
 

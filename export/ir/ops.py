@@ -46,7 +46,12 @@ class _Conv(Op):
 
 @dataclass(frozen=True)
 class Conv2D(_Conv):
-    """Weights [out channels, kernel y, kernel x, in channels]. Requantizes with two roundings."""
+    """Weights [out channels, kernel y, kernel x, in channels]. Requantizes with two roundings, or with one.
+
+    With one it is a dense layer at every position of an image.
+    """
+
+    once: bool = False
 
 
 @dataclass(frozen=True)

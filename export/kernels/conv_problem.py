@@ -69,7 +69,7 @@ def requantizations(
     entries = []
     empty = _empty(weights)
     constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
-    once = isinstance(op, FullyConnected)
+    once = isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once)
     for channel, multiplier in enumerate(conv_multipliers(graph, op)):
         if empty[channel]:
             entries.append(constant_requantization(int(constants[channel]), clamp, once=once))

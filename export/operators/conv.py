@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import ModelFormatError, UnsupportedModelError
+from export.errors import ModelFormatError
 from export.ir.bounds import accumulator_ranges
 from export.ir.exact import exact_float
 from export.ir.fixed_point import Ints
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, Op
 from export.ir.requantization import requantize_conv
+from export.ir.tensor import Tensor
 from export.ir.windows import windows
 from export.kernels.conv_problem import conv_problem
 from export.kernels.depthwise import plan_depthwise
@@ -34,13 +36,25 @@ def _read_conv(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2, 3)
     source, x = state.image(op)
     weights = read_weights(state, op, axis=0, rank=4)
-    depth = state.tensors[weights].shape[3]
+    channels, *_, depth = state.tensors[weights].shape
     if depth != x.shape[3]:
-        raise UnsupportedModelError(
-            f"{op}: expected weights for {x.shape[3]} input channels, got {depth}; grouped convolutions are "
-            "not supported"
-        )
+        if x.shape[3] % depth or channels % (x.shape[3] // depth):
+            raise ModelFormatError(
+                f"{op}: weights for {depth} of {x.shape[3]} input channels and {channels} outputs; the file is damaged"
+            )
+        state.tensors[weights] = _ungrouped(state.tensors[weights], x.shape[3] // depth)
     return Conv2D(**_fields(state, op, "Conv2DOptions", source, weights))
+
+
+def _ungrouped(weights: Tensor, groups: int) -> Tensor:
+    """The weights of a grouped convolution for all input channels: those of other groups are zeros."""
+    assert weights.data is not None
+    channels, *kernel, depth = weights.shape
+    shape = (channels, *kernel, groups * depth)
+    data = np.zeros((groups, channels // groups, *kernel, groups, depth), np.int8)
+    for group in range(groups):
+        data[group, ..., group, :] = weights.data.reshape(groups, channels // groups, *kernel, depth)[group]
+    return replace(weights, shape=shape, data=data.reshape(shape))
 
 
 def _read_depthwise(state: Lowering, op: RawOperator) -> Op:
@@ -151,7 +165,7 @@ CONV_2D = Operator(
     channels=lambda graph, op: Channels.FREE,
     order=Order.ANY,
     clamps=True,
-    limits="any kernel, stride, dilation and padding; constant weights with zero point 0, with or without a bias",
+    limits="any kernel, stride, dilation, padding and groups; constant weights with zero point 0",
 )
 DEPTHWISE_CONV_2D = Operator(
     op=DepthwiseConv2D,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import UnsupportedModelError
+from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.bounds import accumulator_ranges
 from export.ir.exact import exact_float
 from export.ir.graph import Graph
-from export.ir.ops import FullyConnected, Op
+from export.ir.ops import Conv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.requantization import requantize_dense
 from export.operators.operator import Channels, Mask, Operator, Order, Range
 from export.operators.plain_products import emit_products
@@ -22,9 +23,10 @@ from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
 _OPTIONS = "FullyConnectedOptions"
+_IMAGE = 4  # dimensions
 
 
-def _read(state: Lowering, op: RawOperator) -> Op:
+def _read(state: Lowering, op: RawOperator) -> Op | list[Op]:
     state.arity(op, 2, 3)
     if state.option(op, _OPTIONS, "WeightsFormat") != 0:
         raise UnsupportedModelError(f"{op}: shuffled weights are not supported; convert the model again")
@@ -32,16 +34,42 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     x = state.tensors[source]
     weights = read_weights(state, op, axis=0, rank=2)
     channels, depth = state.tensors[weights].shape
-    if x.size != depth:
-        raise UnsupportedModelError(
-            f"{op}: expected {depth} inputs for weights of shape {(channels, depth)}, got shape {x.shape}; "
-            "a dense layer must follow Flatten or pooling, not act on every position of an image"
+    if x.size % depth:
+        raise ModelFormatError(
+            f"{op}: weights of shape {(channels, depth)} for an input of shape {x.shape}; the file is damaged"
         )
-    keep = state.option(op, _OPTIONS, "KeepNumDims")
-    output = state.define(op, (*x.shape[:-1], channels) if keep else (1, channels))
+    rows = x.size // depth
+    keep = state.option(op, _OPTIONS, "KeepNumDims") and state.shape(source)[-1] == depth
+    output = state.define(op, (*state.shape(source)[:-1], channels) if keep else (rows, channels))
     bias = read_bias(state, op, x, weights, output)
     check_accumulators(state, op, x, weights, bias, output)
-    return FullyConnected((source,), output, weights, bias, fused_clamp(state, op, _OPTIONS, output))
+    clamp = fused_clamp(state, op, _OPTIONS, output)
+    if rows == 1:
+        return FullyConnected((source,), output, weights, bias, clamp)
+    return _at_positions(state, source, output, weights, bias, clamp)
+
+
+def _at_positions(
+    state: Lowering, source: int, output: int, weights: int, bias: int | None, clamp: tuple[int, int]
+) -> list[Op]:
+    """A dense layer at each of several positions: a 1 x 1 convolution that rounds as dense layers do."""
+    held = state.tensors[weights]
+    channels, depth = held.shape
+    rows = state.tensors[source].size // depth
+    assert held.data is not None
+    shape = (channels, 1, 1, depth)
+    state.tensors[weights] = replace(held, shape=shape, data=held.data.reshape(shape))
+    made: list[Op] = []
+    image = state.tensors[source].shape
+    if len(image) != _IMAGE or image[-1] != depth:
+        image = (1, 1, rows, depth)
+        flat = state.temporary(source, image)
+        made.append(Reshape((source,), flat))
+        source = flat
+    wanted = (*image[:-1], channels)
+    result = output if state.tensors[output].shape == wanted else state.temporary(output, wanted)
+    made.append(Conv2D((source,), result, weights, bias, (1, 1), (1, 1), Padding(), clamp, once=True))
+    return [*made, *([] if result == output else [Reshape((result,), output)])]
 
 
 def _compute(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -81,5 +109,5 @@ FULLY_CONNECTED = Operator(
     channels=_channels,
     order=Order.ANY,
     clamps=True,
-    limits="constant weights with zero point 0, with or without a bias",
+    limits="at one or many positions; constant weights with zero point 0, with or without a bias",
 )

@@ -8,37 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
-from export.errors import QuantizationError, UnsupportedModelError
-from export.ir.fixed_point import INT32_MAX, mean_parameters, multiply_two_roundings
+from export.ir.fixed_point import mean_parameters, multiply_two_roundings
 from export.ir.graph import Graph
-from export.ir.ops import Mean, Op
+from export.ir.ops import Mean
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.kernels.pooling import Axis, mean_reduction, plan_pool
 from export.kernels.requantize import plan_requantization
 from export.operators.operator import Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
-from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
-
-
-def _read(state: Lowering, op: RawOperator) -> Op:
-    state.arity(op, 2)
-    source, x = state.image(op)
-    axes = sorted(
-        {axis % 4 if -4 <= axis < 4 else axis for axis in state.integers(op, 1).reshape(-1).tolist()}
-    )
-    if axes != [1, 2]:
-        raise UnsupportedModelError(
-            f"{op}: only the mean over height and width (axes 1, 2) is supported, got {axes}"
-        )
-    keep = bool(state.option(op, "ReducerOptions", "KeepDims"))
-    output = state.define(op, (1, 1, 1, x.shape[3]) if keep else (1, x.shape[3]))
-    lowered = Mean((source,), output, keep)
-    parameters = mean_parameters(Graph(tuple(state.tensors), (), (source,), (output,)), lowered)
-    if parameters.multiplier[1] > 0 and (parameters.count * 255) << parameters.multiplier[1] > INT32_MAX:
-        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
-    return lowered
 
 
 def _compute(graph: Graph, op: Mean, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -81,11 +59,9 @@ MEAN = Operator(
     kind="mean",
     compute=_compute,
     emit=_emit,
-    readers={"MEAN": _read},
     plan=_plan,
     ranges=growing(_compute),
     reads=reads_channels,
     channels=same_channels,
     order=Order.ANY,
-    limits="over height and width",
 )

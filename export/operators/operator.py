@@ -82,7 +82,7 @@ class Operator:
         op: the class of its records in the graph.
         kind: its name in estimates, manifests and generated files.
         compute: its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
-            activations [n, ...] to the int8 output [n, ...].
+            activations [n, ...] to the output [n, ...], int8 or int32 indices; the new values of states follow it.
         emit: the C text of a layer that no kernels are planned for.
         readers: how TFLite's operators are read as this one, by name.
         limits: what of them is supported, for the documentation.
@@ -98,7 +98,7 @@ class Operator:
 
     op: type[Op]
     kind: str
-    compute: Callable[..., NDArray[np.int8]]
+    compute: Callable[..., Any]
     emit: Callable[[Context], str] | None = None
     readers: Mapping[str, Reader] = field(default_factory=dict)
     limits: str = ""

@@ -39,7 +39,8 @@ def emit_products(context: Context) -> str:
         read = f"x0[{_tap(context, 'i')}]"
         weight = f"{symbol}_weights[((c * {rows} + v) * {columns} + u) * {inputs} + i]"
 
-    multiply = "ka_multiply_once" if isinstance(op, FullyConnected) else "ka_multiply"
+    once = isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once)
+    multiply = "ka_multiply_once" if once else "ka_multiply"
     product = f"sum += (uint32_t)(({read} - ({context.zero_point(op.inputs[0])})) * {weight});\n"
     inner = f"uint32_t sum = (uint32_t){symbol}_bias[c];\n"
     inner += loops([("v", rows), ("u", columns), ("i", inputs)], product)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.text import table
 from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import doubling_high_multiply, rounding_shift_right
 from export.ir.graph import Graph
@@ -21,16 +23,15 @@ from export.reading.activation import define_probability
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
-# From 512 on the reference kernel stops the process when the classes are about equally likely.
-_MAX_CLASSES = 511
+# From 512 on the reference kernel stops the process when the classes are about equally likely: all of them are 0 then.
+_MOST_PLANNED = 511
+_MAX_CLASSES = 4095  # more could overflow the sum
 
 
 def _read(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 1)
     source = state.activation(op)
     shape = state.tensors[source].shape
-    if not 2 <= len(shape) <= 4:
-        raise UnsupportedModelError(f"{op}: expected 2 to 4 dimensions, got shape {shape}")
     if shape[-1] > _MAX_CLASSES:
         raise UnsupportedModelError(f"{op}: at most {_MAX_CLASSES} classes are supported, got {shape[-1]}")
     beta = state.option(op, "SoftmaxOptions", "Beta")
@@ -38,7 +39,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
         raise QuantizationError(
             f"{op}: beta {beta} times the input scale is no positive number of useful size"
         )
-    return Softmax((source,), define_probability(state, op, shape), beta)
+    return Softmax((source,), define_probability(state, op, state.shape(source)), beta)
 
 
 def _compute(graph: Graph, op: Softmax, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -56,7 +57,66 @@ def _reads(graph: Graph, op: Softmax, read: Mask) -> list[Mask]:
 
 
 def _plan(graph: Graph, op: Softmax, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    if sources[0].channels > _MOST_PLANNED:
+        return None
     return plan_softmax(sources[0], target, exp_table(graph, op))
+
+
+def _emit(context: Context) -> str:
+    """Three loops over each row: its maximum, the sum of exponentials, the shares."""
+    op, source, target, symbol = context.op, context.source, context.target, context.symbol
+    assert isinstance(op, Softmax)
+    tables = table("int32_t", f"{symbol}_exp", exp_table(context.graph, op))
+    body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
+    value = f"x0[{at(source, 'y', 'x', 'c')}]"
+    channels = [("c", source.channels)]
+    share = f"softmax_share({symbol}_exp[most - {value}], scale, shift)"
+    inner = "int32_t most = -128;\n" + loops(channels, f"if ({value} > most)\n    most = {value};\n")
+    inner += "int32_t sum = 0, shift;\n"
+    inner += loops(channels, f"sum += softmax_divide({symbol}_exp[most - {value}], 12);\n")
+    inner += "int32_t scale = softmax_reciprocal(sum, &shift);\n"
+    inner += loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
+    body += loops([("y", source.height), ("x", source.width)], inner)
+    return tables + _HELPERS + function(context, body)
+
+
+_HELPERS = """
+static int32_t softmax_high(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+static int32_t softmax_divide(int32_t a, int32_t n)
+{
+    int32_t rest = a & (int32_t)((1u << n) - 1), half = (int32_t)((1u << n) - 1) / 2 + (a < 0);
+    return (a >> n) + (rest > half);
+}
+
+/* 1 / sum of a sum in Q12.19, as a Q0.31 fraction and the shift of a product with it. */
+static int32_t softmax_reciprocal(int32_t sum, int32_t *shift)
+{
+    int32_t headroom = 0;
+    while (!((uint32_t)sum << headroom >> 31))
+        headroom++;
+    int32_t half = (int32_t)((uint32_t)sum << headroom >> 1);
+    int32_t x = 1515870810 + softmax_high(half, -1010580540);
+    for (int i = 0; i < 3; i++) {
+        int64_t more = (int64_t)softmax_high(x, (1 << 29) - softmax_high(half, x)) * 4;
+        x += (int32_t)(more > 2147483647 ? 2147483647 : more < -2147483647 - 1 ? -2147483647 - 1 : more);
+    }
+    *shift = 12 - headroom + 23;
+    int64_t twice = (int64_t)x * 2;
+    return (int32_t)(twice > 2147483647 ? 2147483647 : twice);
+}
+
+static int32_t softmax_share(int32_t exponential, int32_t scale, int32_t shift)
+{
+    int32_t product = softmax_high(scale, exponential);
+    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : softmax_divide(product, shift)) - 128;
+    return q > 127 ? 127 : q;
+}
+
+"""
 
 
 SOFTMAX = Operator(
@@ -64,8 +124,9 @@ SOFTMAX = Operator(
     kind="softmax",
     compute=_compute,
     readers={"SOFTMAX": _read},
+    emit=_emit,
     plan=_plan,
     reads=_reads,
     order=Order.ANY,
-    limits="over the last dimension, up to 511 classes",
+    limits="over the last dimension, up to 4095 classes",
 )

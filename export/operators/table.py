@@ -12,14 +12,18 @@ from export.operators import (
     conv,
     dense,
     lookup,
+    matmul,
     mean,
     move,
     movements,
     pad,
     pool,
+    reduce,
     reshape,
+    resize,
     shape_values,
     softmax,
+    transpose_conv,
 )
 from export.operators.operator import Operator, Reader
 
@@ -29,13 +33,17 @@ OPERATORS: tuple[Operator, ...] = (
     dense.FULLY_CONNECTED,
     add.ADD,
     arithmetic.ARITHMETIC,
+    matmul.MATMUL,
     concatenation.CONCATENATION,
     pool.MAX_POOL_2D,
     pool.AVERAGE_POOL_2D,
     mean.MEAN,
+    reduce.REDUCE,
+    reduce.ARG_MAX,
     pad.PAD,
     pad.FILL,
     move.MOVE,
+    resize.RESIZE_BILINEAR,
     reshape.RESHAPE,
     softmax.SOFTMAX,
     lookup.RELU,
@@ -43,6 +51,7 @@ OPERATORS: tuple[Operator, ...] = (
 )
 READERS: Mapping[str, Reader] = (
     movements.READERS
+    | transpose_conv.READERS
     | shape_values.READERS
     | {name: reader for operator in OPERATORS for name, reader in operator.readers.items()}
 )

@@ -38,13 +38,15 @@ def read_weights(state: Lowering, op: RawOperator, axis: int, rank: int) -> int:
     return state.constant(op, 1, "int8", quantization)
 
 
-def read_bias(state: Lowering, op: RawOperator, x: Tensor, weights: int, output: int) -> int | None:
+def read_bias(
+    state: Lowering, op: RawOperator, x: Tensor, weights: int, output: int, position: int = 2
+) -> int | None:
     """Lowers the bias, if there is one."""
     target = state.tensors[output]
     scales = tuple(x.quant.scale * scale for scale in state.tensors[weights].quant.scales)
-    if len(op.inputs) < 3 or op.inputs[2] < 0:
+    if len(op.inputs) <= position or op.inputs[position] < 0:
         return None
-    stored = state.stored(op, 2)
+    stored = state.stored(op, position)
     if stored.shape != (target.shape[-1],):
         raise ModelFormatError(
             f"{op}: bias of shape {stored.shape}, expected ({target.shape[-1]},); the file is damaged"
@@ -55,7 +57,7 @@ def read_bias(state: Lowering, op: RawOperator, x: Tensor, weights: int, output:
             f"{op}: the bias scale must be input scale * weight scale ({scales[0]:g}), got {stored.scales[0]:g}"
         )
     axis = 0 if len(scales) > 1 else None
-    return state.constant(op, 2, "int32", Quantization(scales, (0,) * len(scales), axis))
+    return state.constant(op, position, "int32", Quantization(scales, (0,) * len(scales), axis))
 
 
 def _matches(scales: tuple[float, ...], expected: tuple[float, ...]) -> bool:

@@ -306,8 +306,8 @@ class Lowering:
 
 
 def _with_batch(tensor: Tensor) -> Tensor:
-    """The tensor with a leading dimension of 1, values included."""
-    if tensor.shape[:1] == (1,):
+    """The tensor with a leading dimension of 1 and one more at least, values included."""
+    if tensor.shape[:1] == (1,) and len(tensor.shape) > 1:
         return tensor
-    shape = (1, *tensor.shape)
+    shape = (1, *(tensor.shape or (1,)))
     return replace(tensor, shape=shape, data=None if tensor.data is None else tensor.data.reshape(shape))

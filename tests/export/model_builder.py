@@ -15,13 +15,15 @@ ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
 _TYPES = {
     "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
 }
 
 
 # Of operators that had other versions before they had int8 kernels.
-_VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2}
+_VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2, schema.BuiltinOperator.TRANSPOSE_CONV: 3}
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,47 @@ class ModelBuilder:
         scale: float,
         zero_point: int,
         activation: str = "none",
+        shape: Sequence[int] | None = None,
+        keep: bool = False,
     ) -> Value:
-        """FULLY_CONNECTED with weights [out, in]."""
+        """FULLY_CONNECTED with weights [out, in]; `shape` is the output's."""
         options = schema.FullyConnectedOptionsT()
+        options.keepNumDims = keep
         options.fusedActivationFunction = ACTIVATIONS[activation]
         w = self.tensor(weights.shape, weight_scales, data=weights)
         b = -1 if bias is None else self._bias(bias, x.scale, weight_scales).index
-        out = self.tensor((1, weights.shape[0]), scale, zero_point)
+        out = self.tensor(shape or (1, weights.shape[0]), scale, zero_point)
         self.operator("FULLY_CONNECTED", [x.index, w.index, b], [out.index], options)
+        return out
+
+    def transposed(
+        self,
+        x: Value,
+        weights: NDArray[np.int8],
+        bias: NDArray[np.int32],
+        *,
+        weight_scales: Sequence[float],
+        scale: float,
+        zero_point: int,
+        stride: tuple[int, int],
+        padding: str,
+    ) -> Value:
+        """TRANSPOSE_CONV with weights [out, kernel y, kernel x, in]."""
+        options = schema.TransposeConvOptionsT()
+        options.strideH, options.strideW = stride
+        options.padding = 0 if padding == "SAME" else 1
+        extra = (
+            (0, 0)
+            if padding == "SAME"
+            else (max(0, weights.shape[1] - stride[0]), max(0, weights.shape[2] - stride[1]))
+        )
+        spatial = [x.shape[1 + i] * stride[i] + extra[i] for i in range(2)]
+        shape = (1, *spatial, weights.shape[0])
+        wanted = self.tensor((4,), dtype="int32", data=np.array(shape, np.int32))
+        w = self.tensor(weights.shape, weight_scales, data=weights)
+        b = self._bias(bias, x.scale, weight_scales)
+        out = self.tensor(shape, scale, zero_point)
+        self.operator("TRANSPOSE_CONV", [wanted.index, w.index, x.index, b.index], [out.index], options)
         return out
 
     def _bias(self, bias: NDArray[np.int32], input_scale: float, weight_scales: Sequence[float]) -> Value:

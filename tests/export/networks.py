@@ -83,8 +83,10 @@ class Layers:
         padding: str = "SAME",
         activation: str = "none",
         per_channel: bool = True,
+        depth: int | None = None,
     ) -> Value:
-        shape = (channels, *kernel, x.shape[3])
+        """A convolution, grouped where `depth` is less than the input's channels."""
+        shape = (channels, *kernel, depth or x.shape[3])
         scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), per_channel)
         return self.builder.conv(
             x,
@@ -136,8 +138,11 @@ class Layers:
         activation: str = "none",
         per_channel: bool = False,
         bias: bool = True,
+        keep: bool = False,
+        rows: int = 1,
     ) -> Value:
-        terms = int(np.prod(x.shape))
+        """A dense layer over all of the input, at each position if `keep`, or at each of `rows` rows."""
+        terms = x.shape[-1] if keep else int(np.prod(x.shape)) // rows
         scales, scale, values = self._quantized(x, units, terms, per_channel)
         return self.builder.dense(
             x,
@@ -147,6 +152,25 @@ class Layers:
             scale=scale,
             zero_point=self.zero_point(),
             activation=activation,
+            shape=(*x.shape[:-1], units) if keep else (rows, units),
+            keep=keep,
+        )
+
+    def transposed(
+        self, x: Value, channels: int, kernel: tuple[int, int], stride: tuple[int, int], padding: str = "SAME"
+    ) -> Value:
+        """A transposed convolution."""
+        shape = (channels, *kernel, x.shape[3])
+        scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), True)
+        return self.builder.transposed(
+            x,
+            self._weights(shape),
+            values,
+            weight_scales=scales,
+            scale=scale,
+            zero_point=self.zero_point(),
+            stride=stride,
+            padding=padding,
         )
 
     def pool(

@@ -81,6 +81,14 @@ class Bench:
         self.builder.operator(name, indices, [out.index for out in outs], made)
         return outs if several else outs[0]
 
+    def indices(self, name: str, x: Value, axis: int, shape: Sequence[int], dtype: str = "int32") -> Value:
+        """ARG_MAX or ARG_MIN."""
+        options = getattr(schema, "ArgMaxOptionsT" if name == "ARG_MAX" else "ArgMinOptionsT")()
+        options.outputType = {"int32": 2, "int64": 4}[dtype]
+        out = self.builder.tensor(shape, dtype=dtype)
+        self.builder.operator(name, [x.index, self.scalar(axis).index], [out.index], options)
+        return out
+
 
 def _arithmetic(name: str, kind: str, first: str, second: Callable[[Bench], Value], **more: Any) -> Recipe:
     def recipe(b: Bench) -> Value:
@@ -107,6 +115,19 @@ def _strided(
 ) -> Value:
     inputs = [b.x, b.ints(begin), b.ints(end), b.ints(stride)]
     return b.op("STRIDED_SLICE", inputs, shape, kind="StridedSliceOptions", **masks)
+
+
+def _reduced(b: Bench, name: str, x: Value, axes: list[int], shape: Sequence[int], **options: Any) -> Value:
+    made: Value = b.op(name, [x, b.ints(axes)], shape, kind="ReducerOptions", **options)
+    return made
+
+
+def _bilinear(b: Bench, height: int, width: int, **options: bool) -> Value:
+    size = b.ints(height, width)
+    made: Value = b.op(
+        "RESIZE_BILINEAR", [b.x, size], (1, height, width, 4), kind="ResizeBilinearOptions", **options
+    )
+    return made
 
 
 RECIPES: dict[str, Recipe] = {
@@ -291,6 +312,51 @@ RECIPES: dict[str, Recipe] = {
         kind="SpaceToDepthOptions",
         blockSize=2,
     ),
+    "mean rows": lambda b: _reduced(b, "MEAN", b.x, [1], (1, 1, 5, 4), keepDims=True, scale=0.04),
+    "mean channels": lambda b: _reduced(b, "MEAN", b.x, [-1], (1, 6, 5), scale=0.05),
+    "mean of all": lambda b: _reduced(b, "MEAN", b.x, [1, 2, 3], (1,), scale=0.01),
+    "mean sequence": lambda b: _reduced(b, "MEAN", b.s, [1], (1, 6), scale=0.02),
+    "reduce max": lambda b: _reduced(b, "REDUCE_MAX", b.x, [1, 2], (1, 4)),
+    "reduce max sequence": lambda b: _reduced(b, "REDUCE_MAX", b.s, [1], (1, 6)),
+    "reduce min": lambda b: _reduced(b, "REDUCE_MIN", b.x, [1, 3], (1, 1, 5, 1), keepDims=True),
+    "arg max": lambda b: b.indices("ARG_MAX", b.v, 1, (1,)),
+    "arg max of pixels": lambda b: b.indices("ARG_MAX", b.x, -1, (1, 6, 5), "int64"),
+    "arg min of rows": lambda b: b.indices("ARG_MIN", b.x, 1, (1, 5, 4)),
+    "resize bilinear": lambda b: _bilinear(b, 12, 10),
+    "resize bilinear centers": lambda b: _bilinear(b, 11, 13, halfPixelCenters=True),
+    "resize bilinear corners": lambda b: _bilinear(b, 9, 9, alignCorners=True),
+    "resize bilinear down": lambda b: _bilinear(b, 3, 2, halfPixelCenters=True),
+    "grouped convolution": lambda b: b.layers.conv(b.x, 6, depth=2),
+    "grouped convolution of single channels": lambda b: b.layers.conv(b.x, 8, depth=1, stride=(2, 1)),
+    "dense at positions": lambda b: b.layers.dense(b.x, 5, keep=True, activation="relu"),
+    "dense at steps": lambda b: b.layers.dense(b.s, 3, keep=True),
+    "dense at rows": lambda b: b.layers.dense(b.builder.reshape(b.s, (7, 6)), 3, rows=7),
+    "transposed convolution": lambda b: b.layers.transposed(b.x, 3, (3, 3), (2, 2)),
+    "transposed convolution valid": lambda b: b.layers.transposed(b.x, 5, (2, 4), (2, 3), "VALID"),
+    "transposed convolution small": lambda b: b.layers.transposed(b.x, 2, (1, 2), (3, 1)),
+    "transposed convolution of stride 1": lambda b: b.layers.transposed(b.x, 4, (3, 2), (1, 1)),
+    "matrix product": lambda b: b.op(
+        "BATCH_MATMUL", [b.s, b.s], (1, 7, 7), scale=0.05, zero_point=-4, kind="BatchMatMulOptions", adjY=True
+    ),
+    "matrix product with a constant": lambda b: b.op(
+        "BATCH_MATMUL",
+        [b.s, b.constant((1, 6, 3))],
+        (1, 7, 3),
+        scale=0.05,
+        zero_point=-4,
+        kind="BatchMatMulOptions",
+    ),
+    "matrix products": lambda b: b.op(
+        "BATCH_MATMUL",
+        [b.x, b.builder.reshape(b.layers.conv(b.x, 4), (1, 6, 4, 5))],
+        (1, 6, 5, 5),
+        scale=0.3,
+        zero_point=4,
+        kind="BatchMatMulOptions",
+    ),
+    "softmax of many": lambda b: b.builder.softmax(b.layers.dense(b.v, 700)),
+    "softmax of a sequence": lambda b: b.builder.softmax(b.s, 0.7),
+    "dense without batch": lambda b: b.layers.dense(b.builder.reshape(b.v, (8,)), 4),
 }
 
 

@@ -1,0 +1,120 @@
+"""BATCH_MATMUL of two activations, or of an activation and a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.nest import Nest, Walk, loops_around, merged, nest, write_nest
+from export.csource.source import Context, ctype, fill_border, function
+from export.errors import ModelFormatError, QuantizationError
+from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
+from export.ir.graph import Graph
+from export.ir.ops import Op
+from export.operators.operator import Operator
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+_OPTIONS = "BatchMatMulOptions"
+
+
+@dataclass(frozen=True)
+class MatMul(Op):
+    """Products of matrices in the last two dimensions, the second operand's transposed where `transposed`."""
+
+    transposed: tuple[bool, bool]
+
+
+def _read(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2)
+    operands = state.operand(op, 0), state.operand(op, 1)
+    transposed = (bool(state.option(op, _OPTIONS, "AdjX")), bool(state.option(op, _OPTIONS, "AdjY")))
+    shapes = [_matrix(state.shape(x), flip) for x, flip in zip(operands, transposed, strict=True)]
+    if any(len(shape) < 2 for shape in shapes) or shapes[0][-1] != shapes[1][-2]:
+        raise ModelFormatError(
+            f"{op}: shapes {shapes[0]} and {shapes[1]} do not go together; the file is damaged"
+        )
+    try:
+        batch = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
+    except ValueError:
+        raise ModelFormatError(
+            f"{op}: batches of {shapes[0]} and {shapes[1]} do not go together; the file is damaged"
+        ) from None
+    output = state.define(op, (*batch, shapes[0][-2], shapes[1][-1]))
+    shift = _multiplier(*(state.tensors[tensor].quant.scale for tensor in (*operands, output)))[1]
+    if (shapes[0][-1] * 255 * 255) << max(0, shift) > INT32_MAX:
+        raise QuantizationError(f"{op}: sums of products can overflow 32 bits; quantize the model again")
+    return MatMul(operands, output, transposed)
+
+
+def _matrix(shape: tuple[int, ...], flip: bool) -> tuple[int, ...]:
+    return (*shape[:-2], shape[-1], shape[-2]) if flip else shape
+
+
+def _multiplier(first: float, second: float, out: float) -> Multiplier:
+    """In single precision, as the kernel computes it."""
+    product = np.float32(first) * np.float32(second)
+    return quantize_multiplier(float(product) / out)
+
+
+def _numbers(graph: Graph, op: MatMul) -> Multiplier:
+    return _multiplier(*(graph.tensors[tensor].quant.scale for tensor in (*op.inputs, op.output)))
+
+
+def _compute(graph: Graph, op: MatMul, *values: NDArray[np.int8]) -> NDArray[np.int8]:
+    target = graph.tensors[op.output]
+    rank = len(target.shape)
+    centered = []
+    for value, tensor, flip in zip(values, op.inputs, op.transposed, strict=True):
+        matrix = value.astype(np.int64) - graph.tensors[tensor].quant.zero_point
+        matrix = matrix.reshape(len(value), *[1] * (rank - value.ndim), *value.shape[1:])
+        centered.append(np.swapaxes(matrix, -1, -2) if flip else matrix)
+    out = multiply_two_roundings(centered[0] @ centered[1], *_numbers(graph, op)) + target.quant.zero_point
+    return np.clip(out, -128, 127).astype(np.int8).reshape(len(values[0]), *target.shape[1:])
+
+
+def _emit(context: Context) -> str:
+    graph, op, target = context.graph, context.op, context.target
+    assert isinstance(op, MatMul)
+    shape = graph.tensors[op.output].shape
+    everything = np.arange(graph.tensors[op.output].size).reshape(shape)
+    starts, lines = [], []
+    for number, (tensor, flip) in enumerate(zip(op.inputs, op.transposed, strict=True)):
+        held = graph.tensors[tensor].shape
+        index = np.arange(graph.tensors[tensor].size).reshape(held)
+        index = np.swapaxes(index, -1, -2) if flip else index
+        summed = index[..., :, 0] if number == 0 else index[..., 0, :]
+        line = index.reshape(-1, *index.shape[-2:])[0]
+        lines.append(line[0, :] if number == 0 else line[:, 0])
+        wide = summed[..., :, None] if number == 0 else summed[..., None, :]
+        starts.append(np.broadcast_to(wide.reshape(*[1] * (len(shape) - wide.ndim), *wide.shape), shape))
+    outer = write_nest(nest((*context.sources, target), (*starts, everything)), context.symbol, "i")
+    inner = nest(context.sources, lines)
+    walks = tuple(Walk(0, walk.offsets) for walk in inner.walks)
+    into = write_nest(merged(Nest(inner.extents, walks)), context.symbol, "j")
+    body = fill_border(target, context.zero_point(op.output))
+    for number, source in enumerate(context.sources):
+        body += f"const {ctype(source)} *x{number} = in{number};\n"
+    body += f"{ctype(target)} *y0 = out;\n"
+    factors = [
+        f"(x{number}[{outer.places[number]} + {into.places[number]}] - ({context.zero_point(tensor)}))"
+        for number, tensor in enumerate(op.inputs)
+    ]
+    mult, shift = _numbers(graph, op)
+    after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
+    after += f"y0[{outer.places[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
+    each = f"sum += {factors[0]} * {factors[1]};\n"
+    body += loops_around(outer, "int32_t sum = 0;\n" + loops_around(into, each) + after)
+    return outer.tables + into.tables + function(context, body)
+
+
+MATMUL = Operator(
+    op=MatMul,
+    kind="batch_matmul",
+    compute=_compute,
+    emit=_emit,
+    readers={"BATCH_MATMUL": _read},
+    limits="two tensors, or one and a constant",
+)

@@ -1,0 +1,219 @@
+"""MEAN and SUM over any axes, REDUCE_MAX, REDUCE_MIN, and ARG_MAX and ARG_MIN at an output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.nest import Nest, Walk, loops_around, merged, nest, write_nest
+from export.csource.source import Context, ctype, fill_border, function
+from export.errors import QuantizationError, UnsupportedModelError
+from export.ir.fixed_point import (
+    INT32_MAX,
+    MeanParameters,
+    multiply_two_roundings,
+    quantize_multiplier,
+    reduction_parameters,
+)
+from export.ir.graph import Graph
+from export.ir.ops import Mean, Op
+from export.ir.tensor import Quantization
+from export.operators.movements import axis_of
+from export.operators.operator import Operator
+from export.operators.rules import growing
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+Function = Literal["mean", "sum", "max", "min"]
+_SPATIAL = (1, 2)
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """Over some axes of the input, whatever the output's shape says of them; MEAN and SUM requantize."""
+
+    function: Function
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ArgMax(Op):
+    """The index of the first largest (or smallest) element along an axis, int32."""
+
+    axis: int
+    smallest: bool
+
+
+def _read(function: Function) -> Callable[[Lowering, RawOperator], Op]:
+    def read(state: Lowering, op: RawOperator) -> Op:
+        state.arity(op, 2)
+        source = state.activation(op)
+        shape = state.shape(source)
+        wanted = state.integers(op, 1).reshape(-1).tolist()
+        axes = tuple(sorted({axis_of(op, axis, len(shape)) for axis in wanted}))
+        keep = bool(state.option(op, "ReducerOptions", "KeepDims"))
+        kept = tuple(n for axis, n in enumerate(shape) if axis not in axes)
+        left = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+        output = state.define(op, left if keep else kept)
+        if function in ("max", "min"):
+            state.same_quantization(op, source, output)
+        else:
+            _check(op, function, math.prod(shape[axis] for axis in axes), state, source, output)
+        image = len(shape) == 4 and shape[0] == 1
+        if function == "mean" and image and axes == _SPATIAL:
+            return Mean((source,), output, keep)
+        added = len(state.tensors[source].shape) - len(shape)
+        return Reduce((source,), output, function, tuple(axis + added for axis in axes))
+
+    return read
+
+
+def _check(
+    op: RawOperator, function: Function, count: int, state: Lowering, source: int, output: int
+) -> None:
+    """Demands that no shift to the left can overflow 32 bits."""
+    x, out = state.tensors[source].quant, state.tensors[output].quant
+    shift = _parameters(function, count, x, out).multiplier[1]
+    if (count * 255) << max(0, shift) > INT32_MAX:
+        raise QuantizationError(f"{op}: input and output scales are too far apart; quantize the model again")
+
+
+def _parameters(function: Function, count: int, x: Quantization, out: Quantization) -> MeanParameters:
+    if function == "mean":
+        return reduction_parameters(count, x, out)
+    return MeanParameters(count, quantize_multiplier(x.scale / out.scale))
+
+
+def _numbers(graph: Graph, op: Reduce) -> MeanParameters:
+    x = graph.tensors[op.inputs[0]]
+    count = math.prod(x.shape[axis] for axis in op.axes)
+    return _parameters(op.function, count, x.quant, graph.tensors[op.output].quant)
+
+
+def _compute(graph: Graph, op: Reduce, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    target = graph.tensors[op.output]
+    if op.function in ("max", "min"):
+        found = x.max(axis=op.axes) if op.function == "max" else x.min(axis=op.axes)
+        return found.reshape(len(x), *target.shape[1:])
+    numbers = _numbers(graph, op)
+    total = x.sum(axis=op.axes, dtype=np.int64)
+    total = total - numbers.count * graph.tensors[op.inputs[0]].quant.zero_point
+    out = multiply_two_roundings(total, *numbers.multiplier) + target.quant.zero_point
+    return np.clip(out, -128, 127).astype(np.int8).reshape(len(x), *target.shape[1:])
+
+
+def _split(shape: Sequence[int], axes: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The dimensions that are kept, and those that are reduced."""
+    return [axis for axis in range(len(shape)) if axis not in axes], list(axes)
+
+
+def _loops(
+    context: Context, axes: Sequence[int]
+) -> tuple[str, tuple[str, str], Callable[[str, str, str], str]]:
+    """Tables, the indices of input and output, and a function that puts the loops around what to do before, for and
+    after the elements of an output.
+    """
+    graph, op = context.graph, context.op
+    assert op is not None
+    shape = graph.tensors[op.inputs[0]].shape
+    kept, reduced = _split(shape, axes)
+    index = np.arange(math.prod(shape)).reshape(shape).transpose([*kept, *reduced])
+    outer = np.arange(graph.tensors[op.output].size).reshape([shape[axis] for axis in kept])
+    starts = index.reshape(*outer.shape, -1)[..., 0]
+    first = nest((context.source, context.target), (starts, outer))
+    start = index[tuple([0] * len(kept))]
+    inner = nest((context.source,), (start,))
+    base = inner.walks[0].start
+    inner = merged(Nest(inner.extents, (Walk(inner.walks[0].start - base, inner.walks[0].offsets),)))
+    out = write_nest(first, context.symbol, "i")
+    into = write_nest(inner, context.symbol, "j")
+    place = f"{out.places[0]} + {into.places[0]}"
+
+    def around(before: str, each: str, after: str) -> str:
+        return loops_around(out, before + loops_around(into, each) + after)
+
+    return out.tables + into.tables, (place, out.places[1]), around
+
+
+def _emit(context: Context) -> str:
+    op, source, target = context.op, context.source, context.target
+    assert isinstance(op, Reduce)
+    tables, (place, to), around = _loops(context, op.axes)
+    body = fill_border(target, context.zero_point(op.output))
+    body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
+    if op.function in ("max", "min"):
+        before = f"int32_t best = {-128 if op.function == 'max' else 127};\n"
+        sign = ">" if op.function == "max" else "<"
+        each = f"if (x0[{place}] {sign} best)\n    best = x0[{place}];\n"
+        after = f"y0[{to}] = ({ctype(target)})best;\n"
+    else:
+        numbers = _numbers(context.graph, op)
+        mult, shift = numbers.multiplier
+        before = f"int32_t sum = {-numbers.count * context.zero_point(op.inputs[0])};\n"
+        each = f"sum += x0[{place}];\n"
+        after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
+        after += f"y0[{to}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
+    return tables + function(context, body + around(before, each, after))
+
+
+def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
+    def read(state: Lowering, op: RawOperator) -> Op:
+        state.arity(op, 2)
+        source = state.activation(op)
+        shape = state.shape(source)
+        if any(op.outputs[0] in reader.inputs for reader in state.raw.operators):
+            raise UnsupportedModelError(f"{op}: its indices can only be an output of the model")
+        axis = axis_of(op, int(state.integers(op, 1).reshape(-1)[0]), len(shape))
+        output = state.add_indices(op, (*shape[:axis], *shape[axis + 1 :]))
+        added = len(state.tensors[source].shape) - len(shape)
+        return ArgMax((source,), output, axis + added, smallest)
+
+    return read
+
+
+def _compute_arg(graph: Graph, op: ArgMax, x: NDArray[np.int8]) -> NDArray[np.int32]:
+    found = x.argmin(axis=op.axis) if op.smallest else x.argmax(axis=op.axis)
+    return found.astype(np.int32).reshape(len(x), *graph.tensors[op.output].shape[1:])
+
+
+def _emit_arg(context: Context) -> str:
+    op, source = context.op, context.source
+    assert isinstance(op, ArgMax)
+    tables, (place, to), around = _loops(context, (op.axis,))
+    count = context.graph.tensors[op.inputs[0]].shape[op.axis]
+    body = f"const {ctype(source)} *x0 = in0;\nint32_t *y0 = out;\n"
+    before = f"int32_t best = {128 if op.smallest else -129}, place = 0{', turn = 0' if count > 1 else ''};\n"
+    sign = "<" if op.smallest else ">"
+    turn = "turn" if count > 1 else "0"
+    each = f"if (x0[{place}] {sign} best) {{\n    best = x0[{place}];\n    place = {turn};\n}}\n"
+    each += "turn++;\n" if count > 1 else ""
+    return tables + function(context, body + around(before, each, f"y0[{to}] = place;\n"))
+
+
+REDUCE = Operator(
+    op=Reduce,
+    kind="reduce",
+    compute=_compute,
+    emit=_emit,
+    readers={
+        "MEAN": _read("mean"),
+        "REDUCE_MAX": _read("max"),
+        "REDUCE_MIN": _read("min"),
+        "SUM": _read("sum"),
+    },
+    ranges=growing(_compute),
+    limits="any axes",
+)
+ARG_MAX = Operator(
+    op=ArgMax,
+    kind="arg_max",
+    compute=_compute_arg,
+    emit=_emit_arg,
+    readers={"ARG_MAX": _read_arg(False), "ARG_MIN": _read_arg(True)},
+    limits="at an output of the model, any axis; indices are int32",
+)

@@ -1,0 +1,122 @@
+"""RESIZE_BILINEAR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.text import table
+from export.errors import UnsupportedModelError
+from export.ir.graph import Graph
+from export.ir.ops import Op
+from export.operators.movements import resized
+from export.operators.operator import Operator, Order, Range
+from export.operators.rules import growing, reads_channels, same_channels
+from export.reading.flatbuffer import RawOperator
+from export.reading.lowering import Lowering
+
+_ONE = 1 << 10
+_OPTIONS = "ResizeBilinearOptions"
+
+
+@dataclass(frozen=True)
+class ResizeBilinear(Op):
+    """Each output is a sum of four inputs, weighted in 1024ths along both axes.
+
+    Attributes:
+        rows: for each output row, the two input rows and the second one's weight.
+        columns: likewise.
+    """
+
+    rows: tuple[tuple[int, int, int], ...]
+    columns: tuple[tuple[int, int, int], ...]
+
+
+def _read(state: Lowering, op: RawOperator) -> Op:
+    state.arity(op, 2)
+    source, x = state.image(op)
+    size = resized(state, op)
+    corners, centers = (
+        bool(state.option(op, _OPTIONS, name)) for name in ("AlignCorners", "HalfPixelCenters")
+    )
+    if corners and centers:
+        raise UnsupportedModelError(f"{op}: align_corners and half_pixel_centers exclude each other")
+    output = state.define(op, (1, *size, x.shape[3]))
+    state.same_quantization(op, source, output)
+    rows, columns = (_interpolated(x.shape[axis], size[axis - 1], corners, centers) for axis in (1, 2))
+    return ResizeBilinear((source,), output, rows, columns)
+
+
+def _interpolated(before: int, after: int, corners: bool, centers: bool) -> tuple[tuple[int, int, int], ...]:
+    """Between which elements each new one lies, and how far, as the kernel's integers have it."""
+    scale = (_ONE * before + after // 2) // after
+    if corners and after > 1:
+        scale = (_ONE * (before - 1) + (after - 1) // 2) // (after - 1)
+    found = []
+    for value in range(after):
+        at_value = value * scale + (scale // 2 - _ONE // 2 if centers else 0)
+        low = max(_toward_zero(at_value, _ONE), 0)
+        high = min(_toward_zero(at_value + _ONE - 1, _ONE), before - 1)
+        found.append((low, high, at_value - _ONE * low))
+    return tuple(found)
+
+
+def _toward_zero(a: int, b: int) -> int:
+    return a // b if a >= 0 else -(-a // b)
+
+
+def _compute(graph: Graph, op: ResizeBilinear, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    y0, y1, fy = np.array(op.rows, np.int64).T
+    x0, x1, fx = np.array(op.columns, np.int64).T
+    values = x.astype(np.int64)
+    fy, fx = fy[:, None, None], fx[:, None]
+    top = values[:, y0][:, :, x0] * (_ONE - fx) + values[:, y0][:, :, x1] * fx
+    bottom = values[:, y1][:, :, x0] * (_ONE - fx) + values[:, y1][:, :, x1] * fx
+    total = top * (_ONE - fy) + bottom * fy
+    half = 1 << 19
+    rounded = np.where(total > 0, (total + half) >> 20, -((half - total) >> 20))
+    return rounded.astype(np.int8)
+
+
+def _ranges(graph: Graph, op: ResizeBilinear, sources: Sequence[Range]) -> Range:
+    """Weights may be negative at the edges, where both elements are one: no value leaves those it lies between."""
+    return growing(_compute)(graph, op, sources)
+
+
+def _emit(context: Context) -> str:
+    op, source, target, symbol = context.op, context.source, context.target, context.symbol
+    assert isinstance(op, ResizeBilinear)
+    tables = ""
+    for axis, entries in (("row", op.rows), ("column", op.columns)):
+        tables += table("int32_t", f"{symbol}_{axis}", [value for entry in entries for value in entry])
+    body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
+    head = f"const int32_t *r = {symbol}_row + 3 * y, *s = {symbol}_column + 3 * x;\n"
+
+    def side(row: str) -> str:
+        near, far = (f"x0[{at(source, row, column, 'c')}]" for column in ("s[0]", "s[1]"))
+        return f"{near} * (1024 - s[2]) + {far} * s[2]"
+
+    inner = f"int32_t top = {side('r[0]')};\nint32_t bottom = {side('r[1]')};\n"
+    inner += "int32_t sum = top * (1024 - r[2]) + bottom * r[2];\n"
+    inner += "int32_t q = sum > 0 ? (sum + 524288) >> 20 : -((524288 - sum) >> 20);\n"
+    inner += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})q;\n"
+    inner = head + loops([("c", target.channels)], inner)
+    body += loops([("y", target.height), ("x", target.width)], inner)
+    return tables + function(context, body)
+
+
+RESIZE_BILINEAR = Operator(
+    op=ResizeBilinear,
+    kind="resize_bilinear",
+    compute=_compute,
+    emit=_emit,
+    readers={"RESIZE_BILINEAR": _read},
+    reads=reads_channels,
+    channels=same_channels,
+    order=Order.ANY,
+    limits="any sizes, aligned corners or half-pixel centers",
+)
