@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from export.artifact.folder import GENERATOR, check_replaceable, write_folder
-from export.artifact.manifest import FORMAT, MANIFEST_NAME
+from export.artifact.folder import check_replaceable, write_folder
+from export.artifact.manifest import (
+    FORMAT,
+    GENERATOR,
+    MANIFEST_NAME,
+    BufferInfo,
+    Dtype,
+    Flag,
+    Generator,
+    LayerInfo,
+    MadeFor,
+    Manifest,
+    TensorInfo,
+)
+from export.artifact.names import check_name
 from export.codegen import Project, emit_project
 from export.codegen.model import end_names
 from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
@@ -27,14 +38,7 @@ from export.schedule.live_buffers import live_buffers
 from export.schedule.roofline import roofline_cycles
 from export.targets import Target, resolve
 
-COMPILER_FLAGS = ("-std=c11", "-O2")
-# Headers of the C library, which a network of that name would hide, and targets that CMake keeps for itself.
-_TAKEN = re.compile(
-    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
-    "stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype|"
-    "all|clean|help|install|package|test"
-)
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O2")
 
 
 @dataclass(frozen=True)
@@ -95,18 +99,17 @@ def to_c(
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted)
     project = emit_project(schedule, predicted, name)
-    manifest = _manifest(schedule, predicted, project, name)
     files = {file: text.encode("ascii") for file, text in project.files.items()}
     files[f"{name}.tflite"] = data
-    manifest["files"] = sorted([*files, MANIFEST_NAME])
-    files[MANIFEST_NAME] = (json.dumps(manifest, indent=1) + "\n").encode("ascii")
+    manifest = _manifest(schedule, predicted, project, name, sorted([*files, MANIFEST_NAME]))
+    files[MANIFEST_NAME] = manifest.to_bytes()
     write_folder(folder, files)
     return Export(
         path=folder,
         name=name,
         target=resolved,
         estimate=predicted,
-        manifest=manifest,
+        manifest=manifest.model_dump(mode="json", by_alias=True),
     )
 
 
@@ -141,15 +144,6 @@ def check_activations(activations: str) -> None:
     """Raises ExportError unless `activations` names a way in which they can lie in RAM."""
     if activations not in ACTIVATIONS:
         raise ExportError(f"activations must be one of {', '.join(ACTIVATIONS)}, got {activations!r}")
-
-
-def check_name(name: str) -> None:
-    """Raises ExportError unless a name can be the prefix of C files and functions."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
-        raise ExportError(
-            "name must be a lower-case C identifier of at most 31 characters, no header of the C library and no target "
-            f"of CMake, got {name!r}; try name='model'"
-        )
 
 
 def _folder(out_dir: str | os.PathLike[str]) -> Path:
@@ -193,60 +187,63 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
     return convert(model, representative_data)
 
 
-def _manifest(schedule: Schedule, predicted: Estimate, project: Project, name: str) -> dict[str, Any]:
+def _manifest(
+    schedule: Schedule, predicted: Estimate, project: Project, name: str, files: Sequence[str]
+) -> Manifest:
     graph, target = schedule.graph, predicted.target
-    return {
-        "format": FORMAT,
-        "generator": {"name": GENERATOR, "version": metadata.version("keras_approx")},
-        "name": name,
-        "target": {"core": target.core.name, "board": target.board.name if target.board else None},
-        "sources": list(project.sources),
-        "headers": list(project.headers),
-        "compiler_flags": list(COMPILER_FLAGS),
-        "inputs": _tensors(graph, graph.inputs, "input"),
-        "outputs": _tensors(graph, graph.outputs, "output"),
-        "arena_bytes": schedule.arena_bytes,
-        "state_bytes": schedule.state_bytes,
-        "layers": [
-            {
-                "index": layer.index,
-                "kind": layer.kind,
-                "name": layer.name,
-                "source": source,
-                "kernel": layer.kernel,
-                "macs": layer.macs,
-                "kept_macs": layer.kept_macs,
-                "predicted_cycles": layer.cycles,
-                "predicted_flash_bytes": layer.flash_bytes,
-                "roofline_cycles": roofline_cycles(graph, stage) if target.core.dsp else None,
-            }
+    return Manifest(
+        format=FORMAT,
+        generator=Generator(name=GENERATOR, version=metadata.version("keras_approx")),
+        name=name,
+        target=MadeFor(core=target.core.name, board=target.board.name if target.board else None),
+        sources=project.sources,
+        headers=project.headers,
+        compiler_flags=COMPILER_FLAGS,
+        inputs=_tensors(graph, graph.inputs, "input"),
+        outputs=_tensors(graph, graph.outputs, "output"),
+        arena_bytes=schedule.arena_bytes,
+        state_bytes=schedule.state_bytes,
+        layers=tuple(
+            LayerInfo(
+                index=layer.index,
+                kind=layer.kind,
+                name=layer.name,
+                source=source,
+                kernel=layer.kernel,
+                macs=layer.macs,
+                kept_macs=layer.kept_macs,
+                predicted_cycles=layer.cycles,
+                predicted_flash_bytes=layer.flash_bytes,
+                roofline_cycles=roofline_cycles(graph, stage) if target.core.dsp else None,
+            )
             for layer, source, stage in zip(
                 predicted.layers, project.layer_sources, schedule.stages, strict=True
             )
-        ],
-        "buffers": [
-            {
-                "name": graph.tensors[buffer.tensor].name,
-                "offset": buffer.offset,
-                "bytes": buffer.size,
-                "first_layer": buffer.first,
-                "last_layer": buffer.last,
-            }
+        ),
+        buffers=tuple(
+            BufferInfo(
+                name=graph.tensors[buffer.tensor].name,
+                offset=buffer.offset,
+                bytes=buffer.size,
+                first_layer=buffer.first,
+                last_layer=buffer.last,
+            )
             for buffer in live_buffers(schedule)
-        ],
-    }
+        ),
+        files=tuple(files),
+    )
 
 
-def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> list[dict[str, Any]]:
+def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> tuple[TensorInfo, ...]:
     """What the manifest says of inputs or outputs."""
     tensors = [graph.tensors[tensor] for tensor in ends]
-    return [
-        {
-            "name": name,
-            "shape": list(tensor.shape[1:]),
-            "dtype": tensor.dtype,
-            "scale": tensor.quantization.scale if tensor.quantization else 1.0,
-            "zero_point": tensor.quantization.zero_point if tensor.quantization else 0,
-        }
+    return tuple(
+        TensorInfo(
+            name=name,
+            shape=tensor.shape[1:],
+            dtype=cast(Dtype, tensor.dtype),
+            scale=tensor.quantization.scale if tensor.quantization else 1.0,
+            zero_point=tensor.quantization.zero_point if tensor.quantization else 0,
+        )
         for name, tensor in zip(end_names(graph, ends, kind), tensors, strict=True)
-    ]
+    )

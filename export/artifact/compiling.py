@@ -29,6 +29,7 @@ _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 # A kernel is thousands of calls in a row here: -O2 takes three times as long to compile them and runs no faster.
 _HOST_OPTIMIZATION = "-O1"
 _SHOWN_LINES = 20
+_COMPILER_SECONDS = 900  # for one file; the largest layers here take some ten
 _UNBOUNDED_FLASH, _UNBOUNDED_RAM = 64 << 20, 16 << 20
 _ARM_HINT = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 _HOST_HINT = "apt install gcc libc6-dev"
@@ -76,7 +77,9 @@ class HostModel:
 
 
 def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = None) -> HostModel:
-    """Compiles an export for this machine.
+    """Compiles an export for this machine, whose code then runs here with all that this process may do.
+
+    Do that with exports you trust. `export.simulate` runs what any folder holds in an emulator, out of reach of files.
 
     Args:
         out_dir: The folder `export.to_c` wrote.
@@ -213,7 +216,15 @@ def _tool(name: str, hint: str) -> str:
 
 
 def _run(command: Sequence[str]) -> None:
-    result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    try:
+        result = subprocess.run(
+            command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_COMPILER_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"{Path(command[0]).name} took more than {_COMPILER_SECONDS} seconds and was stopped; a layer may be too "
+            "large for it: keep fewer of its products, or give it more than one processor"
+        ) from error
     if result.returncode != 0:
         raise ToolError(
             f"{Path(command[0]).name} failed with status {result.returncode}:\n{_tail(result.stderr)}"

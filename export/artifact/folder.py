@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
-from export.artifact.manifest import MANIFEST_NAME
+from pydantic import BaseModel, ConfigDict
+
+from export.artifact.exchange import exchange, locked
+from export.artifact.manifest import MANIFEST_NAME, MAX_BYTES
 from export.errors import OutputPathError
-
-GENERATOR = "keras_approx"
+from keras_approx.schema import read_bounded
 
 
 def check_replaceable(folder: Path) -> None:
@@ -24,11 +28,15 @@ def check_replaceable(folder: Path) -> None:
         folder: it may be missing, empty, or hold an earlier export and nothing else.
 
     Raises:
-        OutputPathError: it is a file or a link, is no possible path, cannot be read or written, or holds something
-            that is not ours.
+        OutputPathError: it is a file, a link or the root, is no possible path, cannot be read or written, or holds
+            something that is not ours.
     """
     with _reported(folder):
-        beside = next(parent for parent in folder.absolute().parents if _exists(parent))
+        beside = next((parent for parent in folder.absolute().parents if _exists(parent)), None)
+        if beside is None:
+            raise OutputPathError(
+                f"expected a folder to write an export into, got {str(folder)!r}: choose a new one"
+            )
         if not beside.is_dir():
             raise OutputPathError(
                 f"expected {str(beside)!r} to be a folder to write {folder.name!r} into, got a file; "
@@ -39,15 +47,22 @@ def check_replaceable(folder: Path) -> None:
                 f"cannot write the output folder {str(folder)!r}: no permission to write into {str(beside)!r}; "
                 "choose a folder you may write to"
             )
-        if not _exists(folder):
-            return
-        mode = os.lstat(folder).st_mode
-        if not stat.S_ISDIR(mode):
-            kind, advice = "a file", "choose another output folder"
-            if stat.S_ISLNK(mode):
-                kind, advice = "a symbolic link", "name its target instead"
-            raise OutputPathError(f"expected {str(folder)!r} to be a folder, got {kind}; {advice}")
-        foreign = _foreign(folder)
+        with locked(beside):
+            if beside == folder.absolute().parent:
+                _recover(folder)
+            _check_content(folder)
+
+
+def _check_content(folder: Path) -> None:
+    if not _exists(folder):
+        return
+    mode = os.lstat(folder).st_mode
+    if not stat.S_ISDIR(mode):
+        kind, advice = "a file", "choose another output folder"
+        if stat.S_ISLNK(mode):
+            kind, advice = "a symbolic link", "name its target instead"
+        raise OutputPathError(f"expected {str(folder)!r} to be a folder, got {kind}; {advice}")
+    foreign = _foreign(folder)
     if foreign:
         raise OutputPathError(
             f"the output folder {str(folder)!r} holds {foreign[0]!r}, which no earlier export wrote; "
@@ -86,24 +101,41 @@ def _foreign(folder: Path) -> list[str]:
     return others or sorted(regular.keys() - _own_files(folder))
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)  # fields of other versions are not looked at
+
+
+class _Writer(_Part):
+    name: Literal["keras_approx"]
+
+
+class _Ownership(_Part):
+    """What every version's manifest says of who wrote a folder."""
+
+    generator: _Writer
+    name: str
+    files: list[str]
+
+
 def _own_files(folder: Path) -> set[str]:
     """Names an earlier export says it wrote, of those an export writes; none where there is no such export."""
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
-        if manifest["generator"]["name"] != GENERATOR:
-            return set()
-        name = re.escape(manifest["name"])
-        pattern = re.compile(
-            rf"{name}\.(c|h|tflite)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c|"
-            rf"CMakeLists\.txt|{re.escape(MANIFEST_NAME)}"
-        )
-        return {file for file in manifest["files"] if pattern.fullmatch(file)}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        found = _Ownership.model_validate_json(read_bounded(folder / MANIFEST_NAME, MAX_BYTES))
+    except (OSError, ValueError):
         return set()  # not ours: whatever is there is then reported as foreign
+    name = re.escape(found.name)
+    pattern = re.compile(
+        rf"{name}\.(c|h|tflite)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c|"
+        rf"CMakeLists\.txt|{re.escape(MANIFEST_NAME)}"
+    )
+    return {file for file in found.files if pattern.fullmatch(file)}
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes files to a temporary folder beside the final one, then puts it in place.
+
+    Where the system can exchange folders, the final one holds the old or the new files at every moment. Elsewhere it is
+    gone between two renames; a process killed there leaves the old files beside it, and the next call brings them back.
 
     Args:
         folder: the output folder; its parents are made where missing.
@@ -112,27 +144,52 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         OutputPathError: the folder cannot be written or must not be replaced; what was there is there still.
     """
+    folder = folder.absolute()
     check_replaceable(folder)
     with (
         _reported(folder),
         _parents(folder),
+        locked(folder.parent),
         tempfile.TemporaryDirectory(
-            prefix=f".{folder.name[:40]}-", dir=folder.parent, ignore_cleanup_errors=True
+            prefix=_prefix(folder), dir=folder.parent, ignore_cleanup_errors=True
         ) as temporary,
     ):
         fresh, old = Path(temporary, "new"), Path(temporary, "old")
         fresh.mkdir()
         for name, content in files.items():
             (fresh / name).write_bytes(content)
-        # Two renames: between them the old export is in the temporary folder, from where it comes back on failure.
-        try:
-            if _exists(folder):
-                os.rename(folder, old)
+        _check_content(folder)
+        if not _exists(folder):
             os.rename(fresh, folder)
-        except BaseException:
-            if _exists(old):
-                os.rename(old, folder)
-            raise
+        elif not exchange(fresh, folder):
+            try:
+                os.rename(folder, old)
+                os.rename(fresh, folder)
+            except BaseException:
+                if _exists(old):
+                    os.rename(old, folder)
+                raise
+
+
+def _prefix(folder: Path) -> str:
+    """How the names of a folder's temporary ones begin, those of this folder alone."""
+    stamp = hashlib.blake2b(os.fsencode(folder.name), digest_size=4).hexdigest()
+    return f".{folder.name[:40]}-{stamp}-"
+
+
+def _recover(folder: Path) -> None:
+    """Brings back what a killed export had moved away, and removes what it left; others are locked out."""
+    prefix = _prefix(folder)
+    with os.scandir(folder.absolute().parent) as entries:
+        left = [
+            Path(e.path) for e in entries if e.name.startswith(prefix) and e.is_dir(follow_symlinks=False)
+        ]
+    for temporary in left:
+        if {entry.name for entry in temporary.iterdir()} - {"new", "old"}:
+            continue  # not ours after all
+        if _exists(temporary / "old") and not _exists(folder):
+            os.rename(temporary / "old", folder)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

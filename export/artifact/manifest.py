@@ -1,39 +1,55 @@
-"""Reading an export's manifest.
+"""The manifest of an export: one class that writes it and reads it.
 
-A manifest may come from anywhere, so whatever becomes a path, a symbol or a compiler argument is checked
-against a strict pattern first; names of layers are only ever shown.
+A manifest may come from anywhere, so whatever becomes a path, a symbol, a size or a compiler argument is checked when
+it is read; names of layers are only ever shown.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from export.artifact.names import PATTERN
 from export.errors import InputError, ModelFormatError
+from keras_approx.schema import Record, explain, read_bounded
 
 MANIFEST_NAME = "manifest.json"
-FORMAT = 2
+GENERATOR = "keras_approx"
+FORMAT: Literal[2] = 2
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_SOURCE = re.compile(r"[A-Za-z0-9_]{1,120}\.c")
-_HEADER = re.compile(r"[A-Za-z0-9_]{1,120}\.h")
-_CORE = re.compile(r"[a-z0-9-]{1,32}")
-# Options that choose a language, an optimization or a warning; none that names a file, a plugin or another
-# program.
-_FLAG = re.compile(
-    r"-std=(c|gnu)(11|17)|-O([0-3sgz]|fast)|-f(no-)?[a-z][a-z-]*(=[0-9]+)?|-W(no-)?[a-z][a-z-]*(=[0-9]+)?"
-)
+MAX_BYTES = 64 << 20  # of the file
+_MAX_ELEMENTS = 1 << 26  # of an input or output
+_Name = Annotated[str, StringConstraints(pattern=f"^{PATTERN}$")]
+_Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,120}\.c$")]
+_Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,120}\.h$")]
+_Target = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+Dtype = Literal["int8", "int32"]
+_Count = Annotated[int, Field(ge=0, lt=1 << 40)]
+# Whole options: they choose a language or an optimization, and none writes a file or runs another program.
+Flag = Literal["-std=c11", "-std=gnu11", "-std=c17", "-std=gnu17", "-O0", "-O1", "-O2", "-O3", "-Os"]
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class Generator(Record):
+    """The program that wrote an export."""
+
+    name: str
+    version: str
+
+
+class MadeFor(Record):
+    """The core that an export was made for, and the board, if any."""
+
+    core: _Target
+    board: _Target | None
+
+
+class TensorInfo(Record):
     """An input or output of the network.
 
     Attributes:
@@ -44,11 +60,17 @@ class TensorInfo:
         zero_point: of int8 values; 0 for indices.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero_point: int
+    name: _Name
+    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=_MAX_ELEMENTS)], ...], Field(max_length=8)]
+    dtype: Dtype
+    scale: Annotated[float, Field(gt=0)]
+    zero_point: Annotated[int, Field(ge=-128, le=127)]
+
+    @model_validator(mode="after")
+    def _check_size(self) -> TensorInfo:
+        if self.size > _MAX_ELEMENTS:
+            raise ValueError(f"a tensor of shape {self.shape} has more than {_MAX_ELEMENTS:,} elements")
+        return self
 
     @property
     def size(self) -> int:
@@ -86,8 +108,7 @@ class TensorInfo:
         return np.ascontiguousarray(values.reshape(len(values), self.size))
 
 
-@dataclass(frozen=True)
-class LayerInfo:
+class LayerInfo(Record):
     """One layer: `name` is the network's own and untrusted, for display only.
 
     Attributes:
@@ -98,36 +119,36 @@ class LayerInfo:
         roofline_cycles: what its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
     """
 
-    index: int
+    index: _Count
     kind: str
     name: str
+    source: _Source
     kernel: str
-    macs: int
-    kept_macs: int
-    predicted_cycles: int | None
-    predicted_flash_bytes: int | None
-    roofline_cycles: int | None
+    macs: _Count
+    kept_macs: _Count
+    predicted_cycles: _Count | None
+    predicted_flash_bytes: _Count | None
+    roofline_cycles: _Count | None
 
 
-@dataclass(frozen=True)
-class BufferInfo:
+class BufferInfo(Record):
     """An activation in the arena, from the layer that writes it to the last that reads it; `name` is untrusted."""
 
     name: str
-    offset: int
-    size: int
-    first_layer: int
-    last_layer: int
+    offset: _Count
+    size: _Count = Field(alias="bytes")
+    first_layer: _Count
+    last_layer: _Count
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record):
     """What an export says of itself; file names and flags are checked.
 
     Attributes:
+        format: Of the manifest.
+        generator: What wrote the export.
         name: Prefix of every symbol.
-        core: Name of the core it was generated for.
-        board: Name of the board, or None.
+        target: What it was generated for.
         sources: C files, in layer order, relative to the export.
         headers: Header files, likewise.
         compiler_flags: Options that do not depend on the core.
@@ -137,20 +158,38 @@ class Manifest:
         state_bytes: RAM for what is kept from one inference to the next.
         layers: In order of execution.
         buffers: Activations in the arena, in the order in which they are written.
+        files: All that the export wrote.
     """
 
-    name: str
-    core: str
-    board: str | None
-    sources: tuple[str, ...]
-    headers: tuple[str, ...]
-    compiler_flags: tuple[str, ...]
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-    arena_bytes: int
-    state_bytes: int
+    format: Literal[2]
+    generator: Generator
+    name: _Name
+    target: MadeFor
+    sources: Annotated[tuple[_Source, ...], Field(min_length=1)]
+    headers: tuple[_Header, ...]
+    compiler_flags: tuple[Flag, ...]
+    inputs: Annotated[tuple[TensorInfo, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[TensorInfo, ...], Field(min_length=1)]
+    arena_bytes: _Count
+    state_bytes: _Count
     layers: tuple[LayerInfo, ...]
     buffers: tuple[BufferInfo, ...]
+    files: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """The content of the file."""
+        text = self.model_dump_json(indent=1, by_alias=True, ensure_ascii=True)
+        return text.encode("ascii") + b"\n"
+
+    @property
+    def core(self) -> str:
+        """Name of the core it was generated for."""
+        return self.target.core
+
+    @property
+    def board(self) -> str | None:
+        """Name of the board, or None."""
+        return self.target.board
 
     @property
     def single(self) -> bool:
@@ -202,7 +241,7 @@ class Manifest:
 
     def layer_of(self, symbol: str) -> int | None:
         """Returns the index of the layer a symbol belongs to by its prefix, None for what no layer owns."""
-        match = re.match(rf"{self.name}_(\d{{2,4}})_", symbol)
+        match = re.match(rf"{self.name}_(\d{{2,5}})_", symbol)
         index = int(match.group(1)) if match else None
         return index if any(layer.index == index for layer in self.layers) else None
 
@@ -227,91 +266,19 @@ def read_manifest(out_dir: str | Path) -> Manifest:
     """
     folder = Path(out_dir)
     path = folder / MANIFEST_NAME
+    advice = "export the model again with export.to_c"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest.model_validate_json(read_bounded(path, MAX_BYTES))
+    except ValidationError as error:
+        raise ModelFormatError(
+            f"{path} is damaged or not of format {FORMAT}: {explain(error)}; {advice}"
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelFormatError(
-            f"expected {path} to be the manifest of an export, got: {error}; export the model again with "
-            "export.to_c"
-        ) from error
-    try:
-        manifest = _parse(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFormatError(
-            f"{path} is damaged or not of format {FORMAT}: {error!r}; export the model again with export.to_c"
+            f"expected {path} to be the manifest of an export, got: {error}; {advice}"
         ) from error
     for name in (*manifest.sources, *manifest.headers):
         file = folder / name
         if not file.is_file() or file.is_symlink():
-            raise ModelFormatError(f"{path} lists {name!r}, which is no file there; export the model again")
+            raise ModelFormatError(f"{path} lists {name!r}, which is no file there; {advice}")
     return manifest
-
-
-def _parse(content: Any) -> Manifest:
-    if content["format"] != FORMAT:
-        raise ValueError(f"format {content['format']!r}")
-    target = content["target"]
-    board = target["board"]
-    return Manifest(
-        name=_matching(_NAME, content["name"]),
-        core=_matching(_CORE, target["core"]),
-        board=None if board is None else _matching(_CORE, board),
-        sources=tuple(_matching(_SOURCE, source) for source in content["sources"]),
-        headers=tuple(_matching(_HEADER, header) for header in content["headers"]),
-        compiler_flags=tuple(_matching(_FLAG, flag) for flag in content["compiler_flags"]),
-        inputs=tuple(_tensor(tensor, ("int8",)) for tensor in content["inputs"]),
-        outputs=tuple(_tensor(tensor, ("int8", "int32")) for tensor in content["outputs"]),
-        arena_bytes=_count(content["arena_bytes"]),
-        state_bytes=_count(content["state_bytes"]),
-        layers=tuple(_layer(layer) for layer in content["layers"]),
-        buffers=tuple(_buffer(buffer) for buffer in content["buffers"]),
-    )
-
-
-def _tensor(content: Mapping[str, Any], dtypes: Sequence[str]) -> TensorInfo:
-    dtype = content["dtype"]
-    if dtype not in dtypes:
-        raise ValueError(f"dtype {dtype!r}, expected {' or '.join(dtypes)}")
-    shape = tuple(_count(extent) for extent in content["shape"])
-    name = _matching(_NAME, content["name"])
-    return TensorInfo(name, shape, dtype, float(content["scale"]), int(content["zero_point"]))
-
-
-def _layer(content: Mapping[str, Any]) -> LayerInfo:
-    return LayerInfo(
-        index=_count(content["index"]),
-        kind=str(content["kind"]),
-        name=str(content["name"]),
-        kernel=str(content["kernel"]),
-        macs=_count(content["macs"]),
-        kept_macs=_count(content["kept_macs"]),
-        predicted_cycles=_optional(content["predicted_cycles"]),
-        predicted_flash_bytes=_optional(content["predicted_flash_bytes"]),
-        roofline_cycles=_optional(content["roofline_cycles"]),
-    )
-
-
-def _buffer(content: Mapping[str, Any]) -> BufferInfo:
-    return BufferInfo(
-        name=str(content["name"]),
-        offset=_count(content["offset"]),
-        size=_count(content["bytes"]),
-        first_layer=_count(content["first_layer"]),
-        last_layer=_count(content["last_layer"]),
-    )
-
-
-def _optional(value: Any) -> int | None:
-    return None if value is None else _count(value)
-
-
-def _matching(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"{value!r} does not match {pattern.pattern}")
-    return value
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 40:
-        raise ValueError(f"{value!r} is no count")
-    return value

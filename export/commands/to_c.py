@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.api import check_name, estimate, to_c
+from export.api import estimate, to_c
+from export.artifact.names import check_name
 from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.models import add_model, is_wrapped, load_model

@@ -152,6 +152,14 @@ def manifest(**changes: object) -> dict[str, object]:
         "arena_bytes": 48,
         "layers": [{**layer, **rest} for layer in layers],
         "buffers": [{"name": "wide", "offset": 0, "bytes": 16, "first_layer": 0, "last_layer": 1}],
+        "files": [
+            "model.c",
+            "model.h",
+            "model_00_dense.c",
+            "model_01_clip.c",
+            "model_runtime.h",
+            "manifest.json",
+        ],
         **changes,
     }
 

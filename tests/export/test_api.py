@@ -16,8 +16,8 @@ import pytest
 import tf_keras
 
 import export
-from export.api import check_name
 from export.artifact.manifest import read_manifest
+from export.artifact.names import check_name
 from export.errors import (
     ExportError,
     ModelFormatError,
@@ -118,7 +118,19 @@ def test_hostile_layer_names_are_refused(tmp_path: Path, keras: Any, name: str) 
             "$x",
             ";",
         ),
-        *("string", "stdint", "test", "all", "clean"),
+        *(
+            "string",
+            "stdint",
+            "unistd",
+            "pthread",
+            "emmintrin",
+            "stm32u5xx_hal",
+            "core_cm33",
+            "arm_math",
+            "main",
+        ),
+        *("test", "all", "clean", "m", "aux"),
+        *("ka", "ka_runtime", "k_net", "net_runtime", "net_run", "net_00", "net_00_conv2d"),
         *(None, 3, b"model", ["model"]),
     ],
 )
@@ -128,7 +140,7 @@ def test_a_name_that_is_no_prefix_is_refused(tmp_path: Path, name: Any) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["m", "model", "net_2", "x" * 31])
+@pytest.mark.parametrize("name", ["model", "net_2", "x" * 31, "kws", "strings_net", "lenet_int8"])
 def test_other_names_are_accepted(name: str) -> None:
     check_name(name)
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from export.artifact import exchange
 from export.artifact import folder as output
 from export.artifact.folder import check_replaceable, write_folder
+from export.artifact.manifest import GENERATOR
 from export.errors import OutputPathError
 
 NAMES = (
@@ -27,7 +29,7 @@ NAMES = (
 
 def files(text: str, names: tuple[str, ...] = NAMES) -> dict[str, bytes]:
     """An export whose files all hold a text."""
-    manifest = {"generator": {"name": output.GENERATOR}, "name": "net", "files": list(names), "text": text}
+    manifest = {"generator": {"name": GENERATOR}, "name": "net", "files": list(names), "text": text}
     return {name: text.encode() for name in names} | {"manifest.json": json.dumps(manifest).encode()}
 
 
@@ -95,6 +97,7 @@ def _link(path: Path, target: Path) -> Path:
         (lambda top: _link(top / "out", top), "got a symbolic link; name its target"),
         (lambda top: _link(top / "out", top / "nowhere"), "got a symbolic link; name its target"),
         (lambda top: _link(top / "out", top / "out"), "got a symbolic link; name its target"),
+        (lambda top: Path("/"), "expected a folder to write an export into"),
         (lambda top: top / "nul\0byte", "null byte"),
         (lambda top: top / "lone \ud800 surrogate", "surrogates not allowed"),
         (lambda top: top / ("x" * 300), "File name too long"),
@@ -102,7 +105,7 @@ def _link(path: Path, target: Path) -> Path:
     ],
     ids=[
         *("file", "in a file", "deep in a file", "link", "dangling link", "link to itself"),
-        *("NUL", "surrogate", "long name", "long path"),
+        *("root", "NUL", "surrogate", "long name", "long path"),
     ],
 )
 def test_what_cannot_be_a_folder_is_refused(
@@ -225,6 +228,7 @@ def _failing(function: Callable[..., Any], call: int, error: BaseException) -> C
     ("owner", "function", "call", "existing"),
     [
         (os, "rename", 1, False),
+        (output, "exchange", 1, True),
         (os, "rename", 1, True),
         (os, "rename", 2, True),  # between the old folder and the new one
         (Path, "write_bytes", 4, False),
@@ -247,9 +251,96 @@ def test_an_interrupted_write_changes_nothing(
     if existing:
         write_folder(folder, files("old"))
     before = tree(tmp_path)
+    if owner is os:
+        monkeypatch.setattr(output, "exchange", lambda one, other: False)
     monkeypatch.setattr(owner, function, _failing(getattr(owner, function), call, error))
     expected = OutputPathError if isinstance(error, OSError) else Stop
     with pytest.raises(expected, match=r"No space left on device|interrupted"):
         write_folder(folder, files("new"))
     monkeypatch.undo()
     assert tree(tmp_path) == before
+
+
+def _killed_at(owner: Any, function: str, call: int, folder: Path) -> None:
+    """Writes a folder in a process that is killed right after the n-th call of a function."""
+    if os.fork() == 0:
+        real, calls = getattr(owner, function), 0
+
+        def wrapper(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            result = real(*arguments, **options)
+            calls += 1
+            if calls == call:
+                os.kill(os.getpid(), 9)
+            return result
+
+        setattr(owner, function, wrapper)
+        try:
+            write_folder(folder, files("new"))
+        finally:
+            os._exit(1)
+    assert os.wait()[1] == 9
+
+
+@pytest.mark.parametrize(
+    ("owner", "function", "call", "held"),
+    [(Path, "mkdir", 2, "old"), (Path, "write_bytes", 3, "old"), (output, "exchange", 1, "new")],
+)
+def test_a_killed_export_leaves_the_old_files_or_the_new(
+    tmp_path: Path, owner: Any, function: str, call: int, held: str
+) -> None:
+    out = tmp_path / "out"
+    write_folder(out, files("old"))
+    _killed_at(owner, function, call, out)
+    assert tree(out) == files(held)
+    check_replaceable(out)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_where_folders_cannot_be_exchanged_the_next_call_brings_the_old_files_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "exchange", lambda one, other: False)
+    out = tmp_path / "out"
+    write_folder(out, files("old"))
+    _killed_at(os, "rename", 1, out)
+    assert not out.exists()
+    check_replaceable(out)
+    assert tree(out) == files("old")
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_folders_of_similar_names_are_left_alone(tmp_path: Path) -> None:
+    for name in (".out-mine", output._prefix(tmp_path / "out") + "x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    before = tree(tmp_path)
+    check_replaceable(tmp_path / "out")
+    assert tree(tmp_path) == before
+
+
+def test_two_exports_to_one_folder_wait_for_each_other(tmp_path: Path) -> None:
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            try:
+                for _ in range(20):
+                    check_replaceable(tmp_path / "out")
+                    write_folder(tmp_path / "out", files(str(number)))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert tree(tmp_path / "out") in [files(str(number)) for number in range(4)]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_export_that_waits_too_long_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_WAIT_SECONDS", 0)
+    with (
+        exchange.locked(tmp_path),
+        pytest.raises(OutputPathError, match="another export has been writing into"),
+    ):
+        write_folder(tmp_path / "out", files("new"))

@@ -35,6 +35,17 @@ def test_reads_what_was_written(tmp_path):
         {"compiler_flags": ["-Wl,-T,x"]},
         {"compiler_flags": ["@file"]},
         {"compiler_flags": ["-o"]},
+        {"compiler_flags": ["-fdump-tree-all=7"]},
+        {"compiler_flags": ["-fdump-ada-spec"]},
+        {"compiler_flags": ["-fprofile-generate=5"]},
+        {"compiler_flags": ["-flto=99999999"]},
+        {"sources": []},
+        {"inputs": []},
+        {"outputs": [{"name": "output", "shape": [1 << 39], "dtype": "int8", "scale": 1.0, "zero_point": 0}]},
+        {"outputs": [{"name": "o", "shape": [1 << 14] * 4, "dtype": "int8", "scale": 1.0, "zero_point": 0}]},
+        {"inputs": [{"name": "input", "shape": [8], "dtype": "int8", "scale": 1.0, "zero_point": 1e300}]},
+        {"inputs": [{"name": "input", "shape": [8], "dtype": "int8", "scale": 0, "zero_point": 0}]},
+        {"unknown": 1},
         {"target": {"core": "../x", "board": None}},
         {"target": {"core": "cortex-m33"}},
         {"inputs": [{"name": "input", "shape": [-1], "dtype": "int8", "scale": 1, "zero_point": 0}]},
@@ -52,7 +63,9 @@ def test_hostile_or_damaged_manifests_are_refused(tmp_path, changes):
         read_manifest(handmade.write(tmp_path / "out", **changes))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "\udcff", "[" * 100_000, '{"format": 1e400}'], ids=lambda t: t[:5]
+)
 def test_files_that_are_no_manifest_are_refused(tmp_path, text):
     folder = handmade.write(tmp_path / "out")
     (folder / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
