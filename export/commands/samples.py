@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from export.commands.arrays import read_npz
 from export.errors import InputError
 
 
@@ -55,7 +55,12 @@ class Samples:
 
 
 def read_samples(
-    path: str, *, inputs: str = "inputs", labels: str | None = "labels", shape: Sequence[int] | None = None
+    path: str,
+    *,
+    inputs: str = "inputs",
+    labels: str | None = "labels",
+    shape: Sequence[int] | None = None,
+    needed: bool = True,
 ) -> Samples:
     """Reads and checks samples.
 
@@ -64,13 +69,15 @@ def read_samples(
         inputs: Name of the array of inputs [n, ...], of numbers.
         labels: Name of the array of class numbers [n] or [n, 1]; None where they are not needed.
         shape: Of one input, if known.
+        needed: Whether labels must be there; they are read if they are.
 
     Raises:
         InputError: The file cannot be read, an array is missing, of another shape or type, empty or not finite.
     """
-    arrays = _read_arrays(path, [name for name in (inputs, labels) if name is not None])
+    wanted = [inputs] if labels is None or not needed else [inputs, labels]
+    arrays = read_npz(path, wanted, [] if labels is None else [labels])
     values = _inputs(path, inputs, arrays[inputs], shape)
-    classes = None if labels is None else _labels(path, labels, arrays[labels], len(values))
+    classes = _labels(path, labels, arrays[labels], len(values)) if labels in arrays and labels else None
     return Samples(path, values, classes)
 
 
@@ -133,32 +140,6 @@ def check_classes(samples: Samples, model: Any) -> None:
 
 def _digests(inputs: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in inputs]
-
-
-def _read_arrays(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise InputError(
-                f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}, got one array "
-                "without a name: save it with numpy.savez"
-            )
-        with archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise InputError(
-                    f"expected the array {missing[0]!r} in {path!r}, found "
-                    f"{', '.join(archive.files) or 'none'}; name the arrays with --inputs-array and "
-                    "--labels-array"
-                )
-            return {name: archive[name] for name in names}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"expected {path!r} to be an .npz file with the arrays {' and '.join(names)}: {reason}"
-        ) from error
 
 
 def _inputs(path: str, name: str, values: np.ndarray, shape: Sequence[int] | None) -> np.ndarray:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from export.artifact.manifest import Manifest, TensorInfo, read_manifest
+from export.commands.arrays import read_npy, read_npz
 from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
+from export.proportions import wilson_interval
 from export.simulate import simulate
 from export.targets import BOARDS, CORES
 
@@ -51,7 +53,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="array of inputs in .npz files (default: inputs)",
     )
     parser.add_argument(
-        "--labels-array", metavar="NAME", help="array of class numbers in .npz files, to count right answers"
+        "--labels-array",
+        metavar="NAME",
+        help="array of class numbers in .npz files, to count right answers (default: labels, if there is one)",
     )
     parser.add_argument("--core", help=f"core to run on: {', '.join(sorted(set(CORES) - {'host'}))}")
     parser.add_argument("--board", help=f"board to measure for: {', '.join(sorted(BOARDS))}")
@@ -76,13 +80,29 @@ def run(options: argparse.Namespace) -> Result:
         _save_outputs(options.outputs, manifest, measurement.outputs)
     text, record = str(measurement), measurement.to_dict()
     if labels is not None:
-        if len(manifest.outputs) > 1:
-            raise InputError("labels go with a network of one output; leave --labels-array out")
-        count = len(inputs[0])
-        right = int((measurement.outputs.reshape(count, -1).argmax(axis=1) == labels[:count]).sum())
-        text += f"\n{right} of {count} right"
-        record["accuracy"] = right / count
+        answers = _count_right(manifest, measurement.outputs, labels[: len(inputs[0])])
+        text += f"\n{answers.pop('text')}"
+        record |= answers
     return Result(text, record)
+
+
+def _count_right(manifest: Manifest, outputs: Any, labels: np.ndarray) -> dict[str, Any]:
+    """How many of the outputs are right, with the 95 % interval that so few samples leave."""
+    if len(manifest.outputs) > 1:
+        raise InputError("labels go with a network of one output; leave --labels-array out")
+    answers, count = outputs.reshape(len(labels), -1), len(labels)
+    if labels.max() >= answers.shape[1]:
+        raise InputError(
+            f"expected labels of 0 .. {answers.shape[1] - 1}, as the network has {answers.shape[1]} outputs, got "
+            f"{labels.max()}; name another array with --labels-array"
+        )
+    right = int((answers.argmax(axis=1) == labels).sum())
+    low, high = wilson_interval(right, count)
+    return {
+        "text": f"{right} of {count} right: {right / count:.1%}, with 95 % confidence {low:.1%} to {high:.1%}",
+        "accuracy": right / count,
+        "accuracy_interval": [low, high],
+    }
 
 
 def _read(options: argparse.Namespace, manifest: Manifest) -> tuple[list[np.ndarray], np.ndarray | None]:
@@ -90,36 +110,25 @@ def _read(options: argparse.Namespace, manifest: Manifest) -> tuple[list[np.ndar
     if len(manifest.inputs) == 1:
         inputs, labels = _read_inputs(options, manifest.inputs[0])
         return [inputs], labels
-    names = [info.name for info in manifest.inputs]
-    try:
-        with np.load(options.inputs, allow_pickle=False) as arrays:
-            found = [arrays[name] for name in names]
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"the network has {len(names)} inputs: expected {options.inputs!r} to be a .npz file of int8 arrays "
-            f"{', '.join(names)}: {error}"
-        ) from error
-    return [
-        info.batch(values).reshape(-1, *info.shape)
-        for info, values in zip(manifest.inputs, found, strict=True)
-    ], None
+    found = read_npz(options.inputs, [info.name for info in manifest.inputs])
+    return [info.batch(found[info.name]).reshape(-1, *info.shape) for info in manifest.inputs], None
 
 
 def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndarray, np.ndarray | None]:
     """int8 inputs [n, *shape], and labels if there are any."""
     if str(options.inputs).endswith(".npz"):
         samples = read_samples(
-            options.inputs, inputs=options.inputs_array, labels=options.labels_array, shape=info.shape
+            options.inputs,
+            inputs=options.inputs_array,
+            labels=options.labels_array or "labels",
+            shape=info.shape,
+            needed=options.labels_array is not None,
         )
         steps = np.rint(samples.inputs / np.float32(info.scale)) + info.zero_point
         return np.clip(steps, -128, 127).astype(np.int8), samples.labels
     if options.labels_array is not None:
         raise InputError(f"labels come in .npz files: expected one for --inputs, got {options.inputs!r}")
-    try:
-        inputs = np.load(options.inputs, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"expected {options.inputs!r} to be a .npy file of int8 inputs: {error}") from error
-    return info.batch(inputs).reshape(-1, *info.shape), None
+    return info.batch(read_npy(options.inputs)).reshape(-1, *info.shape), None
 
 
 def _save_outputs(path: Path, manifest: Manifest, outputs: Any) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from export.proportions import wilson_interval
 from export.report.choice import Chosen
 from export.report.document import Paragraph, Picture, Section, Table
 from export.report.sources import Baseline
 from export.report.style import COLORS, new_figure
-from export.report.text import count, percent, plural, points, printable, size, standard_error
+from export.report.text import count, percent, plural, points, printable, size
 from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _LOGARITHMIC = 4  # the axis, if its ends are further apart
 def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Section:
     """The picture, what it means, and a table of the designs chosen from it."""
     images = front.exact.images
-    error = standard_error(front.exact.accuracy, images)
+    low, high = wilson_interval(front.exact.correct, images)
     anew = " and fitting what is left anew" if front.settings.get("significance") == ELIMINATION else ""
     return Section(
         "Accuracy against cost",
@@ -40,9 +41,10 @@ def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Seque
             Paragraph(
                 f"Accuracies in the picture are on {images:,} validation images, with which nothing was "
                 "calibrated or fine-tuned here; a network that had been trained on them before does better on "
-                f"them than on others. Chance alone moves such a figure by about {100 * error:.1f} points (one "
-                "standard error). The search looked at these images many times and took the best of many "
-                "designs, so it flatters them a little. Test images, where the table has them, were looked at "
+                f"them than on others. The exact model's accuracy on all images there could be is between "
+                f"{percent(low)} and {percent(high)} with 95 % confidence. The search looked at these "
+                "images many times and took the best of many designs, so it flatters them a little. "
+                "Test images, where the table has them, were looked at "
                 "once, for designs that had been chosen already: that is the figure to quote."
             ),
             _table(front, chosen, baselines),

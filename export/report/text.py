@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, log10, sqrt
+from math import floor, log10
 
 _SHORT_KINDS = {
     "conv2d": "conv",
@@ -62,11 +62,6 @@ def power_of_ten(value: float) -> str:
     factor = value / 10.0**exponent
     shown = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
     return shown if abs(factor - 1) < 1e-6 else f"{factor:g}\u00b7{shown}"
-
-
-def standard_error(share: float, images: int) -> float:
-    """Of a share that was counted on so many images."""
-    return sqrt(share * (1 - share) / images)
 
 
 def plural(number: int, noun: str) -> str:

@@ -61,3 +61,19 @@ def test_says_what_is_wrong(out_dir, tmp_path, fails):
     assert "unknown core" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy", "--core", "z80")
     unwritable = tmp_path / "no" / "y.npy"
     assert "--outputs" in fails("simulate", out_dir, "--inputs", tmp_path / "x.npy", "--outputs", unwritable)
+
+
+def test_labels_are_used_if_they_are_there(out_dir, tmp_path, run, fails):
+    wanted = handmade.inputs(4)
+    reals = (wanted.astype(np.float64) - 3) * 0.5
+    answers = handmade.reference(wanted).reshape(4, -1).argmax(axis=1)
+    np.savez(tmp_path / "x.npz", inputs=reals, labels=answers)
+    record = run("simulate", out_dir, "--inputs", tmp_path / "x.npz")
+    assert record["accuracy"] == 1
+    assert record["accuracy_interval"] == pytest.approx([0.5101, 1], abs=1e-4)
+    np.savez(tmp_path / "plain.npz", inputs=reals)
+    assert "accuracy" not in run("simulate", out_dir, "--inputs", tmp_path / "plain.npz")
+    missing = ("simulate", out_dir, "--inputs", tmp_path / "plain.npz", "--labels-array", "labels")
+    assert "expected the array 'labels'" in fails(*missing)
+    np.savez(tmp_path / "high.npz", inputs=reals, labels=answers + 4)
+    assert "expected labels of 0 .. 3" in fails("simulate", out_dir, "--inputs", tmp_path / "high.npz")
