@@ -12,6 +12,7 @@ from export.operators import (
     conv,
     dense,
     lookup,
+    lstm,
     matmul,
     mean,
     move,
@@ -23,7 +24,9 @@ from export.operators import (
     resize,
     shape_values,
     softmax,
+    svdf,
     transpose_conv,
+    variables,
 )
 from export.operators.operator import Operator, Reader
 
@@ -43,6 +46,8 @@ OPERATORS: tuple[Operator, ...] = (
     pad.PAD,
     pad.FILL,
     move.MOVE,
+    lstm.LSTM,
+    svdf.SVDF,
     resize.RESIZE_BILINEAR,
     reshape.RESHAPE,
     softmax.SOFTMAX,
@@ -52,6 +57,7 @@ OPERATORS: tuple[Operator, ...] = (
 READERS: Mapping[str, Reader] = (
     movements.READERS
     | transpose_conv.READERS
+    | variables.READERS
     | shape_values.READERS
     | {name: reader for operator in OPERATORS for name, reader in operator.readers.items()}
 )

@@ -19,7 +19,14 @@ MAX_ELEMENTS = 1 << 24  # of an activation: more than the RAM of any microcontro
 MAX_TOTAL = 1 << 26  # of all activations together
 MAX_RANK = 8
 _MAX_SHARING = 64  # operators that may use one constant, on average
-_NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float32": np.float32}
+_NUMPY = {
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "float32": np.float32,
+}
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ _TYPES = {
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
+    "resource": schema.TensorType.RESOURCE,
 }
 
 
@@ -47,6 +48,7 @@ class ModelBuilder:
         self._tensors: list[Any] = []
         self._buffers: list[Any] = [schema.BufferT()]
         self._operators: list[Any] = []
+        self._others: list[Any] = []
         self._codes: dict[int, int] = {}
 
     def tensor(
@@ -59,19 +61,21 @@ class ModelBuilder:
         data: NDArray[Any] | None = None,
         axis: int = 0,
         name: str | None = None,
+        variable: bool = False,
     ) -> Value:
         """Adds a tensor; with `data` a constant. Several scales quantize per index of `axis`."""
         tensor = schema.TensorT()
         tensor.name = name if name is not None else f"t{len(self._tensors)}"
         tensor.shape = np.asarray(shape, np.int32)
         tensor.type = _TYPES[dtype]
+        tensor.isVariable = variable
         if data is not None:
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype).tobytes(), np.uint8)
             tensor.buffer = len(self._buffers)
             self._buffers.append(buffer)
         scales = [scale] if np.isscalar(scale) else list(scale)  # type: ignore[arg-type]
-        if dtype in ("int8", "uint8") or (dtype == "int32" and scale != 1.0):
+        if dtype in ("int8", "uint8", "int16") or (dtype == "int32" and scale != 1.0):
             quantization = schema.QuantizationParametersT()
             quantization.scale = np.asarray(scales, np.float32)
             quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)
@@ -80,7 +84,14 @@ class ModelBuilder:
         self._tensors.append(tensor)
         return Value(len(self._tensors) - 1, tuple(shape), float(np.float32(scales[0])), zero_point)
 
-    def operator(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: Any = None) -> None:
+    def operator(
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Any = None,
+        intermediates: Sequence[int] = (),
+    ) -> None:
         """Adds an operator by its BuiltinOperator name, with a `...OptionsT` object."""
         code = getattr(schema.BuiltinOperator, name)
         operator = schema.OperatorT()
@@ -90,7 +101,32 @@ class ModelBuilder:
         if options is not None:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
             operator.builtinOptions = options
+        if len(intermediates):
+            operator.intermediates = np.asarray(intermediates, np.int32)
         self._operators.append(operator)
+
+    def initialized(self, initial: Mapping[str, NDArray[np.int8]], scale: float, zero_point: int) -> None:
+        """Adds CALL_ONCE of a subgraph that gives variables their first values."""
+        main, self._tensors, self._operators = (self._tensors, self._operators), [], []
+        for name, values in initial.items():
+            constant = self.tensor(values.shape, scale, zero_point, data=values)
+            self.operator("ASSIGN_VARIABLE", [self.handle(name).index, constant.index], [])
+        subgraph = schema.SubGraphT()
+        subgraph.name, subgraph.tensors, subgraph.operators = "initialize", self._tensors, self._operators
+        subgraph.inputs, subgraph.outputs = [], []
+        self._others.append(subgraph)
+        self._tensors, self._operators = main
+        options = schema.CallOnceOptionsT()
+        options.initSubgraphIndex = len(self._others)
+        self.operator("CALL_ONCE", [], [], options)
+
+    def handle(self, name: str) -> Value:
+        """VAR_HANDLE of a variable."""
+        options = schema.VarHandleOptionsT()
+        options.container, options.sharedName = "", name
+        out = self.tensor((), dtype="resource")
+        self.operator("VAR_HANDLE", [], [out.index], options)
+        return out
 
     def conv(
         self,
@@ -291,7 +327,7 @@ class ModelBuilder:
         subgraph.inputs, subgraph.outputs = ([v.index for v in values] for values in ends)
         model = schema.ModelT()
         model.version = 3
-        model.subgraphs, model.buffers = [subgraph], self._buffers
+        model.subgraphs, model.buffers = [subgraph, *self._others], self._buffers
         model.operatorCodes = []
         for code in self._codes:
             entry = schema.OperatorCodeT()

@@ -117,6 +117,67 @@ def _strided(
     return b.op("STRIDED_SLICE", inputs, shape, kind="StridedSliceOptions", **masks)
 
 
+def lstm(b: Bench, x: Value, units: int, clip: float = 10.0) -> Value:
+    """An int8 LSTM with random weights."""
+    inputs = x.shape[-1]
+    scale, zero_point = 0.0065, -11
+
+    def weights(columns: int) -> Value:
+        data = b.rng.integers(-127, 128, (units, columns)).astype(np.int8)
+        return b.builder.tensor(data.shape, float(b.rng.uniform(0.004, 0.012)), data=data)
+
+    def bias() -> Value:
+        data = b.rng.integers(-3000, 3000, units).astype(np.int32)
+        return b.builder.tensor((units,), 1e-4, dtype="int32", data=data)
+
+    tensors: list[Value | None] = [
+        x,
+        *(weights(inputs) for _ in range(4)),
+        *(weights(units) for _ in range(4)),
+    ]
+    tensors += [None, None, None, *(bias() for _ in range(4)), None, None]
+    tensors.append(b.builder.tensor((1, units), scale, zero_point, variable=True))
+    tensors.append(b.builder.tensor((1, units), 2.0**-11, 0, dtype="int16", variable=True))
+    tensors += [None] * 4
+    between = [b.builder.tensor((0,), dtype="float32").index for _ in range(4)]
+    between.append(b.builder.tensor((0,), scale, zero_point).index)
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction, options.cellClip = 4, clip
+    out = b.builder.tensor((*x.shape[:2], units), scale, zero_point)
+    indices = [-1 if value is None else value.index for value in tensors]
+    b.builder.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", indices, [out.index], options, between)
+    return out
+
+
+def svdf(b: Bench, units: int, rank: int, memory: int) -> Value:
+    """An SVDF with random weights."""
+    feature = b.rng.integers(-127, 128, (units * rank, b.v.shape[1])).astype(np.int8)
+    time = b.rng.integers(-3000, 3000, (units * rank, memory)).astype(np.int16)
+    state = b.builder.tensor((1, units * rank * memory), 0.002, 0, dtype="int16", variable=True)
+    bias = b.rng.integers(-5000, 5000, units).astype(np.int32)
+    inputs = [
+        b.v,
+        b.builder.tensor(feature.shape, 0.01, data=feature),
+        b.builder.tensor(time.shape, 1e-4, dtype="int16", data=time),
+        b.builder.tensor((units,), 1e-4 * state.scale, dtype="int32", data=bias),
+        state,
+    ]
+    options = {"rank": rank, "fusedActivationFunction": 1}
+    made: Value = b.op("SVDF", inputs, (1, units), scale=0.4, zero_point=7, kind="SVDFOptions", **options)
+    return made
+
+
+def delayed(b: Bench, name: str = "ring") -> Value:
+    """The vector beside its value of the inference before, which a variable keeps."""
+    initial = b.rng.integers(-128, 128, b.v.shape).astype(np.int8)
+    b.builder.initialized({name: initial}, b.v.scale, b.v.zero_point)
+    handle = b.builder.handle(name)
+    before: Value = b.op("READ_VARIABLE", [handle], b.v.shape, like=b.v)
+    joined = b.builder.concatenation([before, b.v], axis=1)
+    b.builder.operator("ASSIGN_VARIABLE", [handle.index, b.v.index], [])
+    return joined
+
+
 def _reduced(b: Bench, name: str, x: Value, axes: list[int], shape: Sequence[int], **options: Any) -> Value:
     made: Value = b.op(name, [x, b.ints(axes)], shape, kind="ReducerOptions", **options)
     return made
@@ -356,6 +417,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "softmax of many": lambda b: b.builder.softmax(b.layers.dense(b.v, 700)),
     "softmax of a sequence": lambda b: b.builder.softmax(b.s, 0.7),
+    "lstm": lambda b: lstm(b, b.s, 5),
+    "lstm behind another": lambda b: lstm(b, lstm(b, b.s, 4, 0.5), 3),
+    "svdf": lambda b: svdf(b, 5, 2, 4),
+    "svdf of rank 1": lambda b: svdf(b, 3, 1, 6),
+    "variable": delayed,
     "dense without batch": lambda b: b.layers.dense(b.builder.reshape(b.v, (8,)), 4),
 }
 
