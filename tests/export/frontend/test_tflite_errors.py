@@ -68,9 +68,9 @@ def softmax_of_wrong_scale(case):
     return y
 
 
-def mean_over_rows(case):
+def mean_over_far_axis(case):
     y = case.layers.mean(case.x)
-    case.builder._buffers[-1].data = np.array([1, 1], np.int32).view(np.uint8)
+    case.builder._buffers[-1].data = np.array([1, 7], np.int32).view(np.uint8)
     return y
 
 
@@ -105,7 +105,7 @@ CASES = {
     "constant operand": (constant_operand, UnsupportedModelError, "is a constant"),
     "asymmetric weights": (asymmetric_weights, QuantizationError, "zero point 0"),
     "computed weights": (computed_weights, UnsupportedModelError, "must be a constant"),
-    "grouped": (lambda c: c.conv((4, 3, 3, 1)), UnsupportedModelError, "grouped convolutions"),
+    "groups": (lambda c: c.conv((5, 3, 3, 1), bias=5), ModelFormatError, "of 2 input channels and 5 outputs"),
     "wrong bias": (lambda c: c.conv(bias=5), ModelFormatError, "bias of shape"),
     "bias scale": (bias_of_other_scale, QuantizationError, "bias scale"),
     "scales of one axis only": (
@@ -129,18 +129,18 @@ CASES = {
     "concatenation": (concatenation_of_other_scales, QuantizationError, "share one scale"),
     "softmax scale": (softmax_of_wrong_scale, QuantizationError, "1/256"),
     "softmax classes": (
-        lambda c: c.builder.softmax(c.layers.dense(c.x, 512)),
+        lambda c: c.builder.softmax(c.layers.dense(c.x, 4096)),
         UnsupportedModelError,
-        "at most 511",
+        "at most 4095",
     ),
-    "mean": (mean_over_rows, UnsupportedModelError, "axes 1, 2"),
+    "mean": (mean_over_far_axis, ModelFormatError, "axis 7 of 4 dimensions"),
     "reshape": (lambda c: c.builder.reshape(c.x, (1, 71)), ModelFormatError, "72 elements"),
-    "dense on images": (
+    "dense of another size": (
         lambda c: c.builder.dense(
-            c.x, np.ones((4, 2), np.int8), None, weight_scales=[0.1], scale=1.0, zero_point=0
+            c.x, np.ones((4, 5), np.int8), None, weight_scales=[0.1], scale=1.0, zero_point=0
         ),
-        UnsupportedModelError,
-        "must follow Flatten",
+        ModelFormatError,
+        "for an input of shape",
     ),
     "requantize": (
         lambda c: c.builder.elementwise("QUANTIZE", c.x, 1e-12, 0),
