@@ -13,20 +13,24 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_granularity,
     add_input_range,
     add_new_file,
     add_split,
     at_least_one,
     check_new_file,
     fraction,
+    granularity,
     input_range,
 )
 from export.commands.samples import read_samples, read_test, split
-from keras_approx.skipping.granularity import GRANULARITIES
+from keras_approx.skipping.granularity import DEFAULT
 
 _EXAMPLES = """\
   keras-approx eliminate model.keras --data train.npz --kept 0.5 --out half.keras
   keras-approx eliminate model.keras --data train.npz --kept 0.25 --exempt logits --test test.npz --out quarter.keras
+  keras-approx eliminate model.keras --data train.npz --kept 0.5 --granularity conv1=pair --granularity kernel \
+      --out kernels.keras
 
 It takes seconds to minutes where fine-tune takes hours; fine-tune begins with the same, and wins more back.
 """
@@ -56,12 +60,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         default=0.25,
         help="share of the products to keep (default: 0.25)",
     )
-    parser.add_argument(
-        "--granularity",
-        choices=sorted(GRANULARITIES),
-        default="pair",
-        help="what is kept or skipped together (default: pair)",
-    )
+    add_granularity(parser)
     parser.add_argument(
         "--exempt",
         metavar="LAYER",
@@ -102,7 +101,7 @@ def run(options: argparse.Namespace) -> Result:
         images,
         kept=options.kept,
         input_range=input_range(options),
-        granularity=options.granularity,
+        granularity=granularity(options) or DEFAULT,
         exempt=options.exempt,
         verbose=verbosity() == 1,
     )

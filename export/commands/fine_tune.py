@@ -16,6 +16,7 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_granularity,
     add_input_range,
     add_new_file,
     add_split,
@@ -23,13 +24,13 @@ from export.commands.options import (
     check_new_file,
     count,
     fraction,
+    granularity,
     input_range,
     positive,
     weight,
 )
 from export.commands.samples import Samples, check_classes, read_samples, read_test, split
 from export.errors import InputError
-from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 _EXAMPLES = """\
@@ -80,11 +81,7 @@ def _add_masks(parser: argparse.ArgumentParser) -> None:
         choices=sorted([*METRICS, ELIMINATION]),
         help="elimination skips once, before training; metrics rank while training (default: elimination)",
     )
-    group.add_argument(
-        "--granularity",
-        choices=sorted(GRANULARITIES),
-        help="what is kept or skipped together (default: pair)",
-    )
+    add_granularity(group)
     group.add_argument(
         "--exempt",
         metavar="LAYER",
@@ -194,7 +191,7 @@ def _masks(options: argparse.Namespace) -> dict[str, Any]:
     masks = {
         "kept": options.kept,
         "significance": options.significance,
-        "granularity": options.granularity,
+        "granularity": granularity(options),
         "exempt": options.exempt,
     }
     given = {name: value for name, value in masks.items() if value is not None}
@@ -235,14 +232,19 @@ def _settings(options: argparse.Namespace, samples: Samples, design: str | None)
         "split_seed",
         "kept",
         "significance",
-        "granularity",
         "exempt",
         "epochs",
         "batch_size",
     )
     more = ("learning_rate", "distillation", "input_range", "flip", "shift", "seed")
     chosen = {name: getattr(options, name) for name in (*names, *more)}
-    return {"model": _file_digest(Path(options.model)), "data": samples.digest, "design": design, **chosen}
+    return {
+        "model": _file_digest(Path(options.model)),
+        "data": samples.digest,
+        "design": design,
+        "granularity": granularity(options),
+        **chosen,
+    }
 
 
 def _file_digest(path: Path) -> str:

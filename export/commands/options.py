@@ -7,8 +7,9 @@ import textwrap
 from functools import partial
 from pathlib import Path
 
-from export.errors import OutputPathError
+from export.errors import InputError, OutputPathError
 from export.targets import BOARDS, CORES
+from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES
 
 Commands = argparse._SubParsersAction  # argparse gives its type no public name
 
@@ -70,6 +71,45 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         default="cortex-m33",
         help=f"core ({', '.join(sorted(CORES))}) or board ({', '.join(sorted(BOARDS))}); default: cortex-m33",
     )
+
+
+def add_granularity(parser: argparse._ActionsContainer) -> None:
+    """Adds the option of what is kept or skipped together; see `granularity`."""
+    parser.add_argument(
+        "--granularity",
+        metavar="[LAYER=]NAME",
+        type=_layer_granularity,
+        action="append",
+        help=f"what is kept or skipped together: {', '.join(GRANULARITIES)} (default: {DEFAULT}); with the name or "
+        "pattern of layers it is for those alone; can be given again, and the first that matches counts",
+    )
+
+
+def granularity(options: argparse.Namespace) -> str | dict[str, str] | None:
+    """What --granularity says, as keras_approx takes it; None if it was not given.
+
+    Raises:
+        InputError: Two are for the same layers.
+    """
+    if options.granularity is None:
+        return None
+    layers = [layer for layer, _ in options.granularity]
+    twice = next((layer for layer in layers if layers.count(layer) > 1), None)
+    if twice is not None or layers.count(None) > 1:
+        raise InputError(f"--granularity is given twice for {twice or 'all layers'}: give it once")
+    found = dict(options.granularity)
+    others = found.pop(None, None)
+    if not found:
+        return others
+    return found if others is None else {**found, "*": others}
+
+
+def _layer_granularity(text: str) -> tuple[str | None, str]:
+    """The name or pattern of layers, None for all, and the name of a granularity."""
+    layer, _, name = text.rpartition("=")
+    if name not in GRANULARITIES:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(GRANULARITIES)}, got {name!r}")
+    return layer or None, name
 
 
 def add_new_file(parser: argparse.ArgumentParser, help: str) -> None:

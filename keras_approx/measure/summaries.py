@@ -26,6 +26,9 @@ class LayerRow:
         pairs: Pairs of weights that one dual multiply-accumulate instruction takes; None if the layer does
             not skip.
         pairs_kept: Pairs of which at least one product is kept; None likewise.
+        kernels: Kernels from two input channels to one output channel: what a product of Winograd's algorithm is for;
+            None likewise.
+        kernels_kept: Kernels of which at least one product is kept; None likewise.
         empty_channels: Numbers of the output channels of which no product is kept: they are constant.
     """
 
@@ -35,6 +38,8 @@ class LayerRow:
     kept: int
     pairs: int | None
     pairs_kept: int | None
+    kernels: int | None
+    kernels_kept: int | None
     empty_channels: tuple[int, ...] = ()
 
 
@@ -75,9 +80,9 @@ def _row(layer: QuantizedWrapper) -> LayerRow:
     products = times * int(layer.kernel.shape.num_elements())
     kind = type(layer.layer).__name__
     if not isinstance(layer, SkipWrapper):
-        return LayerRow(layer.name, kind, products, products, None, None)
+        return LayerRow(layer.name, kind, products, products, None, None, None, None)
     mask = layer.get_mask()
-    pairs = group_sums(mask.astype(int), "pair")
+    pairs, kernels = (group_sums(mask, granularity) for granularity in ("pair", "kernel"))
     empty = np.flatnonzero(~mask.any(axis=tuple(range(mask.ndim - 1))))
     return LayerRow(
         layer.name,
@@ -85,22 +90,26 @@ def _row(layer: QuantizedWrapper) -> LayerRow:
         products,
         times * int(mask.sum()),
         pairs.size,
-        int((pairs > 0).sum()),
+        int(np.count_nonzero(pairs)),
+        kernels.size,
+        int(np.count_nonzero(kernels)),
         tuple(int(channel) for channel in empty),
     )
 
 
 def format_table(summary: Summary) -> str:
     """The table that `keras_approx.summary` prints."""
-    lines = [("layer", "kind", "products", "kept", "kept %", "pairs", "pairs kept", "empty channels")]
+    counted = ("pairs", "pairs kept", "kernels", "kernels kept", "empty channels")
+    lines: list[tuple[str, ...]] = [("layer", "kind", "products", "kept", "kept %", *counted)]
     lines += [
         (
             *(row.name, row.kind, *_counts(row.products, row.kept)),
-            *(_count(row.pairs), _count(row.pairs_kept), f"{len(row.empty_channels)}"),
+            *map(_count, (row.pairs, row.pairs_kept, row.kernels, row.kernels_kept)),
+            f"{len(row.empty_channels)}",
         )
         for row in summary.rows
     ]
-    lines.append(("total", "", *_counts(summary.products, summary.kept), "", "", ""))
+    lines.append(("total", "", *_counts(summary.products, summary.kept), *[""] * len(counted)))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [_line(line, widths) for line in lines]
     rule = "-" * len(text[0])

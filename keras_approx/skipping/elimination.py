@@ -18,7 +18,13 @@ import numpy as np
 from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
 
-from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums, spread
+from keras_approx.skipping.granularity import (
+    Granularity,
+    get_granularity,
+    group_rows,
+    group_sums,
+    spread,
+)
 
 RIDGE = 1e-3
 """What is added to the diagonal, of its mean: inputs that hardly vary on calibration data may do so on others."""
@@ -46,8 +52,8 @@ def elimination_significance(
         float64 array of the kernel's shape; the operands of a group share its value equally.
     """
     extent = get_granularity(granularity)
-    rows = _Rows(kernel.shape, extent.inputs)
-    weights, ridged = rows.pad(kernel), rows.pad_square(_ridged(covariance))
+    rows = group_rows(kernel.shape, extent)
+    weights, ridged = _by_group(kernel, _ridged(covariance), rows)
     weights = weights * np.sqrt(sensitivity)
     whole = float((weights * (ridged @ weights)).sum()) or 1.0
     weights /= np.sqrt(whole)  # a scale that single precision is at home with
@@ -55,7 +61,7 @@ def elimination_significance(
     # Many small updates: threads would wait for each other more than they work.
     with threadpool_limits(limits=1, user_api="blas"):
         losses = [
-            _losses(weights[:, first : first + extent.outputs], ridged, inverse, extent.inputs)
+            _losses(weights[:, first : first + extent.outputs], ridged, inverse, rows.shape[1])
             for first in range(0, kernel.shape[-1], extent.outputs)
         ]
     sizes = group_sums(np.ones(kernel.shape), extent)
@@ -95,33 +101,30 @@ def _ridged(covariance: np.ndarray) -> np.ndarray:
     return ridged
 
 
-class _Rows:
-    """The operands of one output channel, padded so that every group has as many of them."""
+def _by_group(kernel: np.ndarray, ridged: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [n, outputs] and covariance [n, n] of operands in the order of groups.
 
-    def __init__(self, shape: tuple[int, ...], inputs: int) -> None:
-        channels = shape[-2] + -shape[-2] % inputs
-        real = np.zeros((int(np.prod(shape[:-2])), channels), np.bool_)
-        real[:, : shape[-2]] = True
-        self._real = real.reshape(-1)
-
-    def pad(self, kernel: np.ndarray) -> np.ndarray:
-        padded = np.zeros((len(self._real), kernel.shape[-1]))
-        padded[self._real] = kernel.reshape(-1, kernel.shape[-1])
-        return padded
-
-    def pad_square(self, matrix: np.ndarray) -> np.ndarray:
-        padded = np.eye(len(self._real))
-        padded[np.ix_(self._real, self._real)] = matrix
-        return padded
+    Smaller groups are filled up with operands of weight 0 that vary with no other.
+    """
+    real = rows.ravel() >= 0
+    numbers = rows.ravel()[real]
+    weights = np.zeros((rows.size, kernel.shape[-1]))
+    weights[real] = kernel.reshape(-1, kernel.shape[-1])[numbers]
+    square = np.eye(rows.size)
+    square[np.ix_(real, real)] = ridged[np.ix_(numbers, numbers)]
+    return weights, square
 
 
-def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, inputs: int) -> np.ndarray:
-    """The largest loss up to each group's elimination, `[groups]`, for channels `[n, c]` that lose groups together."""
-    found = np.zeros(len(weights) // inputs)
+def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, size: int) -> np.ndarray:
+    """The largest loss up to each group's elimination, `[groups]`, for channels `[n, c]` that lose groups together.
+
+    A group is `size` rows that follow each other.
+    """
+    found = np.zeros(len(weights) // size)
     used = weights.reshape(len(found), -1).any(axis=1)
     left = np.flatnonzero(used)
     if len(left) < len(found):  # what has no weights goes first, at no loss
-        rows = np.repeat(used, inputs)
+        rows = np.repeat(used, size)
         weights, inverse = weights[rows], np.linalg.inv(ridged[np.ix_(rows, rows)])
     # In single precision: the ridge bounds the condition, and half the memory is twice the speed.
     weights = weights.astype(np.float32)
@@ -130,30 +133,30 @@ def _losses(weights: np.ndarray, ridged: np.ndarray, inverse: np.ndarray, inputs
     largest = 0.0
     while alive.any():
         if 4 * alive.sum() <= 3 * len(left):
-            stay = np.repeat(alive, inputs)
+            stay = np.repeat(alive, size)
             weights, inverse = weights[stay], np.asfortranarray(inverse[np.ix_(stay, stay)])
             left, alive = left[alive], alive[alive]
-        solved, losses = _group_losses(weights, inverse, inputs)
+        solved, losses = _group_losses(weights, inverse, size)
         losses[~alive] = np.inf
         group = int(losses.argmin())
         # A little more each time, so that a ranking keeps to the order where later groups cost less.
         largest = max(largest * (1 + 1e-6), float(losses[group]))
         found[left[group]] = largest
         alive[group] = False
-        gone = slice(inputs * group, inputs * (group + 1))
+        gone = slice(size * group, size * (group + 1))
         columns = inverse[:, gone].copy(order="F")
         weights -= columns @ solved[group]
         weights[gone] = 0
         gains = np.asfortranarray(np.linalg.solve(inverse[gone, gone], columns.T).T)
         inverse = blas.sgemm(-1.0, gains, columns, 1.0, inverse, trans_b=True, overwrite_c=True)
         inverse[gone, :] = inverse[:, gone] = 0
-        inverse[gone, gone] = np.eye(inputs)
+        inverse[gone, gone] = np.eye(size)
     return found
 
 
-def _group_losses(weights: np.ndarray, inverse: np.ndarray, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+def _group_losses(weights: np.ndarray, inverse: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """For each group (H_gg^-1 w_g, w_g^T H_gg^-1 w_g summed over channels), H the inverse covariance."""
-    rows = np.arange(len(weights)).reshape(-1, inputs)
+    rows = np.arange(len(weights)).reshape(-1, size)
     parts = weights[rows]
     solved = np.linalg.solve(inverse[rows[:, :, np.newaxis], rows[:, np.newaxis, :]], parts)
     return solved, np.einsum("gic,gic->g", parts, solved)

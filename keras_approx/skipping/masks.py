@@ -3,7 +3,10 @@
 Operands are dropped in groups, all or none. With granularity "operand" each is its own group. With "pair" a
 group is what one dual multiply-accumulate instruction takes: input channels 2k and 2k+1 at one kernel position
 (inputs 2k and 2k+1 of a dense layer); an odd last channel is alone. With "block" it is a pair for 4 output
-channels 4k to 4k+3. Other extents are given as a Granularity. Significances of groups are per instruction.
+channels 4k to 4k+3. With "kernel" and "kernel block" it is the same at all kernel positions: such masks still skip
+instructions where a convolution is computed by Winograd's algorithm, whose products are sums over positions. Other
+extents are given as a Granularity. Significances of groups are per instruction. Layers may have unlike granularities:
+a mapping gives them by layer name or pattern, the first that matches counts, and "pair" is for the others.
 
 Arrays are of a kernel's shape, (kernel height, kernel width, input channels, output channels) or (inputs,
 outputs); masks are bool, True where a product is kept.
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,10 +25,12 @@ import numpy as np
 
 from keras_approx.errors import MaskError, OptionError
 from keras_approx.skipping.granularity import (
+    Granularities,
     Granularity,
     get_granularity,
     group_significance,
     group_sums,
+    layer_granularities,
     spread,
 )
 
@@ -46,7 +51,7 @@ def threshold_mask(
     Args:
         significance: Array of a kernel's shape.
         threshold: Least significance of a group; see granularity.group_significance.
-        granularity: "operand", "pair", "block" or a Granularity.
+        granularity: A name in GRANULARITIES or a Granularity.
         least: Share of the products that is kept in any case, the most significant ones, 0 to 1.
         most: Share of the products that is kept at most.
 
@@ -55,6 +60,7 @@ def threshold_mask(
     """
     groups = _Groups(
         significance.shape,
+        granularity,
         group_significance(significance, granularity),
         group_sums(np.ones_like(significance), granularity),
         least,
@@ -69,7 +75,7 @@ def fraction_masks(
     positions: Mapping[str, int],
     fraction: float,
     *,
-    granularity: str | Granularity = "pair",
+    granularity: Granularities = "pair",
     scope: str = "global",
     cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
@@ -86,7 +92,7 @@ def fraction_masks(
         significance: By layer name.
         positions: By layer name, how many products each operand stands for; see registry.positions.
         fraction: Of products to keep, 0 to 1.
-        granularity: "operand", "pair", "block" or a Granularity.
+        granularity: Of all layers, or by layer name or pattern.
         scope: "global": one ranking of all layers' groups. "layer": the fraction of each layer.
         cost_exponent: 0 ranks by significance alone, which empties wide late layers, 1 by significance per
             instruction, which empties early ones.
@@ -103,11 +109,13 @@ def fraction_masks(
         raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {fraction}")
     if scope not in SCOPES:
         raise OptionError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
+    extents = layer_granularities(granularity, list(significance))
     groups = {
         name: _Groups(
             values.shape,
-            group_significance(values / positions[name] ** cost_exponent, granularity),
-            group_sums(np.full(values.shape, positions[name], np.int64), granularity),
+            extents[name],
+            group_significance(values / positions[name] ** cost_exponent, extents[name]),
+            group_sums(np.full(values.shape, positions[name], np.int64), extents[name]),
             least.get(name, 0.0),
             most.get(name, 1.0),
         )
@@ -118,7 +126,7 @@ def fraction_masks(
     for part in scopes:
         # Half a product of tolerance: the fraction times the total need not be exact in floating point.
         amount = fraction * sum(int(layer.costs.sum()) for layer in part.values()) + 0.5
-        masks |= _select(part, amount, granularity)
+        masks |= _select(part, amount)
     return masks
 
 
@@ -127,7 +135,7 @@ def budget_masks(
     prices: Mapping[str, float],
     budget: float,
     *,
-    granularity: str | Granularity = "pair",
+    granularity: Granularities = "pair",
     cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
     most: Mapping[str, float] = NOTHING,
@@ -141,7 +149,7 @@ def budget_masks(
         significance: By layer name.
         prices: By layer name, cycles that one kept pair takes in an inference; others are not looked at.
         budget: Cycles for all kept pairs.
-        granularity: "pair", "block" or a Granularity of whole pairs.
+        granularity: Of all layers, or by layer name or pattern: one of whole pairs.
         cost_exponent: 1 ranks by significance per cycle. Where significance is a share of one output, however
             many positions it has, that favours late layers, and less than 1 balances; see fraction_masks.
         least: By layer name, the share of a layer's cycles that is kept in any case; 0 where not named.
@@ -154,23 +162,25 @@ def budget_masks(
         OptionError: If an option is none of the above, a price is missing or not positive, or `least` asks
             for more than the budget.
     """
-    extent = get_granularity(granularity)
-    if extent.inputs % 2:
-        raise OptionError(
-            f"a budget buys whole pairs: granularity must be pair, block or have an even number of inputs, "
-            f"got {granularity!r}"
-        )
+    extents = layer_granularities(granularity, list(significance))
     if not budget >= 0:
         raise OptionError(f"the budget must be a number of cycles, at least 0, got {budget}")
     groups = {}
     for name, values in significance.items():
+        extent = get_granularity(extents[name])
+        if extent.inputs % 2:
+            raise OptionError(
+                "a budget buys whole pairs: granularity must be pair, block, kernel, kernel block or have an even "
+                f"number of inputs, got {extents[name]!r}"
+            )
         pairs = group_sums(np.ones_like(values), "pair") > 0
-        counts = group_sums(pairs, Granularity(extent.inputs // 2, extent.outputs))
+        counts = group_sums(pairs, replace(extent, inputs=extent.inputs // 2))
         price = pair_price(prices, name)
         rank = group_sums(values, extent) / (counts * price**cost_exponent)
-        groups[name] = _Groups(values.shape, rank, counts * price, least.get(name, 0.0), most.get(name, 1.0))
+        shares = least.get(name, 0.0), most.get(name, 1.0)
+        groups[name] = _Groups(values.shape, extent, rank, counts * price, *shares)
     # Room for the rounding of the sum: a budget that is all there is buys all there is.
-    return _select(groups, budget * (1 + 1e-9), extent)
+    return _select(groups, budget * (1 + 1e-9))
 
 
 def pair_price(prices: Mapping[str, float], name: str) -> float:
@@ -188,6 +198,7 @@ class _Groups:
     """The groups of a kernel of this shape: their ranks, their costs, and the shares that must and may be kept."""
 
     shape: tuple[int, ...]
+    granularity: str | Granularity
     ranks: np.ndarray
     costs: np.ndarray
     least: float
@@ -219,9 +230,7 @@ class _Groups:
         return marked.reshape(self.ranks.shape)
 
 
-def _select(
-    layers: Mapping[str, _Groups], amount: float, granularity: str | Granularity
-) -> dict[str, np.ndarray]:
+def _select(layers: Mapping[str, _Groups], amount: float) -> dict[str, np.ndarray]:
     """Masks of the first groups by rank that cost at most the amount."""
     if not layers:
         return {}
@@ -242,7 +251,7 @@ def _select(
     masks, start = {}, 0
     for name, groups in layers.items():
         chosen = kept[start : start + groups.ranks.size].reshape(groups.ranks.shape)
-        masks[name] = spread(chosen, groups.shape, granularity)
+        masks[name] = spread(chosen, groups.shape, groups.granularity)
         start += groups.ranks.size
     return masks
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 
 from keras_approx.errors import OptionError
-from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums
+from keras_approx.skipping.granularity import (
+    Granularities,
+    Granularity,
+    first_matches,
+    get_granularity,
+    group_sums,
+    layer_granularities,
+)
 from keras_approx.skipping.masks import SCOPES, budget_masks, fraction_masks, pair_price, threshold_mask
 from keras_approx.skipping.schedules import AnySchedule, get_schedule
 
@@ -49,7 +55,8 @@ class Selection:
     Attributes:
         select: What a value means: "fraction" of products to keep (of the layers that are ranked),
             "threshold" of significance, or "budget" of cycles for all kept pairs.
-        granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
+        granularity: What is kept or skipped together: a name, a Granularity, or either by layer name or pattern, such
+            as {"conv1": "pair", "conv*": "kernel"}; see keras_approx.masks.
         scope: "global": one ranking of all layers. "layer": the fraction of each. For fractions only.
         cost_exponent: How much the cost of a weight counts against it in a global ranking: its positions, or
             its price; see masks.fraction_masks and masks.budget_masks. Thresholds do not rank.
@@ -61,7 +68,7 @@ class Selection:
     """
 
     select: str = "fraction"
-    granularity: str | Granularity = "pair"
+    granularity: Granularities = "pair"
     scope: str = "global"
     cost_exponent: float = 1.0
     exempt: Sequence[str] = ()
@@ -72,7 +79,9 @@ class Selection:
         _check_choice("scope", self.scope, SCOPES)
         if self.scope != "global" and self.select != "fraction":
             raise OptionError(f"scope {self.scope!r} is for fractions, not for a {self.select}")
-        get_granularity(self.granularity)
+        given = self.granularity
+        for granularity in given.values() if isinstance(given, Mapping) else [given]:
+            get_granularity(granularity)
         if isinstance(self.exempt, str):
             raise OptionError(
                 f"exempt must be a sequence of layer names or patterns, got the string {self.exempt!r}"
@@ -103,22 +112,17 @@ class Selection:
         Raises:
             OptionError: If a pattern is the first to match no layer.
         """
-        patterns = [*self.exempt, *self.layers]
         choices = [*[None] * len(self.exempt), *self.layers.values()]
-        found: dict[str, LayerSetting | None] = {}
-        used = set()
-        for name in names:
-            first = next((i for i, pattern in enumerate(patterns) if fnmatchcase(name, pattern)), None)
-            used.add(first)
-            found[name] = LayerSetting() if first is None else choices[first]
-        for number, pattern in enumerate(patterns):
-            if number not in used:
-                matches = [name for name in names if fnmatchcase(name, pattern)]
-                reason = f"only {', '.join(matches)}, which an earlier one does" if matches else "no layer"
-                raise OptionError(
-                    f"pattern {pattern!r} matches {reason}; layers that skip: {', '.join(names)}"
-                )
-        return found
+        first = first_matches([*self.exempt, *self.layers], names)
+        return {name: LayerSetting() if number is None else choices[number] for name, number in first.items()}
+
+    def granularities(self, names: Sequence[str]) -> dict[str, str | Granularity]:
+        """The granularity of each layer, by its name if it has one.
+
+        Raises:
+            OptionError: If a pattern is the first to match no layer.
+        """
+        return layer_granularities(self.granularity, names)
 
     def masks(
         self,
@@ -145,6 +149,7 @@ class Selection:
             OptionError: If a value or price is none of the above, or a pattern matches no layer.
         """
         settings = self.settings(list(significance))
+        extents = self.granularities(list(significance))
         masks: dict[str, np.ndarray] = {}
         ranked: dict[str, LayerSetting] = {}
         for name, setting in settings.items():
@@ -154,28 +159,30 @@ class Selection:
                 ranked[name] = setting
             else:
                 own = get_schedule(setting.value)(step)
-                masks |= self._select({name: setting}, significance, positions, own, prices)
+                masks |= self._select({name: setting}, extents, significance, positions, own, prices)
         if self.select == "budget":
             value -= sum(_cycles(mask, pair_price(_checked(prices), name)) for name, mask in masks.items())
             if ranked and value < 0:
                 raise OptionError("exempt layers and those with a budget of their own take the whole budget")
-        masks |= self._select(ranked, significance, positions, value, prices)
+        masks |= self._select(ranked, extents, significance, positions, value, prices)
         return {name: masks[name] for name in significance}
 
     def _select(
         self,
         settings: Mapping[str, LayerSetting],
+        extents: Mapping[str, str | Granularity],
         significance: Mapping[str, np.ndarray],
         positions: Mapping[str, int],
         value: float,
         prices: Mapping[str, float] | None,
     ) -> dict[str, np.ndarray]:
         chosen = {name: significance[name] for name in settings}
+        granularity = {name: extents[name] for name in settings}
         least = {name: setting.least for name, setting in settings.items()}
         most = {name: setting.most for name, setting in settings.items()}
         if self.select == "threshold":
             return {
-                name: threshold_mask(values, value, self.granularity, least=least[name], most=most[name])
+                name: threshold_mask(values, value, extents[name], least=least[name], most=most[name])
                 for name, values in chosen.items()
             }
         if self.select == "budget":
@@ -183,7 +190,7 @@ class Selection:
                 chosen,
                 _checked(prices),
                 value,
-                granularity=self.granularity,
+                granularity=granularity,
                 cost_exponent=self.cost_exponent,
                 least=least,
                 most=most,
@@ -192,7 +199,7 @@ class Selection:
             chosen,
             positions,
             value,
-            granularity=self.granularity,
+            granularity=granularity,
             scope=self.scope,
             cost_exponent=self.cost_exponent,
             least=least,

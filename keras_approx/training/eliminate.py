@@ -108,7 +108,9 @@ def eliminate(
             f"{chosen.select!r}"
         )
     student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
-    chosen.settings([layer.name for layer in skip_wrappers(student)])
+    names = [layer.name for layer in skip_wrappers(student)]
+    chosen.settings(names)
+    granularities = chosen.granularities(names)
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
     refits = measure_refits(student, data, verbose=verbose, **reading)
@@ -117,7 +119,7 @@ def eliminate(
     progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
     found = {}
     for number, (name, kernel) in enumerate(before.items(), start=1):
-        found[name] = refits[name].significance(kernel, chosen.granularity)
+        found[name] = refits[name].significance(kernel, granularities[name])
         progress.update(number)
     masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
     for layer in layers:

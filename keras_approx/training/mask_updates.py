@@ -11,7 +11,7 @@ from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
 from keras_approx.measure.calibration import Calibrator
 from keras_approx.measure.summaries import mask_positions
-from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.granularity import Granularities
 from keras_approx.skipping.masks import kept_fraction
 from keras_approx.skipping.schedules import AnySchedule, Schedule, get_schedule
 from keras_approx.skipping.selection import LayerSetting, Selection
@@ -166,7 +166,8 @@ class UpdateSkipMasks(MoveMasks):
         select: What the schedule gives: the "fraction" of products to keep (of layers that are not exempt),
             the "threshold", or the "budget" in cycles of all kept pairs.
         significance: Name of a metric, or a function; see keras_approx.significance.
-        granularity: "operand", "pair", "block" or a Granularity; see keras_approx.masks.
+        granularity: What is kept or skipped together: "operand", "pair", "block", "kernel", "kernel block" or a
+            Granularity, for all layers or by layer name or pattern; see keras_approx.masks.
         scope: "global": one ranking of all layers. "layer": the fraction of each layer. For fractions only.
         cost_exponent: How much the cost of a weight counts against it in a global ranking; see
             masks.fraction_masks and masks.budget_masks. Thresholds do not rank.
@@ -192,7 +193,7 @@ class UpdateSkipMasks(MoveMasks):
         *,
         select: str = "fraction",
         significance: str | Metric = "energy",
-        granularity: str | Granularity = "pair",
+        granularity: Granularities = "pair",
         scope: str = "global",
         cost_exponent: float = 1.0,
         frequency: int | None = None,

@@ -10,7 +10,13 @@ import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.layers.skip_wrapper import get_masks, set_masks
-from keras_approx.skipping.granularity import Granularity, get_granularity, group_sums, spread
+from keras_approx.skipping.granularity import (
+    Granularities,
+    Granularity,
+    group_sums,
+    layer_granularities,
+    spread,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def measure_prices(
     model: Any,
     cycles: Callable[[Any], float],
     *,
-    granularity: str | Granularity = "pair",
+    granularity: Granularities = "pair",
     kept: tuple[float, float] = (0.25, 0.5),
     seed: int = 0,
 ) -> CyclePrices:
@@ -62,7 +68,8 @@ def measure_prices(
         model: A wrapped model, calibrated.
         cycles: Gives the cycles of one inference of the model as it is; called once, and once for each layer
             that skips. With the export package: `export.Pricer(model, target=...).cycles`.
-        granularity: Of the masks to come: what blocks share makes their pairs cheaper.
+        granularity: Of the masks to come, for all layers or by layer name or pattern: what blocks share makes their
+            pairs cheaper, and pairs of whole kernels may be computed by Winograd's algorithm.
         kept: Two fractions of groups to keep, in (0, 1], the smaller one first.
         seed: Of the masks.
 
@@ -73,11 +80,11 @@ def measure_prices(
     low, high = kept
     if not 0 < low < high <= 1:
         raise OptionError(f"kept must be two fractions with 0 < first < second <= 1, got {kept}")
-    extent = get_granularity(granularity)
     before = get_masks(model)
+    extents = layer_granularities(granularity, list(before))
     rng = np.random.default_rng(seed)
     chances = {
-        name: spread(rng.permuted(_ranks(mask, extent), axis=None), mask.shape, extent)
+        name: spread(rng.permuted(_ranks(mask, extents[name]), axis=None), mask.shape, extents[name])
         for name, mask in before.items()
     }
     base = {name: chance < low for name, chance in chances.items()}
@@ -100,7 +107,7 @@ def measure_prices(
     return CyclePrices(prices, least - sum(price * _pairs(base[name]) for name, price in prices.items()))
 
 
-def _ranks(mask: np.ndarray, granularity: Granularity) -> np.ndarray:
+def _ranks(mask: np.ndarray, granularity: str | Granularity) -> np.ndarray:
     """Evenly spaced from 0 to below 1, one for each group of a mask's kernel."""
     shape = group_sums(mask, granularity).shape
     return (np.arange(np.prod(shape)) / np.prod(shape)).reshape(shape)

@@ -14,12 +14,28 @@ def test_eliminates(folder, tmp_path, run):
     out = tmp_path / "e.keras"
     record = run(
         *("eliminate", folder / "model.keras", "--data", folder / "train.npz", "--kept", 0.5, "--images", 60),
-        *("--exempt", "third", "--split-seed", 3, "--test", folder / "test.npz", "--out", out),
+        *(
+            "--exempt",
+            "third",
+            "--granularity",
+            "first=kernel",
+            "--split-seed",
+            3,
+            "--test",
+            folder / "test.npz",
+            "--out",
+            out,
+        ),
     )
     inputs = np.load(folder / "train.npz")["inputs"]
     chosen = np.random.default_rng(3).permutation(len(inputs))[12:72]
     expected = keras_approx.eliminate(
-        models.small(), inputs[chosen], kept=0.5, exempt=("third",), verbose=False
+        models.small(),
+        inputs[chosen],
+        kept=0.5,
+        exempt=("third",),
+        granularity={"first": "kernel"},
+        verbose=False,
     )
     for ours, theirs in zip(expected.get_weights(), load_model(str(out)).get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

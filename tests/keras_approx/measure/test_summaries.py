@@ -22,9 +22,9 @@ def _wrapped() -> object:
 
 def test_rows() -> None:
     assert summarize(_wrapped()).rows == (
-        LayerRow("first", "Conv2D", 36 * 27 * 6, 36 * 18 * 6, 9 * 2 * 6, 9 * 2 * 6),
-        LayerRow("second", "Conv2D", 9 * 54 * 5, 9 * 36 * 5, 9 * 3 * 5, 9 * 2 * 5),
-        LayerRow("third", "Dense", 45 * 4, 45, 23 * 4, 23, (1, 2, 3)),
+        LayerRow("first", "Conv2D", 36 * 27 * 6, 36 * 18 * 6, 9 * 2 * 6, 9 * 2 * 6, 12, 12),
+        LayerRow("second", "Conv2D", 9 * 54 * 5, 9 * 36 * 5, 9 * 3 * 5, 9 * 2 * 5, 15, 10),
+        LayerRow("third", "Dense", 45 * 4, 45, 23 * 4, 23, 92, 23, (1, 2, 3)),
     )
 
 
@@ -41,13 +41,13 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text == format_table(found) + "\n"
     assert text.splitlines() == [
-        "layer   kind    products   kept  kept %  pairs  pairs kept  empty channels",
-        "--------------------------------------------------------------------------",
-        "first   Conv2D     5,832  3,888    66.7    108         108               0",
-        "second  Conv2D     2,430  1,620    66.7    135          90               0",
-        "third   Dense        180     45    25.0     92          23               3",
-        "--------------------------------------------------------------------------",
-        "total              8,442  5,553    65.8                                   ",
+        "layer   kind    products   kept  kept %  pairs  pairs kept  kernels  kernels kept  empty channels",
+        "-------------------------------------------------------------------------------------------------",
+        "first   Conv2D     5,832  3,888    66.7    108         108       12            12               0",
+        "second  Conv2D     2,430  1,620    66.7    135          90       15            10               0",
+        "third   Dense        180     45    25.0     92          23       92            23               3",
+        "-------------------------------------------------------------------------------------------------",
+        "total              8,442  5,553    65.8                                                          ",
     ]
     assert keras_approx.summary(wrapped, print_fn=None) == found
     assert capsys.readouterr().out == ""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_approx.skipping.elimination import RIDGE, elimination_significance, refit
-from keras_approx.skipping.granularity import GRANULARITIES, group_sums
+from keras_approx.skipping.granularity import GRANULARITIES, group_rows, group_sums, spread
 
 _KERNELS = st.sampled_from([(6, 3), (5, 4), (2, 2, 3, 4), (1, 2, 4, 5)])
 _SEEDS = st.integers(0, 2**32 - 1)
@@ -49,6 +49,26 @@ def test_the_first_to_go_is_the_one_that_costs_least(shape: tuple[int, ...], see
 
 
 @settings(max_examples=40, deadline=None)
+@given(shape=st.sampled_from([(2, 2, 3, 2), (1, 3, 4, 2), (3, 3, 5, 1)]), seed=_SEEDS)
+def test_all_weights_of_a_kernel_leave_together(shape: tuple[int, ...], seed: int) -> None:
+    kernel, covariance, sensitivity = _layer(shape, seed)
+    found = elimination_significance(kernel, covariance, sensitivity, "kernel")
+    sums = group_sums(found, "kernel")[0, 0]
+    ridged, weights = _ridged(covariance), kernel.reshape(-1, shape[-1]).astype(np.float64)
+    rows = group_rows(shape, "kernel")
+    every = np.arange(len(weights))
+    for channel in range(shape[-1]):
+        losses = np.array(
+            [_loss(weights[:, channel], np.delete(every, row[row >= 0]), ridged) for row in rows]
+        )
+        first = int(sums[:, channel].argmin())
+        assert losses[first] == pytest.approx(losses.min(), rel=1e-2, abs=1e-6)
+        assert sums[first, channel] == pytest.approx(
+            losses.min() * sensitivity[channel], rel=1e-2, abs=1e-6 * sensitivity[channel]
+        )
+
+
+@settings(max_examples=40, deadline=None)
 @given(shape=_KERNELS, seed=_SEEDS, granularity=st.sampled_from(list(GRANULARITIES)))
 def test_groups_have_one_value_and_every_threshold_is_a_point_of_the_order(
     shape: tuple[int, ...], seed: int, granularity: str
@@ -60,8 +80,7 @@ def test_groups_have_one_value_and_every_threshold_is_a_point_of_the_order(
     sums = group_sums(found, granularity)
     sizes = group_sums(np.ones(shape), granularity)
     extent = GRANULARITIES[granularity]
-    spread = np.repeat(np.repeat(sums / sizes, extent.inputs, -2), extent.outputs, -1)
-    np.testing.assert_allclose(spread[..., : shape[-2], : shape[-1]], found)
+    np.testing.assert_allclose(spread(sums / sizes, shape, granularity), found)
     # What goes last is all that is left of the output: never more than the whole, and what went before cost less.
     last = sums.reshape(-1, sums.shape[-1]).max(axis=0)
     flat = kernel.reshape(-1, shape[-1]).astype(np.float64)

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from keras_approx.errors import MaskError, OptionError
 from keras_approx.skipping.granularity import (
+    GRANULARITIES,
+    Granularities,
     Granularity,
     get_granularity,
+    group_instructions,
     group_significance,
     group_sums,
+    layer_granularities,
     spread,
 )
 from keras_approx.skipping.masks import (
@@ -30,7 +34,7 @@ shapes = st.one_of(
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 4)),
     st.tuples(st.integers(1, 7), st.integers(1, 4)),
 )
-granularities = st.sampled_from(["operand", "pair", "block", Granularity(1, 3)])
+granularities = st.sampled_from([*GRANULARITIES, Granularity(1, 3), Granularity(3, 2, taps=True)])
 
 
 def _values(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -64,8 +68,10 @@ def test_fraction_is_met_as_closely_as_groups_allow(
         significance, positions, fraction, granularity=granularity, cost_exponent=cost_exponent
     )
     total = sum(values.size * positions[name] for name, values in significance.items())
-    extent = get_granularity(granularity)
-    largest = 9 * extent.inputs * extent.outputs
+    largest = max(
+        positions[name] * group_sums(np.ones(values.shape), granularity).max()
+        for name, values in significance.items()
+    )
     kept = kept_fraction(masks, positions) * total
     assert kept <= fraction * total + 0.5
     assert kept > fraction * total - largest - 0.5 or fraction == 1
@@ -109,9 +115,14 @@ def test_cost_exponent_decides_between_cheap_and_dear_layers() -> None:
     assert by_price["cheap"].all()
 
 
-@given(shapes, shapes, st.floats(0, 1), st.sampled_from(["pair", "block", Granularity(4, 2)]))
+@given(
+    shapes,
+    shapes,
+    st.floats(0, 1),
+    st.sampled_from(["pair", "block", "kernel", Granularity(4, 2), {"a": "kernel block"}]),
+)
 def test_budget_buys_most_significance_per_cycle(
-    first: tuple[int, ...], second: tuple[int, ...], share: float, granularity: str | Granularity
+    first: tuple[int, ...], second: tuple[int, ...], share: float, granularity: Granularities
 ) -> None:
     significance = {"a": _values(first), "b": _values(second, seed=1)}
     prices = {"a": 30.5, "b": 1.25, "of another layer": 0}
@@ -123,14 +134,21 @@ def test_budget_buys_most_significance_per_cycle(
         return prices[name] * np.count_nonzero(group_sums(mask, "pair"))
 
     spent = sum(cycles(name, mask) for name, mask in masks.items())
-    extent = get_granularity(granularity)
-    assert budget - 30.5 * extent.inputs / 2 * extent.outputs - 1e-6 < spent <= budget + 1e-6
+    extents = layer_granularities(granularity, list(significance))
+    largest = max(
+        prices[name]
+        * group_instructions(values.shape, extents[name]).max()
+        * get_granularity(extents[name]).inputs
+        / 2
+        for name, values in significance.items()
+    )
+    assert budget - largest - 1e-6 < spent <= budget + 1e-6
     if share == 1:
         assert all(mask.all() for mask in masks.values())
     gains = []
     for name, mask in masks.items():
-        ones = group_sums(np.ones(mask.shape), granularity)
-        numbered = spread(np.arange(ones.size).reshape(ones.shape), mask.shape, granularity)
+        ones = group_sums(np.ones(mask.shape), extents[name])
+        numbered = spread(np.arange(ones.size).reshape(ones.shape), mask.shape, extents[name])
         for number in range(ones.size):
             group = numbered == number
             gain = significance[name][group].sum() / cycles(name, group)
@@ -148,13 +166,13 @@ def test_least_is_kept_in_any_case(
     values = _values(shape)
     mask = threshold_mask(values, 1e9, granularity, least=least)
     assert mask.mean() >= least - 1e-6
-    extent = get_granularity(granularity)
-    assert mask.sum() <= least * mask.size + extent.inputs * extent.outputs
+    largest = group_sums(np.ones(shape), granularity).max()
+    assert mask.sum() <= least * mask.size + largest
     assert not threshold_mask(values, 1e9, granularity).any()
     # A layer of no significance beside one that has all of it.
     significance = {"a": 1e-6 * values, "b": 1 + _values((8, 8))}
     positions = {"a": 1, "b": 1}
-    share = (least * values.size + extent.inputs * extent.outputs) / (values.size + 64)
+    share = (least * values.size + largest) / (values.size + 64)
     fraction = min(1.0, max(fraction, share))
     masks = fraction_masks(significance, positions, fraction, granularity=granularity, least={"a": least})
     assert masks["a"].mean() >= least - 1e-6

@@ -65,6 +65,31 @@ def test_layers_with_their_own_value_are_not_ranked_with_the_others() -> None:
     assert masks["dense"].all()
 
 
+def test_layers_of_unlike_granularity_are_one_ranking() -> None:
+    granularity = {"conv": "pair", "conv_*": "kernel"}
+    options: dict[str, Any] = {"granularity": granularity, "cost_exponent": 0.0}
+    masks = _masks(0.4, **options)
+    assert _same(masks, fraction_masks(SIGNIFICANCE, POSITIONS, 0.4, **options))
+    assert not _whole(masks["conv"], "kernel")
+    assert _whole(masks["conv"], "pair")
+    assert _whole(masks["conv_1"], "kernel")
+    assert 0 < masks["conv_1"].mean() < 1
+    own = _masks(0.4, granularity=granularity, layers={"conv_1": LayerSetting(0.5)})
+    assert _whole(own["conv_1"], "kernel")
+    assert own["conv_1"].mean() == 0.5
+    thresholds = _masks(1.0, select="threshold", granularity=granularity)
+    assert _whole(thresholds["conv_2"], "kernel")
+    budgeted = _masks(9000, select="budget", granularity=granularity)
+    assert _same(budgeted, budget_masks(SIGNIFICANCE, PRICES, 9000, granularity=granularity))
+    assert 9000 - 9 * 20 < _cycles(budgeted) <= 9000
+
+
+def _whole(mask: np.ndarray, granularity: str) -> bool:
+    """Whether groups are kept or skipped whole."""
+    sizes = group_sums(np.ones(mask.shape, int), granularity)
+    return bool(np.isin(group_sums(mask, granularity) / sizes, (0, 1)).all())
+
+
 def test_own_schedules_follow_the_step() -> None:
     selection = Selection(layers={"dense": LayerSetting(Polynomial(1.0, 0.5, end_step=100, power=1))})
     assert selection.end_step == 100
@@ -106,6 +131,8 @@ def test_a_budget_pays_for_everything() -> None:
         ),
         ({"exempt": ("dense",), "layers": {"dense": LayerSetting()}}, "an earlier one does"),
         ({"exempt": "dense"}, "sequence of layer names"),
+        ({"granularity": {"pool*": "kernel"}}, "pattern 'pool\\*' matches no layer"),
+        ({"granularity": {"conv": "tap"}}, "granularity must be one of"),
         ({"layers": {"dense": 0.5}}, "must be a LayerSetting, got 0.5"),
         ({"select": "cycles"}, "select must be one of fraction, threshold, budget"),
         ({"select": "threshold", "scope": "layer"}, "for fractions, not for a threshold"),

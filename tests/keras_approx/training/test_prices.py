@@ -9,7 +9,7 @@ import pytest
 
 import keras_approx
 from keras_approx.errors import OptionError
-from keras_approx.skipping.granularity import group_sums
+from keras_approx.skipping.granularity import Granularities, group_sums
 from keras_approx.training.prices import CyclePrices, measure_prices
 from tests.keras_approx import models
 
@@ -21,8 +21,8 @@ def _cycles(model: Any) -> float:
     return 1000 + sum(PRICES[name] * np.count_nonzero(group_sums(masks[name], "pair")) for name in masks)
 
 
-@pytest.mark.parametrize("granularity", ["pair", "block"])
-def test_linear_costs(granularity: str) -> None:
+@pytest.mark.parametrize("granularity", ["pair", {"third": "block", "*": "kernel"}])
+def test_linear_costs(granularity: Granularities) -> None:
     wrapped = keras_approx.wrap(models.small())
     masks = models.random_masks(wrapped)
     keras_approx.set_masks(wrapped, masks)
