@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from export.errors import OutputPathError
+from keras_approx.locks import try_lock
 
 _CURRENT_FOLDER, _EXCHANGE = (
     -100,
@@ -60,30 +61,19 @@ def locked(folder: Path) -> Iterator[None]:
         OutputPathError: another process holds it for too long.
     """
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        yield
-        return
-    try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:  # it can be written into, but not read
         yield
         return
     try:
         end = time.monotonic() + _WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise OutputPathError(
-                        f"another export has been writing into {str(folder)!r} for {_WAIT_SECONDS} seconds: "
-                        "wait until it has finished, or stop it"
-                    ) from None
-                time.sleep(0.02)
-            except OSError:
-                break
+        while not try_lock(descriptor):
+            if time.monotonic() > end:
+                raise OutputPathError(
+                    f"another export has been writing into {str(folder)!r} for {_WAIT_SECONDS} seconds: "
+                    "wait until it has finished, or stop it"
+                )
+            time.sleep(0.02)
         yield
     finally:
         os.close(descriptor)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from export.artifact.manifest import LayerInfo, Manifest, read_manifest
 from export.errors import InputError
 from export.simulate import Measurement
+from keras_approx.schema import explain, read_bounded
 
+_MAX_BYTES = 64 << 20
 _PathLike = str | os.PathLike[str]
 Exports = Mapping[str, _PathLike] | Sequence[_PathLike]
 
@@ -105,14 +108,30 @@ def read_exports(
     return tuple(found)
 
 
+class _Layer(BaseModel):
+    model_config = ConfigDict(strict=True)
+    index: int | None
+    cycles: Annotated[int, Field(ge=0)]
+
+
+class _Measured(BaseModel):
+    """What is taken from a file that `simulate` saved."""
+
+    model_config = ConfigDict(strict=True)
+    core: str
+    board: str | None
+    inputs: Annotated[int, Field(ge=1)]
+    cycles: Annotated[int, Field(ge=0)]
+    per_layer: list[_Layer]
+
+
 def _read_measurement(source: Measurement | _PathLike) -> Mapping[str, Any]:
     if isinstance(source, Measurement):
         return source.to_dict()
     try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-        layers = [{"index": layer["index"], "cycles": int(layer["cycles"])} for layer in content["per_layer"]]
-        return {**content, "cycles": int(content["cycles"]), "per_layer": layers}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _Measured.model_validate_json(read_bounded(Path(source), _MAX_BYTES)).model_dump()
+    except (OSError, ValueError) as error:
+        reason = explain(error) if isinstance(error, ValidationError) else error
         raise InputError(
-            f"expected {str(source)!r} to be a measurement that simulate saved: {type(error).__name__}: {error}"
+            f"expected {str(source)!r} to be a measurement that simulate saved: {reason}"
         ) from error

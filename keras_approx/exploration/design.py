@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, PositiveInt, ValidationError
 
 from keras_approx.errors import OptionError
+from keras_approx.schema import Record, explain
 from keras_approx.skipping.granularity import GRANULARITIES, Granularity, get_granularity
 from keras_approx.skipping.selection import LayerSetting, Selection
 
@@ -115,14 +117,27 @@ class Design:
         return {"select": self.select, "granularity": granularity, "values": dict(self.values)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Design:
+    def from_json(cls, data: Any) -> Design:
         """The design that `to_json` wrote.
 
         Raises:
-            OptionError: If a value is none that a design can have.
-            KeyError: If one is missing.
+            OptionError: If it is none, or a value is none that a design can have.
         """
-        granularity = data["granularity"]
-        if not isinstance(granularity, str):
-            granularity = Granularity(*granularity)
-        return cls(data["select"], granularity, data["values"])
+        try:
+            found = _DesignRecord.model_validate(data)
+        except ValidationError as error:
+            raise OptionError(explain(error)) from error
+        granularity = found.granularity
+        return cls(
+            found.select,
+            granularity if isinstance(granularity, str) else Granularity(*granularity),
+            found.values,
+        )
+
+
+class _DesignRecord(Record):
+    """What `Design.to_json` gives."""
+
+    select: str
+    granularity: str | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
+    values: dict[str, float]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, ValidationError, model_validator
 
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
@@ -18,10 +18,12 @@ from keras_approx.exploration.evaluate.images import RECALIBRATION_BATCHES
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.text import json_of
+from keras_approx.schema import Record, explain, read_bounded
 from keras_approx.skipping.significance import ELIMINATION
 
 FORMAT = "keras_approx Pareto front"
 SCHEMA = 1
+_MAX_BYTES = 1 << 30
 # Accuracies are quotients of counts: what differs by less is the same.
 _ROUNDING = 1e-9
 
@@ -321,25 +323,52 @@ class ParetoFront:
             StoreError: If the file is something else, or of a later version.
             OSError: If it cannot be read.
         """
-        text = Path(path).read_text(encoding="utf-8")
+        advice = f"{path} is not a Pareto front as ParetoFront.save writes it"
         try:
-            data = json.loads(text)
-            if data["format"] != FORMAT:
-                raise ValueError(f"its format is {data['format']!r}")
-            if data["schema"] != SCHEMA:
-                raise ValueError(f"its schema is {data['schema']}, this version reads {SCHEMA}")
-            records = {record.id: record for record in map(EvaluatedDesign.from_json, data["evaluated"])}
-            return cls(
-                records[data["exact"]],
-                list(records.values()),
-                objectives=data["objectives"],
-                settings=data["settings"],
-                significance=data["significance"],
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"{path} is not a Pareto front as ParetoFront.save writes it: {type(error).__name__}: {error}"
-            ) from error
+            content = read_bounded(Path(path), _MAX_BYTES)
+            found = _FrontRecord.model_validate_json(content)
+        except ValidationError as error:
+            raise StoreError(f"{advice}: {explain(error)}") from error
+        except ValueError as error:
+            raise StoreError(f"{advice}: {error}") from error
+        records = {record.id: record for record in found.evaluated}
+        missing = [
+            name for name in found.objectives if any(name not in record.costs for record in found.evaluated)
+        ]
+        if found.exact not in records or missing:
+            what = f"the cost {missing[0]!r}" if missing else "the exact design"
+            raise StoreError(f"{advice}: {what} is missing")
+        return cls(
+            records[found.exact],
+            found.evaluated,
+            objectives=found.objectives,
+            settings=found.settings,
+            significance={name: histogram.model_dump() for name, histogram in found.significance.items()},
+        )
+
+
+class _Histogram(Record):
+    edges: list[float]
+    counts: list[float]
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> _Histogram:
+        if len(self.edges) != len(self.counts) + 1:
+            raise ValueError(f"{len(self.counts)} counts need one edge more, got {len(self.edges)}")
+        return self
+
+
+class _FrontRecord(Record):
+    """What `ParetoFront.save` writes."""
+
+    format: Literal["keras_approx Pareto front"]
+    version: Literal[1] = Field(alias="schema")
+    objectives: Annotated[list[str], Field(min_length=1)]
+    settings: dict[str, Any]
+    exact: str
+    front: list[str]
+    evaluated: Annotated[list[EvaluatedDesign], Field(min_length=1)]
+    significance: dict[str, _Histogram]
 
 
 def pareto_designs(records: Sequence[EvaluatedDesign], objectives: Sequence[str]) -> list[EvaluatedDesign]:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter
+
+from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
+from keras_approx.schema import STRICT
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Costs = dict[str, Annotated[float, Field(ge=0)]]
+Read = Annotated[InstanceOf[Design], BeforeValidator(Design.from_json)]
 
 
 @dataclass(frozen=True)
@@ -29,20 +38,24 @@ class EvaluatedDesign:
         test_accuracy: On test images, which no choice has looked at.
     """
 
-    design: Design
-    correct: int
-    images: int
+    __pydantic_config__: ClassVar[ConfigDict] = {**STRICT, "extra": "ignore"}  # of what reads it from a file
+
+    design: Read
+    correct: Count
+    images: Annotated[int, Field(ge=1, lt=1 << 53)]
     dropped_early: bool
-    costs: Mapping[str, float]
-    kept: float
-    kept_by_layer: Mapping[str, float]
-    distortion: float
-    fine_tuned_accuracy: float | None = None
-    fine_tuned_costs: Mapping[str, float] | None = None
-    test_accuracy: float | None = None
+    costs: Costs
+    kept: Share
+    kept_by_layer: dict[str, Share]
+    distortion: Annotated[float, Field(ge=0)]
+    fine_tuned_accuracy: Share | None = None
+    fine_tuned_costs: Costs | None = None
+    test_accuracy: Share | None = None
     id: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.correct > self.images:
+            raise OptionError(f"{self.correct} of {self.images} images cannot be classified right")
         object.__setattr__(self, "id", self.design.id)
 
     def __hash__(self) -> int:
@@ -54,19 +67,12 @@ class EvaluatedDesign:
         return self.correct / self.images
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads, and id and accuracy beside it for other readers."""
+        """What `RECORD` reads, and id and accuracy beside it for other readers."""
         values = {
             name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()
         }
         return {"id": self.id, **values, "design": self.design.to_json(), "accuracy": self.accuracy}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> EvaluatedDesign:
-        """The record that `to_json` wrote.
 
-        Raises:
-            OptionError: If the design is none.
-            KeyError: If something is missing.
-        """
-        fields = [name for name in cls.__dataclass_fields__ if name not in ("design", "id")]
-        return cls(design=Design.from_json(data["design"]), **{name: data[name] for name in fields})
+RECORD = TypeAdapter(EvaluatedDesign)
+"""Reads what `to_json` gave, checked."""

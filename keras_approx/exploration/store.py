@@ -11,11 +11,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from keras_approx.errors import KerasApproxError, StoreError
-from keras_approx.exploration.records import EvaluatedDesign
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from keras_approx.errors import StoreError
+from keras_approx.exploration.records import RECORD, EvaluatedDesign
 from keras_approx.exploration.text import json_of
+from keras_approx.locks import try_lock
+from keras_approx.schema import explain
 
 FORMAT = "keras_approx evaluations"
 SCHEMA = 1
@@ -29,7 +33,8 @@ class Store:
         problem: What the records are about, as JSON has it; records of another problem mean nothing here.
 
     Raises:
-        StoreError: If the file is about another problem, is something else, or was damaged before its end.
+        StoreError: If another process has it open, or the file is about another problem, is something else, or was
+            damaged before its end.
         OSError: If it cannot be read or written.
     """
 
@@ -37,22 +42,36 @@ class Store:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         header = json.loads(json_of({"format": FORMAT, "schema": SCHEMA, "problem": problem}))
-        content = self.path.read_bytes() if self.path.exists() else b""
+        self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by close()
+        try:
+            self.records = self._read(header)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self, header: Mapping[str, Any]) -> dict[str, EvaluatedDesign]:
+        """The records there are; the file then ends behind the last whole one."""
+        if not try_lock(self._file):
+            raise StoreError(
+                f"{self.path} is being written by another exploration: wait until it has finished, or explore in "
+                "another folder (out=)"
+            )
+        self._file.seek(0)
+        content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
         lines = whole.splitlines()
         if lines:
-            _check_header(self.path, _parse(self.path, 1, lines[0]), header)
+            _check_header(self.path, lines[0], header)
         elif content and not (json_of(header) + "\n").encode().startswith(content):
             raise StoreError(f"{self.path} is no store of evaluations: expected a first line that says so")
-        self.records: dict[str, EvaluatedDesign] = {}
+        records: dict[str, EvaluatedDesign] = {}
         for number, line in enumerate(lines[1:], start=2):
             record = _record(self.path, number, line)
-            self.records[record.id] = record
-        self._file = open(self.path, "r+b" if content else "w+b")  # noqa: SIM115 - closed by close()
+            records[record.id] = record
         self._file.truncate(len(whole))
-        self._file.seek(len(whole))
         if not lines:
             self._write(header)
+        return records
 
     def add(self, record: EvaluatedDesign) -> None:
         """Adds a record. It survives the death of this process; see `sync` for that of the machine."""
@@ -80,33 +99,35 @@ class Store:
         self._file.flush()
 
 
-def _parse(path: Path, number: int, line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise StoreError(
-            f"line {number} of {path} is no JSON, so the file is no store or was damaged: {error}; remove the "
-            "line, or explore in another folder"
-        ) from error
+class _Header(BaseModel):
+    """The first line; its problem is compared, whatever it is."""
+
+    model_config = ConfigDict(strict=True)
+    format: Literal["keras_approx evaluations"]
+    version: int = Field(alias="schema")
+    problem: dict[str, Any]
 
 
 def _record(path: Path, number: int, line: bytes) -> EvaluatedDesign:
-    data = _parse(path, number, line)
     try:
-        return EvaluatedDesign.from_json(data)
-    except (KeyError, TypeError, AttributeError, KerasApproxError) as error:
+        return RECORD.validate_json(line)
+    except ValidationError as error:
         raise StoreError(
-            f"line {number} of {path} is no record of a design: {type(error).__name__}: {error}; remove the "
-            "line, or explore in another folder"
+            f"line {number} of {path} is no record of a design: {explain(error)}; remove the line, or explore in "
+            "another folder"
         ) from error
 
 
-def _check_header(path: Path, found: Any, expected: Mapping[str, Any]) -> None:
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise StoreError(f"{path} is no store of evaluations: expected a first line that says so")
-    if found["schema"] != expected["schema"]:
-        raise StoreError(f"{path} has schema {found['schema']}, this version reads {expected['schema']}")
-    old, new = found["problem"], expected["problem"]
+def _check_header(path: Path, line: bytes, expected: Mapping[str, Any]) -> None:
+    try:
+        found = _Header.model_validate_json(line)
+    except ValidationError as error:
+        raise StoreError(
+            f"{path} is no store of evaluations: expected a first line that says so, got {explain(error)}"
+        ) from error
+    if found.version != expected["schema"]:
+        raise StoreError(f"{path} has schema {found.version}, this version reads {expected['schema']}")
+    old, new = found.problem, expected["problem"]
     differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     if differing:
         listed = "; ".join(

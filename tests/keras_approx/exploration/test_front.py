@@ -126,12 +126,24 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     assert data["front"] == [FAST.id, GOOD.id]
     assert data["evaluated"][0]["accuracy"] > 0
     for text, says in (
-        ("nonsense", "JSONDecodeError"),
-        ("[]", "TypeError"),
-        (json.dumps({**data, "format": "other"}), "its format is 'other'"),
-        (json.dumps({**data, "schema": 2}), "its schema is 2, this version reads 1"),
-        (json.dumps({**data, "exact": "0"}), "KeyError"),
-        (json.dumps({**data, "evaluated": [{}]}), "KeyError: 'design'"),
+        ("nonsense", "Invalid JSON"),
+        ("[" * 100_000, "recursion limit"),
+        ("[]", "should be an object"),
+        (json.dumps({**data, "format": "other"}), "format: .*, got 'other'"),
+        (json.dumps({**data, "schema": 2}), "schema: Input should be 1, got 2"),
+        (json.dumps({**data, "exact": "0"}), "the exact design is missing"),
+        (json.dumps({**data, "objectives": ["time"]}), "the cost 'time' is missing"),
+        (json.dumps({**data, "evaluated": [{}]}), "evaluated.0.design: Field required"),
+        (
+            json.dumps({**data, "evaluated": [{**data["evaluated"][0], "images": 0}]}),
+            "images: .*greater than",
+        ),
+        (
+            json.dumps({**data, "evaluated": [{**data["evaluated"][0], "kept": "all"}]}),
+            "kept: .* number, got 'all'",
+        ),
+        (json.dumps({**data, "settings": []}), "settings: "),
+        (json.dumps({**data, "significance": {"a": {"edges": [], "counts": []}}}), "one edge more"),
     ):
         path.write_text(text)
         with pytest.raises(StoreError, match=f"not a Pareto front.*{says}"):

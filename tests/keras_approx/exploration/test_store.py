@@ -63,12 +63,19 @@ def test_other_files(tmp_path: Path) -> None:
     header = json.loads(lines[0])
     for damaged, says in (
         (b"precious notes", "no store of evaluations"),
-        (b"precious notes\n", "line 1 of .* is no JSON"),
+        (b"precious notes\n", "no store of evaluations.*Invalid JSON"),
         (b"{}\n", "no store of evaluations"),
         (json.dumps({**header, "schema": 9}).encode() + b"\n", "schema 9, this version reads 1"),
-        (b"".join([*lines[:2], b"xx\n", *lines[3:]]), "line 3 of .* is no JSON"),
+        (b"".join([*lines[:2], b"xx\n", *lines[3:]]), "line 3 of .* is no record.*Invalid JSON"),
         (b"".join([*lines[:2], b'{"design": 3}\n']), "line 3 of .* is no record"),
         (b"".join([*lines[:2], b"7\n"]), "line 3 of .* is no record"),
+        (b"".join([*lines[:2], b"[" * 100_000 + b"\n"]), "line 3 of .* is no record"),
+        (b"".join([*lines[:2], b"\xff\n"]), "line 3 of .* is no record"),
+        (b"".join([*lines[:2], lines[2].replace(b'"images": ', b'"images": -')]), "images: .*greater than"),
+        (
+            b"".join([*lines[:2], lines[2].replace(b'"correct": ', b'"correct": 1e400')]),
+            "line 3 of .* is no record",
+        ),
     ):
         path.write_bytes(damaged)
         with pytest.raises(StoreError, match=says):
@@ -81,3 +88,15 @@ def test_numbers_must_be_numbers(tmp_path: Path) -> None:
         store.add(record({"a": 0.5}, 1, float("nan")))
     with Store(tmp_path / "store.jsonl", PROBLEM) as store:
         assert not store.records
+
+
+def test_a_store_that_another_process_writes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.jsonl"
+    with Store(path, PROBLEM) as store:
+        content = path.read_bytes()
+        with pytest.raises(StoreError, match="is being written by another exploration: wait"):
+            Store(path, PROBLEM)
+        assert path.read_bytes() == content
+        store.add(record({"a": 0.5}, 1, 2.0))
+    with Store(path, PROBLEM) as store:
+        assert len(store.records) == 1
