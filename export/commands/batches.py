@@ -65,6 +65,11 @@ class Batches:
             raise InputError(
                 f"--shift and --flip are for images [n, height, width, channels], got {list(samples.inputs.shape)}"
             )
+        if augmentation.shift and augmentation.shift >= min(samples.inputs.shape[1:3]):
+            raise InputError(
+                f"--shift {augmentation.shift} moves images of {samples.inputs.shape[1]} x {samples.inputs.shape[2]} "
+                "pixels out of sight: give fewer"
+            )
         self._samples, self._batch_size = samples, batch_size
         self._augmentation, self._seed = augmentation, seed
         self.epoch = 0

@@ -25,7 +25,7 @@ from export.commands.options import (
     add_target,
     at_least_one,
     check_new_file,
-    count,
+    seed,
 )
 from export.commands.samples import check_classes, read_samples, split
 from export.errors import InputError, OutputPathError
@@ -125,7 +125,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure batch normalization anew for every design: takes longer, and is nearer to what fine-tuning gives",
     )
-    group.add_argument("--seed", metavar="N", type=count, default=0, help="of all chance (default: 0)")
+    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of all chance (default: 0)")
     group.add_argument(
         "--workers", metavar="N", type=at_least_one, default=1, help="processes that measure (default: 1)"
     )
@@ -184,8 +184,8 @@ def run(options: argparse.Namespace) -> Result:
     front.settings["target"] = options.target
     table_path = options.out.with_suffix(".csv")
     try:
-        front.save(options.out)
         front.to_csv(table_path)
+        front.save(options.out)  # last, and at once: where it is, all is done
     except OSError as error:
         raise OutputPathError(
             f"cannot write {str(options.out)!r}: {error.strerror}; choose another --out"

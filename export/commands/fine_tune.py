@@ -27,6 +27,7 @@ from export.commands.options import (
     granularity,
     input_range,
     positive,
+    seed,
     weight,
 )
 from export.commands.samples import Samples, check_classes, read_samples, read_test, split
@@ -113,7 +114,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shift", metavar="PIXELS", type=count, default=0, help="move each image up to this far (default: 0)"
     )
-    group.add_argument("--seed", metavar="N", type=count, default=0, help="of all chance (default: 0)")
+    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of all chance (default: 0)")
     group.add_argument(
         "--checkpoint",
         metavar="DIR",
@@ -127,7 +128,10 @@ def run(options: argparse.Namespace) -> Result:
     say = Steps()
     load_tensorflow()
     check_model_name(options.out)
-    check_new_file(options.out, options.force)
+    from export.commands.checkpoints import Checkpoints, is_saving  # noqa: PLC0415 (loads TensorFlow)
+
+    folder = options.checkpoint or options.out.with_name(options.out.name + ".checkpoint")
+    check_new_file(options.out, options.force or is_saving(folder))
     chosen = choose(options)
     masks = _masks(options)
     say(f"loading {options.model}")
@@ -138,10 +142,8 @@ def run(options: argparse.Namespace) -> Result:
     batches = Batches(training, options.batch_size, augmentation, options.seed)
 
     import keras_approx  # noqa: PLC0415
-    from export.commands.checkpoints import Checkpoints  # noqa: PLC0415 (loads TensorFlow)
     from keras_approx.compat import keras  # noqa: PLC0415
 
-    folder = options.checkpoint or options.out.with_name(options.out.name + ".checkpoint")
     settings = _settings(options, samples, None if chosen is None else chosen[1].id)
     checkpoints = Checkpoints(folder, settings, batches)
     recipe = {**_recipe(options, model), **masks, "callbacks": [checkpoints], "verbose": verbosity()}
@@ -168,6 +170,7 @@ def run(options: argparse.Namespace) -> Result:
             f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command goes on "
             "from them"
         ) from None
+    checkpoints.saving()
     save_model(tuned, options.out)
     figures = {"validation_accuracy": accuracy(tuned, validation)}
     if test is not None:

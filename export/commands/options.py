@@ -59,7 +59,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
         "0.1); every command sets the same samples apart",
     )
     parser.add_argument(
-        "--split-seed", metavar="N", type=count, default=0, help="which samples those are (default: 0)"
+        "--split-seed", metavar="N", type=seed, default=0, help="which samples those are (default: 0)"
     )
 
 
@@ -169,6 +169,14 @@ def count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return value
+
+
+def seed(text: str) -> int:
+    """A seed as all generators of random numbers take it."""
+    value = count(text)
+    if value >= 1 << 32:
+        raise argparse.ArgumentTypeError(f"expected a whole number below 2^32, got {text}")
     return value
 
 

@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ExportError, KerasApproxError) as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         return FAILED
+    except (OSError, MemoryError) as error:  # a full disk, a name that is too long, a pipe that was closed
+        print(f"error: {_one_line(_system_error(error))}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt as interrupt:
         advice = f": {interrupt}" if isinstance(interrupt, Interrupted) else ""
         print(f"\ninterrupted{advice}", file=sys.stderr)
@@ -106,6 +109,14 @@ def _put(result: Result, options: argparse.Namespace) -> None:
                 f"cannot write {options.json!r}: {error.strerror}; choose another file for --json, or '-'"
             ) from error
     print(result.text)
+
+
+def _system_error(error: OSError | MemoryError) -> str:
+    """What the system says."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {error}"
+    where = f" ({str(error.filename)[:200]!r})" if error.filename is not None else ""
+    return f"{error.strerror or error}{where}"
 
 
 def _one_line(message: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
@@ -31,9 +31,11 @@ def canonical(granularity: str | Granularity) -> str | Granularity:
 
 
 def granularity_json(granularity: str | Granularity) -> str | list[int]:
-    """The name, or input and output channels: what JSON can hold."""
+    """The name, or input and output channels, and True behind them if a group has all taps: what JSON can hold."""
     known = canonical(granularity)
-    return [known.inputs, known.outputs] if isinstance(known, Granularity) else known
+    if not isinstance(known, Granularity):
+        return known
+    return [known.inputs, known.outputs, *([True] if known.taps else [])]
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class Design:
         granularity = found.granularity
         return cls(
             found.select,
-            granularity if isinstance(granularity, str) else Granularity(*granularity),
+            granularity
+            if isinstance(granularity, str)
+            else Granularity(int(granularity[0]), int(granularity[1]), taps=len(granularity) > 2),
             found.values,
         )
 
@@ -139,5 +143,5 @@ class _DesignRecord(Record):
     """What `Design.to_json` gives."""
 
     select: str
-    granularity: str | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
+    granularity: str | Annotated[list[PositiveInt | Literal[True]], Field(min_length=2, max_length=3)]
     values: dict[str, float]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import os
 import signal
+import zipfile
 
 import numpy as np
 import pytest
 
 import keras_approx
-from export.commands import program
+from export.commands import main, program
 from export.commands.batches import Augmentation, Batches
+from export.commands.checkpoints import Checkpoints
 from export.commands.models import load_model
 from export.commands.samples import Samples
-from export.errors import InputError
+from export.errors import InputError, ModelFormatError, OutputPathError
 
 OPTIONS = ("--batch-size", 16, "--learning-rate", 0.01, "--kept", 0.5, "--shift", 1, "--flip", "--epochs", 5)
 
@@ -146,3 +150,50 @@ def test_only_images_can_be_augmented():
     vectors = Samples("x", np.zeros((9, 5), np.float32), np.zeros(9, np.int64))
     with pytest.raises(InputError, match="are for images"):
         Batches(vectors, 3, Augmentation(flip=True), 0)
+
+
+def test_a_kill_right_after_the_result_is_saved_is_gone_on_from(folder, tmp_path, run, monkeypatch):
+    out = tmp_path / "a.keras"
+    with monkeypatch.context() as patched:
+
+        def killed(checkpoints):
+            os.close(checkpoints._lock)  # as the end of a process does
+            raise KeyboardInterrupt
+
+        patched.setattr(Checkpoints, "remove", killed)
+        assert main([*map(str, _arguments(folder, out))]) == 130
+    assert out.exists()
+    first = out.read_bytes()
+    again = run(*_arguments(folder, out))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras"]
+    assert 0 <= again["validation_accuracy"] <= 1
+    assert len(again["curves"]) == 5
+    with zipfile.ZipFile(io.BytesIO(first)) as one, zipfile.ZipFile(out) as other:
+        assert one.read("config.json") == other.read("config.json")
+
+
+def test_what_stands_in_the_way_of_a_checkpoint(tmp_path):
+    batches = Batches(_samples(), 8, Augmentation(), 0)
+    first = Checkpoints(tmp_path / "c", {"seed": 1}, batches)
+    with pytest.raises(OutputPathError, match="another fine-tune trains with the checkpoint"):
+        Checkpoints(tmp_path / "c", {"seed": 1}, batches)
+    os.close(first._lock)
+    second = Checkpoints(tmp_path / "c", {"seed": 2}, batches)  # nothing was trained with the other seed
+    (tmp_path / "c" / "curves.json").write_text('[{"loss": 1.0}]')
+    os.close(second._lock)
+    with pytest.raises(ModelFormatError, match=r"made with other options \(seed: 2, now 3\)"):
+        Checkpoints(tmp_path / "c", {"seed": 3}, batches)
+    for damaged in ("{", "[" * 100_000, "7", "\udcff"):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        (tmp_path / "d" / "curves.json").write_text("[]")
+        (tmp_path / "d" / "settings.json").write_bytes(damaged.encode(errors="surrogateescape"))
+        with pytest.raises(ModelFormatError, match=r"settings\.json' of the checkpoint is damaged"):
+            Checkpoints(tmp_path / "d", {"seed": 2}, batches)
+
+
+def test_shifts_out_of_sight_and_seeds_beyond_any_generator(tmp_path, capsys):
+    with pytest.raises(InputError, match="--shift 8 moves images of 4 x 6 pixels out of sight"):
+        Batches(_samples(), 8, Augmentation(shift=8), 0)
+    with pytest.raises(SystemExit):
+        main(["fine-tune", "m", "--data", "d", "--out", str(tmp_path / "o.keras"), "--seed", str(2**32)])
+    assert "below 2^32" in capsys.readouterr().err
