@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.options import REFERENCE
-from benchmarks.tables import CMSIS_NN, table
-from export.targets.boards import BOARDS
+from benchmarks.tables import CMSIS_NN, span, table
+from export.targets import BOARDS
 from keras_approx.skipping.significance import ELIMINATION
 
 Records = Sequence[Mapping[str, Any]]
@@ -32,8 +32,8 @@ GOALS: Mapping[str, Mapping[float, float]] = {
 
 
 _FIGURES = (
-    *("test accuracy", "points", "products kept", "M33 cycles", "with U575 cache", "M4 cycles"),
-    *("with F405 cache", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
+    *("test accuracy", "points", "products kept", "M33 cycles", "on a U575", "M4 cycles"),
+    *("on an F405", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
 )
 
 
@@ -75,11 +75,9 @@ def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ..
         f"{100 * entry['test_accuracy']:.2f} %",
         "" if label == EXACT else f"{_points(entries, label):+.2f}",
         f"{100 * entry['kept']:.1f} %",
-        *(
-            f"{cycles:,}"
-            for cycles in (m33["cycles"], m33["cached_cycles"], m4["cycles"], f405["cached_cycles"])
-        ),
-        f"{1000 * m33['cached_cycles'] / BOARDS[m33['board']].clock_hz:.2f}",
+        *(f"{m33['cycles']:,}", span(m33["board_cycles"])),
+        *(f"{m4['cycles']:,}", span(f405["board_cycles"])),
+        span([1000 * cycles / BOARDS[m33["board"]].clock_hz for cycles in m33["board_cycles"]], ".2f"),
         *(f"{m33[size]:,}" for size in ("flash_bytes", "ram_bytes")),
         f"{CMSIS_NN[name][_CORE] / m33['cycles']:.2f}",
     )

@@ -111,11 +111,9 @@ def _fraction(text: str) -> float:
 
 
 def _line(figures: Figures) -> str:
-    cached = (
-        "" if figures.cached_cycles is None else f" ({figures.cached_cycles:,} with {figures.board}'s cache)"
-    )
+    waited = "" if figures.board_cycles is None else f" ({figures.board_cycles} on {figures.board})"
     return (
-        f"    {figures.cycles:,} cycles{cached}, predicted {figures.predicted_cycles:,}; "
+        f"    {figures.cycles:,} cycles{waited}, predicted {figures.predicted_cycles:,}; "
         f"flash {figures.flash_bytes:,} B, RAM {figures.ram_bytes:,} B; "
         f"export {figures.export_seconds} s, compile {figures.compile_seconds} s"
     )

@@ -21,7 +21,7 @@ from export.passes import run_passes
 from export.schedule import Schedule, plan_network
 from export.schedule.roofline import roofline_cycles
 from export.schedule.stage import Stage
-from export.targets import Target, resolve
+from export.targets import Span, Target, resolve
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Layer:
         limit: cycles if nothing but a dual multiply-accumulate for each kept pair ran; None without products.
         predicted: cycles by the cost model.
         cycles: simulated, with memories that never wait.
-        cached_cycles: simulated with the board's cache and wait states, or None.
+        board_cycles: simulated with the board's memories, the least and the most, or None.
         flash_bytes: linked code and constants.
         terms: predicted cycles by what they are spent on.
     """
@@ -48,7 +48,7 @@ class Layer:
     limit: int | None
     predicted: int | None
     cycles: int
-    cached_cycles: int | None
+    board_cycles: Span | None
     flash_bytes: int
     terms: Mapping[str, int]
 
@@ -59,9 +59,9 @@ class Figures:
 
     Attributes:
         core: name of the core.
-        board: whose cache is modelled, or None.
+        board: whose memories are modelled, or None.
         cycles: of one inference, simulated, with memories that never wait.
-        cached_cycles: with the board's cache and wait states, or None.
+        board_cycles: with the board's memories, the least and the most that documents allow, or None.
         predicted_cycles: by the cost model.
         flash_bytes: of the linked network.
         ram_bytes: arena and data, without the stack.
@@ -76,7 +76,7 @@ class Figures:
     core: str
     board: str | None
     cycles: int
-    cached_cycles: int | None
+    board_cycles: Span | None
     predicted_cycles: int
     flash_bytes: int
     ram_bytes: int
@@ -131,7 +131,7 @@ def measure(tflite: bytes, name: str, images: NDArray[np.int8], folder: Path, ac
         core=core,
         board=measured.board,
         cycles=measured.cycles,
-        cached_cycles=measured.cached_cycles,
+        board_cycles=measured.board_cycles,
         predicted_cycles=exported.estimate.cycles,
         flash_bytes=measured.flash_bytes,
         ram_bytes=measured.ram_bytes,
@@ -159,10 +159,10 @@ def measure_baseline(tflite: bytes, core: str, images: NDArray[np.int8], folder:
 def _layers(
     schedule: Schedule, target: Target, estimate: export.Estimate, measured: export.Measurement
 ) -> tuple[Layer, ...]:
-    assert target.core.timing is not None
+    assert target.timing is not None
     found = []
     for stage, predicted, actual in zip(schedule.stages, estimate.layers, measured.per_layer, strict=False):
-        terms = {} if stage.plan is None else term_cycles(stage, target.core.timing)
+        terms = {} if stage.plan is None else term_cycles(stage, target.timing)
         found.append(
             Layer(
                 kind=predicted.kind,
@@ -172,7 +172,7 @@ def _layers(
                 limit=roofline_cycles(schedule.graph, stage),
                 predicted=predicted.cycles,
                 cycles=actual.cycles,
-                cached_cycles=actual.cached_cycles,
+                board_cycles=actual.board_cycles,
                 flash_bytes=actual.flash_bytes,
                 terms=terms,
             )

@@ -126,9 +126,9 @@ def _errors(
 def _written(graph: Any, core: str) -> tuple[list[int], list[int]]:
     """Cycles and bytes of every layer, from its kernels' text."""
     target = resolve(core)
-    assert target.core.timing is not None
+    assert target.timing is not None
     plans = [stage.plan for stage in plan_network(graph, target).stages]
-    cycles = [plan_cycles(plan, target.core.timing) for plan in plans if plan is not None]
+    cycles = [plan_cycles(plan, target.timing) for plan in plans if plan is not None]
     return cycles, [plan_bytes(plan) for plan in plans if plan is not None]
 
 

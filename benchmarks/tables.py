@@ -40,7 +40,7 @@ def networks(results: Mapping[str, Any]) -> str:
         "network",
         "code",
         "M33 cycles",
-        "with U575 cache",
+        "on a U575",
         "M4 cycles",
         "MAC/cycle",
         "speed-up",
@@ -58,11 +58,11 @@ def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, 
     reference = library["cortex-m33"] if library else baseline["cortex-m33"]["cycles"]
 
     def row(
-        code: str, m33: int | None, cached: int | None, m4: int | None, flash: int, ram: int
+        code: str, m33: int | None, waited: Sequence[int] | None, m4: int | None, flash: int, ram: int
     ) -> tuple[str, ...]:
         rate = "" if m33 is None else f"{macs / m33:.2f}"
         gain = "" if m33 is None else f"{reference / m33:.1f}"
-        return (name, code, *map(_number, (m33, cached, m4)), rate, gain, _number(flash), _number(ram))
+        return (name, code, _number(m33), span(waited), _number(m4), rate, gain, _number(flash), _number(ram))
 
     if library:
         cycles = (library["cortex-m33"], None, library["cortex-m4"])
@@ -70,7 +70,7 @@ def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, 
     for code, by_core in (("baseline", baseline), *_by_core(network)):
         m33, m4 = by_core.get("cortex-m33", {}), by_core.get("cortex-m4", {})
         one = m33 or m4
-        cycles = (m33.get("cycles"), m33.get("cached_cycles"), m4.get("cycles"))
+        cycles = (m33.get("cycles"), m33.get("board_cycles"), m4.get("cycles"))
         yield row(code, *cycles, one["flash_bytes"], one["ram_bytes"])
 
 
@@ -105,7 +105,7 @@ def layers(results: Mapping[str, Any]) -> str:
         "limit",
         "cycles",
         "cycles / limit",
-        "with U575 cache",
+        "on a U575",
         "flash B",
     )
     rows = []
@@ -115,7 +115,7 @@ def layers(results: Mapping[str, Any]) -> str:
         for index, layer in enumerate(figures["layers"]):
             ratio = f"{layer['cycles'] / layer['limit']:.2f}" if layer["limit"] else ""
             numbers = (layer["limit"], layer["cycles"])
-            more = map(_number, (layer["cached_cycles"], layer["flash_bytes"]))
+            more = span(layer["board_cycles"]), _number(layer["flash_bytes"])
             label = f"{index} {layer['kind']}"
             rows.append((name, _kept(kept), label, layer["kernel"], *map(_number, numbers), ratio, *more))
     return table(head, rows, left=4)
@@ -167,6 +167,14 @@ def _kept(fraction: float) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,}"
+
+
+def span(values: Sequence[float] | None, form: str = ",") -> str:
+    """The least and the most, as one figure where they are one."""
+    if values is None:
+        return ""
+    low, high = (f"{value:{form}}" for value in values)
+    return low if low == high else f"{low} to {high}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:

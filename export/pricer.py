@@ -141,7 +141,7 @@ class Pricer:
         self, graph: Graph, stage: Stage, target: Target, *, small: bool = False
     ) -> Sequence[Candidate]:
         """`stage_candidates` without their plans, each computed once."""
-        key = (small, *_surroundings(graph, stage))
+        key = (small, target.placement, *_surroundings(graph, stage))
         if key not in self._candidates:
             found = stage_candidates(graph, stage, target, small=small)
             self._candidates[key] = tuple(replace(candidate, plan=None) for candidate in found)

@@ -30,7 +30,7 @@ _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 _HOST_OPTIMIZATION = "-O1"
 _SHOWN_LINES = 20
 _COMPILER_SECONDS = 900  # for one file; the largest layers here take some ten
-_UNBOUNDED_FLASH, _UNBOUNDED_RAM = 64 << 20, 16 << 20
+_UNBOUNDED_FLASH, _UNBOUNDED_RAM = (0x08000000, 64 << 20), (0x20000000, 16 << 20)  # origin, bytes
 _ARM_HINT = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 _HOST_HINT = "apt install gcc libc6-dev"
 
@@ -158,13 +158,14 @@ def build_arm(
         objects = _compile([*command, *manifest.compiler_flags, *_STRICT], sources, folder)
         script = folder / "image.ld"
         script.write_bytes(_template("image.ld"))
-        flash = board.flash_bytes if board else _UNBOUNDED_FLASH
-        ram = board.ram_bytes if board else _UNBOUNDED_RAM
+        placement = board.place(manifest.arena_bytes + manifest.state_bytes) if board else None
+        flash = (board.flash.origin, board.flash_bytes) if board else _UNBOUNDED_FLASH
+        ram = (placement.origin, placement.data_bytes) if placement else _UNBOUNDED_RAM
         link = [
             *(gcc, *target.compiler_flags, "-nostartfiles", f"-Wl,--entry={manifest.name}_run"),
             *(
-                f"-Wl,--defsym=FLASH_SIZE={flash}",
-                f"-Wl,--defsym=RAM_SIZE={ram}",
+                f"-Wl,--defsym=FLASH_ORIGIN={flash[0]},--defsym=FLASH_SIZE={flash[1]}",
+                f"-Wl,--defsym=RAM_ORIGIN={ram[0]},--defsym=RAM_SIZE={ram[1]}",
                 "-Wl,--no-warn-rwx-segments",
             ),
             *("-T", str(script), *map(str, objects), "-o", str(folder / "network.elf")),
@@ -178,7 +179,7 @@ def build_arm(
         return LinkedElf(manifest, target, (folder / "network.elf").read_bytes())
 
 
-def build_library(template: str, folder: Path, *, cc: str | None = None) -> Path:
+def build_library(template: str, folder: Path, *, headers: Sequence[str] = (), cc: str | None = None) -> Path:
     """Compiles one of this package's own C files to a shared library for this machine.
 
     Raises:
@@ -186,7 +187,8 @@ def build_library(template: str, folder: Path, *, cc: str | None = None) -> Path
     """
     compiler = _tool(cc or "cc", _HOST_HINT)
     source = folder / template
-    source.write_bytes(_template(template))
+    for name in (template, *headers):
+        (folder / name).write_bytes(_template(name))
     library = source.with_suffix(".so")
     _run([compiler, "-std=c11", "-O2", "-fPIC", "-shared", *_STRICT, str(source), "-o", str(library)])
     return library

@@ -16,16 +16,17 @@ from export.targets import Core
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
-_ALLOCATED, _EXECUTABLE = 2, 4  # SHF_ALLOC, SHF_EXECINSTR
+_WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes of the image at the address where the program finds them."""
+    """Bytes of the image at the address where the program finds them; in RAM if they are writable, else in flash."""
 
     address: int
     data: bytes
     executable: bool
+    writable: bool
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,27 @@ class LinkedElf:
     @cached_property
     def ram_bytes(self) -> int:
         """Data, zeroed data and the arena; without the stack."""
-        return sum(
-            section["sh_size"]
+        return sum(size for _, size in self.ram_ranges)
+
+    @cached_property
+    def ram_ranges(self) -> tuple[tuple[int, int], ...]:
+        """First address and bytes of what lies in RAM."""
+        return tuple(
+            (section["sh_addr"], section["sh_size"])
             for section in self._sections
-            if section["sh_flags"] & _ALLOCATED and section.name in (".data", ".bss")
+            if section["sh_flags"] & _ALLOCATED and section["sh_flags"] & _WRITABLE and section["sh_size"]
         )
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """What must be loaded."""
         return tuple(
-            Segment(section["sh_addr"], section.data(), bool(section["sh_flags"] & _EXECUTABLE))
+            Segment(
+                section["sh_addr"],
+                section.data(),
+                executable=bool(section["sh_flags"] & _EXECUTABLE),
+                writable=bool(section["sh_flags"] & _WRITABLE),
+            )
             for section in self._sections
             if section["sh_flags"] & _ALLOCATED and section["sh_type"] != "SHT_NOBITS" and section["sh_size"]
         )

@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 
 from export.costing.kernel_cost import KernelCost
 from export.kernels.plan import Plan
+from export.targets import NO_WAITS, Span
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a plan takes: cycles, those waiting for flash included, then bytes of flash."""
+    """What a plan takes.
+
+    Attributes:
+        cycles: of its kernels, those waiting for the flash included: the middle of what they may be.
+        flash_bytes: code and constants.
+        waits: the cycles that wait.
+    """
 
     cycles: int
     flash_bytes: int
+    waits: Span = NO_WAITS
 
 
 @dataclass(frozen=True)

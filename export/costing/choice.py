@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from export.costing.candidate import Candidate, Price
-from export.costing.counts import Count, count_loop, count_unpacked
+from export.costing.candidate import Candidate
+from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
-from export.costing.kernel_cost import known, plan_cost
+from export.costing.kernel_cost import known
 from export.kernels.conv import (
     ConvProblem,
     block_channels,
@@ -20,8 +20,7 @@ from export.kernels.conv import (
     plan_unpacked,
 )
 from export.kernels.plan import Plan
-from export.targets import CORES, Target, Timing
-from export.targets.boards import InstructionCache
+from export.targets import CORES, Flash, Target, Timing
 
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
 DENSE = 0.95  # with more pairs kept, skipping saves nothing
@@ -36,31 +35,30 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
         target: whose timing, cache and flash count; a core without a timing table is priced as a Cortex-M33.
         small: whether plans that are only smaller, not faster, are wanted too.
     """
-    timing, board = priced_timing(target), target.board
-    cache, waits = (board.cache, board.wait_states) if board else (None, 0)
+    flash = target.board.flash if target.board else None
     found = [
-        Candidate(variant, price_count(count, cache, waits), known(count.cost, target), plan)
-        for variant, count, plan in _candidates(problem, timing, cache, small)
+        Candidate(variant, price_count(count, flash), known(count.cost, target), plan)
+        for variant, count, plan in _candidates(problem, priced_timing(target), flash, small)
     ]
     return sorted(found, key=lambda candidate: (candidate.price.cycles, candidate.price.flash_bytes))
 
 
 def planned_candidate(plan: Plan, target: Target) -> Candidate:
     """The candidate of a plan that is there already, where there is no choice."""
-    cost = plan_cost(plan, priced_timing(target))
-    price = Price(cost.kernel_cycles or 0, cost.flash_bytes)
-    return Candidate(plan.variant, price, known(cost, target), lambda: plan)
+    count = count_plan(plan, priced_timing(target))
+    price = price_count(count, target.board.flash if target.board else None)
+    return Candidate(plan.variant, price, known(count.cost, target), lambda: plan)
 
 
 def priced_timing(target: Target) -> Timing:
     """The pipeline that kernels are chosen for: a Cortex-M33's for a core without a timing table."""
-    timing = target.core.timing or CORES["cortex-m33"].timing
+    timing = target.timing or CORES["cortex-m33"].timing
     assert timing is not None
     return timing
 
 
 def _candidates(
-    problem: ConvProblem, timing: Timing, cache: InstructionCache | None, small: bool
+    problem: ConvProblem, timing: Timing, flash: Flash | None, small: bool
 ) -> Iterator[tuple[str, Count, Callable[[], Plan]]]:
     pairs = kept_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
@@ -78,6 +76,7 @@ def _candidates(
     if kept <= DENSE or not unrollings:
         sizes = [channels]
         again = problem.geometry.rows * problem.geometry.columns > problem.geometry.positions
+        cache = flash.code if flash is not None else None
         if cache is not None and again and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
             sizes += range(channels - 1, 1, -1)
         for size in sizes:

@@ -1,53 +1,173 @@
-"""Waits for the flash: cycles of a plan on a board, those included that lines of code and constants are waited for."""
+"""Waits for the flash: cycles that a plan's code and constants are waited for on a board.
+
+The same memories as in the simulator (`export.targets.memories`, `flash_model.h`), but a kernel is taken for a body of
+so many pieces of code and constants, evenly mixed, that runs so many times: what is expected of it, not what happens.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from export.costing.candidate import Price
-from export.costing.counts import Count
-from export.targets.boards import InstructionCache
+from export.costing.counts import Count, Run
+from export.kernels.conv_loops import WORD
+from export.targets import NO_WAITS, Cache, Flash, Prefetch, Reading, Span
+
+_STEPS = 4  # of a cycle: how finely the time a piece of code runs is told apart
 
 
-def price_count(count: Count, cache: InstructionCache | None, waits: int) -> Price:
-    """Prices a plan; with a cache, every line that does not stay in it from one block of positions to the next waits.
+def price_count(count: Count, flash: Flash | None) -> Price:
+    """Prices a plan.
 
     Args:
         count: of the plan.
-        cache: the instruction cache, or None for none.
-        waits: cycles a line waits.
+        flash: the board's, or None for memories that never wait.
     """
-    cycles = 0
+    waits = NO_WAITS if flash is None else _plan_waits(count, flash)
+    cycles = sum(run.times * run.profile.cycles for run in count.runs)
+    return Price(round(cycles + waits.middle), count.cost.flash_bytes, waits)
+
+
+def _plan_waits(count: Count, flash: Flash) -> Span:
+    totals = [0.0] * len(flash.readings)
     for run in count.runs:
-        profile = run.profile
-        cycles += run.times * profile.cycles
-        if cache is not None:
-            code = -(-run.code_bytes // cache.line)
-            stream = -(-4 * profile.words // cache.line)
-            lost = lost_lines(code, stream, cache)
-            cycles += run.times * waits * round(code + stream + lost * max(0, profile.blocks - 1))
-    return Price(cycles, count.cost.flash_bytes)
+        for index, waits in enumerate(run_waits(run, flash)):
+            totals[index] += waits
+    return Span(min(totals), max(totals))
 
 
-def lost_lines(code: int, stream: int, cache: InstructionCache) -> float:
-    """Lines that miss each time a body runs again: those of sets that are asked for more lines than they have ways.
+def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
+    """Cycles that the calls of a kernel wait, by every reading of the documents.
+
+    Every piece is read once; after that, those that do not stay in the caches from one turn to the next.
+
+    Args:
+        run: the call.
+        flash: the board's.
+    """
+    profile = run.profile
+    turns = max(1, profile.blocks)
+    again = run.times * turns - 1
+    code, stream = -(-run.code_bytes // flash.width), -(-WORD * profile.words // flash.width)
+    time = profile.cycles / turns
+    times = time / max(1, code), time / max(1, stream)
+    lost_code, lost_stream = lost_pieces(code, stream, flash)
+    return tuple(
+        _turn_waits(code, stream, times, flash.prefetch, reading)
+        + again * _turn_waits(lost_code, lost_stream, times, flash.prefetch, reading)
+        for reading in flash.readings
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def lost_pieces(code: int, stream: int, flash: Flash) -> tuple[float, float]:
+    """Pieces of code and of constants that are missing each time a body runs again.
+
+    Args:
+        code: pieces of code.
+        stream: pieces of constants.
+        flash: the board's.
+    """
+    if flash.shared and flash.code is not None:
+        lost = lost_lines(code, stream, flash.code, flash.width)
+        return lost * code / max(1, code + stream), lost * stream / max(1, code + stream)
+    pieces = ((code, flash.code), (stream, flash.constants))
+    found = [float(n) if cache is None else lost_lines(n, 0, cache, flash.width) for n, cache in pieces]
+    return found[0], found[1]
+
+
+def lost_lines(code: int, stream: int, cache: Cache, width: int) -> float:
+    """Pieces that miss each time a body runs again: those of sets that are asked for more lines than they have ways.
 
     Code and constants are each contiguous; where one lies against the other only the linker knows, so this is the
     expectation. Least recently used lines go first, so an overfull set keeps none of its lines from turn to turn.
 
     Args:
-        code: lines of code.
-        stream: lines of constants.
+        code: pieces of code.
+        stream: pieces of constants.
         cache: the cache.
+        width: bytes of a piece.
     """
-    sets = cache.size // cache.line // cache.ways
+    pieces = cache.line // width
     lost = 0.0
-    for code_lines, code_share in _lines_of_set(code, sets):
-        for stream_lines, stream_share in _lines_of_set(stream, sets):
+    for code_lines, code_share in _lines_of_set(-(-code // pieces), cache.sets):
+        for stream_lines, stream_share in _lines_of_set(-(-stream // pieces), cache.sets):
             if code_lines + stream_lines > cache.ways:
-                lost += sets * code_share * stream_share * (code_lines + stream_lines)
-    return lost
+                lost += cache.sets * code_share * stream_share * (code_lines + stream_lines)
+    return min(code + stream, pieces * lost)
 
 
 def _lines_of_set(lines: int, sets: int) -> tuple[tuple[int, float], tuple[int, float]]:
     """How many of a contiguous area's lines a set holds, and the share of sets that hold as many."""
     full, more = divmod(lines, sets)
     return (full, 1 - more / sets), (full + 1, more / sets)
+
+
+def _turn_waits(
+    code: float, stream: float, times: tuple[float, float], prefetch: Prefetch, reading: Reading
+) -> float:
+    """Cycles that a body waits for the pieces that are missing in one turn.
+
+    Args:
+        code: pieces of code.
+        stream: pieces of constants.
+        times: cycles from one piece of code to the next, and from one of constants to the next.
+        prefetch: which pieces are read ahead.
+        reading: of the documents.
+    """
+    if prefetch is Prefetch.NONE:
+        return reading.waits * (code + stream)
+    if reading.constants_ahead:  # but either kind spoils it for the other
+        alternating = min(code, stream)
+        longer = times[0] if code > stream else times[1]
+        alone = max(0.0, reading.waits + 1 - longer)
+        both = _spoilt_waits(round(_STEPS * times[0]), reading)
+        return alternating * both + (max(code, stream) - alternating) * alone
+    if code == 0:
+        return reading.waits * stream
+    disturbed = min(1.0, stream / code)  # share of the pieces of code during which constants are read
+    quiet, loud = _piece_waits(round(_STEPS * times[0]), reading)
+    return code * ((1 - disturbed) * quiet + disturbed * loud) + max(0.0, stream - code) * reading.waits
+
+
+@lru_cache(maxsize=1 << 12)
+def _piece_waits(steps: int, reading: Reading) -> tuple[float, float]:
+    """What the end of a piece of code waits for the next, which is read meanwhile: alone, and with a piece of
+    constants read too, at any of its cycles.
+
+    Args:
+        steps: cycles that the piece runs, times `_STEPS`.
+        reading: of the documents.
+    """
+    waits, time = reading.waits, steps / _STEPS
+    read = waits + 1
+    moments = max(1, steps)
+    loud = 0.0
+    for moment in range(moments):
+        at = moment / _STEPS
+        if at > read:
+            loud += waits
+        elif reading.aborts:
+            loud += waits + max(0.0, at + read - time)
+        else:  # what is under way ends first, and is there for the next piece
+            loud += waits + read + 1 - at
+    return max(0.0, read - time), loud / moments
+
+
+@lru_cache(maxsize=1 << 12)
+def _spoilt_waits(steps: int, reading: Reading) -> float:
+    """What a piece of constants and the next one of code wait where each reads ahead what the other does not need.
+
+    Args:
+        steps: as for `_piece_waits`.
+        reading: likewise.
+    """
+    waits, time = reading.waits, steps / _STEPS
+    if reading.aborts:
+        return 2.0 * waits
+    moments = max(1, steps)
+    busy = 0.0  # what is under way ends first, each time
+    for moment in range(moments):
+        at = moment / _STEPS
+        busy += max(0.0, waits + 2 - at) + max(0.0, waits + 2 - (time - at))
+    return 2 * waits + busy / moments

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from export.costing.kernel_cost import plan_cost
 from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
-from export.schedule.stage import Schedule
-from export.targets import Core, Target, Timing
+from export.schedule.stage import Schedule, Stage
+from export.targets import Core, Span, Target, Timing
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class LayerEstimate:
         cycles: of one inference with memories that never wait; None where nothing can price them: for plain C, and on
             cores whose kernels have no prices.
         flash_bytes: code and constants; None likewise.
+        board_cycles: of one inference with the memories of the board; None where cycles are, without a board, and
+            where no document tells how its memories wait.
     """
 
     index: int
@@ -40,6 +42,7 @@ class LayerEstimate:
     kept_macs: int
     cycles: int | None
     flash_bytes: int | None
+    board_cycles: Span | None
 
 
 @dataclass(frozen=True)
@@ -67,22 +70,29 @@ class Estimate:
         return sum(layer.flash_bytes or 0 for layer in self.layers) if has_prices(self.target.core) else None
 
     @property
+    def board_cycles(self) -> Span | None:
+        """With the memories of the board; None where no layer has such cycles."""
+        known = [layer.board_cycles for layer in self.layers if layer.board_cycles is not None]
+        return Span(sum(one.low for one in known), sum(one.high for one in known)) if known else None
+
+    @property
     def unpriced(self) -> tuple[LayerEstimate, ...]:
         """The layers that the totals leave out."""
         return tuple(layer for layer in self.layers if layer.cycles is None)
 
     def __str__(self) -> str:
-        lines = [
-            f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9} {'flash B':>9}  name"
-        ]
+        waits = self.board_cycles is not None
+        head = f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9}"
+        lines = [f"{head} {'with waits':>24}" * waits + head * (not waits) + f" {'flash B':>9}  name"]
         for layer in self.layers:
             kept = f"{100 * layer.kept_macs / layer.macs:.0f} %" if layer.macs else ""
             rate = f"{layer.macs / layer.cycles:.2f}" if layer.macs and layer.cycles else ""
             cycles = "?" if layer.cycles is None else f"{layer.cycles:,}"
             flash = "?" if layer.flash_bytes is None else f"{layer.flash_bytes:,}"
+            waited = f"{'?' if layer.board_cycles is None else layer.board_cycles!s:>24} " * waits
             lines.append(
-                f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {flash:>9}  "
-                f"{layer.name[:40]!r}"
+                f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
+                f"{flash:>9}  {layer.name[:40]!r}"
             )
         lines.append(f"{self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B")
         return "\n".join(lines)
@@ -90,7 +100,9 @@ class Estimate:
     def _totals(self) -> str:
         if self.cycles is None:
             return "cycles and flash unknown, as its kernels have no prices yet"
-        totals = f"{self.cycles:,} cycles, flash {self.flash_bytes:,} B"
+        board = self.target.board
+        waited = f", {self.board_cycles} on {board.name}" if self.board_cycles is not None and board else ""
+        totals = f"{self.cycles:,} cycles{waited}, flash {self.flash_bytes:,} B"
         if not self.unpriced:
             return totals
         left_out = ", ".join(f"{layer.index} ({layer.kind})" for layer in self.unpriced)
@@ -106,6 +118,7 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
     """What the stages of a schedule take."""
     layers = []
     priced = has_prices(target.core)
+    target = target.placed(schedule.data_bytes)
     for index, stage in enumerate(schedule.stages):
         macs, kept = count_macs(schedule.graph, stage.op)
         layers.append(
@@ -118,9 +131,19 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
                 kept_macs=kept,
                 cycles=stage.candidate.cost.cycles if stage.candidate and priced else None,
                 flash_bytes=stage.candidate.cost.flash_bytes if stage.candidate and priced else None,
+                board_cycles=_board_cycles(stage, target) if priced else None,
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes)
+
+
+def _board_cycles(stage: Stage, target: Target) -> Span | None:
+    """A layer's cycles with the board's memories, where they are known."""
+    cycles = stage.candidate.cost.cycles if stage.candidate is not None else None
+    known = target.placement is not None and target.placement.waits == 0
+    if stage.candidate is None or cycles is None or not known:
+        return None
+    return stage.candidate.price.waits.plus(cycles)
 
 
 def plan_cycles(plan: Plan, timing: Timing) -> int:

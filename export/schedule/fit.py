@@ -31,7 +31,7 @@ def check_fit(schedule: Schedule, estimate: Estimate) -> None:
     flash = estimate.flash_bytes or 0  # unknown on cores without prices: only the linker can tell
     if flash > board.flash_bytes:
         problems.append(_flash_problem(estimate, flash, board))
-    if estimate.ram_bytes > board.ram_bytes:
+    if not board.holds(schedule.data_bytes):
         problems.append(_ram_problem(schedule, estimate, board))
     if problems:
         raise TargetError(
@@ -70,9 +70,14 @@ def _ram_problem(schedule: Schedule, estimate: Estimate, board: Board) -> str:
     )
     wide = any(stage.writes.layout.element == "int16" for stage in schedule.stages)
     advice = "Try activations='int8'" if wide else "Take smaller images"
+    kept = f" and {schedule.state_bytes:,} of states" if schedule.state_bytes else ""
+    banks = "; ".join(
+        f"{placement.data_bytes:,} in {' and '.join(bank.name for bank in placement.activations)}"
+        for placement in board.placements
+    )
     return (
-        f"RAM: {estimate.ram_bytes:,} bytes of activations, {board.ram_bytes:,} there, "
-        f"{estimate.ram_bytes - board.ram_bytes:,} too many; most in {named}. "
+        f"RAM: {estimate.ram_bytes:,} bytes of activations{kept}; there are {banks}, "
+        f"{schedule.data_bytes - board.ram_bytes:,} too many; most in {named}. "
         f"{advice}, or a larger stride or a pool before these layers."
     )
 

@@ -16,7 +16,6 @@ from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
 
-STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
 ACTIVATIONS = ("auto", "int16", "int8")
 Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
@@ -35,6 +34,7 @@ def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Sch
         Stages with their buffers placed and their kernels planned.
     """
     laid_out = lay_out(graph, target, activations)
+    target = target.placed(laid_out.data_bytes)
     stages = [
         stage if candidate is None else _planned(stage, candidate)
         for stage, candidate in zip(laid_out.stages, _chosen(laid_out, target, stage_candidates), strict=True)
@@ -59,6 +59,7 @@ def price_network(
         candidates: gives the candidates for a stage; one that remembers them, for instance.
     """
     laid_out = lay_out(graph, target, activations)
+    target = target.placed(laid_out.data_bytes)
     chosen = _chosen(laid_out, target, candidates)
     stages = [
         replace(stage, candidate=candidate) for stage, candidate in zip(laid_out.stages, chosen, strict=True)
@@ -89,8 +90,8 @@ def lay_out(graph: Graph, target: Target, activations: str) -> Schedule:
 
 
 def _fits(schedule: Schedule, target: Target) -> bool:
-    """Whether the arena leaves the stack its share of the board's RAM."""
-    return target.board is None or schedule.arena_bytes + STACK_BYTES <= target.board.ram_bytes
+    """Whether a placement on the board holds the arena, and the stack's share."""
+    return target.board is None or target.board.holds(schedule.data_bytes)
 
 
 def _lay_out(graph: Graph, element: str) -> Schedule:

@@ -71,3 +71,8 @@ class Schedule:
     stages: tuple[Stage, ...]
     arena_bytes: int
     state_bytes: int = 0
+
+    @property
+    def data_bytes(self) -> int:
+        """Static RAM: the arena, and what is kept between inferences."""
+        return self.arena_bytes + self.state_bytes

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,12 @@ from export.errors import SimulationError, ToolError
 from export.simulate.listing import Listing
 from export.simulate.memory_map import MemoryMap
 from export.simulate.tracer import BlockTracer, EmulatorInterface, Trace
-from export.targets import InstructionCache, Memory
+from export.targets import Flash, Memory, Timing
 
 _PAGE = 4096
-_RAM = 0x20000000  # as in image.ld
-_STACK = 0x30000000
+_STACK = 0x60000000  # external memory, which no board here has
 _STACK_BYTES = 1 << 16
-_BUFFERS = 0x38000000
+_BUFFERS = 0x68000000
 _RETURN = 0x1F000000  # in the code region of the Armv7-M memory map: others may not be executed
 _PAINT = 0xA5
 
@@ -33,7 +33,8 @@ class Emulator:
     Args:
         image: What to run.
         listing: Its code.
-        cache: The instruction cache to model, or None.
+        flash: How the flash waits, or None if nothing does.
+        timing: The core's pipeline.
         max_instructions: A run that goes on some time after this many is an error.
 
     Raises:
@@ -41,7 +42,13 @@ class Emulator:
     """
 
     def __init__(
-        self, image: LinkedElf, listing: Listing, *, cache: InstructionCache | None, max_instructions: int
+        self,
+        image: LinkedElf,
+        listing: Listing,
+        *,
+        flash: Flash | None,
+        timing: Timing,
+        max_instructions: int,
     ) -> None:
         try:
             import unicorn  # noqa: PLC0415 - an extra
@@ -61,10 +68,11 @@ class Emulator:
         machine.ctl_set_cpu_model(getattr(arm_const, image.core.emulator))
         self._machine = machine
         read, write, execute = unicorn.UC_PROT_READ, unicorn.UC_PROT_WRITE, unicorn.UC_PROT_EXEC
-        flash = [segment for segment in image.segments if segment.address < _RAM]
-        start = min(segment.address for segment in flash) & -_PAGE
-        machine.mem_map(start, _pages(max(s.address + len(s.data) for s in flash) - start), read | execute)
-        machine.mem_map(_RAM, _pages(image.ram_bytes), read | write)
+        kept = [segment for segment in image.segments if not segment.writable]
+        start = min(segment.address for segment in kept) & -_PAGE
+        machine.mem_map(start, _pages(max(s.address + len(s.data) for s in kept) - start), read | execute)
+        for first, size in _page_ranges(image.ram_ranges):
+            machine.mem_map(first, size, read | write | execute)
         machine.mem_map(_STACK, _STACK_BYTES, read | write)
         machine.mem_map(_BUFFERS, self._pointers + _PAGE - _BUFFERS, read | write)
         machine.mem_map(_RETURN, _PAGE, read | execute)
@@ -74,11 +82,11 @@ class Emulator:
         # The hook is given to the C interface directly: a Python function for every block would cost more
         # than emulating it. Memory hooks are avoided: with them, Unicorn 2.1.4 mis-executes the instruction
         # after IT.
-        flash_range = (start, max(segment.address + len(segment.data) for segment in flash))
-        self._map = MemoryMap(listing, flash_range, cache)
+        ends = (start, max(segment.address + len(segment.data) for segment in kept))
+        self._map = MemoryMap(listing, ends, flash, timing)
         self._tracer = BlockTracer(
-            (listing.start, listing.size),
-            flash_range,
+            listing.regions,
+            ends,
             describe=self._map.describe,
             emulator=EmulatorInterface(
                 stop=_address(uclib.uc_emu_stop),
@@ -88,7 +96,7 @@ class Emulator:
                     for name in (*(f"R{number}" for number in range(13)), "SP", "LR", "PC")
                 ),
             ),
-            cache=cache,
+            flash=flash,
             max_instructions=max_instructions,
         )
         status = uclib.uc_hook_add(
@@ -148,7 +156,7 @@ class Emulator:
         return self._pointers, self._pointers + 4 * len(inputs)
 
     def take(self) -> Trace:
-        """Returns the blocks executed since the last call, and starts counting anew; the cache stays as it is."""
+        """Returns the blocks executed since the last call, and starts counting anew; caches stay as they are."""
         return self._tracer.take()
 
     def memories(self) -> dict[int, Memory]:
@@ -172,3 +180,9 @@ def _address(function: Any) -> int:
 def _pages(size: int) -> int:
     """Bytes rounded up to whole pages, at least one."""
     return max(1, -(-size // _PAGE)) * _PAGE
+
+
+def _page_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Whole pages around ranges of bytes, each page once: first address and bytes."""
+    pages = {page for first, size in ranges for page in range(first & -_PAGE, first + size, _PAGE)}
+    return [(page, _PAGE) for page in sorted(pages)]

@@ -14,12 +14,10 @@ class Listing:
     """Disassembled code.
 
     Attributes:
-        start: Lowest code address.
-        size: Bytes from there to the end of the code.
+        regions: First address and bytes of each segment of code.
     """
 
-    start: int
-    size: int
+    regions: tuple[tuple[int, int], ...]
     _image: LinkedElf = field(repr=False)
     _lines: dict[int, Line] = field(repr=False)
 
@@ -72,5 +70,4 @@ def disassemble(image: LinkedElf) -> Listing:
         content = segment.data[start - segment.address : stop - segment.address]
         for address, length, mnemonic, operands in engine.disasm_lite(content, start):
             lines[address] = Line(address, length, mnemonic, operands)
-    first = min(segment.address for segment in code)
-    return Listing(first, max(s.address + len(s.data) for s in code) - first, image, lines)
+    return Listing(tuple((segment.address, len(segment.data)) for segment in code), image, lines)

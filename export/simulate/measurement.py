@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from export.targets import Span
+
 
 @dataclass(frozen=True)
 class LayerMeasurement:
@@ -17,7 +19,7 @@ class LayerMeasurement:
         kind: What it computes.
         name: The network's own name for it; untrusted, for display only.
         cycles: With memories that never wait.
-        cached_cycles: With the board's instruction cache and flash wait states, or None where unknown.
+        board_cycles: With the memories of the board, or None where no document says how they wait.
         instructions: Executed.
         flash_bytes: Its code and constants.
         predicted_cycles: What the cost model said at export, or None.
@@ -27,7 +29,7 @@ class LayerMeasurement:
     kind: str
     name: str
     cycles: int
-    cached_cycles: int | None
+    board_cycles: Span | None
     instructions: int
     flash_bytes: int
     predicted_cycles: int | None
@@ -48,9 +50,9 @@ class Measurement:
         outputs: int8 [n, *output shape]; a tuple of such arrays for several outputs.
         cycles: Of one inference, with memories that never wait.
         worst_cycles: The most any of the inputs took.
-        cached_cycles: Cycles with the instruction cache and a wait for every line it misses, without the
-            prefetching some flash controllers do and without waits for constants read through pointers; None
-            without a board or where its cache is not documented well enough.
+        board_cycles: Cycles with the memories of the board (`export.targets.memories`), from the least to the most
+            that the documents allow; None without a board or where none tells how its memories wait. The layers'
+            are each the least and the most by themselves.
         instructions: Of one inference.
         per_layer: In order of execution; what no layer owns comes last.
         per_function: Cycles by symbol, the largest first.
@@ -66,7 +68,7 @@ class Measurement:
     outputs: Any = field(repr=False)
     cycles: int
     worst_cycles: int
-    cached_cycles: int | None
+    board_cycles: Span | None
     instructions: int
     per_layer: tuple[LayerMeasurement, ...]
     per_function: dict[str, int]
@@ -75,11 +77,11 @@ class Measurement:
     stack_bytes: int
 
     @property
-    def milliseconds(self) -> float | None:
-        """One inference at the board's clock, with its cache where that is known; None without a board."""
-        if self.clock_hz is None:
+    def milliseconds(self) -> Span | None:
+        """One inference at the board's clock, from the least to the most; None where `board_cycles` is."""
+        if self.clock_hz is None or self.board_cycles is None:
             return None
-        return 1e3 * (self.cycles if self.cached_cycles is None else self.cached_cycles) / self.clock_hz
+        return Span(*(1e3 * cycles / self.clock_hz for cycles in self.board_cycles))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything but the outputs, ready for JSON."""
@@ -92,13 +94,13 @@ class Measurement:
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
-        cached = self.cached_cycles is not None
+        waits = self.board_cycles is not None
         rows = [
             (
                 "layer",
                 "kind",
                 "cycles",
-                *(("with cache",) if cached else ()),
+                *(("with waits",) if waits else ()),
                 "instructions",
                 "flash B",
                 "name",
@@ -110,16 +112,15 @@ class Measurement:
                     "" if layer.index is None else f"{layer.index:02d}",
                     layer.kind,
                     f"{layer.cycles:,}",
-                    *((f"{layer.cached_cycles:,}",) if cached else ()),
+                    *((str(layer.board_cycles),) if waits else ()),
                     f"{layer.instructions:,}",
                     f"{layer.flash_bytes:,}",
                     _printable(layer.name),
                 )
             )
-        total = f"{self.cached_cycles:,}" if cached else ""
         totals = (
             f"{self.cycles:,}",
-            *((total,) if cached else ()),
+            *((str(self.board_cycles),) if waits else ()),
             f"{self.instructions:,}",
             f"{self.flash_bytes:,}",
         )
@@ -132,11 +133,10 @@ class Measurement:
             ).rstrip()
             for row in rows
         ]
-        time = (
-            ""
-            if self.milliseconds is None or self.clock_hz is None
-            else (f", {self.milliseconds:.2f} ms at {self.clock_hz / 1e6:g} MHz")
-        )
+        time = ""
+        if self.milliseconds is not None and self.clock_hz is not None:
+            low, high = (f"{one:.2f}" for one in self.milliseconds)
+            time = f", {low if low == high else f'{low} to {high}'} ms at {self.clock_hz / 1e6:g} MHz"
         lines.append(
             f"{self.board or self.core}: {self.cycles:,} cycles an inference (worst of {self.inputs}: "
             f"{self.worst_cycles:,}){time}; flash {self.flash_bytes:,} B, RAM {self.ram_bytes:,} B, "

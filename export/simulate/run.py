@@ -17,7 +17,7 @@ from export.simulate.emulator import Emulator
 from export.simulate.listing import disassemble
 from export.simulate.measurement import LayerMeasurement, Measurement
 from export.simulate.trace_cycles import BlockCounts, TracePricer
-from export.targets import CORES, Board, get_board, get_core
+from export.targets import CORES, Board, Span, get_board, get_core, placed_timing
 
 
 def simulate(
@@ -55,18 +55,19 @@ def simulate(
     core_name, chosen = _target(manifest, core, board)
     image = build_arm(out_dir, core_name, board=chosen, compiler=compiler)
     listing = disassemble(image)
-    cache = chosen.cache if chosen else None
-    emulator = Emulator(image, listing, cache=cache, max_instructions=max_instructions)
+    placement = chosen.place(manifest.arena_bytes + manifest.state_bytes) if chosen else None
+    timing = placed_timing(image.core, placement)
+    assert timing is not None
+    flash = chosen.flash if chosen and placement and placement.waits == 0 else None
+    emulator = Emulator(image, listing, flash=flash, timing=timing, max_instructions=max_instructions)
     outputs, traces = [], []
     for values in batch:
         outputs.append(emulator.run(values))
         traces.append(emulator.take())
-    assert image.core.timing is not None
-    pricer = TracePricer(listing, image.core.timing, emulator.memories())
+    pricer = TracePricer(listing, timing, emulator.memories())
     runs = [pricer.price(trace) for trace in traces]
-    per_layer = _per_layer(image, runs, chosen)
+    per_layer = _per_layer(image, runs)
     cycles = sum(layer.cycles for layer in per_layer)
-    cached = [layer.cached_cycles for layer in per_layer if layer.cached_cycles is not None]
     return Measurement(
         core=core_name,
         board=chosen.name if chosen else None,
@@ -75,7 +76,7 @@ def simulate(
         outputs=manifest.unpack(np.stack(outputs)),
         cycles=cycles,
         worst_cycles=max(run.cycles.total() for run in runs),
-        cached_cycles=sum(cached) if cached else None,
+        board_cycles=_total_with_waits(cycles, runs),
         instructions=sum(layer.instructions for layer in per_layer),
         per_layer=per_layer,
         per_function=_per_function(image, runs),
@@ -103,13 +104,10 @@ def _target(manifest: Manifest, core: str | None, board: str | None) -> tuple[st
     return name, exported_for if exported_for and exported_for.core == name else None
 
 
-def _per_layer(
-    image: LinkedElf, runs: Sequence[BlockCounts], board: Board | None
-) -> tuple[LayerMeasurement, ...]:
+def _per_layer(image: LinkedElf, runs: Sequence[BlockCounts]) -> tuple[LayerMeasurement, ...]:
     cycles = _mean_by_layer(image, [run.cycles for run in runs])
     instructions = _mean_by_layer(image, [run.instructions for run in runs])
-    wait_states = board.wait_states if board and board.cache else None
-    waited = _mean_by_layer(image, [run.misses for run in runs], wait_states or 0)
+    waits = [_mean_by_layer(image, reading) for reading in zip(*(run.waits for run in runs), strict=True)]
     known = {layer.index: layer for layer in image.manifest.layers}
     measured = []
     for index in (*known, None):
@@ -120,7 +118,7 @@ def _per_layer(
                 kind=layer.kind if layer else "other",
                 name=layer.name if layer else "",
                 cycles=cycles[index],
-                cached_cycles=None if wait_states is None else cycles[index] + waited[index],
+                board_cycles=_with_waits(cycles[index], [reading[index] for reading in waits]),
                 instructions=instructions[index],
                 flash_bytes=image.flash_by_layer.get(index, 0),
                 predicted_cycles=layer.predicted_cycles if layer else None,
@@ -129,12 +127,25 @@ def _per_layer(
     return tuple(measured)
 
 
-def _mean_by_layer(image: LinkedElf, runs: Sequence[Counter[int]], factor: int = 1) -> Counter[int | None]:
+def _with_waits(cycles: int, waits: Sequence[int]) -> Span | None:
+    """Cycles with what they wait by every reading of the documents; None where nothing is known of waits."""
+    return Span(cycles + min(waits), cycles + max(waits)) if waits else None
+
+
+def _total_with_waits(cycles: int, runs: Sequence[BlockCounts]) -> Span | None:
+    """The same for whole inferences; a mean over them."""
+    readings = zip(*(run.waits for run in runs), strict=True)
+    return _with_waits(
+        cycles, [round(sum(one.total() for one in reading) / len(runs)) for reading in readings]
+    )
+
+
+def _mean_by_layer(image: LinkedElf, runs: Sequence[Counter[int]]) -> Counter[int | None]:
     total: Counter[int | None] = Counter()
     for run in runs:
         for address, count in run.items():
             total[image.layer_at(address)] += count
-    return Counter({layer: round(factor * count / len(runs)) for layer, count in total.items()})
+    return Counter({layer: round(count / len(runs)) for layer, count in total.items()})
 
 
 def _per_function(image: LinkedElf, runs: Sequence[BlockCounts]) -> dict[str, int]:

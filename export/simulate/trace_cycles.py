@@ -17,11 +17,11 @@ _SEAM = 16  # instructions on either side of a seam between blocks that can stil
 
 @dataclass(frozen=True)
 class BlockCounts:
-    """Totals by the address of the block they belong to."""
+    """Totals by the address of the block they belong to; waits by every reading of the documents."""
 
     cycles: Counter[int]
     instructions: Counter[int]
-    misses: Counter[int]
+    waits: tuple[Counter[int], ...]
 
 
 class TracePricer:
@@ -46,13 +46,17 @@ class TracePricer:
         self._seams: dict[tuple[int, int, int, int], int] = {}
 
     def price(self, trace: Trace) -> BlockCounts:
-        """Returns cycles, instructions and cache misses of every block.
+        """Returns cycles, instructions and waits of every block.
 
         Raises:
             SimulationError: A block holds an instruction without known timing.
         """
-        totals = BlockCounts(Counter(), Counter(), Counter())
         blocks = [(int(address), int(size)) for address, size in trace.blocks]
+        waits: tuple[Counter[int], ...] = tuple(Counter() for _ in range(trace.waits.shape[1]))
+        for total, column in zip(waits, trace.waits.T.tolist(), strict=True):
+            for (address, _), waited in zip(blocks, column, strict=True):
+                total[address] += waited
+        totals = BlockCounts(Counter(), Counter(), waits)
         for (source, target), count in zip(trace.edges.tolist(), trace.counts.tolist(), strict=True):
             if count == 0 or source == CALLER:
                 continue
@@ -66,8 +70,6 @@ class TracePricer:
                 start = blocks[target][0]
                 first = self._block(*blocks[target])[0]
                 totals.cycles[start] += count * arrival_cycles(first, start, self._timing)
-        for (address, _), misses in zip(blocks, trace.misses.tolist(), strict=True):
-            totals.misses[address] += misses
         return totals
 
     def _block(self, address: int, size: int) -> tuple[Instruction, ...]:

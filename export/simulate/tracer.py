@@ -13,7 +13,7 @@ import numpy as np
 
 from export.artifact.compiling import build_library
 from export.errors import SimulationError
-from export.targets import InstructionCache
+from export.targets import Cache, Flash, Prefetch, Reading
 
 CALLER = 0xFFFFFFFF
 """Block index that stands for whoever called the program."""
@@ -30,29 +30,78 @@ _FAILURES = {
 class Touch(ctypes.Structure):
     """Memory a block reads: `size` bytes at `offset`, plus register `reg` unless that is -1.
 
-    Of size 0 where only the memory is known, not the bytes: the cache is then not looked up.
-    `access` is the number of the load, for those with a register.
+    Of size 0 where only the memory is known, not the bytes. `access` is the number of the load, for those with a
+    register; `cycle` is the block's in which it happens if nothing waits; `code` is 1 for instructions.
     """
 
-    _fields_ = (
-        ("offset", ctypes.c_uint32),
-        ("size", ctypes.c_uint32),
-        ("reg", ctypes.c_int32),
-        ("access", ctypes.c_uint32),
+    _fields_ = tuple(
+        (name, ctypes.c_int32 if name == "reg" else ctypes.c_uint32)
+        for name in ("offset", "size", "reg", "access", "cycle", "code")
     )
 
 
+@dataclass(frozen=True)
+class Description:
+    """What the tracer must know of a block.
+
+    Attributes:
+        touches: the memory it reads, in order.
+        falls: its cycles if nothing waits and control falls through to what follows.
+        leaves: the same if its last branch is taken.
+    """
+
+    touches: Sequence[Touch]
+    falls: int = 0
+    leaves: int = 0
+
+
+def _words(*names: str) -> tuple[tuple[str, type[ctypes.c_uint32]], ...]:
+    return tuple((name, ctypes.c_uint32) for name in names)
+
+
+class _Description(ctypes.Structure):
+    _fields_ = _words("touches", "falls", "leaves")
+
+
+class _Range(ctypes.Structure):
+    _fields_ = _words("base", "size")
+
+
+class _Cache(ctypes.Structure):
+    _fields_ = _words("line", "sets", "ways")
+
+
+class _Flash(ctypes.Structure):
+    _fields_ = (
+        *_words("start", "end", "width", "prefetch", "shared"),
+        ("code", _Cache),
+        ("constants", _Cache),
+    )
+
+
+class _Reading(ctypes.Structure):
+    _fields_ = _words("absorbs", "aborts", "constants_ahead", "waits")
+
+
 _Describe = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(Touch), ctypes.c_uint32
+    ctypes.c_int,
+    ctypes.c_uint32,
+    ctypes.c_uint32,
+    ctypes.POINTER(_Description),
+    ctypes.POINTER(Touch),
+    ctypes.c_uint32,
 )
+_MAX_RANGES, _MAX_READINGS = 4, 8  # as in block_tracer.c
+_PREFETCH = {Prefetch.NONE: 0, Prefetch.BESIDE: 1, Prefetch.BEHIND: 2}
 
 
 class _Setup(ctypes.Structure):
     _fields_ = (
-        *(
-            (name, ctypes.c_uint32)
-            for name in ("base", "size", "flash_start", "flash_end", "line", "sets", "ways")
-        ),
+        ("code", _Range * _MAX_RANGES),
+        ("code_count", ctypes.c_uint32),
+        ("flash", _Flash),
+        ("readings", _Reading * _MAX_READINGS),
+        ("reading_count", ctypes.c_uint32),
         ("limit", ctypes.c_uint64),
         ("register_ids", ctypes.c_int * 16),
         ("stop", ctypes.c_void_p),
@@ -61,19 +110,32 @@ class _Setup(ctypes.Structure):
     )
 
 
+def _cache(cache: Cache | None, used: bool = True) -> _Cache:
+    return _Cache(cache.line, cache.sets, cache.ways) if cache is not None and used else _Cache(1, 0, 0)
+
+
+def _flash(flash: Flash | None, ends: tuple[int, int]) -> _Flash:
+    """The flash as the tracer takes it; of words without waits if there is none."""
+    if flash is None:
+        return _Flash(*ends, 4, 0, 0, _cache(None), _cache(None))
+    prefetch = _PREFETCH[flash.prefetch]
+    own = _cache(flash.constants, not flash.shared)
+    return _Flash(*ends, flash.width, prefetch, flash.shared, _cache(flash.code), own)
+
+
 @dataclass(frozen=True)
 class Trace:
     """What was counted in one run.
 
     Attributes:
         blocks: uint32 [n, 2]: address and bytes of each block ever executed.
-        misses: uint64 [n]: cache lines each block had to wait for.
+        waits: uint64 [n, readings]: cycles each block waited for the flash, by every reading of the documents.
         edges: uint32 [m, 2]: indices of a block and the block control passed to; `CALLER` at the ends.
         counts: uint64 [m]: how often it did.
     """
 
     blocks: np.ndarray
-    misses: np.ndarray
+    waits: np.ndarray
     edges: np.ndarray
     counts: np.ndarray
 
@@ -90,7 +152,7 @@ class EmulatorInterface:
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="keras_approx_tracer_") as folder:
-        library = ctypes.CDLL(str(build_library("block_tracer.c", Path(folder))))
+        library = ctypes.CDLL(str(build_library("block_tracer.c", Path(folder), headers=("flash_model.h",))))
     pointer, word = ctypes.c_void_p, ctypes.c_uint32
     library.tracer_new.restype = pointer
     library.tracer_new.argtypes = [pointer]
@@ -106,14 +168,14 @@ def _library() -> ctypes.CDLL:
 
 
 class BlockTracer:
-    """Counts the blocks executed in a code region and the cache lines they miss.
+    """Counts the blocks executed in regions of code, and what they wait for the flash.
 
     Args:
-        code: First address of the code and its bytes.
-        flash: First address of the flash and the first behind it.
-        describe: Called once for each block with its address and bytes; returns what it touches, in order.
+        code: First address and bytes of each region of code.
+        flash_ends: First address of the flash that is used and the first behind it.
+        describe: Called once for each block with its address and bytes.
         emulator: How the emulator is reached from C.
-        cache: The instruction cache, or None for none.
+        flash: How the flash waits, or None if nothing does.
         max_instructions: A run is stopped some time after this many instructions.
 
     Raises:
@@ -122,35 +184,48 @@ class BlockTracer:
 
     def __init__(
         self,
-        code: tuple[int, int],
-        flash: tuple[int, int],
+        code: Sequence[tuple[int, int]],
+        flash_ends: tuple[int, int],
         *,
-        describe: Callable[[int, int], Sequence[Touch]],
+        describe: Callable[[int, int], Description],
         emulator: EmulatorInterface,
-        cache: InstructionCache | None,
+        flash: Flash | None,
         max_instructions: int,
     ) -> None:
         self._library = _library()
         self._error: Exception | None = None
+        self._readings: Sequence[Reading] = flash.readings if flash is not None else ()
 
-        def describe_block(address: int, size: int, touches: ctypes._Pointer[Touch], room: int) -> int:
+        def describe_block(
+            address: int,
+            size: int,
+            description: ctypes._Pointer[_Description],
+            touches: ctypes._Pointer[Touch],
+            room: int,
+        ) -> int:
             try:
                 found = describe(address, size)
-                if len(found) > room:
+                if len(found.touches) > room:
                     raise SimulationError(f"the block at {address:#010x} reads memory more than {room} times")
             except Exception as error:
                 self._error = error
-                return -1
-            for position, touch in enumerate(found):
+                return 0
+            description[0] = _Description(len(found.touches), found.falls, found.leaves)
+            for position, touch in enumerate(found.touches):
                 touches[position] = touch
-            return len(found)
+            return 1
 
         self._describe = _Describe(describe_block)  # C keeps a pointer to it
+        if len(code) > _MAX_RANGES:
+            raise SimulationError(f"expected at most {_MAX_RANGES} regions of code, got {len(code)}")
         setup = _Setup(
-            *(*code, *flash),
-            line=cache.line if cache else 1,
-            sets=cache.size // (cache.line * cache.ways) if cache else 0,
-            ways=cache.ways if cache else 0,
+            code=(_Range * _MAX_RANGES)(*(_Range(*region) for region in code)),
+            code_count=len(code),
+            flash=_flash(flash, flash_ends),
+            readings=(_Reading * _MAX_READINGS)(
+                *(_Reading(one.absorbs, one.aborts, one.constants_ahead, one.waits) for one in self._readings)
+            ),
+            reading_count=len(self._readings),
             limit=2 * max_instructions,  # an instruction is one or two halfwords
             register_ids=(ctypes.c_int * 16)(*emulator.register_ids),
             stop=emulator.stop,
@@ -185,16 +260,16 @@ class BlockTracer:
             raise SimulationError(_FAILURES[failure])
 
     def take(self) -> Trace:
-        """Returns what was counted since the last call, and starts counting anew; the cache keeps its contents."""
+        """Returns what was counted since the last call, and starts counting anew; caches keep their contents."""
         n = self._library.tracer_block_count(self.handle)
         m = self._library.tracer_edge_count(self.handle)
         trace = Trace(
             np.zeros((n, 2), np.uint32),
-            np.zeros(n, np.uint64),
+            np.zeros((n, len(self._readings)), np.uint64),
             np.zeros((m, 2), np.uint32),
             np.zeros(m, np.uint64),
         )
-        arrays = (trace.blocks, trace.misses, trace.edges, trace.counts)
+        arrays = (trace.blocks, trace.waits, trace.edges, trace.counts)
         self._library.tracer_take(self.handle, *(array.ctypes.data for array in arrays))
         return trace
 

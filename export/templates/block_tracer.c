@@ -1,14 +1,18 @@
-/* Counts how control passes between the basic blocks an emulator executes, and models the instruction cache.
+/* Counts how control passes between the basic blocks an emulator executes, and what they wait for the flash.
  *
  * The emulator calls tracer_block before every block, so this must be quick: a block is found by its address in a
- * table, its successors in a short list. What a block touches in memory is asked of its owner once: lines of code and
- * literals, and loads at a register's value plus a constant, whose addresses are worked out at every execution. */
+ * table, its successors in a short list. What a block touches in memory, and in which of its cycles, is asked of its
+ * owner once: pieces of code and literals, and loads at a register's value plus a constant, whose addresses are worked
+ * out at every execution. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE UINT32_MAX
-#define MAX_TOUCHES 4096
+#include "flash_model.h"
+
+#define MAX_TOUCHES 8192
+#define MAX_RANGES 4
+#define MAX_READINGS 8
 #define REGISTERS 16
 #define SETTLED 16 /* executions after which a load that never read flash is no longer watched */
 
@@ -17,33 +21,49 @@ enum seen { SEEN_FLASH = 1, SEEN_ELSEWHERE = 2 };
 
 struct touch {
     uint32_t offset; /* address, or what is added to the register */
-    uint32_t size;   /* bytes; 0: only the memory is known, the cache is not looked up */
+    uint32_t size;   /* bytes; 0: only the memory is known, not what is read */
     int32_t reg;     /* register number, or -1 for none */
     uint32_t access; /* index of the load in `seen`, for touches with a register */
+    uint32_t cycle;  /* of the block, in which it happens if nothing waits */
+    uint32_t code;   /* whether it is an instruction, not a constant */
+};
+
+struct description {
+    uint32_t touches;
+    uint32_t falls, leaves; /* cycles of the block if nothing waits: its last branch not taken, taken */
+};
+
+struct range {
+    uint32_t base, size; /* of code, in bytes */
 };
 
 typedef int (*stop_function)(void *engine);
 typedef int (*register_function)(void *engine, int id, void *value);
-typedef int (*describe_function)(uint32_t address, uint32_t size, struct touch *touches, uint32_t room);
+/* Fills in a description and up to `room` touches; returns 0 on failure. */
+typedef int (*describe_function)(uint32_t address, uint32_t size, struct description *description,
+                                 struct touch *touches, uint32_t room);
 
 struct setup {
-    uint32_t base, size;             /* of the code, in bytes */
-    uint32_t flash_start, flash_end; /* what loads may read constants from */
-    uint32_t line, sets, ways;       /* of the cache; sets 0: none */
-    uint64_t limit;                  /* halfwords of code a run may execute */
-    int register_ids[REGISTERS];     /* the emulator's names of r0 to r15 */
+    struct range code[MAX_RANGES];
+    uint32_t code_count;
+    struct flash_setup flash;
+    struct reading readings[MAX_READINGS];
+    uint32_t reading_count;      /* 0: nothing waits */
+    uint64_t limit;              /* halfwords of code a run may execute */
+    int register_ids[REGISTERS]; /* the emulator's names of r0 to r15 */
     stop_function stop;
     register_function read_register;
-    describe_function describe; /* returns how many touches, or -1 */
+    describe_function describe;
 };
 
 struct block {
     uint32_t address, size;
     uint32_t sibling;    /* a block of the same address translated to another extent, plus one; or 0 */
     uint32_t first_edge; /* index into edges, or NONE */
-    uint32_t first_touch, touches;
+    uint32_t first_touch;
+    struct description is;
     uint32_t executions; /* up to SETTLED */
-    uint64_t misses;
+    uint64_t waits[MAX_READINGS];
 };
 
 struct edge {
@@ -54,7 +74,7 @@ struct edge {
 
 struct tracer {
     struct setup setup;
-    uint32_t *block_at; /* for each halfword of code its block plus one, or 0 */
+    uint32_t *block_at[MAX_RANGES]; /* for each halfword of code its block plus one, or 0 */
     struct block *blocks;
     uint32_t block_count, block_room;
     struct edge *edges;
@@ -65,7 +85,9 @@ struct tracer {
     uint32_t seen_count, seen_room;
     uint32_t entry_edges; /* edges from the caller */
     uint32_t previous;
-    uint32_t *tags; /* [sets][ways], the latest used first; NONE: empty */
+    struct flash flash[MAX_READINGS];
+    uint64_t now;                  /* cycles since the start, if nothing waited */
+    uint64_t waited[MAX_READINGS]; /* since the start */
     uint64_t halfwords;
     int failed; /* enum failure */
 };
@@ -86,12 +108,16 @@ static int grow(void **data, uint32_t *room, uint32_t wanted, size_t item) {
 
 void tracer_free(struct tracer *t) {
     if (t) {
-        free(t->block_at);
+        for (int i = 0; i < MAX_RANGES; i++) {
+            free(t->block_at[i]);
+        }
+        for (int i = 0; i < MAX_READINGS; i++) {
+            flash_free(&t->flash[i]);
+        }
         free(t->blocks);
         free(t->edges);
         free(t->touches);
         free(t->seen);
-        free(t->tags);
         free(t);
     }
 }
@@ -101,17 +127,21 @@ struct tracer *tracer_new(const struct setup *setup) {
     if (!t) {
         return NULL;
     }
-    size_t lines = (size_t)setup->sets * setup->ways;
     t->setup = *setup;
     t->entry_edges = NONE;
     t->previous = NONE;
-    t->block_at = calloc(setup->size / 2 + 1, sizeof *t->block_at);
-    t->tags = malloc((lines + 1) * sizeof *t->tags);
-    if (!t->block_at || !t->tags) {
+    int complete = 1;
+    for (uint32_t i = 0; i < setup->code_count; i++) {
+        t->block_at[i] = calloc(setup->code[i].size / 2 + 1, sizeof **t->block_at);
+        complete &= t->block_at[i] != NULL;
+    }
+    for (uint32_t i = 0; i < setup->reading_count; i++) {
+        complete &= flash_new(&t->flash[i], &setup->flash, &setup->readings[i]);
+    }
+    if (!complete) {
         tracer_free(t);
         return NULL;
     }
-    memset(t->tags, 0xff, lines * sizeof *t->tags);
     return t;
 }
 
@@ -122,12 +152,11 @@ static int describe_block(struct tracer *t, struct block *block) {
         return 0;
     }
     struct touch *touches = t->touches + t->touch_count;
-    int count = t->setup.describe(block->address, block->size, touches, MAX_TOUCHES);
-    if (count < 0) {
+    if (!t->setup.describe(block->address, block->size, &block->is, touches, MAX_TOUCHES)) {
         t->failed = UNDESCRIBED;
         return 0;
     }
-    for (int i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < block->is.touches; i++) {
         if (touches[i].reg >= 0 && touches[i].access >= t->seen_count) {
             if (!grow((void **)&t->seen, &t->seen_room, touches[i].access + 1, sizeof *t->seen)) {
                 t->failed = OUT_OF_MEMORY;
@@ -138,13 +167,22 @@ static int describe_block(struct tracer *t, struct block *block) {
         }
     }
     block->first_touch = t->touch_count;
-    block->touches = (uint32_t)count;
-    t->touch_count += (uint32_t)count;
+    t->touch_count += block->is.touches;
     return 1;
 }
 
-static uint32_t find_block(struct tracer *t, uint32_t address, uint32_t size) {
-    uint32_t *slot = &t->block_at[(address - t->setup.base) / 2];
+/* Where the block that starts at an address is noted; NULL outside the code. */
+static uint32_t *slot_of(struct tracer *t, uint64_t address, uint32_t size) {
+    for (uint32_t i = 0; i < t->setup.code_count; i++) {
+        struct range range = t->setup.code[i];
+        if (address >= range.base && address + size <= (uint64_t)range.base + range.size) {
+            return &t->block_at[i][(address - range.base) / 2];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t find_block(struct tracer *t, uint32_t *slot, uint32_t address, uint32_t size) {
     for (uint32_t at = *slot; at; at = t->blocks[at - 1].sibling) {
         if (t->blocks[at - 1].size == size) {
             return at - 1;
@@ -179,43 +217,37 @@ static void count_edge(struct tracer *t, uint32_t from, uint32_t to) {
     *head = t->edge_count++;
 }
 
-/* Looks lines up in the cache; returns how many were missing. */
-static uint32_t look_up(struct tracer *t, uint32_t address, uint32_t size) {
-    uint32_t misses = 0;
-    uint32_t ways = t->setup.ways;
-    for (uint32_t line = address / t->setup.line; line <= (address + size - 1) / t->setup.line; line++) {
-        uint32_t *set = &t->tags[(size_t)(line % t->setup.sets) * ways];
-        uint32_t way = 0;
-        while (way < ways && set[way] != line) {
-            way++;
-        }
-        if (way == ways) {
-            misses++;
-            way--;
-        }
-        memmove(set + 1, set, way * sizeof *set);
-        set[0] = line;
-    }
-    return misses;
-}
-
-/* Forgets the loads that need no watching: without a cache all, else those that do not read flash. */
+/* Forgets the loads that need no watching: where nothing waits all, else those that do not read flash. */
 static void settle(struct tracer *t, struct block *block) {
     struct touch *touches = t->touches + block->first_touch;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < block->touches; i++) {
-        if (touches[i].reg < 0 || (t->setup.sets && touches[i].size && t->seen[touches[i].access] & SEEN_FLASH)) {
+    int waits = t->setup.reading_count > 0;
+    for (uint32_t i = 0; i < block->is.touches; i++) {
+        if (touches[i].reg < 0 || (waits && touches[i].size && t->seen[touches[i].access] & SEEN_FLASH)) {
             touches[kept++] = touches[i];
         }
     }
-    block->touches = kept;
+    block->is.touches = kept;
+}
+
+/* What a touch of the flash waits, by every reading. */
+static void wait_for(struct tracer *t, struct block *block, const struct touch *touch, uint32_t address) {
+    uint32_t first = address / t->setup.flash.width, last = (address + touch->size - 1) / t->setup.flash.width;
+    for (uint32_t i = 0; i < t->setup.reading_count; i++) {
+        for (uint32_t piece = first; piece <= last; piece++) {
+            uint64_t now = t->now + touch->cycle + t->waited[i];
+            uint64_t waited = (touch->code ? fetch : load)(&t->flash[i], piece, now);
+            t->waited[i] += waited;
+            block->waits[i] += waited;
+        }
+    }
 }
 
 static void touch_memory(struct tracer *t, struct block *block, void *engine) {
     uint32_t values[REGISTERS];
     uint32_t valid = 0;
     const struct touch *touch = t->touches + block->first_touch;
-    for (const struct touch *end = touch + block->touches; touch < end; touch++) {
+    for (const struct touch *end = touch + block->is.touches; touch < end; touch++) {
         uint32_t address = touch->offset;
         if (touch->reg >= 0) {
             if (!(valid >> touch->reg & 1)) {
@@ -223,14 +255,14 @@ static void touch_memory(struct tracer *t, struct block *block, void *engine) {
                 valid |= 1u << touch->reg;
             }
             address += values[touch->reg];
-            if (address < t->setup.flash_start || address >= t->setup.flash_end) {
+            if (address < t->setup.flash.start || address >= t->setup.flash.end) {
                 t->seen[touch->access] |= SEEN_ELSEWHERE;
                 continue;
             }
             t->seen[touch->access] |= SEEN_FLASH;
         }
-        if (t->setup.sets && touch->size) {
-            block->misses += look_up(t, address, touch->size);
+        if (touch->size) {
+            wait_for(t, block, touch, address);
         }
     }
     if (block->executions < SETTLED && ++block->executions == SETTLED) {
@@ -238,14 +270,24 @@ static void touch_memory(struct tracer *t, struct block *block, void *engine) {
     }
 }
 
+/* Time passes while the block before runs: as long as its way to this one takes. */
+static void pass_time(struct tracer *t, uint32_t address) {
+    if (t->previous != NONE) {
+        const struct block *before = &t->blocks[t->previous];
+        t->now += before->address + before->size == address ? before->is.falls : before->is.leaves;
+    }
+}
+
 /* The emulator's hook. */
 void tracer_block(void *engine, uint64_t address, uint32_t size, void *data) {
     struct tracer *t = data;
-    if (address < t->setup.base || address + size > (uint64_t)t->setup.base + t->setup.size) {
+    uint32_t *slot = slot_of(t, address, size);
+    if (!slot) {
         t->failed = OUTSIDE;
     } else {
-        uint32_t block = find_block(t, (uint32_t)address, size);
+        uint32_t block = find_block(t, slot, (uint32_t)address, size);
         if (block != NONE) {
+            pass_time(t, (uint32_t)address);
             count_edge(t, t->previous, block);
             t->previous = block;
             touch_memory(t, &t->blocks[block], engine);
@@ -260,10 +302,13 @@ void tracer_block(void *engine, uint64_t address, uint32_t size, void *data) {
     }
 }
 
-/* Ends a run: control passes from the last block to the caller. The cache keeps its contents. Returns the failure. */
+/* Ends a run: control passes from the last block to the caller. Caches keep their contents. Returns the failure. */
 int tracer_end(struct tracer *t) {
     if (!t->failed && t->previous != NONE) {
         count_edge(t, t->previous, NONE);
+    }
+    if (t->previous != NONE) {
+        t->now += t->blocks[t->previous].is.leaves;
     }
     t->previous = NONE;
     t->halfwords = 0;
@@ -284,14 +329,15 @@ void tracer_seen(const struct tracer *t, uint8_t *seen, uint32_t count) {
     memcpy(seen, t->seen, count < t->seen_count ? count : t->seen_count);
 }
 
-/* Copies what was counted since the last call and starts counting anew. `blocks` [n][2]: address, size; `misses` [n];
- * `edges` [m][2]: block indices; `counts` [m]. */
-void tracer_take(struct tracer *t, uint32_t *blocks, uint64_t *misses, uint32_t *edges, uint64_t *counts) {
+/* Copies what was counted since the last call and starts counting anew. `blocks` [n][2]: address, size; `waits`
+ * [n][readings]; `edges` [m][2]: block indices; `counts` [m]. */
+void tracer_take(struct tracer *t, uint32_t *blocks, uint64_t *waits, uint32_t *edges, uint64_t *counts) {
+    uint32_t readings = t->setup.reading_count;
     for (uint32_t i = 0; i < t->block_count; i++) {
         blocks[2 * i] = t->blocks[i].address;
         blocks[2 * i + 1] = t->blocks[i].size;
-        misses[i] = t->blocks[i].misses;
-        t->blocks[i].misses = 0;
+        memcpy(waits + (size_t)i * readings, t->blocks[i].waits, readings * sizeof *waits);
+        memset(t->blocks[i].waits, 0, sizeof t->blocks[i].waits);
     }
     for (uint32_t i = 0; i < t->edge_count; i++) {
         edges[2 * i] = t->edges[i].from;

@@ -12,7 +12,7 @@ from benchmarks.document import fill
 from benchmarks.terms import PRODUCTS, REQUANTIZATION, TERMS
 
 
-def _figures(core: str, cycles: int, cached: int | None) -> dict[str, Any]:
+def _figures(core: str, cycles: int, waited: tuple[int, int] | None) -> dict[str, Any]:
     terms = dict.fromkeys(TERMS, 0) | {PRODUCTS: 4000, REQUANTIZATION: cycles - 4200}
     conv = {
         "kind": "conv2d",
@@ -22,7 +22,7 @@ def _figures(core: str, cycles: int, cached: int | None) -> dict[str, Any]:
         "limit": 4000,
         "predicted": cycles - 200,
         "cycles": cycles - 100,
-        "cached_cycles": cached,
+        "board_cycles": waited,
         "flash_bytes": 800,
         "terms": terms,
     }
@@ -34,7 +34,7 @@ def _figures(core: str, cycles: int, cached: int | None) -> dict[str, Any]:
         "limit": None,
         "predicted": None,
         "cycles": 100,
-        "cached_cycles": None,
+        "board_cycles": None,
         "flash_bytes": 90,
         "terms": {},
     }
@@ -42,7 +42,7 @@ def _figures(core: str, cycles: int, cached: int | None) -> dict[str, Any]:
         "core": core,
         "board": None,
         "cycles": cycles,
-        "cached_cycles": cached,
+        "board_cycles": waited,
         "predicted_cycles": cycles,
         "flash_bytes": 9000,
         "ram_bytes": 700,
@@ -59,7 +59,10 @@ def results() -> dict[str, Any]:
     designs = [
         {
             "kept": kept,
-            "cores": [_figures("cortex-m33", cycles, cycles + 50), _figures("cortex-m4", cycles, None)],
+            "cores": [
+                _figures("cortex-m33", cycles, (cycles + 50, cycles + 60)),
+                _figures("cortex-m4", cycles, None),
+            ],
         }
         for kept, cycles in ((1.0, 8000), (0.5, 6000), (0.25, 5000))
     ]
@@ -74,7 +77,7 @@ def _rows(table: str) -> list[list[str]]:
 def test_networks_are_compared_with_the_baseline(results: dict[str, Any]) -> None:
     rows = _rows(tables.networks(results))
     assert rows[0] == ["tiny", "baseline", "40,000", "", "", "0.40", "1.0", "5,000", "600"]
-    assert rows[1] == ["tiny", "exact", "8,000", "8,050", "8,000", "2.00", "5.0", "9,000", "700"]
+    assert rows[1] == ["tiny", "exact", "8,000", "8,050 to 8,060", "8,000", "2.00", "5.0", "9,000", "700"]
     assert [row[1] for row in rows[2:]] == ["50 %", "25 %"]
 
 
@@ -125,14 +128,14 @@ def _entry(accuracy: float, cycles: int) -> dict[str, Any]:
             "cortex-m33": {
                 "board": "nucleo-u575zi-q",
                 "cycles": cycles,
-                "cached_cycles": cycles + 10,
+                "board_cycles": (cycles + 10, cycles + 10),
                 **sizes,
             },
-            "cortex-m4": {"board": None, "cycles": 2 * cycles, "cached_cycles": None, **sizes},
+            "cortex-m4": {"board": None, "cycles": 2 * cycles, "board_cycles": None, **sizes},
             "stm32f405": {
                 "board": "stm32f405",
                 "cycles": 2 * cycles,
-                "cached_cycles": 3 * cycles,
+                "board_cycles": (3 * cycles, 4 * cycles),
                 **sizes,
             },
         },
@@ -159,7 +162,7 @@ def test_headline_compares_with_the_exact_model_and_the_library() -> None:
         ["lenet", "at most 1.3 M cycles, ranked by energy", "", "70.00 %", "-10.00"],
         ["resnet8", "exact int8", "no loss", "83.00 %", ""],
     ]
-    assert rows[1][6:10] == ["1,780,427", "1,780,437", "3,560,854", "5,341,281"]
+    assert rows[1][6:10] == ["1,780,427", "1,780,437", "3,560,854", "5,341,281 to 7,121,708"]
     assert rows[1][10] == "11.13"  # milliseconds at 160 MHz
     assert rows[1][-1] == "6.00"
 

@@ -5,8 +5,9 @@ import pytest
 
 from export.artifact.compiling import build_arm, build_host
 from export.errors import InputError, SimulationError, TargetError, ToolError
-from export.targets import CORES, Board, get_board
+from export.targets import CORES
 from tests.export import handmade
+from tests.export.boards import board_of_size
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,7 @@ def test_code_ranges_leave_literals_out(out_dir):
 
 
 def test_a_network_that_does_not_fit_says_by_how_much(out_dir):
-    board = get_board("nucleo-u575zi-q")
-    small = Board(**{**vars(board), "name": "small", "flash_bytes": 64})
+    small = board_of_size("nucleo-u575zi-q", flash_bytes=64, ram_bytes=1 << 16)
     with pytest.raises(TargetError, match=r"does not fit small(.|\n)*overflowed by \d+ bytes"):
         build_arm(out_dir, board=small)
 

@@ -23,7 +23,7 @@ def test_less_flash_gives_smaller_kernels() -> None:
     assert target.board is not None
 
     def plan(flash_bytes: int) -> tuple[int, list[str]]:
-        board = replace(target.board, flash_bytes=flash_bytes)
+        board = replace(target.board, flash=replace(target.board.flash, size=flash_bytes))
         stages = plan_network(graph, replace(target, board=board)).stages
         plans = [stage.plan for stage in stages if stage.plan is not None]
         return sum(map(plan_bytes, plans)), [plan.variant for plan in plans if plan.variant != "direct"]

@@ -15,7 +15,8 @@ from export.passes import run_passes
 from export.schedule import Schedule, plan_network
 from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
-from export.targets import Target, get_board, resolve
+from export.targets import Target, resolve
+from tests.export.boards import board_of_size
 from tests.export.networks import Layers
 
 
@@ -36,7 +37,7 @@ def planned() -> tuple[Schedule, Estimate]:
 
 def on_board(estimate: Estimate, *, flash_bytes: int, ram_bytes: int) -> Estimate:
     """The estimate for a board of other memories."""
-    board = replace(get_board("stm32f405"), flash_bytes=flash_bytes, ram_bytes=ram_bytes)
+    board = board_of_size("stm32f405", flash_bytes=flash_bytes, ram_bytes=ram_bytes)
     return replace(estimate, target=Target(estimate.target.core, board))
 
 
@@ -69,7 +70,7 @@ def test_too_little_ram_names_the_layers_at_its_peak(planned: tuple[Schedule, Es
     with pytest.raises(TargetError) as error:
         check_fit(schedule, on_board(estimate, flash_bytes=1 << 20, ram_bytes=ram - 4))
     message = str(error.value)
-    assert f"RAM: {ram:,} bytes of activations, {ram - 4:,} there, 4 too many" in message
+    assert f"RAM: {ram:,} bytes of activations; there are {ram - 4:,} in RAM, 4 too many" in message
     assert f"(conv2d 't1', {ram:,} bytes)" in message or f", {ram:,} bytes)" in message
     assert "mean" not in message  # it works on little
     assert "Flash" not in message

@@ -17,7 +17,7 @@ OPS = single_op_models()
 
 def assert_exact(tflite, folder, core):
     out_dir = to_c(tflite, folder / "out", target=core).path
-    inputs = random_inputs(read_manifest(out_dir).input.shape, 4)
+    inputs = random_inputs(read_manifest(out_dir).inputs[0].shape, 4)
     np.testing.assert_array_equal(simulate(out_dir, inputs, core=core).outputs, run_reference(tflite, inputs))
 
 

@@ -8,16 +8,40 @@ from export.targets import BOARDS, CORES, get_board, get_core, resolve
 
 def test_cores_and_boards_promised():
     assert set(CORES) == {"cortex-m33", "cortex-m4", "cortex-m7", "cortex-m3", "cortex-m0plus", "host"}
-    assert set(BOARDS) == {"nucleo-u575zi-q", "stm32f405", "nucleo-f446re", "nucleo-l4r5zi", "nucleo-h743zi"}
+    assert {
+        "nucleo-u575zi-q",
+        "stm32f405",
+        "nucleo-f446re",
+        "nucleo-l4r5zi",
+        "nucleo-h743zi",
+        "nucleo-h743zi2",
+    } <= set(BOARDS)
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
 def test_boards_are_consistent(name):
     board = get_board(name)
     assert get_core(board.core).timing is not None
-    assert board.source and board.clock_hz > 0 and board.flash_bytes > board.ram_bytes > 0
-    if board.cache is not None:
-        assert board.cache.size % (board.cache.ways * board.cache.line) == 0
+    assert board.source
+    assert board.flash_bytes > board.ram_bytes > 16 * 1024
+    assert any(placement.waits == 0 for placement in board.placements)
+    assert len(set(board.flash.readings)) == len(board.flash.readings)
+
+
+def test_the_fastest_placement_that_holds_the_data_is_taken():
+    board = BOARDS["nucleo-h743zi2"]
+    assert [board.place(size).origin for size in (0, 127 << 10)] == [0x20000000, 0x20000000]
+    assert [board.place(size).origin for size in ((127 << 10) + 1, 1 << 30)] == [0x24000000, 0x24000000]
+    assert board.holds(512 << 10)
+    assert not board.holds((512 << 10) + 1)
+
+
+def test_a_stack_in_another_bank_slows_pipelined_loads_only():
+    apart = resolve("stm32f405")
+    assert apart.timing.stack_apart
+    assert apart.timing is resolve("nucleo-f446re").timing
+    assert resolve("cortex-m4").timing is CORES["cortex-m4"].timing
+    assert resolve("nucleo-u575zi-q").timing is CORES["cortex-m33"].timing
 
 
 def test_only_dsp_cores_are_said_to_have_dsp():
