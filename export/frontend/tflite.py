@@ -96,7 +96,7 @@ def _lowered(state: Lowering, op: RawOperator) -> Iterable[Op]:
         lowered = READERS[op.name](state, op)
     else:
         raise UnsupportedModelError(
-            f"{op} is not supported; expected one of {', '.join(sorted(READERS))}, QUANTIZE, DEQUANTIZE"
+            f"{op} is not supported; expected one of {', '.join(sorted((*READERS, 'DEQUANTIZE')))}"
         )
     if lowered is None:
         return ()

@@ -17,7 +17,7 @@ from export.kernels.elementwise import plan_lookup
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators import tables
-from export.operators.operator import Operator, Order, Range, Reader
+from export.operators.operator import Operator, Order, Range, Reader, Reading
 from export.operators.rules import once_a_pixel, reads_elements, same_channels
 from export.operators.tables import Table
 from export.reading.activation import check_scale, clamp_bounds
@@ -150,4 +150,8 @@ RELU = _elementwise(
     _relu_table,
     readers=dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"), _read_relu),
     limits="any scales",
+)
+QUANTIZE = Reading(
+    {"QUANTIZE": read_quantize},
+    "between int8 and uint8; QUANTIZE of a float32 input and DEQUANTIZE to a float32 output are left to the caller",
 )

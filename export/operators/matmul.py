@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,14 @@ _OPTIONS = "BatchMatMulOptions"
 
 @dataclass(frozen=True)
 class MatMul(Op):
-    """Products of matrices in the last two dimensions, the second operand's transposed where `transposed`."""
+    """Products of matrices in the last two dimensions.
 
+    Attributes:
+        shapes: of the operands, as stored.
+        transposed: whether an operand's matrices are.
+    """
+
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
     transposed: tuple[bool, bool]
 
 
@@ -46,7 +53,8 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     shift = _multiplier(*(state.tensors[tensor].quant.scale for tensor in (*operands, output)))[1]
     if (shapes[0][-1] * 255 * 255) << max(0, shift) > INT32_MAX:
         raise QuantizationError(f"{op}: sums of products can overflow 32 bits; quantize the model again")
-    return MatMul(operands, output, transposed)
+    stored = (state.shape(operands[0]), state.shape(operands[1]))
+    return MatMul(operands, output, stored, transposed)
 
 
 def _matrix(shape: tuple[int, ...], flip: bool) -> tuple[int, ...]:
@@ -65,11 +73,11 @@ def _numbers(graph: Graph, op: MatMul) -> Multiplier:
 
 def _compute(graph: Graph, op: MatMul, *values: NDArray[np.int8]) -> NDArray[np.int8]:
     target = graph.tensors[op.output]
-    rank = len(target.shape)
+    rank = max(map(len, op.shapes))
     centered = []
-    for value, tensor, flip in zip(values, op.inputs, op.transposed, strict=True):
+    for value, tensor, shape, flip in zip(values, op.inputs, op.shapes, op.transposed, strict=True):
         matrix = value.astype(np.int64) - graph.tensors[tensor].quant.zero_point
-        matrix = matrix.reshape(len(value), *[1] * (rank - value.ndim), *value.shape[1:])
+        matrix = matrix.reshape(len(value), *[1] * (rank - len(shape)), *shape)
         centered.append(np.swapaxes(matrix, -1, -2) if flip else matrix)
     out = multiply_two_roundings(centered[0] @ centered[1], *_numbers(graph, op)) + target.quant.zero_point
     return np.clip(out, -128, 127).astype(np.int8).reshape(len(values[0]), *target.shape[1:])
@@ -78,18 +86,17 @@ def _compute(graph: Graph, op: MatMul, *values: NDArray[np.int8]) -> NDArray[np.
 def _emit(context: Context) -> str:
     graph, op, target = context.graph, context.op, context.target
     assert isinstance(op, MatMul)
-    shape = graph.tensors[op.output].shape
+    shapes = [_matrix(shape, flip) for shape, flip in zip(op.shapes, op.transposed, strict=True)]
+    shape = (*np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2]), shapes[0][-2], shapes[1][-1])
     everything = np.arange(graph.tensors[op.output].size).reshape(shape)
     starts, lines = [], []
-    for number, (tensor, flip) in enumerate(zip(op.inputs, op.transposed, strict=True)):
-        held = graph.tensors[tensor].shape
-        index = np.arange(graph.tensors[tensor].size).reshape(held)
+    for number, (stored, flip) in enumerate(zip(op.shapes, op.transposed, strict=True)):
+        index = np.arange(math.prod(stored)).reshape(stored)
         index = np.swapaxes(index, -1, -2) if flip else index
-        summed = index[..., :, 0] if number == 0 else index[..., 0, :]
         line = index.reshape(-1, *index.shape[-2:])[0]
         lines.append(line[0, :] if number == 0 else line[:, 0])
-        wide = summed[..., :, None] if number == 0 else summed[..., None, :]
-        starts.append(np.broadcast_to(wide.reshape(*[1] * (len(shape) - wide.ndim), *wide.shape), shape))
+        start = index[..., :, :1] if number == 0 else index[..., :1, :]
+        starts.append(np.broadcast_to(start, shape))
     outer = write_nest(nest((*context.sources, target), (*starts, everything)), context.symbol, "i")
     inner = nest(context.sources, lines)
     walks = tuple(Walk(0, walk.offsets) for walk in inner.walks)

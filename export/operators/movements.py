@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Op, Reshape
 from export.operators.move import elements, moved
-from export.operators.operator import Reader
+from export.operators.operator import Reading
 from export.operators.shape_values import strided_slice_of_shape
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -281,21 +281,23 @@ def _limit(op: RawOperator, size: int) -> None:
         raise UnsupportedModelError(f"{op}: expected at most {_MAX_GROWTH} elements, got {size}")
 
 
-READERS: dict[str, Reader] = {
-    "BROADCAST_TO": _broadcast_to,
-    "DEPTH_TO_SPACE": _depth_to_space,
-    "EXPAND_DIMS": _expand_dims,
-    "GATHER": _gather,
-    "MIRROR_PAD": _mirror_pad,
-    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
-    "REVERSE_V2": _reverse,
-    "SLICE": _slice,
-    "SPACE_TO_DEPTH": _space_to_depth,
-    "SPLIT": _split,
-    "SPLIT_V": _split_v,
-    "SQUEEZE": _squeeze,
-    "STRIDED_SLICE": _strided_slice,
-    "TILE": _tile,
-    "TRANSPOSE": _transpose,
-    "UNPACK": _unpack,
-}
+MOVES = Reading(
+    {
+        "BROADCAST_TO": _broadcast_to,
+        "DEPTH_TO_SPACE": _depth_to_space,
+        "GATHER": _gather,
+        "MIRROR_PAD": _mirror_pad,
+        "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
+        "REVERSE_V2": _reverse,
+        "SLICE": _slice,
+        "SPACE_TO_DEPTH": _space_to_depth,
+        "SPLIT": _split,
+        "SPLIT_V": _split_v,
+        "STRIDED_SLICE": _strided_slice,
+        "TILE": _tile,
+        "TRANSPOSE": _transpose,
+        "UNPACK": _unpack,
+    },
+    "any dimensions; places, sizes and orders are constants",
+)
+RESHAPES = Reading({"EXPAND_DIMS": _expand_dims, "SQUEEZE": _squeeze}, "any dimensions; as a reshape")

@@ -110,3 +110,16 @@ class Operator:
     order: Order = Order.PLAIN
     identity: Callable[[Graph, Any], bool] = _never
     clamps: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Operators of TFLite that are read as others, and have no record of their own in the graph.
+
+    Attributes:
+        readers: how each is read, by name.
+        limits: what of them is supported, for the documentation.
+    """
+
+    readers: Mapping[str, Reader]
+    limits: str

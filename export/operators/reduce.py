@@ -97,14 +97,20 @@ def _numbers(graph: Graph, op: Reduce) -> MeanParameters:
 
 def _compute(graph: Graph, op: Reduce, x: NDArray[np.int8]) -> NDArray[np.int8]:
     target = graph.tensors[op.output]
+    x, axes = _with_batch(graph, op, x), tuple(axis + 1 for axis in op.axes)
     if op.function in ("max", "min"):
-        found = x.max(axis=op.axes) if op.function == "max" else x.min(axis=op.axes)
+        found = x.max(axis=axes) if op.function == "max" else x.min(axis=axes)
         return found.reshape(len(x), *target.shape[1:])
     numbers = _numbers(graph, op)
-    total = x.sum(axis=op.axes, dtype=np.int64)
+    total = x.sum(axis=axes, dtype=np.int64)
     total = total - numbers.count * graph.tensors[op.inputs[0]].quant.zero_point
     out = multiply_two_roundings(total, *numbers.multiplier) + target.quant.zero_point
     return np.clip(out, -128, 127).astype(np.int8).reshape(len(x), *target.shape[1:])
+
+
+def _with_batch(graph: Graph, op: Reduce | ArgMax, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    """[n, *shape], the shape with its own first dimension of 1, which may be one of the axes."""
+    return x.reshape(len(x), *graph.tensors[op.inputs[0]].shape)
 
 
 def _split(shape: Sequence[int], axes: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -177,7 +183,8 @@ def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
 
 
 def _compute_arg(graph: Graph, op: ArgMax, x: NDArray[np.int8]) -> NDArray[np.int32]:
-    found = x.argmin(axis=op.axis) if op.smallest else x.argmax(axis=op.axis)
+    x = _with_batch(graph, op, x)
+    found = x.argmin(axis=op.axis + 1) if op.smallest else x.argmax(axis=op.axis + 1)
     return found.astype(np.int32).reshape(len(x), *graph.tensors[op.output].shape[1:])
 
 

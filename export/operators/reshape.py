@@ -73,5 +73,5 @@ RESHAPE = Operator(
     channels=_channels,
     order=Order.FOURS,
     identity=lambda graph, op: True,
-    limits="any shape of batch 1",
+    limits="any shape",
 )

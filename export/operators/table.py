@@ -28,7 +28,7 @@ from export.operators import (
     transpose_conv,
     variables,
 )
-from export.operators.operator import Operator, Reader
+from export.operators.operator import Operator, Reader, Reading
 
 OPERATORS: tuple[Operator, ...] = (
     conv.CONV_2D,
@@ -54,13 +54,17 @@ OPERATORS: tuple[Operator, ...] = (
     lookup.RELU,
     lookup.LOOKUP,
 )
-READERS: Mapping[str, Reader] = (
-    movements.READERS
-    | transpose_conv.READERS
-    | variables.READERS
-    | shape_values.READERS
-    | {name: reader for operator in OPERATORS for name, reader in operator.readers.items()}
+READINGS: tuple[Reading, ...] = (
+    lookup.QUANTIZE,
+    movements.MOVES,
+    movements.RESHAPES,
+    shape_values.SHAPES,
+    transpose_conv.TRANSPOSE_CONV,
+    variables.VARIABLES,
 )
+READERS: Mapping[str, Reader] = {
+    name: reader for entry in (*OPERATORS, *READINGS) for name, reader in entry.readers.items()
+}
 _BY_RECORD = {operator.op: operator for operator in OPERATORS}
 
 

@@ -46,8 +46,12 @@ def real_table(function: Callable[[Real], Real]) -> Callable[[Quantization, Quan
 
 def _in_double(function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[[Real], Real]:
     """A function of the C library: its double precision value, rounded."""
-    with np.errstate(over="ignore"):
-        return lambda x: function(x.astype(np.float64)).astype(np.float32)
+
+    def rounded(x: Real) -> Real:
+        with np.errstate(over="ignore"):
+            return function(x.astype(np.float64)).astype(np.float32)
+
+    return rounded
 
 
 def _sigmoid(x: Real) -> Real:

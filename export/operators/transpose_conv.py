@@ -13,6 +13,7 @@ from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Conv2D, Op, Padding
 from export.ir.tensor import Quantization, Tensor
 from export.operators.move import move
+from export.operators.operator import Reading
 from export.operators.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
@@ -115,5 +116,4 @@ def _added(state: Lowering, tensor: Tensor) -> int:
     return len(state.tensors) - 1
 
 
-READERS = {"TRANSPOSE_CONV": _read}
-LIMITS = "any kernel, stride and padding; becomes a convolution"
+TRANSPOSE_CONV = Reading({"TRANSPOSE_CONV": _read}, "any kernel, stride and padding; as a convolution")

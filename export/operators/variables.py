@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
-from export.operators.operator import Reader
+from export.operators.operator import Reading
 from export.reading.flatbuffer import RawGraph, RawOperator
 from export.reading.lowering import Lowering
 
@@ -93,9 +93,12 @@ def _assign_variable(state: Lowering, op: RawOperator) -> None:
     variables.values[name] = value
 
 
-READERS: dict[str, Reader] = {
-    "ASSIGN_VARIABLE": _assign_variable,
-    "CALL_ONCE": _call_once,
-    "READ_VARIABLE": _read_variable,
-    "VAR_HANDLE": _var_handle,
-}
+VARIABLES = Reading(
+    {
+        "ASSIGN_VARIABLE": _assign_variable,
+        "CALL_ONCE": _call_once,
+        "READ_VARIABLE": _read_variable,
+        "VAR_HANDLE": _var_handle,
+    },
+    "int8 variables with constant first values; `model_reset()` sets them back",
+)
