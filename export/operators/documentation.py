@@ -11,12 +11,12 @@ from export.operators.table import OPERATORS, READINGS
 _HEAD = """# Supported operators
 
 What `export.to_c` takes of TFLite's operators, int8 throughout: every output byte is that of the reference kernels of
-TensorFlow 2.21 (`OpResolverType.BUILTIN_REF`). A model that needs something else is refused with a list of all that is in
-its way. Written by `python -m export.operators.documentation`.
+TensorFlow 2.21 (`OpResolverType.BUILTIN_REF`). A model that needs something else is refused with a list of all that is
+in its way. Written by `python -m export.operators.documentation`.
 
 Activations have batch 1, up to 8 dimensions and one scale and zero point each. Networks have any number of inputs,
-outputs and states: with one input and one output `model_run` takes two arrays, else two structs of pointers. uint8 inputs
-and outputs are passed as int8, 128 less. Two exceptions to the first sentence: SUM is computed as TensorFlow Lite Micro
+outputs and states: with one input and one output `model_run` takes two arrays, else two structs of pointers. uint8
+inputs and outputs are passed as int8, 128 less. Two exceptions to the first sentence: SUM is computed as TensorFlow Lite Micro
 does, since the reference kernel of 2.21 reads its int8 input as uint8; ELU has no reference kernel, so it is that of
 TFLite's other resolver.
 """

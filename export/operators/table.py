@@ -62,9 +62,8 @@ READINGS: tuple[Reading, ...] = (
     transpose_conv.TRANSPOSE_CONV,
     variables.VARIABLES,
 )
-READERS: Mapping[str, Reader] = {
-    name: reader for entry in (*OPERATORS, *READINGS) for name, reader in entry.readers.items()
-}
+_ENTRIES: tuple[Operator | Reading, ...] = (*OPERATORS, *READINGS)
+READERS: Mapping[str, Reader] = {name: reader for entry in _ENTRIES for name, reader in entry.readers.items()}
 _BY_RECORD = {operator.op: operator for operator in OPERATORS}
 
 
