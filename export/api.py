@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
+from export.artifact.boards import BOARD_FILE
 from export.artifact.folder import check_replaceable, write_folder
 from export.artifact.manifest import (
     FORMAT,
@@ -65,7 +66,7 @@ def to_c(
     out_dir: str | os.PathLike[str],
     *,
     name: str = "model",
-    target: str = "cortex-m33",
+    target: str | os.PathLike[str] = "cortex-m33",
     activations: str = "auto",
     representative_data: Any = None,
 ) -> Export:
@@ -75,7 +76,7 @@ def to_c(
         model: a wrapped and fine-tuned model, a plain Keras model, or an int8 TFLite model (path or bytes).
         out_dir: folder to write; an earlier export there is replaced as a whole.
         name: prefix of files and functions: a lower-case C identifier of at most 31 characters.
-        target: name of a core or a board, see `export.targets`.
+        target: name of a core or a board, see `export.targets`, or the path of a .toml file that describes a board.
         activations: how activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
             unless only int8 fits the board.
         representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
@@ -101,6 +102,8 @@ def to_c(
     project = emit_project(schedule, predicted, name)
     files = {file: text.encode("ascii") for file, text in project.files.items()}
     files[f"{name}.tflite"] = data
+    if resolved.board is not None and resolved.board.file:
+        files[BOARD_FILE] = resolved.board.file.encode("utf-8")
     manifest = _manifest(schedule, predicted, project, name, sorted([*files, MANIFEST_NAME]))
     files[MANIFEST_NAME] = manifest.to_bytes()
     write_folder(folder, files)
@@ -116,7 +119,7 @@ def to_c(
 def estimate(
     model: Any,
     *,
-    target: str = "cortex-m33",
+    target: str | os.PathLike[str] = "cortex-m33",
     activations: str = "auto",
     representative_data: Any = None,
 ) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,7 +46,9 @@ class Pricer:
         ExportError: as for `export.estimate`.
     """
 
-    def __init__(self, model: Any, *, target: str = "cortex-m33", activations: str = "auto") -> None:
+    def __init__(
+        self, model: Any, *, target: str | os.PathLike[str] = "cortex-m33", activations: str = "auto"
+    ) -> None:
         check_activations(activations)
         self._target = resolve(target)
         if not has_prices(self._target.core):

@@ -126,7 +126,7 @@ def _own_files(folder: Path) -> set[str]:
     name = re.escape(found.name)
     pattern = re.compile(
         rf"{name}\.(c|h|tflite)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c|"
-        rf"CMakeLists\.txt|{re.escape(MANIFEST_NAME)}"
+        rf"CMakeLists\.txt|board\.toml|{re.escape(MANIFEST_NAME)}"
     )
     return {file for file in found.files if pattern.fullmatch(file)}
 

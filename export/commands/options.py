@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from export.errors import InputError, OutputPathError
-from export.targets import BOARDS, CORES
+from export.targets import CORES
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES
 
 Commands = argparse._SubParsersAction  # argparse gives its type no public name
@@ -69,7 +69,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         "--target",
         metavar="NAME",
         default="cortex-m33",
-        help=f"core ({', '.join(sorted(CORES))}) or board ({', '.join(sorted(BOARDS))}); default: cortex-m33",
+        help=f"core ({', '.join(sorted(CORES))}), board (see keras-approx boards), or .toml file that describes a "
+        "board; default: cortex-m33",
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import metadata
 
-from export.commands import eliminate, explore, fine_tune, report, simulate, to_c, wrap
+from export.commands import boards, eliminate, explore, fine_tune, report, simulate, to_c, wrap
 from export.commands.console import Interrupted, Result
 from export.commands.options import HelpFormatter
 from export.errors import ExportError
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"%(prog)s {metadata.version('keras_approx')}"
     )
     commands = program.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in (wrap, eliminate, explore, fine_tune, to_c, simulate, report):
+    for command in (wrap, eliminate, explore, fine_tune, to_c, simulate, report, boards):
         command.add_parser(commands)
     return program
 

@@ -16,7 +16,7 @@ from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
 from export.proportions import wilson_interval
 from export.simulate import simulate
-from export.targets import BOARDS, CORES
+from export.targets import CORES
 
 _EXAMPLES = """\
   keras-approx simulate out/ --inputs test.npz --images 20
@@ -58,7 +58,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="array of class numbers in .npz files, to count right answers (default: labels, if there is one)",
     )
     parser.add_argument("--core", help=f"core to run on: {', '.join(sorted(set(CORES) - {'host'}))}")
-    parser.add_argument("--board", help=f"board to measure for: {', '.join(sorted(BOARDS))}")
+    parser.add_argument("--board", help="board to measure for (see keras-approx boards), or .toml file")
     parser.add_argument("--compiler", choices=("gcc", "clang"), default="gcc", help="default: gcc")
     parser.add_argument(
         "--outputs", metavar="FILE", type=Path, help="save the outputs as .npy (several as .npz)"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from export.artifact.boards import exported_board
 from export.artifact.compiling import build_arm
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import Manifest, read_manifest
@@ -36,7 +37,8 @@ def simulate(
         inputs: int8 [n, *input shape], or a single input; a sequence of such arrays for several inputs. They are run
             one after the other in the same memory.
         core: Name of the core; the board's, else the one it was exported for, if None.
-        board: Name of the board; the one it was exported for, if None and `core` does not say otherwise.
+        board: Name of the board, or the path of a .toml file that describes it; the one it was exported for, if None
+            and `core` does not say otherwise.
         compiler: "gcc" or "clang".
         max_instructions: An inference that goes on some time after this many is an error.
 
@@ -52,7 +54,7 @@ def simulate(
     batch = manifest.pack(inputs)
     if len(batch) == 0:
         raise InputError(f"expected at least one input of shape {list(manifest.inputs[0].shape)}, got none")
-    core_name, chosen = _target(manifest, core, board)
+    core_name, chosen = _target(out_dir, manifest, core, board)
     image = build_arm(out_dir, core_name, board=chosen, compiler=compiler)
     listing = disassemble(image)
     placement = chosen.place(manifest.arena_bytes + manifest.state_bytes) if chosen else None
@@ -86,7 +88,9 @@ def simulate(
     )
 
 
-def _target(manifest: Manifest, core: str | None, board: str | None) -> tuple[str, Board | None]:
+def _target(
+    out_dir: str | Path, manifest: Manifest, core: str | None, board: str | None
+) -> tuple[str, Board | None]:
     """The core to run on, and the board to measure for."""
     if board is not None:
         chosen = get_board(board)
@@ -100,7 +104,7 @@ def _target(manifest: Manifest, core: str | None, board: str | None) -> tuple[st
         raise TargetError(
             f"expected an Arm core to simulate, got {name!r}; pass core='cortex-m33' or another"
         )
-    exported_for = get_board(manifest.board) if manifest.board else None
+    exported_for = exported_board(out_dir, manifest)
     return name, exported_for if exported_for and exported_for.core == name else None
 
 

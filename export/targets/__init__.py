@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.targets.board import BOARDS, Board, get_board
+from export.targets.board import BOARDS, Board, get_board, read_board
 from export.targets.cores import CORES, Core, get_core
 from export.targets.instruction import Instruction, Kind, Memory
 from export.targets.memories import (
@@ -57,5 +57,6 @@ __all__ = [
     "get_core",
     "issue_cycles",
     "placed_timing",
+    "read_board",
     "resolve",
 ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from export.errors import TargetError
-from export.targets.board_file import BoardFile, parse
+from export.targets.board_file import BoardFile, load, parse
 from export.targets.memories import Bank, Flash, Placement
+
+_LARGEST_FILE = 1 << 16  # bytes
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Board:
         placements: What may lie where, the fastest first.
         source: Documents the figures come from.
         caveats: What the documents leave out, if anything.
+        file: The content of the user's file that describes it; empty for a listed board.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Board:
     placements: tuple[Placement, ...]
     source: str
     caveats: str = ""
+    file: str = field(default="", repr=False)
 
     @property
     def flash_bytes(self) -> int:
@@ -61,7 +67,7 @@ class Board:
         return any(placement.holds(data_bytes) for placement in self.placements)
 
 
-def board_of(found: BoardFile) -> Board:
+def _board(found: BoardFile, text: str = "") -> Board:
     """The board that a checked file describes."""
     banks = {bank.name: bank for bank in found.banks}
     placements = tuple(
@@ -81,31 +87,71 @@ def board_of(found: BoardFile) -> Board:
         placements,
         found.source,
         found.caveats,
+        text,
     )
 
 
 @cache
-def _listed() -> Mapping[str, Board]:
+def _texts() -> Mapping[str, str]:
+    """The files of the listed boards, by the name of the board."""
     folder = resources.files("export").joinpath("targets", "boards")
-    texts = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".toml")
-    }
-    boards = [board_of(parse(text, name)) for name, text in sorted(texts.items())]
-    return MappingProxyType({board.name: board for board in boards})
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name
+    )
+    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
 
 
-BOARDS: Mapping[str, Board] = _listed()
+BOARDS: Mapping[str, Board] = MappingProxyType(
+    {name: _board(parse(text, f"{name}.toml")) for name, text in _texts().items()}
+)
 
 
 def get_board(name: str) -> Board:
-    """Returns a listed board by name.
+    """Returns a board by its name, or by the path of the file that describes it.
+
+    Args:
+        name: Of a listed board, or a path that ends in .toml.
 
     Raises:
-        TargetError: No board has that name.
+        TargetError: No board has that name, the file cannot be read, or what it says is impossible.
     """
+    if str(name).endswith(".toml"):
+        return read_board(Path(name))
     try:
         return BOARDS[name]
     except KeyError:
-        raise TargetError(f"unknown board {name!r}; known boards: {', '.join(sorted(BOARDS))}") from None
+        raise TargetError(
+            f"unknown board {name!r}; known boards: {', '.join(sorted(BOARDS))}; or give the path of a .toml file "
+            "that describes yours, see keras-approx boards --help"
+        ) from None
+
+
+def read_board(path: Path) -> Board:
+    """Reads a user's board file; `like = "NAME"` in it takes what it does not say from a listed board.
+
+    Raises:
+        TargetError: The file cannot be read, or what it says is impossible: what was expected and what came.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_FILE + 1).decode("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
+        raise TargetError(
+            f"cannot read the board file {str(path)!r}: {error}; expected TOML in UTF-8"
+        ) from error
+    if len(text) > _LARGEST_FILE:
+        raise TargetError(
+            f"expected a board file of at most {_LARGEST_FILE:,} bytes, got a longer {str(path)!r}"
+        )
+    board = _board(parse(text, str(path), _listed_content), text)
+    if board.name in BOARDS:
+        raise TargetError(
+            f"{path}: name: expected a name that no listed board has, got {board.name!r}; give yours another"
+        )
+    return board
+
+
+def _listed_content(name: str) -> Mapping[str, Any]:
+    if name not in _texts():
+        raise TargetError(f"like: expected one of {', '.join(sorted(_texts()))}, got {name!r}")
+    return load(_texts()[name], f"{name}.toml")

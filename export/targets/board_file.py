@@ -117,12 +117,6 @@ class _Table:
         assert isinstance(value, str)
         return value
 
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._values.pop(key, default)
-        if not isinstance(value, bool):
-            raise self.error(key, "true or false", value)
-        return value
-
     def tables(self, key: str) -> list[_Table]:
         value = self._values.pop(key, None)
         if not isinstance(value, list) or not value:
@@ -237,12 +231,10 @@ def _bank(table: _Table) -> Bank:
         origin=table.number("origin", *_ADDRESSES),
         size=table.number("bytes", *_SIZES),
         waits=table.optional("waits", 0, 255),
-        system_bus=table.choice("bus", ("system", "own"), "system") == "system",
-        executable=table.flag("code", False),
-        alias=table.optional("alias", *_ADDRESSES),
+        code_origin=table.optional("code_origin", *_ADDRESSES),
     )
-    for key, first in (("origin", bank.origin), ("alias", bank.data_origin)):
-        if first % 4 or first + bank.size > 1 << 32:
+    for key, first in (("origin", bank.origin), ("code_origin", bank.code_origin)):
+        if first is not None and (first % 4 or first + bank.size > 1 << 32):
             raise table.error(key, "a word-aligned address with room for the bank behind it", hex(first))
     table.done()
     return bank
@@ -252,7 +244,8 @@ def _check_apart(where: str, flash: Flash, banks: Iterable[Bank]) -> None:
     """No two memories lie at the same address, and no two banks have the same name."""
     places = [("flash", flash.origin, flash.size)]
     for bank in banks:
-        places += [(bank.name, first, bank.size) for first in {bank.origin, bank.data_origin}]
+        own = {first for first in (bank.origin, bank.code_origin) if first is not None}
+        places += [(bank.name, first, bank.size) for first in sorted(own)]
     for (one, start, size), (other, begin, extent) in combinations(places, 2):
         if start < begin + extent and begin < start + size:
             raise TargetError(
@@ -274,16 +267,22 @@ def _placement(table: _Table, banks: Iterable[Bank]) -> PlacementNames:
         raise table.error("activations", f"a list of banks, of {', '.join(sorted(known))}", wanted)
     chosen = [known[name] for name in wanted]
     for before, after in pairwise(chosen):
-        if before.data_origin + before.size != after.data_origin:
+        if before.origin + before.size != after.origin:
             raise table.error(
                 "activations",
                 f"banks next to each other, the lowest first: {before.name} ends at "
-                f"{before.data_origin + before.size:#010x}, {after.name} starts at {after.data_origin:#010x}",
+                f"{before.origin + before.size:#010x}, {after.name} starts at {after.origin:#010x}",
                 wanted,
             )
     stack = table.choice("stack", known)
     code = table.choice("code", known) if table.peek("code") is not None else None
-    if code is not None and not known[code].executable:
-        raise table.error("code", "a bank with code = true", code)
+    if code is not None and known[code].code_origin is None:
+        raise table.error("code", "a bank with a code_origin", code)
+    if code in (*wanted, stack):
+        raise table.error(
+            "code",
+            "a bank without activations or stack, as no document tells how either waits for the other",
+            code,
+        )
     table.done()
     return PlacementNames(tuple(wanted), stack, code)

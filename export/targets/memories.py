@@ -132,26 +132,17 @@ class Bank:
 
     Attributes:
         name: As the reference manual calls it.
-        origin: First address.
+        origin: First address of data in it.
         size: Bytes.
         waits: Cycles an access waits beside its own; None where no document says.
-        system_bus: Whether the core reaches it over its system bus, which fetches and data share; data go first.
-        executable: Whether code can run from it.
-        alias: Another first address at which data are found, next to another bank; None for none.
+        code_origin: Where code runs from it without waits, over a bus that data do not take; None where it cannot.
     """
 
     name: str
     origin: int
     size: int
     waits: int | None
-    system_bus: bool
-    executable: bool
-    alias: int | None = None
-
-    @property
-    def data_origin(self) -> int:
-        """Where data lie in it."""
-        return self.origin if self.alias is None else self.alias
+    code_origin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +152,7 @@ class Placement:
     Attributes:
         activations: Adjacent banks that hold the arena and other data.
         stack: The bank that holds the stack: its upper end if it is one of `activations`.
-        code: The bank that copies of hot kernels may be put into, or None.
+        code: The bank, another one, that copies of hot kernels may be put into, or None.
     """
 
     activations: tuple[Bank, ...]
@@ -171,7 +162,7 @@ class Placement:
     @property
     def origin(self) -> int:
         """First address of data."""
-        return self.activations[0].data_origin
+        return self.activations[0].origin
 
     @property
     def size(self) -> int:
@@ -197,9 +188,3 @@ class Placement:
         """Cycles that data wait; None where no document says."""
         found = [bank.waits for bank in (*self.activations, self.stack)]
         return None if None in found else max(waits for waits in found if waits is not None)
-
-    @property
-    def code_shares_bus(self) -> bool:
-        """Whether code in `code` is fetched over the bus that data take."""
-        data = (*self.activations, self.stack)
-        return self.code is not None and self.code.system_bus and any(bank.system_bus for bank in data)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from export.errors import TargetError
-from export.targets.board import BOARDS, Board
+from export.targets.board import BOARDS, Board, read_board
 from export.targets.cores import CORES, Core
 from export.targets.memories import Placement
 from export.targets.timing import Timing
@@ -56,14 +58,20 @@ def _stack_apart(timing: Timing) -> Timing:
     return replace(timing, stack_apart=True) if timing.pipelined_loads else timing
 
 
-def resolve(target: str) -> Target:
+def resolve(target: str | os.PathLike[str]) -> Target:
     """Returns the target a core's or a board's name stands for.
 
     A core alone has no board, but cortex-m33 stands for the NUCLEO-U575ZI-Q.
 
+    Args:
+        target: Name of a core or of a listed board, or the path of a .toml file that describes a board.
+
     Raises:
-        TargetError: Neither a core nor a board has that name, or it is no name at all.
+        TargetError: Neither a core nor a board has that name, it is no name at all, or what a board file says is
+            impossible.
     """
+    if isinstance(target, os.PathLike) or (isinstance(target, str) and target.endswith(".toml")):
+        return _on_board(read_board(Path(target)))
     if not isinstance(target, str):
         raise TargetError(
             f"expected the name of a core or a board as target, such as 'cortex-m4', got {target!r}; "
@@ -76,7 +84,7 @@ def resolve(target: str) -> Target:
         return _on_board(BOARDS[default]) if default else Target(CORES[target], None)
     raise TargetError(
         f"unknown target {target!r}; known cores: {', '.join(sorted(CORES))}; "
-        f"known boards: {', '.join(sorted(BOARDS))}"
+        f"known boards: {', '.join(sorted(BOARDS))}; or give the path of a .toml file that describes a board"
     )
 
 

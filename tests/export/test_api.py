@@ -325,3 +325,16 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     ]
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
     assert contents[0] == contents[1]
+
+
+def test_a_board_of_ones_own_goes_with_the_export(tmp_path: Path) -> None:
+    board = tmp_path / "mine.toml"
+    board.write_text('name = "mine"\nlike = "stm32f405"\nsource = "schematic"\n[flash]\nwaits = 7\n')
+    network = Layers(np.random.default_rng(0))
+    x = network.input((4, 4, 2))
+    out_dir = export.to_c(network.builder.finish(x, network.conv(x, 4)), tmp_path / "out", target=board).path
+    assert (out_dir / "board.toml").read_text() == board.read_text()
+    board.unlink()
+    result = export.simulate(out_dir, np.zeros((1, 4, 4, 2), np.int8))
+    assert (result.board, result.core) == ("mine", "cortex-m4")
+    assert result.board_cycles is not None

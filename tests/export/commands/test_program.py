@@ -16,7 +16,7 @@ from export.commands.console import Interrupted, Result
 from export.errors import InputError
 from keras_approx.errors import OptionError
 
-COMMANDS = ("wrap", "explore", "fine-tune", "export", "simulate", "report")
+COMMANDS = ("wrap", "explore", "fine-tune", "export", "simulate", "report", "boards")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

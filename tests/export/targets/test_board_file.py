@@ -25,17 +25,19 @@ name = "SRAM1"
 origin = 0x20000000
 bytes = 0x10000
 waits = 0
-code = true
 [[ram]]
 name = "SRAM2"
-origin = 0x10000000
-alias = 0x20010000
+origin = 0x20010000
 bytes = 0x4000
-bus = "own"
+[[ram]]
+name = "CCM"
+origin = 0x20018000
+code_origin = 0x10000000
+bytes = 0x4000
 [[placement]]
 activations = ["SRAM1", "SRAM2"]
 stack = "SRAM2"
-code = "SRAM1"
+code = "CCM"
 """
 
 
@@ -49,12 +51,11 @@ def test_what_a_file_says_is_read():
     )
     assert (board.flash.waits, board.flash.most_waits, board.flash.prefetch) == (5, None, Prefetch.BESIDE)
     assert (board.flash.code, board.flash.constants) == (Cache(1024, 64, 16), None)
-    first, second = board.banks
-    assert (first.waits, first.system_bus, first.executable) == (0, True, True)
-    assert (second.waits, second.system_bus, second.executable) == (None, False, False)
-    assert (second.origin, second.data_origin) == (0x10000000, 0x20010000)
+    first, second, third = board.banks
+    assert (first.waits, first.code_origin, second.waits) == (0, None, None)
+    assert (third.origin, third.code_origin) == (0x20018000, 0x10000000)
     (placement,) = board.placements
-    assert (placement.activations, placement.stack, placement.code) == (("SRAM1", "SRAM2"), "SRAM2", "SRAM1")
+    assert (placement.activations, placement.stack, placement.code) == (("SRAM1", "SRAM2"), "SRAM2", "CCM")
 
 
 def test_both_kinds_may_share_a_cache():
@@ -66,7 +67,7 @@ def test_both_kinds_may_share_a_cache():
 def test_like_takes_what_is_not_given():
     listed = {"my-board": load(GOOD, "listed")}
     board = parse('like = "my-board"\nname = "slower"\n[flash]\nwaits = 7\n', "mine.toml", listed.__getitem__)
-    assert (board.name, board.flash.waits, board.flash.size, len(board.banks)) == ("slower", 7, 0x100000, 2)
+    assert (board.name, board.flash.waits, board.flash.size, len(board.banks)) == ("slower", 7, 0x100000, 3)
     with pytest.raises(TargetError, match="unknown 'like'"):
         parse('like = "my-board"\n' + GOOD, "listed.toml")
 
@@ -102,14 +103,15 @@ def test_like_takes_what_is_not_given():
             "0x08000000",
             "memories apart from each other, got flash at 0x08000000 and SRAM1 at 0x08000000",
         ),
-        ("alias = 0x20010000", "alias = 0x2000C000", "memories apart from each other, got SRAM1"),
+        ("0x20010000", "0x2000C000", "memories apart from each other, got SRAM1"),
+        ("code_origin = 0x10000000", "code_origin = 0x20010000", "memories apart from each other, got SRAM2"),
         ("0x20000000", "0x20000002", "origin: expected a word-aligned address"),
         ("0x20000000", "0xFFFFF000", "origin: expected a word-aligned address with room"),
         ('"SRAM2"\norigin', '"SRAM1"\norigin', "each bank of RAM once, got SRAM1 twice"),
         (
             '["SRAM1", "SRAM2"]',
             '["SRAM1", "SRAM9"]',
-            "activations: expected a list of banks, of SRAM1, SRAM2",
+            "activations: expected a list of banks, of CCM, SRAM1, SRAM2",
         ),
         (
             '["SRAM1", "SRAM2"]',
@@ -117,12 +119,15 @@ def test_like_takes_what_is_not_given():
             "banks next to each other, the lowest first: SRAM2 ends at",
         ),
         ('["SRAM1", "SRAM2"]', "[]", "activations: expected a list of banks"),
-        ('stack = "SRAM2"', 'stack = "CCM"', "stack: expected one of SRAM1, SRAM2, got 'CCM'"),
-        ('code = "SRAM1"', 'code = "SRAM2"', "code: expected a bank with code = true, got 'SRAM2'"),
-        ("code = true", "code = 1", "code: expected true or false, got 1"),
+        ('stack = "SRAM2"', 'stack = "SRAM9"', "stack: expected one of CCM, SRAM1, SRAM2, got 'SRAM9'"),
+        ('code = "CCM"', 'code = "SRAM1"', "code: expected a bank with a code_origin, got 'SRAM1'"),
+        (
+            'stack = "SRAM2"',
+            'stack = "CCM"',
+            "code: expected a bank without activations or stack, .* got 'CCM'",
+        ),
         ('source = "its', 'colour = 3\nsource = "its', "unknown 'colour'"),
         ("[[placement]]", "[placement]", "placement: expected at least one"),
-        ('bus = "own"', 'bus = "AHB"', "bus: expected one of own, system, got 'AHB'"),
         ("waits = 5", "waits = ", "expected a board file in TOML"),
     ],
 )

@@ -15,6 +15,9 @@ def test_cores_and_boards_promised():
         "nucleo-l4r5zi",
         "nucleo-h743zi",
         "nucleo-h743zi2",
+        "nucleo-u5a5zj-q",
+        "nucleo-h563zi",
+        "nucleo-g474re",
     } <= set(BOARDS)
 
 
@@ -37,9 +40,10 @@ def test_the_fastest_placement_that_holds_the_data_is_taken():
 
 
 def test_a_stack_in_another_bank_slows_pipelined_loads_only():
-    apart = resolve("stm32f405")
+    apart = resolve("nucleo-f446re")
     assert apart.timing.stack_apart
-    assert apart.timing is resolve("nucleo-f446re").timing
+    assert resolve("stm32f405").placed(1 << 16).timing is apart.timing
+    assert resolve("stm32f405").timing is CORES["cortex-m4"].timing  # both in CCM
     assert resolve("cortex-m4").timing is CORES["cortex-m4"].timing
     assert resolve("nucleo-u575zi-q").timing is CORES["cortex-m33"].timing
 
@@ -52,6 +56,45 @@ def test_resolve_takes_cores_and_boards():
     assert resolve("cortex-m33").board is BOARDS["nucleo-u575zi-q"]
     assert resolve("cortex-m4").board is None
     assert resolve("stm32f405").core is CORES["cortex-m4"]
+
+
+MINE = """
+name = "mine"
+like = "nucleo-g474re"
+clock_hz = 64_000_000
+source = "schematic"
+[flash]
+waits = 1
+"""
+
+
+def test_a_board_file_is_a_target(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    for name in (path, str(path)):
+        target = resolve(name)
+        assert (target.core.name, target.board.name, target.board.clock_hz) == (
+            "cortex-m4",
+            "mine",
+            64_000_000,
+        )
+        assert target.board.flash.waits == 1
+        assert target.board.banks == BOARDS["nucleo-g474re"].banks
+    assert get_board(str(path)) == resolve(path).board
+    path.write_text(MINE.replace("mine", "stm32f405"))
+    with pytest.raises(TargetError, match=r"mine\.toml: name: expected a name that no listed board has"):
+        resolve(path)
+    path.write_text(MINE.replace("nucleo-g474re", "arduino"))
+    with pytest.raises(TargetError, match=r"like: expected one of .*stm32f405.*, got 'arduino'"):
+        resolve(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(TargetError, match=r"cannot read the board file .*mine\.toml"):
+        resolve(path)
+    path.write_text("#" * 100_000)
+    with pytest.raises(TargetError, match="at most 65,536 bytes"):
+        resolve(path)
+    with pytest.raises(TargetError, match=r"cannot read the board file .*none\.toml"):
+        resolve(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("lookup", [get_core, get_board, resolve])

@@ -1,0 +1,25 @@
+"""The board that an export was made for: a listed one, or one whose file the export holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from export.artifact.manifest import Manifest
+from export.targets import BOARDS, Board, read_board
+
+BOARD_FILE = "board.toml"
+
+
+def exported_board(out_dir: str | Path, manifest: Manifest) -> Board | None:
+    """Returns the board that an export was made for, None where it was made for a core alone.
+
+    Args:
+        out_dir: the folder `export.to_c` wrote.
+        manifest: its manifest.
+
+    Raises:
+        TargetError: The board is not listed and the export holds no file, or an impossible one.
+    """
+    if manifest.board is None:
+        return None
+    return BOARDS.get(manifest.board) or read_board(Path(out_dir) / BOARD_FILE)
