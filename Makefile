@@ -4,12 +4,13 @@
 PYTHON := .venv/bin/python
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow lint format check setup clean
+.PHONY: help demo test test-slow fuzz lint format check setup clean
 
 help:
 	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (8 minutes)"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take longer"
+	@echo "make fuzz       attacks and accidents, ten minutes from a new seed; ARGS=\"--seconds 3600 --seed 1\""
 	@echo "make lint       formatter, linter and types"
 	@echo "make format     format the code"
 
@@ -25,6 +26,9 @@ test: setup
 
 test-slow: setup
 	$(PYTHON) -m pytest -n auto -m slow $(ARGS)
+
+fuzz: setup
+	$(PYTHON) -m tests.fuzz $(ARGS)
 
 lint: setup
 	$(PYTHON) -m ruff format --check .
