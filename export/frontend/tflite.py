@@ -12,6 +12,7 @@ from export.ir.rewrite import prune
 from export.ir.tensor import Quantization
 from export.operators.lookup import read_quantize
 from export.operators.table import READERS
+from export.reading.dilation import JOIN, SPLIT, fold_dilations
 from export.reading.flatbuffer import RawGraph, RawOperator, read_model
 from export.reading.lowering import BlockedError, Lowering
 
@@ -37,7 +38,7 @@ def read_tflite(data: bytes) -> Graph:
     """
     subgraphs = read_model(data)
     model = subgraphs[0]
-    operators = _live(model)
+    operators = fold_dilations(model, _live(model))
     state = Lowering(subgraphs)
     blockers: list[ExportError] = []
     inputs = [_input(state, operators, index) for index in model.inputs]
@@ -95,6 +96,11 @@ def _lowered(state: Lowering, op: RawOperator) -> Iterable[Op]:
     elif op.name in READERS:
         lowered = READERS[op.name](state, op)
     else:
+        if op.name in (SPLIT, JOIN):
+            raise UnsupportedModelError(
+                f"{op} is supported only around one convolution, as converters write dilation; convert with a "
+                "fixed batch size of 1"
+            )
         raise UnsupportedModelError(
             f"{op} is not supported; expected one of {', '.join(sorted((*READERS, 'DEQUANTIZE')))}"
         )

@@ -33,6 +33,8 @@ def pair(state: Lowering, op: RawOperator, options_type: str, y: str, x: str) ->
 def window(state: Lowering, op: RawOperator, options_type: str, x: Tensor, extent: tuple[int, int]) -> Window:
     """The window of `extent` (with its dilation) over the NHWC tensor `x`, placed as TFLite does."""
     stride = pair(state, op, options_type, "StrideH", "StrideW")
+    if "ExplicitPadding" in op.options:  # see `export.reading.dilation`
+        return _explicit(op, x, extent, Padding(*op.options["ExplicitPadding"]))
     scheme = state.option(op, options_type, "Padding")
     if scheme not in (0, 1):
         raise ModelFormatError(f"{op}: expected padding SAME or VALID, got {scheme}; the file is damaged")
@@ -48,3 +50,14 @@ def window(state: Lowering, op: RawOperator, options_type: str, x: Tensor, exten
     rows, columns = (max(0, (out[i] - 1) * stride[i] + extent[i] - size[i]) for i in range(2))
     padding = Padding(rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
     return Window(stride, padding, out)
+
+
+def _explicit(op: RawOperator, x: Tensor, extent: tuple[int, int], padding: Padding) -> Window:
+    """The window of stride 1 with this padding."""
+    rows = x.shape[1] + padding.top + padding.bottom - extent[0] + 1
+    columns = x.shape[2] + padding.left + padding.right - extent[1] + 1
+    if min(rows, columns) < 1 or max(rows, columns) > _MAX_STEP:
+        raise UnsupportedModelError(
+            f"{op}: a window of {extent} does not fit an input of {x.shape[1:3]} with padding {padding}"
+        )
+    return Window((1, 1), padding, (rows, columns))
