@@ -18,7 +18,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
 from export.passes import run_passes
-from export.schedule import Schedule, plan_network
+from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.roofline import roofline_cycles
 from export.schedule.stage import Stage
 from export.targets import Span, Target, resolve
@@ -125,7 +125,7 @@ def measure(tflite: bytes, name: str, images: NDArray[np.int8], folder: Path, ac
     compile_seconds = time.perf_counter() - start
     measured = export.simulate(folder, images, core=core)
     _check(f"the export on {core}", measured.outputs, run_reference(tflite, images))
-    schedule = plan_network(run_passes(read_tflite(tflite)), target, activations)
+    schedule = plan_network(run_passes(read_tflite(tflite)), Requirements(target, activations))
     layers = _layers(schedule, target, exported.estimate, measured)
     return Figures(
         core=core,

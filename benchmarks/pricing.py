@@ -34,7 +34,7 @@ from benchmarks.runs import write_json
 from export.frontend import read_tflite
 from export.kernels.instructions import plan_bytes
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.schedule.estimate import plan_cycles
 from export.targets import resolve
 from keras_approx.skipping.granularity import group_sums, spread
@@ -127,7 +127,7 @@ def _written(graph: Any, core: str) -> tuple[list[int], list[int]]:
     """Cycles and bytes of every layer, from its kernels' text."""
     target = resolve(core)
     assert target.timing is not None
-    plans = [stage.plan for stage in plan_network(graph, target).stages]
+    plans = [stage.plan for stage in plan_network(graph, Requirements(target)).stages]
     cycles = [plan_cycles(plan, target.timing) for plan in plans if plan is not None]
     return cycles, [plan_bytes(plan) for plan in plans if plan is not None]
 

@@ -32,7 +32,7 @@ from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
 from export.ir.graph import Graph
 from export.passes import run_passes
-from export.schedule import ACTIVATIONS, Schedule, plan_network, price_network
+from export.schedule import ACTIVATIONS, Requirements, Schedule, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
 from export.schedule.live_buffers import live_buffers
@@ -68,6 +68,7 @@ def to_c(
     name: str = "model",
     target: str | os.PathLike[str] = "cortex-m33",
     activations: str = "auto",
+    max_ram: int | None = None,
     representative_data: Any = None,
 ) -> Export:
     """Exports a model as C, bit-exact with TFLite's reference kernels.
@@ -79,6 +80,8 @@ def to_c(
         target: name of a core or a board, see `export.targets`, or the path of a .toml file that describes a board.
         activations: how activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
             unless only int8 fits the board.
+        max_ram: bytes that activations and the kernels' scratch memory may take, for a firmware that needs the rest;
+            what the board has, less 1 KiB of stack, if None. Less of it costs cycles.
         representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
             batches, to set the activation ranges with.
 
@@ -90,15 +93,16 @@ def to_c(
     """
     check_name(name)
     check_activations(activations)
+    check_max_ram(max_ram)
     resolved = resolve(target)
     folder = _folder(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
     graph = read_tflite(data)
     data = golden_model(data, graph)
-    schedule = plan_network(run_passes(graph), resolved, activations)
+    schedule = plan_network(run_passes(graph), Requirements(resolved, activations, max_ram))
     predicted = estimate_schedule(schedule, resolved)
-    check_fit(schedule, predicted)
+    check_fit(schedule, predicted, max_ram)
     project = emit_project(schedule, predicted, name)
     files = {file: text.encode("ascii") for file, text in project.files.items()}
     files[f"{name}.tflite"] = data
@@ -121,6 +125,7 @@ def estimate(
     *,
     target: str | os.PathLike[str] = "cortex-m33",
     activations: str = "auto",
+    max_ram: int | None = None,
     representative_data: Any = None,
 ) -> Estimate:
     """Predicts cycles, flash and RAM of an export; nothing is written.
@@ -129,6 +134,7 @@ def estimate(
         model: as for `to_c`.
         target: as for `to_c`.
         activations: as for `to_c`.
+        max_ram: as for `to_c`.
         representative_data: as for `to_c`.
 
     Returns:
@@ -138,9 +144,18 @@ def estimate(
         ExportError: see its subclasses in `export.errors`.
     """
     check_activations(activations)
+    check_max_ram(max_ram)
     resolved = resolve(target)
     graph = read_tflite(to_tflite(model, representative_data=representative_data))
-    return estimate_schedule(price_network(run_passes(graph), resolved, activations), resolved)
+    return estimate_schedule(
+        price_network(run_passes(graph), Requirements(resolved, activations, max_ram)), resolved
+    )
+
+
+def check_max_ram(max_ram: int | None) -> None:
+    """Raises ExportError unless `max_ram` is a number of bytes."""
+    if max_ram is not None and (isinstance(max_ram, bool) or not isinstance(max_ram, int) or max_ram < 1):
+        raise ExportError(f"max_ram must be a positive number of bytes or None, got {max_ram!r}")
 
 
 def check_activations(activations: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
-from export.api import check_activations
+from export.api import check_activations, check_max_ram
 from export.costing.candidate import Candidate
 from export.digest import digest
 from export.errors import TargetError
@@ -18,7 +18,7 @@ from export.frontend.masked_model import Kernels, MaskedModel, Masks, model_kern
 from export.ir.graph import Graph
 from export.ir.rewrite import constants_of, redirect
 from export.passes import run_passes
-from export.schedule import Schedule, Stage, price_network
+from export.schedule import Requirements, Schedule, Stage, price_network
 from export.schedule.estimate import Estimate, estimate_schedule, has_prices
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target, resolve
@@ -41,22 +41,29 @@ class Pricer:
         model: a wrapped, calibrated model. Its masks are set and set back.
         target: as for `export.to_c`.
         activations: as for `export.to_c`.
+        max_ram: as for `export.to_c`.
 
     Raises:
         ExportError: as for `export.estimate`.
     """
 
     def __init__(
-        self, model: Any, *, target: str | os.PathLike[str] = "cortex-m33", activations: str = "auto"
+        self,
+        model: Any,
+        *,
+        target: str | os.PathLike[str] = "cortex-m33",
+        activations: str = "auto",
+        max_ram: int | None = None,
     ) -> None:
         check_activations(activations)
+        check_max_ram(max_ram)
         self._target = resolve(target)
         if not has_prices(self._target.core):
             raise TargetError(
                 f"the kernels of {self._target.core.name} have no prices yet, so no design can be priced for "
                 f"{target!r}; take a core with the DSP extension, such as target='cortex-m33'"
             )
-        self._activations = activations
+        self._requirements = Requirements(self._target, activations, max_ram)
         self._model = MaskedModel(model)
         self._candidates: LRUCache[Hashable, tuple[Candidate, ...]] = LRUCache(_KEPT)
         self({})
@@ -123,7 +130,7 @@ class Pricer:
 
     def _schedule(self, masks: Masks, kernels: Kernels | None = None) -> Schedule:
         graph = run_passes(self._model.graph(masks, kernels))
-        return price_network(graph, self._target, self._activations, self._remembered)
+        return price_network(graph, self._requirements, self._remembered)
 
     def _layers(self, schedule: Schedule) -> dict[str, dict[str, float]]:
         names = {weights_name(name): name for name in self._model.shapes}

@@ -124,6 +124,8 @@ def emit_model(schedule: Schedule, name: str, contexts: Sequence[Context]) -> st
         lines += ["    if (!ready)", f"        {name}_reset();"]
     for context, stage in zip(contexts, schedule.stages, strict=True):
         arguments = [_address(graph, buffer) for buffer in (*stage.reads, stage.writes)]
+        if stage.scratch_bytes:
+            arguments.append(f"arena + {stage.scratch_offset}")
         lines.append(f"    {context.symbol}({', '.join(arguments)});")
     lines += ["    return 0;", "}", ""]
     return "\n".join(lines)

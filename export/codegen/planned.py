@@ -22,18 +22,20 @@ def emit_planned(context: Context, plan: Plan) -> str:
     body = ""
     for item in plan.calls:
         if isinstance(item, Call):
-            body += _call(symbol, item)
+            body += _call(symbol, item, looped=False)
         else:
-            body += loops([("i", item.times)], "".join(_call(symbol, call) for call in item.calls))
+            body += loops(
+                [("i", item.times)], "".join(_call(symbol, call, looped=True) for call in item.calls)
+            )
     return text + function(context, body)
 
 
-def _call(symbol: str, call: Call) -> str:
-    arguments = ", ".join(_argument(symbol, pointer) for pointer in call.pointers)
+def _call(symbol: str, call: Call, *, looped: bool) -> str:
+    arguments = ", ".join(_argument(symbol, pointer, looped=looped) for pointer in call.pointers)
     return f"{symbol}_{call.kernel}({arguments});\n"
 
 
-def _argument(symbol: str, pointer: Pointer | None) -> str:
+def _argument(symbol: str, pointer: Pointer | None, *, looped: bool) -> str:
     if pointer is None:
         return "0"
     if pointer.base == "constants":
@@ -41,4 +43,4 @@ def _argument(symbol: str, pointer: Pointer | None) -> str:
     else:
         constness = "" if pointer.base in ("out", "scratch") else "const "
         text = f"({constness}uint8_t *){pointer.base} + {pointer.offset}"
-    return text + (f" + {pointer.stride} * i" if pointer.stride else "")
+    return text + (f" + {pointer.stride} * i" if looped and pointer.stride else "")

@@ -62,7 +62,8 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
 
 def _context(graph: Graph, stage: Stage, symbol: str) -> Context:
     sources = tuple(buffer.layout for buffer in stage.reads)
-    return Context(graph, stage.op, sources, stage.writes.layout, stage.writes.tensor, symbol)
+    layout, tensor = stage.writes.layout, stage.writes.tensor
+    return Context(graph, stage.op, sources, layout, tensor, symbol, bool(stage.scratch_bytes))
 
 
 def _emit(context: Context, stage: Stage) -> str:

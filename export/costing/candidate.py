@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from export.costing.kernel_cost import KernelCost
@@ -33,10 +33,24 @@ class Candidate:
         variant: of its plan.
         price: what it is chosen by.
         cost: what it takes with memories that never wait.
+        scratch_bytes: memory it needs while it runs, beside its inputs and outputs.
         plan: makes the plan; None where only the price is kept.
     """
 
     variant: str
     price: Price
     cost: KernelCost
+    scratch_bytes: int
     plan: Callable[[], Plan] | None = field(compare=False)
+
+
+_ALMOST = 1.005  # cycles, of the fewest, that less scratch memory is worth
+
+
+def fastest(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Of those that take almost the fewest cycles the one with the least scratch memory; None of none."""
+    if not candidates:
+        return None
+    most = _ALMOST * min(candidate.price.cycles for candidate in candidates)
+    near = [candidate for candidate in candidates if candidate.price.cycles <= most]
+    return min(near, key=lambda candidate: (candidate.scratch_bytes, candidate.price.cycles))

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from export.costing.candidate import Candidate
-from export.costing.counts import Count, count_loop, count_plan, count_unpacked
+from export.costing.counts import Count, count_loop, count_plan, count_skeleton, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.kernels.conv import (
@@ -20,11 +20,15 @@ from export.kernels.conv import (
     plan_unpacked,
 )
 from export.kernels.plan import Plan
+from export.kernels.winograd.algorithm import F2, F4
+from export.kernels.winograd.plan import applies, layer_constants, plan_winograd, shape_of, skeleton
+from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Flash, Target, Timing
 
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
 DENSE = 0.95  # with more pairs kept, skipping saves nothing
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
+_MOST_UNROLLED = 32  # pairs of input channels in a turn of Winograd's products
 
 
 def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> list[Candidate]:
@@ -37,8 +41,11 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
     """
     flash = target.board.flash if target.board else None
     found = [
-        Candidate(variant, price_count(count, flash), known(count.cost, target), plan)
-        for variant, count, plan in _candidates(problem, priced_timing(target), flash, small)
+        Candidate(variant, price_count(count, flash), known(count.cost, target), scratch, plan)
+        for variant, count, scratch, plan in (
+            *_winograd_candidates(problem, priced_timing(target)),
+            *_direct_candidates(problem, priced_timing(target), flash, small),
+        )
     ]
     return sorted(found, key=lambda candidate: (candidate.price.cycles, candidate.price.flash_bytes))
 
@@ -47,7 +54,7 @@ def planned_candidate(plan: Plan, target: Target) -> Candidate:
     """The candidate of a plan that is there already, where there is no choice."""
     count = count_plan(plan, priced_timing(target))
     price = price_count(count, target.board.flash if target.board else None)
-    return Candidate(plan.variant, price, known(count.cost, target), lambda: plan)
+    return Candidate(plan.variant, price, known(count.cost, target), plan.scratch_bytes, lambda: plan)
 
 
 def priced_timing(target: Target) -> Timing:
@@ -57,9 +64,27 @@ def priced_timing(target: Target) -> Timing:
     return timing
 
 
-def _candidates(
+_Counted = tuple[str, Count, int, Callable[[], Plan]]
+"""A plan's variant, what it takes, its scratch memory, and how to make it."""
+
+
+def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Counted]:
+    if not applies(problem):
+        return
+    for algorithm in (F4, F2):
+        requantization = layer_constants(problem, algorithm)
+        if requantization is None:
+            continue
+        for height in strip_heights(-(-problem.geometry.rows // algorithm.outputs)):
+            shape = shape_of(problem, algorithm, height, _MOST_UNROLLED)
+            made = skeleton(shape, requantization.form, timing)
+            plan = partial(plan_winograd, problem, shape, requantization, timing)
+            yield algorithm.name, count_skeleton(made, timing), made.scratch_bytes, plan
+
+
+def _direct_candidates(
     problem: ConvProblem, timing: Timing, flash: Flash | None, small: bool
-) -> Iterator[tuple[str, Count, Callable[[], Plan]]]:
+) -> Iterator[_Counted]:
     pairs = kept_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
     unrollings = loop_unrollings(problem) if kept > SPARSE or small else []
@@ -72,7 +97,7 @@ def _candidates(
         turns.append((whole, True))
     for unrolled, rows in turns:
         plan = partial(plan_loop, problem, unrolled, rows=rows)
-        yield "loop", count_loop(problem, unrolled, rows, timing), plan
+        yield "loop", count_loop(problem, unrolled, rows, timing), 0, plan
     if kept <= DENSE or not unrollings:
         sizes = [channels]
         again = problem.geometry.rows * problem.geometry.columns > problem.geometry.positions
@@ -80,7 +105,8 @@ def _candidates(
         if cache is not None and again and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
             sizes += range(channels - 1, 1, -1)
         for size in sizes:
-            yield "unpacked", count_unpacked(problem, size, timing), partial(plan_unpacked, problem, size)
+            plan = partial(plan_unpacked, problem, size)
+            yield "unpacked", count_unpacked(problem, size, timing), 0, plan
 
 
 def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:

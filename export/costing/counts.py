@@ -14,6 +14,7 @@ from export.costing.kernel_cost import KernelCost
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
+from export.kernels.addition import ADDITION_WORDS
 from export.kernels.conv import (
     ConvProblem,
     block_channels,
@@ -29,6 +30,7 @@ from export.kernels.instructions import kernel_bytes
 from export.kernels.language import NEAR
 from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization
+from export.kernels.winograd.plan import Skeleton
 from export.targets import State, Timing
 
 
@@ -79,6 +81,14 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
     return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
 
 
+@lru_cache(maxsize=256)
+def count_skeleton(made: Skeleton, timing: Timing) -> Count:
+    """What a plan of Winograd's algorithm takes, whatever its weights."""
+    blank = Plan("", made.kernels, made.calls, ())
+    count = count_plan(blank, timing)
+    return replace(count, kernel_bytes=count.kernel_bytes + WORD * made.words)
+
+
 def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
     """What `conv.plan_loop` makes of a layer takes: the same whatever its weights.
 
@@ -98,7 +108,7 @@ def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) 
 _LAYER = tuple(
     field.name
     for field in fields(ConvProblem)
-    if field.name not in ("weights", "bias", "requantization", "source", "target")
+    if field.name not in ("weights", "bias", "requantization", "source", "target", "addition", "scaling")
 )
 """What the kernels of a problem depend on, whatever its numbers."""
 
@@ -116,7 +126,9 @@ def _count_loop(
     problem = ConvProblem(
         weights=weights, bias=bias, requantization=requantization, source=0, target=0, **dict(rest)
     )
-    return count_plan(plan_loop(problem, unrolled, rows=rows), timing)
+    count = count_plan(plan_loop(problem, unrolled, rows=rows), timing)
+    added = 0 if problem.sum is None else ADDITION_WORDS
+    return replace(count, kernel_bytes=count.kernel_bytes + WORD * added)
 
 
 def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
@@ -147,10 +159,11 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
     ]
     cycles, bits, left = _bodies(groups, frames, pipeline_states(addresses.form, timing))
     runs = tuple(
-        Run(Profile(frame.cycles(body, state), total, frame.blocks), -(-(frame.bits + code) // 32) * 4)
+        Run(Profile(frame.cycles(body, state), total, total, frame.blocks), -(-(frame.bits + code) // 32) * 4)
         for frame, body, code, state, total in zip(frames, cycles, bits, left, totals, strict=True)
     )
-    return Count(runs, sum(run.code_bytes for run in runs) + WORD * sum(totals))
+    added = 0 if problem.sum is None else ADDITION_WORDS
+    return Count(runs, sum(run.code_bytes for run in runs) + WORD * (sum(totals) + added))
 
 
 def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:

@@ -46,15 +46,18 @@ def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
         flash: the board's.
     """
     profile = run.profile
-    turns = max(1, profile.blocks)
-    again = run.times * turns - 1
-    code, stream = -(-run.code_bytes // flash.width), -(-WORD * profile.words // flash.width)
-    time = profile.cycles / turns
-    times = time / max(1, code), time / max(1, stream)
-    lost_code, lost_stream = lost_pieces(code, stream, flash)
+    turns = run.times * max(1, profile.blocks)
+    code, stream, window = (
+        -(-size // flash.width) for size in (run.code_bytes, WORD * profile.words, WORD * profile.window)
+    )
+    new = min(turns, run.times * -(-stream // max(1, window)))  # turns in which constants are read that were not before
+    time = profile.cycles / max(1, profile.blocks)
+    times = time / max(1, code), time / max(1, window)
+    lost_code, lost_window = lost_pieces(code, window, flash)
     return tuple(
-        _turn_waits(code, stream, times, flash.prefetch, reading)
-        + again * _turn_waits(lost_code, lost_stream, times, flash.prefetch, reading)
+        _turn_waits(code, window, times, flash.prefetch, reading)
+        + max(0, new - 1) * _turn_waits(lost_code, window, times, flash.prefetch, reading)
+        + (turns - max(1, new)) * _turn_waits(lost_code, lost_window, times, flash.prefetch, reading)
         for reading in flash.readings
     )
 

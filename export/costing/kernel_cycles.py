@@ -73,11 +73,13 @@ class _Stream:
 
     read: int = 0
     words: int = 0
+    window: int = 0
     rewinds: int = 0
 
     def move(self, words: int) -> None:
         if words < 0:
             self.words = max(self.words, self.read)
+            self.window = max(self.window, -words)
             self.rewinds += 1
         self.read += words
 
@@ -101,12 +103,15 @@ class Profile:
 
     Attributes:
         cycles: from its first instruction to its return.
-        words: constants of the stream one block of positions takes.
-        blocks: how often the stream starts again: the blocks of positions, each row of a pool's window counted.
+        words: constants of the stream that it reads.
+        window: those that it reads again and again before it goes on, all of them where one block of positions does.
+        blocks: how often it starts to read a window: in a convolution the blocks of positions, each row of a pool's
+            window counted.
     """
 
     cycles: int
     words: int
+    window: int
     blocks: int
 
 
@@ -132,7 +137,8 @@ def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = Mappi
     stream = _Stream()
     visits = Counter(_follow(blocks, labels, stream, counts))
     total = sum(count * _visit_cycles(blocks, labels, *visit) for visit, count in visits.items())
-    return Profile(total, max(stream.words, stream.read), max(1, stream.rewinds))
+    words = max(stream.words, stream.read)
+    return Profile(total, words, stream.window or words, max(1, stream.rewinds))
 
 
 BODY = Step("BODY")

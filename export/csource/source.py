@@ -22,6 +22,7 @@ class Context:
         target: layout of the output.
         output: index of the tensor that is written.
         symbol: prefix of everything the layer defines; also the name of its function.
+        scratch: whether it is given memory to work in.
     """
 
     graph: Graph
@@ -30,6 +31,7 @@ class Context:
     target: Layout
     output: int
     symbol: str
+    scratch: bool = False
 
     @property
     def source(self) -> Layout:
@@ -40,7 +42,8 @@ class Context:
     def signature(self) -> str:
         """The layer function: one const pointer an input, then the output, each to the start of the buffer."""
         inputs = [f"const void *in{i}" for i in range(len(self.sources))]
-        return f"void {self.symbol}({', '.join([*inputs, 'void *out'])})"
+        outputs = ["void *out", *(["void *scratch"] if self.scratch else [])]
+        return f"void {self.symbol}({', '.join([*inputs, *outputs])})"
 
     def zero_point(self, tensor: int) -> int:
         return self.graph.tensors[tensor].quant.zero_point

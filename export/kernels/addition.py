@@ -6,14 +6,16 @@ zero points are in a table of 256 sums. Both are doubled, as the requantization 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from export.ir.fixed_point import add_parameters, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Add
+from export.kernels.plan import Call, Plan, Pointer
 from export.kernels.requantize import Requantization, plan_requantization
+from export.kernels.tables import TABLE_MIDDLE, TABLE_SIZE, packed_words
 
 LINEAR_SHIFT = 20  # of the input of the larger scale, doubled
 _HALF = (1 << 30, 0)  # the multiplier of the larger scale: exactly one half
@@ -57,3 +59,18 @@ def addition(graph: Graph, op: Add) -> Addition | None:
     if finish is None or finish.scale_bits != 1:
         return None
     return Addition(linear, tuple((2 * table).tolist()), finish)
+
+
+ADDITION_WORDS = TABLE_SIZE + 2
+"""Constants that `with_addition` adds."""
+
+
+def with_addition(plan: Plan, numbers: Addition | None) -> Plan:
+    """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
+    if numbers is None:
+        return plan
+    table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
+    words = packed_words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
+    calls = tuple(replace(call, table=table) for call in plan.calls if isinstance(call, Call))
+    assert len(calls) == len(plan.calls)
+    return replace(plan, calls=calls, constants=(*plan.constants, *words))

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from export.kernels.addition import Addition, with_addition
 from export.kernels.body import Operand, schedule_body
 from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
 from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
 from export.kernels.language import NEAR, Step, move, repeat, step
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization
+from export.kernels.winograd.requantization import Scaling
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class ConvProblem:
         target: byte offset of the first position's outputs in their buffer.
         output_offsets: byte offset of each output channel from there.
         widened: whether inputs are int8, four shuffled channels a word, and not int16.
-        sum: the Add fused behind it, or None.
+        sum: the Add fused behind it, as its code needs it, or None.
+        addition: its numbers.
+        scaling: what accumulators become, where convolutions round twice; None for a dense layer.
     """
 
     geometry: Geometry
@@ -51,6 +55,8 @@ class ConvProblem:
     output_offsets: tuple[int, ...]
     widened: bool
     sum: Sum | None = None
+    addition: Addition | None = None
+    scaling: Scaling | None = None
 
     @property
     def channels_of_word(self) -> int:
@@ -113,7 +119,8 @@ def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
         kernels.append(Kernel(tuple(steps)))
         calls.append(_call(problem, number, len(stream), channels))
         stream += block_stream(problem, channels, body.words, streamed=False)
-    return Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
+    plan = Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
+    return with_addition(plan, problem.addition)
 
 
 def loop_unrollings(problem: ConvProblem) -> list[int]:
@@ -152,7 +159,8 @@ def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Pla
             calls.append(_call(part, shared[key], len(stream), channels))
         words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
         stream += block_stream(problem, channels, words, streamed=True)
-    return Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
+    plan = Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
+    return with_addition(plan, problem.addition)
 
 
 def _even_parts(problem: ConvProblem, unrolled: int) -> list[ConvProblem]:

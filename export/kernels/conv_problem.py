@@ -13,6 +13,7 @@ from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Geometry
 from export.kernels.layout import Layout
 from export.kernels.requantize import Requantization, constant_requantization, plan_requantization
+from export.kernels.winograd.requantization import Scaling
 
 
 def conv_problem(
@@ -53,7 +54,31 @@ def conv_problem(
             target.place(channel) * target.element_bytes for channel in range(target.channels)
         ),
         widened=source.element == "int8",
+        scaling=None if isinstance(op, FullyConnected) else _scaling(graph, op, pool, weights),
     )
+
+
+def _scaling(
+    graph: Graph, op: Conv2D | DepthwiseConv2D, pool: MaxPool2D | None, weights: NDArray[np.int32]
+) -> Scaling:
+    """What the layer makes of its accumulators."""
+    mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
+    least, most = _bounds(weights, _folded_bias(graph, op, weights))
+    zero_point = graph.tensors[op.output].quant.zero_point
+    return Scaling(mult, shift, zero_point, _clamp(op, pool), least, most)
+
+
+def _bounds(
+    weights: NDArray[np.int32], folded: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The least and the largest accumulator of each channel."""
+    least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    return least, most
+
+
+def _clamp(op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None) -> tuple[int, int]:
+    return op.clamp if pool is None else _joined(op.clamp, pool.clamp)
 
 
 def requantizations(
@@ -62,9 +87,8 @@ def requantizations(
     """How each channel is requantized, or None where some channel's numbers do not fit the kernels."""
     weights = _weights(graph, op)
     folded = _folded_bias(graph, op, weights)
-    clamp = op.clamp if pool is None else _joined(op.clamp, pool.clamp)
-    least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
-    most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    clamp = _clamp(op, pool)
+    least, most = _bounds(weights, folded)
     largest = np.abs(weights).max(axis=(1, 2, 3), initial=0)
     entries = []
     empty = _empty(weights)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from export.kernels.addition import LINEAR_SHIFT, Addition
 from export.kernels.language import Step, step
 from export.kernels.layout import Layout
 from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
-from export.kernels.plan import Call, Kernel, Plan, Pointer, Repeat, joined
+from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
+from export.kernels.tables import TABLE_MIDDLE, packed_words
 
 _VALUES = ("a0", "a1", "a2", "a3")
 _OTHERS = ("a4", "a5", "a6", "x0")
-TABLE_MIDDLE = 128  # tables are indexed by int8 values
 
 
 def _get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
@@ -86,7 +85,7 @@ def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
         Pointer("out", _start(target)),
         table=Pointer("constants", TABLE_MIDDLE),
     )
-    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(table, 8))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), packed_words(table, 8))
 
 
 def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Plan:
@@ -129,22 +128,7 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
         Pointer(f"in{1 - numbers.linear}", _start(other)),
         Pointer("constants", 4 * TABLE_MIDDLE),
     )
-    return Plan("direct", (Kernel(tuple(steps)),), (call,), _words(numbers.table, 32))
-
-
-def with_table(plan: Plan, numbers: Addition) -> Plan:
-    """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
-    table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
-    words = _words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
-    return replace(
-        plan, calls=tuple(_tabled(item, table) for item in plan.calls), constants=(*plan.constants, *words)
-    )
-
-
-def _tabled(item: Call | Repeat, table: Pointer) -> Call | Repeat:
-    if isinstance(item, Call):
-        return replace(item, table=table)
-    return replace(item, calls=tuple(replace(call, table=table) for call in item.calls))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), packed_words(numbers.table, 32))
 
 
 def plan_border(layout: Layout, zero_point: int) -> Plan | None:
@@ -184,13 +168,3 @@ def _fill(layout: Layout, zero_point: int, start: int, loops: list[tuple[int, in
     steps = write_loop_nest(dimensions, emit, [step("SET32", "a0", pattern)])
     call = Call(0, Pointer("out", start * size), Pointer("out", start * size))
     return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
-
-
-def _words(values: Sequence[int], bits: int) -> tuple[int, ...]:
-    """Packs signed values into words, the first in the low bits."""
-    lanes = 32 // bits
-    mask = (1 << bits) - 1
-    return tuple(
-        sum((value & mask) << bits * lane for lane, value in enumerate(values[i : i + lanes]))
-        for i in range(0, len(values), lanes)
-    )

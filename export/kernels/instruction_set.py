@@ -406,6 +406,145 @@ SHARES (n, x)
 > lsr r3, r3, #1
 {x} = ka_min({x}, 0x3fffffff) << 1 | ({x} > 0x3fffffff); s.r2 = (uint32_t)({x} << 1);
 {n} = 35 - {n}; s.r3 = (1u << {n}) >> 1;
+
+LDR (d, p, #at)
+> ldr {d}, [{p}, #{at}]
+{d} = ka_load({p} + {at});
+
+LDRC (d, p, #at) constants
+> ldr {d}, [{p}, #{at}]
+{d} = ka_load({p} + {at});
+
+STR (a, p, #at)
+> str {a}, [{p}, #{at}]
+ka_store({p} + {at}, {a});
+
+STRH (a, p, #at)
+> strh {a}, [{p}, #{at}]
+ka_store16({p} + {at}, {a});
+
+STRB (a, p, #at)
+> strb {a}, [{p}, #{at}]
+ka_store8({p} + {at}, {a});
+
+LOOK (d, p, a) constants
+> ldr {d}, [{p}, {a}, lsl #2]
+{d} = ka_load({p} + 4 * ka_index({a}));
+
+LDM2 (p, a, b)
+> ldmia {p}!, {{{a}, {b}}}
+{a} = ka_load({p}); {b} = ka_load({p} + 4); {p} += 8;
+
+LDRD (a, b, p, #at)
+> ldrd {a}, {b}, [{p}, #{at}]
+{a} = ka_load({p} + {at}); {b} = ka_load({p} + {at} + 4);
+
+LDR_NEXT (d, p, #n)
+> ldr {d}, [{p}], #{n}
+{d} = ka_load({p}); {p} += {n};
+
+STORE_SUMS (p)
+> stmia {p}!, {{r6, r7, r8, r9, r10, r11, r12, lr}}
+ka_store({p}, s.r6); ka_store({p} + 4, s.r7); ka_store({p} + 8, s.r8); ka_store({p} + 12, s.r9);
+ka_store({p} + 16, s.r10); ka_store({p} + 20, s.r11); ka_store({p} + 24, s.r12); ka_store({p} + 28, s.lr);
+{p} += 32;
+
+POINT (d, p, #n)
+> addw {d}, {p}, #{n}
+{d} = {p} + {n};
+
+ADVANCE (d, p, a)
+> add {d}, {p}, {a}
+{d} = {p} + ka_index({a});
+
+RETREAT (d, p, a)
+> sub {d}, {p}, {a}
+{d} = {p} - ka_index({a});
+
+SUM (d, a, b)
+> add {d}, {a}, {b}
+{d} = (uint32_t)({a} + {b});
+
+DIFFERENCE (d, a, b)
+> sub {d}, {a}, {b}
+{d} = (uint32_t)({a} - {b});
+
+SUM_LEFT (d, a, b, #n)
+> add {d}, {a}, {b}, lsl #{n}
+{d} = (uint32_t)({a} + ({b} << {n}));
+
+SUM_RIGHT (d, a, b, #n)
+> add {d}, {a}, {b}, asr #{n}
+{d} = (uint32_t)({a} + ka_asr({b}, {n}));
+
+IF_NEGATIVE (d, a, b)
+> and {d}, {a}, {b}, asr #31
+{d} = {a} & ka_asr({b}, 31);
+
+SUM16 (d, a, b)
+> sadd16 {d}, {a}, {b}
+{d} = ka_pack(ka_low({a}) + ka_low({b}), ka_high({a}) + ka_high({b}));
+
+DIFFERENCE16 (d, a, b)
+> ssub16 {d}, {a}, {b}
+{d} = ka_pack(ka_low({a}) - ka_low({b}), ka_high({a}) - ka_high({b}));
+
+WIDEN_EVEN (d, x)
+> sxtb16 {d}, {x}
+{d} = ka_widen({x});
+
+WIDEN_ODD (d, x)
+> sxtb16 {d}, {x}, ror #8
+{d} = ka_widen({x} >> 8);
+
+DOT (d, x, w)
+> smuad {d}, {x}, {w}
+{d} = ka_smlad(0, {x}, {w});
+
+PRODUCT (d, a, b)
+> mul {d}, {a}, {b}
+{d} = (uint32_t)({a} * {b});
+
+HIGH (d, a, b, c)
+> smmla {d}, {a}, {b}, {c}
+{d} = ka_smmla({a}, {b}, {c}, 0);
+
+HIGH_ROUNDED (d, a, b, c)
+> smmlar {d}, {a}, {b}, {c}
+{d} = ka_smmla({a}, {b}, {c}, 0x80000000u);
+
+SATURATED (d, a, #n)
+> ssat {d}, #8, {a}, asr #{n}
+{d} = ka_ssat8(ka_asr({a}, {n}));
+
+SHIFTED (d, a, n)
+> asr {d}, {a}, {n}
+{d} = ka_asr({a}, {n});
+
+SATURATED0 (d, a)
+> ssat {d}, #8, {a}
+{d} = ka_ssat8({a});
+
+LDRC_NEXT (d, p, #n) constants
+> ldr {d}, [{p}], #{n}
+{d} = ka_load({p}); {p} += {n};
+
+LDRSH (d, p, #at)
+> ldrsh {d}, [{p}, #{at}]
+{d} = ka_load16({p} + {at});
+
+LDRSB (d, p, #at)
+> ldrsb {d}, [{p}, #{at}]
+{d} = ka_load8({p} + {at});
+
+STRIDE (p, #n)
+> add.w {p}, {p}, #{n}
+{p} += {n};
+
+UNTIL (p, end, :label)
+> cmp {p}, {end}
+> bne.w {label}b
+if ({p} != {end}) goto {label};
 """
 
 MACROS: Mapping[str, Macro] = {

@@ -12,7 +12,7 @@ from export.targets import BOARDS, Board
 _SHOWN = 3  # layers named in a message
 
 
-def check_fit(schedule: Schedule, estimate: Estimate) -> None:
+def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None) -> None:
     """Makes sure a network's code, constants and activations fit the target's board.
 
     The firmware around the network (stack, the caller's arrays, drivers) comes on top and is not known here.
@@ -20,10 +20,16 @@ def check_fit(schedule: Schedule, estimate: Estimate) -> None:
     Args:
         schedule: the network.
         estimate: its prediction.
+        max_ram: bytes that the arena may take, or None for what the board has.
 
     Raises:
         TargetError: flash or RAM is too small: by how much, because of which layers, and what would help.
     """
+    if max_ram is not None and estimate.ram_bytes > max_ram:
+        raise TargetError(
+            f"the network takes {estimate.ram_bytes:,} bytes of RAM at the least, and max_ram is {max_ram:,}; "
+            "raise it, or make the network narrower"
+        )
     board = estimate.target.board
     if board is None:
         return

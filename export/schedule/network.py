@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from export.costing.candidate import Candidate
+from export.costing.candidate import Candidate, fastest
 from export.costing.flash import fit_flash
 from export.ir.graph import Graph
 from export.operators.table import operator_of
-from export.schedule.arena import ALIGNMENT, Lifetime, plan
+from export.schedule.arena import ALIGNMENT
 from export.schedule.fusion import fuse
-from export.schedule.layouts import aliases_of, layouts_of, plain_layout, root
+from export.schedule.layouts import aliases_of, layouts_of, plain_layout
+from export.schedule.placement import LaidOut, fit_ram
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
@@ -21,80 +22,93 @@ Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
 
 
-def plan_network(graph: Graph, target: Target, activations: str = "auto") -> Schedule:
+@dataclass(frozen=True)
+class Requirements:
+    """What a network is planned for.
+
+    Attributes:
+        target: core and board.
+        activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int16 unless that does not
+            fit and int8 does.
+        max_ram: bytes that activations, states and scratch memory may take; None for what the board has.
+    """
+
+    target: Target
+    activations: str = "auto"
+    max_ram: int | None = None
+
+    def hold(self, data_bytes: int) -> bool:
+        """Whether there is memory for so many bytes of data, and for the stack."""
+        if self.max_ram is not None and data_bytes > self.max_ram:
+            return False
+        return self.target.board is None or self.target.board.holds(data_bytes)
+
+
+def plan_network(graph: Graph, requirements: Requirements) -> Schedule:
     """Schedules a graph that has been through the passes.
 
     Args:
         graph: operators in execution order.
-        target: what kernels are chosen for.
-        activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int16 unless that does not
-            fit the target's RAM and int8 does.
+        requirements: what for.
 
     Returns:
         Stages with their buffers placed and their kernels planned.
     """
-    laid_out = lay_out(graph, target, activations)
-    target = target.placed(laid_out.data_bytes)
-    stages = [
-        stage if candidate is None else _planned(stage, candidate)
-        for stage, candidate in zip(laid_out.stages, _chosen(laid_out, target, stage_candidates), strict=True)
-    ]
-    return replace(laid_out, stages=tuple(stages))
+    schedule = price_network(graph, requirements)
+    return replace(schedule, stages=tuple(map(_planned, schedule.stages)))
 
 
-def _planned(stage: Stage, candidate: Candidate) -> Stage:
-    assert candidate.plan is not None
-    return replace(stage, candidate=candidate, plan=candidate.plan())
+def _planned(stage: Stage) -> Stage:
+    if stage.candidate is None:
+        return stage
+    assert stage.candidate.plan is not None
+    return replace(stage, plan=stage.candidate.plan())
 
 
 def price_network(
-    graph: Graph, target: Target, activations: str, candidates: Candidates = stage_candidates
+    graph: Graph, requirements: Requirements, candidates: Candidates = stage_candidates
 ) -> Schedule:
     """What `plan_network` chooses, without planning it: stages have their candidates but no plans.
 
     Args:
         graph: operators in execution order.
-        target: what kernels are chosen for.
-        activations: as for `plan_network`.
+        requirements: what for.
         candidates: gives the candidates for a stage; one that remembers them, for instance.
     """
-    laid_out = lay_out(graph, target, activations)
-    target = target.placed(laid_out.data_bytes)
-    chosen = _chosen(laid_out, target, candidates)
-    stages = [
-        replace(stage, candidate=candidate) for stage, candidate in zip(laid_out.stages, chosen, strict=True)
-    ]
-    return replace(laid_out, stages=tuple(stages))
+    found = []
+    for element in ("int16", "int8") if requirements.activations == "auto" else (requirements.activations,):
+        schedule = _chosen(_lay_out(graph, element), requirements, candidates)
+        if requirements.hold(schedule.data_bytes):
+            return schedule
+        found.append(schedule)
+    return min(found, key=lambda schedule: schedule.data_bytes)
 
 
-def _chosen(laid_out: Schedule, target: Target, candidates: Candidates) -> list[Candidate | None]:
-    """The fastest candidates with which a network fits its flash, or the smallest."""
+def _chosen(laid_out: LaidOut, requirements: Requirements, candidates: Candidates) -> Schedule:
+    """The fastest candidates with which a network fits its memories, or the smallest.
+
+    What kernels cost depends on the memories that the board's data lies in, and those on how much there is.
+    """
     graph, stages = laid_out.graph, laid_out.stages
-    fastest = [next(iter(candidates(graph, stage, target)), None) for stage in stages]
-    if target.board is None:
-        return fastest
-    return fit_flash(
-        fastest,
-        lambda index: candidates(graph, stages[index], target, small=True),
-        target.board.flash_bytes,
-    )
+    size = laid_out.data_bytes([None] * len(stages))
+    while True:
+        target = requirements.target.placed(size)
+        chosen = [fastest(candidates(graph, stage, target)) for stage in stages]
+
+        def more(index: int, target: Target = target) -> Sequence[Candidate]:
+            return candidates(graph, stages[index], target, small=True)
+
+        if target.board is not None:
+            chosen = fit_flash(chosen, more, target.board.flash_bytes)
+        chosen = fit_ram(laid_out, chosen, more, requirements.hold)
+        needed = laid_out.data_bytes(chosen)
+        if needed <= size or requirements.target.placed(needed) == target:
+            return laid_out.placed(chosen)
+        size = needed
 
 
-def lay_out(graph: Graph, target: Target, activations: str) -> Schedule:
-    """Stages with their buffers placed and nothing planned."""
-    wide = _lay_out(graph, "int16") if activations != "int8" else None
-    if wide is not None and (activations == "int16" or _fits(wide, target)):
-        return wide
-    narrow = _lay_out(graph, "int8")
-    return narrow if wide is None or narrow.arena_bytes < wide.arena_bytes else wide
-
-
-def _fits(schedule: Schedule, target: Target) -> bool:
-    """Whether a placement on the board holds the arena, and the stack's share."""
-    return target.board is None or target.board.holds(schedule.data_bytes)
-
-
-def _lay_out(graph: Graph, element: str) -> Schedule:
+def _lay_out(graph: Graph, element: str) -> LaidOut:
+    """Stages in execution order, with nothing chosen and nothing placed."""
     layers = fuse(graph)
     shared = {layer.output: layer.residual for layer in layers if layer.add is not None}
     layouts = layouts_of(graph, layers, shared, element)
@@ -133,8 +147,7 @@ def _lay_out(graph: Graph, element: str) -> Schedule:
     for state in graph.states:
         if state.written is not None and state.written != state.read:
             stages.append(Stage("copy", None, None, (reading(state.written),), ends.source(state.read)))
-    placed, arena_bytes = _place(stages, aliases | shared)
-    return Schedule(graph, tuple(placed), arena_bytes, ends.state_bytes)
+    return LaidOut(graph, tuple(stages), aliases | shared, ends.state_bytes)
 
 
 class _Ends:
@@ -167,26 +180,3 @@ def _kept(graph: Graph, tensor: int, aliases: Mapping[int, int]) -> bool:
     """Whether a source has to be in the arena: for reshapes of it, or since another state takes its value over."""
     taken = any(state.written == tensor != state.read for state in graph.states)
     return tensor in aliases.values() or (taken and tensor not in graph.inputs)
-
-
-def _place(stages: Sequence[Stage], owners: Mapping[int, int]) -> tuple[list[Stage], int]:
-    """Gives every arena buffer its offset, given which tensors lie in another one's."""
-    lifetimes: dict[int, Lifetime] = {}
-    for number, stage in enumerate(stages):
-        for used in (*stage.reads, stage.writes):
-            if used.place != "arena":
-                continue
-            key = root(used.tensor, owners)
-            first = lifetimes[key].first if key in lifetimes else number
-            size = max(used.layout.size_bytes, lifetimes[key].size if key in lifetimes else 0)
-            lifetimes[key] = Lifetime(size, first, number)
-    offsets, total = plan(list(lifetimes.values()))
-    where = dict(zip(lifetimes, offsets, strict=True))
-
-    def placed(used: Buffer) -> Buffer:
-        return replace(used, offset=where[root(used.tensor, owners)]) if used.place == "arena" else used
-
-    return [
-        replace(stage, reads=tuple(placed(used) for used in stage.reads), writes=placed(stage.writes))
-        for stage in stages
-    ], total

@@ -44,6 +44,7 @@ class Stage:
         candidate: what its kernels take; None means plain C loops.
         plan: the kernels; None where there are none, or where a network is only priced.
         add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
+        scratch_offset: where in the arena the memory lies that its kernels work in.
     """
 
     kind: str
@@ -54,6 +55,12 @@ class Stage:
     candidate: Candidate | None = None
     plan: Plan | None = None
     add: Add | None = None
+    scratch_offset: int = 0
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory that its kernels work in."""
+        return self.candidate.scratch_bytes if self.candidate is not None else 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from export.kernels.addition import Addition, addition
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Sum
 from export.kernels.conv_problem import conv_problem
-from export.kernels.elementwise import plan_border, plan_copy, with_table
+from export.kernels.elementwise import plan_border, plan_copy
 from export.kernels.layout import Layout, flat
 from export.kernels.plan import Plan, joined
 from export.operators.table import operator_of
@@ -61,22 +61,22 @@ def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
     if isinstance(op, DepthwiseConv2D) and op.multiplier == 1:
         return None  # has kernels of its own
     problem = conv_problem(graph, op, stage.pool, stage.reads[0].layout, stage.writes.layout)
-    return problem if stage.add is None or problem is None else replace(problem, sum=_sum(graph, stage))
+    if stage.add is None or problem is None:
+        return problem
+    numbers = _addition(graph, stage.add)
+    return replace(problem, sum=_sum(stage, numbers), addition=numbers)
 
 
 def completed(graph: Graph, stage: Stage, plan: Plan) -> Plan:
-    """Gives a plan the table of the Add fused behind it, and puts the filling of the output's border before it."""
-    if stage.add is not None:
-        plan = with_table(plan, _addition(graph, stage.add))
+    """Puts the filling of the output's border before a plan."""
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
 
 
-def _sum(graph: Graph, stage: Stage) -> Sum:
+def _sum(stage: Stage, numbers: Addition) -> Sum:
     """The fused Add as a kernel's code needs it."""
     assert stage.add is not None
     assert stage.op is not None
-    numbers = _addition(graph, stage.add)
     finish = numbers.finish
     own = stage.add.inputs.index(stage.op.output)
     return Sum(own == numbers.linear, finish.mode, finish.shift, finish.low, finish.high)

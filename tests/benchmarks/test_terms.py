@@ -9,7 +9,7 @@ from benchmarks.models import keep_pairs
 from benchmarks.terms import CONSTANTS, ELEMENTWISE, INPUTS, PRODUCTS, REQUANTIZATION, term_cycles
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import Schedule, plan_network
+from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.estimate import plan_cycles
 from export.schedule.roofline import roofline_cycles
 from export.targets import resolve
@@ -22,7 +22,7 @@ def _schedule(core: str, kept: float) -> Schedule:
     y = network.pool(network.conv(x, 8, activation="relu"))
     y = network.add(network.conv(y, 8), network.conv(y, 8, (1, 1)))
     tflite = network.builder.finish(x, network.dense(network.pool(y, "average"), 5))
-    return plan_network(run_passes(read_tflite(keep_pairs(tflite, kept))), resolve(core))
+    return plan_network(run_passes(read_tflite(keep_pairs(tflite, kept))), Requirements(resolve(core)))
 
 
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])

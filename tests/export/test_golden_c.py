@@ -15,7 +15,7 @@ import pytest
 from export.codegen import emit_project
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
 from tests.export.networks import Layers, random_network
@@ -48,7 +48,7 @@ def networks() -> dict[str, bytes]:
 def hashes(model: bytes, target: str) -> dict[str, str]:
     """A short hash of each file of an export, by its name."""
     resolved = resolve(target)
-    schedule = plan_network(run_passes(read_tflite(model)), resolved)
+    schedule = plan_network(run_passes(read_tflite(model)), Requirements(resolved))
     files = emit_project(schedule, estimate_schedule(schedule, resolved), "model").files
     return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in sorted(files.items())}
 

@@ -11,7 +11,7 @@ import pytest
 from export.codegen import emit_project
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
 from tests.export.networks import Layers, random_network, single_op_models
@@ -45,7 +45,7 @@ def test_clang_takes_it_with_pedantic(core: str, tmp_path: Path) -> None:
     target = resolve(core)
     whole = []
     for name, model in networks().items():
-        schedule = plan_network(run_passes(read_tflite(model)), target)
+        schedule = plan_network(run_passes(read_tflite(model)), Requirements(target))
         project = emit_project(schedule, estimate_schedule(schedule, target), name)
         for file, text in project.files.items():
             (tmp_path / file).write_text(text)

@@ -9,7 +9,7 @@ import numpy as np
 from export.frontend import read_tflite
 from export.kernels.instructions import plan_bytes
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.targets import resolve
 from tests.export.networks import Layers
 
@@ -24,7 +24,7 @@ def test_less_flash_gives_smaller_kernels() -> None:
 
     def plan(flash_bytes: int) -> tuple[int, list[str]]:
         board = replace(target.board, flash=replace(target.board.flash, size=flash_bytes))
-        stages = plan_network(graph, replace(target, board=board)).stages
+        stages = plan_network(graph, Requirements(replace(target, board=board))).stages
         plans = [stage.plan for stage in stages if stage.plan is not None]
         return sum(map(plan_bytes, plans)), [plan.variant for plan in plans if plan.variant != "direct"]
 

@@ -19,7 +19,7 @@ from export.kernels.instructions import ENTRY, EXIT, instructions
 from export.kernels.language import Step
 from export.kernels.plan import calls_of
 from export.passes import run_passes
-from export.schedule import Schedule, plan_network
+from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.stage import Buffer
 from export.targets import Instruction, State, Timing, resolve
 from tests.export.codegen.test_kernels import convolutions, dense_layers
@@ -31,7 +31,7 @@ TARGET = resolve("cortex-m33")
 
 
 def scheduled(model: bytes, activations: str = "int16") -> Schedule:
-    return plan_network(run_passes(read_tflite(model)), TARGET, activations)
+    return plan_network(run_passes(read_tflite(model)), Requirements(TARGET, activations))
 
 
 def run_schedule(schedule: Schedule, image: NDArray[np.int8]) -> tuple[bytes, list[list[list[Step]]]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.schedule.arena import ALIGNMENT, Lifetime, plan
 from export.targets import resolve
 from tests.export.networks import random_network
@@ -50,7 +50,7 @@ def test_buffers_of_different_times_share_bytes() -> None:
 @pytest.mark.parametrize("seed", range(15))
 def test_no_stage_overwrites_what_is_still_read(seed: int, activations: str) -> None:
     graph = run_passes(read_tflite(random_network(seed)))
-    schedule = plan_network(graph, resolve("cortex-m33"), activations)
+    schedule = plan_network(graph, Requirements(resolve("cortex-m33"), activations))
     owner: dict[int, int] = {}  # tensor last written to each byte of the arena
     sharers: dict[int, int] = {}  # tensors that are others under another shape
     for op in schedule.graph.ops:

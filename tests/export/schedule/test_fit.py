@@ -12,7 +12,7 @@ from export.api import to_c
 from export.errors import TargetError
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import Schedule, plan_network
+from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
 from export.targets import Target, resolve
@@ -31,7 +31,7 @@ def wide_network() -> bytes:
 @pytest.fixture(scope="module")
 def planned() -> tuple[Schedule, Estimate]:
     target = resolve("stm32f405")
-    schedule = plan_network(run_passes(read_tflite(wide_network())), target)
+    schedule = plan_network(run_passes(read_tflite(wide_network())), Requirements(target))
     return schedule, estimate_schedule(schedule, target)
 
 

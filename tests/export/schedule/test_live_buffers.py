@@ -7,7 +7,7 @@ import pytest
 
 from export.frontend import read_tflite
 from export.passes import run_passes
-from export.schedule import plan_network
+from export.schedule import Requirements, plan_network
 from export.schedule.live_buffers import live_buffers
 from export.targets import resolve
 from tests.export.networks import Layers
@@ -26,7 +26,7 @@ def _network(seed: int) -> bytes:
 @pytest.mark.parametrize("activations", ["int16", "int8"])
 def test_no_two_share_a_byte_and_the_highest_fills_the_arena(activations: str) -> None:
     graph = run_passes(read_tflite(_network(3)))
-    schedule = plan_network(graph, resolve("cortex-m33"), activations)
+    schedule = plan_network(graph, Requirements(resolve("cortex-m33"), activations))
     found = live_buffers(schedule)
     for number, one in enumerate(found):
         assert 0 <= one.first <= one.last < len(schedule.stages)

@@ -1,0 +1,210 @@
+"""Kernels of the input transform: a row of tiles, all pairs of input channels, into the blocks of scratch memory.
+
+F(4 x 4) goes through the columns of the row first, which neighbouring tiles share, into a buffer; F(2 x 2) has
+registers enough to do a tile at once. What a tile would read outside of the image is replaced by its last row or column
+inside: it has no part in any output that is kept, as long as it is an int8 value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from export.kernels.addresses import Addresses
+from export.kernels.language import NEAR, Step, label, step
+from export.kernels.plan import Kernel
+from export.kernels.straight_line import StraightLine
+from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
+from export.targets import Timing
+
+_IN, _TABLE, _PAIR, _BUFFER, _COLUMNS_END, _TILES_END, _COUNT = range(7)  # stack slots
+_FRAME = 7
+_PAIRS, _COLUMNS, _TILES = range(1, 4)  # labels
+_LOW_FIRST = tuple(f"r{i}" for i in range(13))
+_WIDEN = ("WIDEN_EVEN", "WIDEN_ODD")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How inputs lie.
+
+    Attributes:
+        pixel: bytes from one pixel to the next.
+        row: bytes from one row to the next.
+        half: of int8 inputs, which pair of a word of four channels the kernel takes, 0 or 1; None for int16 inputs.
+    """
+
+    pixel: int
+    row: int
+    half: int | None
+
+    @property
+    def stride(self) -> int:
+        """Pairs from one that the kernel takes to the next."""
+        return 1 if self.half is None else 2
+
+
+def buffer_bytes(tiling: Tiling) -> int:
+    """Scratch memory for the columns of a row of tiles, beside the blocks."""
+    return tiling.inputs_across() * tiling.algorithm.points * WORD if tiling.algorithm.outputs == 4 else 0
+
+
+def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: Timing) -> Kernel:
+    """A kernel for one row of tiles: r0 its first input, r1 offsets of its tiles, r2 scratch memory, r3 the buffer.
+
+    Args:
+        tiling: of the layer.
+        source: of its inputs.
+        rows: outputs of these tiles inside the image, down.
+        pairs: of input channels that the kernel takes.
+        timing: the core's pipeline.
+    """
+    whole = tiling.algorithm.outputs
+    buffered = whole == 4
+    last_cut = tiling.last_columns < whole
+    full = tiling.across - last_cut
+    steps = [step("SAVE", "r0", _IN), step("SAVE", "r1", _TABLE), step("SAVE", "r2", _PAIR)]
+    if buffered:
+        size = tiling.algorithm.points * WORD
+        columns = tiling.inputs_across()
+        steps += [step("SAVE", "r3", _BUFFER)]
+        steps += [*_pointed("r4", "r3", columns // 2 * 2 * size), step("SAVE", "r4", _COLUMNS_END)]
+        tile_step = whole * size
+        steps += [*_pointed("r4", "r3", full * tile_step), step("SAVE", "r4", _TILES_END)]
+    else:
+        tile_step = whole * source.pixel
+        steps += [*_pointed("r4", "r0", full * tile_step), step("SAVE", "r4", _TILES_END)]
+    steps += [step("SET", pairs, _COUNT), label(_PAIRS)]
+    if buffered:
+        steps += _columns(tiling, source, rows, timing)
+    steps += [step("FETCH", "r0", _BUFFER if buffered else _IN), step("FETCH", "r2", _TABLE)]
+
+    def tile(columns: int) -> list[Step]:
+        block = StraightLine()
+        write = _Writer(block, tiling)
+        if buffered:
+            _tile_of_buffer(block, tiling, write, rows, columns)
+        else:
+            _tile_of_image(block, tiling, source, write, rows, columns)
+        free = [name for name in (*_LOW_FIRST, "lr") if name not in ("r0", "r1", "r2")]
+        start = [step("FETCH", "r3", _PAIR), step("LDRC_NEXT", "r1", "r2", WORD)]
+        return [*start, step("ADVANCE", "r1", "r3", "r1"), *block.steps(free, timing)]
+
+    if full:
+        end = [step("ADD", "r0", tile_step), step("FETCH", "r4", _TILES_END)]
+        turns = ((True, full - 1), (False, 1))
+        steps += [label(_TILES), *tile(whole), *end, step("UNTIL", "r0", "r4", _TILES, turns=turns)]
+    if last_cut:
+        steps += tile(tiling.last_columns)
+    steps += [step("FETCH", "r0", _IN), step("FETCH", "r2", _PAIR)]
+    steps += [step("ADD", "r0", WORD), step("ADD", "r2", PAIR_BYTES * source.stride)]
+    steps += [step("SAVE", "r0", _IN), step("SAVE", "r2", _PAIR)]
+    if not buffered and full:
+        steps += [step("FETCH", "r4", _TILES_END), step("ADD", "r4", WORD), step("SAVE", "r4", _TILES_END)]
+    steps.append(step("AGAIN", _COUNT, _PAIRS, turns=((True, pairs - 1), (False, 1))))
+    return Kernel(tuple(steps), _FRAME)
+
+
+def _points(tiling: Tiling, outputs: int) -> Sequence[int]:
+    """The points of a direction that some outputs need."""
+    size = tiling.algorithm.points
+    return range(size if outputs == tiling.algorithm.outputs else size - 1)
+
+
+def _pointed(to: str, base: str, distance: int) -> list[Step]:
+    """A pointer some bytes further, in as many instructions as it takes."""
+    steps = []
+    while distance > NEAR:
+        steps.append(step("POINT", to, base, NEAR // WORD * WORD))
+        base, distance = to, distance - NEAR // WORD * WORD
+    return [*steps, step("POINT", to, base, distance)]
+
+
+def _columns(tiling: Tiling, source: Source, rows: int, timing: Timing) -> list[Step]:
+    """Transforms the columns of a row of tiles into the buffer, two at a time."""
+    inputs = rows + 2
+    size = tiling.algorithm.points * WORD
+    reach = NEAR - source.pixel
+    reached = min(inputs, reach // source.row + 1)  # rows that a pointer reaches
+    pointers = [f"r{i}" for i in range(-(-inputs // reached))]
+    steps = [step("FETCH", "r0", _IN), step("FETCH", "lr", _BUFFER)]
+    for before, pointer in pairwise(pointers):
+        steps += _pointed(pointer, before, reached * source.row)
+    free = [name for name in _LOW_FIRST if name not in pointers]
+
+    def block_of(count: int) -> list[Step]:
+        block = StraightLine()
+        for column in range(count):
+            values = []
+            for row in range(inputs):
+                offset = row % reached * source.row + column * source.pixel
+                values.append(_loaded(block, source, pointers[row // reached], offset))
+            values += values[-1:] * (tiling.algorithm.points - inputs)
+            found = tiling.algorithm.transform_input(block, values, _points(tiling, rows))
+            for i, value in found.items():
+                block.effect("STR", value, "lr", column * size + WORD * i)
+        return block.steps(free, timing)
+
+    turns, rest = divmod(tiling.inputs_across(), 2)
+    if turns:
+        moves = [step("ADD", pointer, 2 * source.pixel) for pointer in pointers]
+        moves += [step("ADD", "lr", 2 * size), step("FETCH", free[0], _COLUMNS_END)]
+        until = step("UNTIL", "lr", free[0], _COLUMNS, turns=((True, turns - 1), (False, 1)))
+        steps += [label(_COLUMNS), *block_of(2), *moves, until]
+    return steps + (block_of(1) if rest else [])
+
+
+def _loaded(block: StraightLine, source: Source, base: str, offset: int) -> str:
+    """A pair of input channels as halves of a word."""
+    word = block.value("LDR", base, offset)
+    return word if source.half is None else block.value(_WIDEN[source.half], word)
+
+
+class _Writer:
+    """Stores transformed values in a block of scratch memory, whose address is in r1."""
+
+    def __init__(self, block: StraightLine, tiling: Tiling) -> None:
+        self._block = block
+        self._tiling = tiling
+        self._addresses = Addresses(block, "r1")
+
+    def store(self, value: str, i: int, j: int) -> None:
+        base, offset = self._addresses.at(self._tiling.slots[i, j] * self._tiling.slot_bytes)
+        self._block.effect("STR", value, base, offset)
+
+
+def _tile_of_buffer(block: StraightLine, tiling: Tiling, write: _Writer, rows: int, columns: int) -> None:
+    """F(4 x 4): transforms what is transformed downwards across, point by point."""
+    size, inputs = tiling.algorithm.points, columns + 2
+    for i in _points(tiling, rows):
+        values = [block.value("LDR", "r0", WORD * (size * x + i)) for x in range(inputs)]
+        values += values[-1:] * (size - inputs)
+        found = tiling.algorithm.transform_input(block, values, _points(tiling, columns))
+        for j, value in found.items():
+            write.store(value, i, j)
+
+
+def _tile_of_image(
+    block: StraightLine, tiling: Tiling, source: Source, write: _Writer, rows: int, columns: int
+) -> None:
+    """F(2 x 2): transforms rows across, and joins them downwards as soon as both are there."""
+    read = Addresses(block, "r0")
+    size, inputs = tiling.algorithm.points, columns + 2
+
+    def across(y: int) -> dict[int, str]:
+        values = [_loaded(block, source, *read.at(y * source.row + x * source.pixel)) for x in range(inputs)]
+        values += values[-1:] * (size - inputs)
+        return tiling.algorithm.transform_input(block, values, _points(tiling, columns))
+
+    def join(i: int, name: str, first: dict[int, str], second: dict[int, str]) -> None:
+        for j, value in first.items():
+            write.store(block.value(name, value, second[j]), i, j)
+
+    third, first = across(2), across(0)
+    join(0, "DIFFERENCE16", first, third)
+    second = across(1)
+    join(1, "SUM16", second, third)
+    join(2, "DIFFERENCE16", third, second)
+    if rows == tiling.algorithm.outputs:
+        join(3, "DIFFERENCE16", second, across(3))

@@ -1,0 +1,128 @@
+"""Code that turns a sum into a stored output: scaling, clamping, a fused Add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from export.kernels.addition import LINEAR_SHIFT
+from export.kernels.addresses import Addresses
+from export.kernels.conv_loops import Sum
+from export.kernels.straight_line import StraightLine
+from export.kernels.winograd.algorithm import Algorithm
+from export.kernels.winograd.requantization import Form
+from export.kernels.winograd.tiles import WORD
+
+ADD_TABLE, ADD_MULTIPLIER, ADD_ADDEND = 0, 1, 2
+"""Stack slots of a fused Add: the address of its table, its multiplier and its addend."""
+
+_BIAS, _MULTIPLIER, _ADDEND, _NEGATIVE, _SHIFT, _INVERSE = range(6)
+_HALVED = (
+    5  # the denominator's power of two, 64, leaves the accumulator doubled, as a direct convolution has it
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """How outputs lie.
+
+    Attributes:
+        pixel: bytes from one output to the next in a row, after pooling.
+        row: bytes from one row to the next, after pooling.
+        element: bytes of an output.
+        pooled: whether a 2 x 2 max pool of stride 2 is fused.
+        sum: the Add fused behind, or None.
+    """
+
+    pixel: int
+    row: int
+    element: int
+    pooled: bool
+    sum: Sum | None
+
+
+class Outputs:
+    """Writes outputs of one channel: r1 points to the first one.
+
+    Args:
+        code: where to.
+        constants: register or value that points to the channel's constants.
+        algorithm: whose sums come in.
+        form: of the requantization.
+        target: of the outputs.
+    """
+
+    def __init__(
+        self, code: StraightLine, constants: str, algorithm: Algorithm, form: Form, target: Target
+    ) -> None:
+        self._code, self._algorithm, self._form, self._target = code, algorithm, form, target
+        self._addresses = Addresses(code, "r1")
+        self._constants = constants
+        self._held: dict[int, str] = {}
+
+    def release(self, constants: str) -> None:
+        """Forgets what is held in registers; the channel's constants are found at another register from now on."""
+        self._constants = constants
+        self._held.clear()
+
+    def biased(self, value: str) -> str:
+        """Adds the bias to one of the sums that go into every output once, if this is where the form adds it."""
+        return self._code.value("SUM", value, self._constant(_BIAS)) if self._form.lean else value
+
+    def comparable(self, value: str) -> str:
+        """A sum whose order is that of the outputs."""
+        if self._form.lean or self._algorithm.inverse == 1:
+            return value
+        return self._code.value("PRODUCT", value, self._constant(_INVERSE))
+
+    def finish(self, value: str, row: int, column: int) -> None:
+        """Requantizes a comparable sum and stores it."""
+        value = self._clamped(self._scaled(value), self._form.low, self._form.high)
+        base, offset = self._addresses.at(row * self._target.row + column * self._target.pixel)
+        if self._target.sum is not None:
+            value = self._added(value, self._target.sum, base, offset)
+        self._code.effect("STRH" if self._target.element == 2 else "STRB", value, base, offset)
+
+    def _constant(self, place: int) -> str:
+        """One of the channel's constants; those of the lean form that come again stay in registers."""
+        if not self._form.lean or place == _BIAS:
+            return self._code.value("LDRC", self._constants, WORD * place)
+        if place not in self._held:
+            self._held[place] = self._code.value("LDRC", self._constants, WORD * place)
+        return self._held[place]
+
+    def _scaled(self, value: str) -> str:
+        code, form = self._code, self._form
+        if not form.lean:
+            value = code.value("SUM_RIGHT", self._constant(_BIAS), value, _HALVED)
+        addend = self._constant(_ADDEND)
+        if form.signed:
+            negative = code.value("IF_NEGATIVE", self._constant(_NEGATIVE), value)
+            addend = code.value("SUM", negative, addend)
+        name = "HIGH" if form.lean else "HIGH_ROUNDED"
+        value = code.value(name, value, self._constant(_MULTIPLIER), addend)
+        if form.shift is None:
+            value = code.value("SHIFTED", value, self._constant(_SHIFT))
+            return code.value("SATURATED0", value)
+        return code.value("SATURATED", value, form.shift) if form.shift else code.value("SATURATED0", value)
+
+    def _clamped(self, value: str, low: int | None, high: int | None) -> str:
+        if low is not None:
+            value = self._code.value("AT_LEAST", value, low)
+        return value if high is None else self._code.value("AT_MOST", value, high)
+
+    def _added(self, own: str, total: Sum, base: str, offset: int) -> str:
+        """The sum with what lies where the output goes; see `addition.Addition`."""
+        code = self._code
+        other = code.value("LDRSH" if self._target.element == 2 else "LDRSB", base, offset)
+        table = code.fetch(ADD_TABLE)
+        linear, looked_up = (own, other) if total.own_linear else (other, own)
+        value = code.value("LOOK", table, looked_up)
+        value = code.value("SUM_LEFT", value, linear, LINEAR_SHIFT)
+        addend = code.fetch(ADD_ADDEND)
+        if total.mode == "signed":
+            addend = code.value("SUM_RIGHT", addend, value, 31)
+        value = code.value("HIGH_ROUNDED", value, code.fetch(ADD_MULTIPLIER), addend)
+        value = (
+            code.value("SATURATED", value, total.shift) if total.shift else code.value("SATURATED0", value)
+        )
+        return self._clamped(value, total.low, total.high)

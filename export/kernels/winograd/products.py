@@ -1,0 +1,97 @@
+"""Kernels of the products: at each point, the sums over input channels for four output channels at each tile."""
+
+from __future__ import annotations
+
+from export.kernels.language import Step, label, load, move, step
+from export.kernels.plan import Kernel
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, SUM_BYTES, WORD, Tiling
+
+_END, _BACK, _COUNT, _TURN = range(4)  # stack slots
+_FRAME = 4
+_SLOTS, _BLOCKS, _TURNS = range(1, 4)  # labels
+_SUMS = tuple((f"a{2 * channel}", f"a{2 * channel + 1}") for channel in range(CHANNELS))
+_SINGLE_SUMS = ("r6", "r7", "r8", "r9")
+_SINGLE_WEIGHTS = ("r2", "r3", "r5", "r10")
+
+PAIRED, SINGLE = "blocks", "slots"
+"""Names of the counts that a call gives: blocks of two tiles, and points."""
+
+
+def panel_words(tiling: Tiling) -> int:
+    """Constants of four output channels at one point."""
+    return CHANNELS * tiling.pairs
+
+
+def header(tiling: Tiling, blocks: int, slots: int) -> list[int]:
+    """What r3 points to: bytes of the blocks, those from their end back to the next point, and how many points."""
+    span = blocks * tiling.block_bytes
+    return [span, max(0, span - tiling.slot_bytes), slots]
+
+
+def paired_kernel(tiling: Tiling, unrolled: int) -> Kernel:
+    """For blocks of two tiles: r0 the first block at the first point, r1 the constants, r3 a `header`.
+
+    Args:
+        tiling: of the layer.
+        unrolled: pairs of input channels of a turn of the innermost loop, a divisor of all.
+    """
+    turns = tiling.pairs // unrolled
+    steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]
+    steps += [step("LDRC", "r4", "r3", WORD), step("SAVE", "r4", _BACK)]
+    steps += [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT)]
+    steps += [label(_SLOTS), label(_BLOCKS), *_turn(unrolled, first=True)]
+    if turns > 1:
+        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
+        steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_turn(unrolled, first=False), again]
+    steps += [step("FETCH", "r2", _END), step("STORE_SUMS", "r0")]
+    panel = WORD * panel_words(tiling)
+    steps += [step("STRIDE", "r0", tiling.block_bytes - tiling.slot_bytes), *move("wt", -panel)]
+    steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, "blocks"), (False, 1)))]
+    steps += [step("FETCH", "r3", _BACK), *move("wt", panel), step("RETREAT", "r0", "r0", "r3")]
+    steps += [step("ADD", "r2", tiling.slot_bytes), step("SAVE", "r2", _END)]
+    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, "slots"), (False, 1)))), _FRAME)
+
+
+def _turn(pairs: int, *, first: bool) -> list[Step]:
+    steps = []
+    for pair in range(pairs):
+        steps.append(step("LDM2", "r0", "x0", "x1"))
+        for half in range(2):
+            steps.append(load(("w0", "w1")))
+            for weight, sums in zip(("w0", "w1"), _SUMS[2 * half : 2 * half + 2], strict=True):
+                for register, x in zip(sums, ("x0", "x1"), strict=True):
+                    if first and pair == 0:
+                        steps.append(step("DOT", register, x, weight))
+                    else:
+                        steps.append(step("MAC", register, x, weight))
+    return steps
+
+
+def single_kernel(tiling: Tiling, unrolled: int) -> Kernel:
+    """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
+    turns = tiling.pairs // unrolled
+    steps = [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT), label(_SLOTS)]
+    steps += _single_turn(unrolled, first=True)
+    if turns > 1:
+        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
+        steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
+    steps += [step("STR", register, "r0", 2 * WORD * place) for place, register in enumerate(_SINGLE_SUMS)]
+    steps.append(step("ADD", "r0", SUM_BYTES))
+    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, "slots"), (False, 1)))), _FRAME)
+
+
+def _single_turn(pairs: int, *, first: bool) -> list[Step]:
+    steps = []
+    for pair in range(pairs):
+        steps += [step("LDR_NEXT", "r4", "r0", PAIR_BYTES), load(_SINGLE_WEIGHTS)]
+        for register, weight in zip(_SINGLE_SUMS, _SINGLE_WEIGHTS, strict=True):
+            if first and pair == 0:
+                steps.append(step("DOT", register, "r4", weight))
+            else:
+                steps.append(step("MAC", register, "r4", weight))
+    return steps
+
+
+def unrolled_pairs(pairs: int, most: int) -> int:
+    """The most pairs of a turn, at most `most`, that divide all of them."""
+    return max(count for count in range(1, min(pairs, most) + 1) if pairs % count == 0)
