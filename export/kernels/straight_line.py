@@ -17,13 +17,12 @@ from export.kernels.instruction_set import MACROS, Macro, Operand
 from export.kernels.instructions import instructions
 from export.kernels.language import Step
 from export.targets import Instruction, Kind, Timing, block_cycles
+from export.targets.instruction import LOADS, STORES
 
 _VIRTUAL = "%"
 _WINDOWS = (24, 18, 14, 11, 9, 7, 6, 5, 4, 3, 2, 1)
 _TRIES = 24  # random orders beside those, while there are stalls
 _OFTEN = 0.8  # how often a random order takes the first operation that need not wait
-_LOADS = (Kind.LOAD, Kind.LOAD_MULTIPLE)
-_STORES = (Kind.STORE, Kind.STORE_MULTIPLE)
 _PLACEHOLDERS = ("r0", "r2", "r4", "r6", "r8", "r10")
 
 
@@ -76,7 +75,7 @@ def use_of(name: str) -> Use:
             seen |= set(one.writes)
         return tuple(place for place in places if numbers[place] in held)
 
-    store = code[0].kind in _STORES
+    store = code[0].kind in STORES
     reads, late, addresses = found("reads"), found("accumulators"), found("address")
     result = written[0] if written else None
     tied = result is not None and result in (*reads, *late, *addresses)
@@ -311,7 +310,7 @@ class _Problem:
             order.append(index)
             done.add(index)
             waiting.remove(index)
-            loaded = use.kind in _LOADS
+            loaded = use.kind in LOADS
             now += use.length
         return tuple(order), tuple(names)
 
@@ -336,7 +335,7 @@ class _Problem:
             if not self._needs[index] <= done or not self._has_register(index, where, free, left):
                 continue
             wait = max(0, self._ready(index, issued) - now)
-            if self._timing.pipelined_loads and loaded and self._uses[index].kind not in _LOADS:
+            if self._timing.pipelined_loads and loaded and self._uses[index].kind not in LOADS:
                 wait += 1  # a load that no load follows takes another cycle
             if best is None or wait < best[0]:
                 best = (wait, index)
@@ -364,11 +363,12 @@ class _Problem:
                 continue
             when, maker = issued[value]
             cycles = timing.latency.get(maker, 1)
-            if role == "late":
-                table = timing.store_latency if kind in _STORES else timing.accumulate_latency
-                cycles = table.get(maker, cycles)
-            elif role == "address" and maker not in _LOADS:
-                cycles = max(cycles, timing.address_latency)
+            if role == "address":
+                cycles = timing.address_latency.get(maker, cycles)
+            elif role == "late" and kind not in STORES:
+                cycles = timing.accumulate_latency.get(maker, cycles)
+            else:
+                cycles = timing.operand_latency.get(kind, timing.latency).get(maker, cycles)
             ready = max(ready, when + cycles)
         return ready
 

@@ -21,6 +21,7 @@ from export.kernels.winograd.algorithm import Algorithm
 _TRIES = 40  # addends tried for a channel
 _NEAR = 4  # how far a step may lie from where real numbers put it
 _BITS = 32
+_LARGEST_SHIFT = 23  # an int8 output shifted to the left still fits 32 bits
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,12 @@ def _lean(
     reach = int(np.maximum(np.abs(scaling.least), np.abs(scaling.most)).max())
     if algorithm.denominator * reach > INT32_MAX:
         return None
-    rate = scaling.mult * 2.0 ** (scaling.shift - 31.0)
-    shift = int(np.floor(np.log2(algorithm.denominator / 2 / max(rate.max(), 2.0**-40))))
-    shift -= rate.max() * 2.0 ** (shift + _BITS) / algorithm.denominator >= 2.0**31
-    if not 0 <= shift <= 31:
-        return None
     # Channels without products give a constant, which their own scale says nothing about.
     varies = np.array([entry.scale_bits > 0 for entry in entries])
     constant = np.array([entry.addend >> 1 for entry in entries], np.int64)
+    shift = last_shift(scaling.of(varies), algorithm.denominator)
+    if shift < 0:
+        return None
     solved = solve(scaling.of(varies), algorithm.denominator, shift)
     if solved is None:
         return None
@@ -168,6 +167,14 @@ def _exact(
     ]
     form = Form(False, True, None, entries[0].low, entries[0].high)
     return Constants(form, np.array(rows, np.int64))
+
+
+def last_shift(scaling: Scaling, denominator: int) -> int:
+    """The largest shift for which multipliers fit 32 bits, and outputs before it; negative if there is none."""
+    rate = (scaling.mult * 2.0 ** (scaling.shift - 31.0)).max(initial=2.0**-40)
+    shift = int(np.floor(np.log2(denominator / 2 / rate)))
+    shift -= rate * 2.0 ** (shift + _BITS) / denominator >= 2.0**31
+    return min(shift, _LARGEST_SHIFT)
 
 
 def solve(scaling: Scaling, denominator: int, shift: int) -> tuple[Ints, Ints, Ints] | None:

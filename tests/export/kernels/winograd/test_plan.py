@@ -1,0 +1,137 @@
+"""Winograd's plans run instruction by instruction: every candidate gives the interpreter's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from export.costing.candidate import Candidate
+from export.frontend import read_tflite
+from export.kernels.layout import Layout
+from export.operators.table import operator_of
+from export.passes import run_passes
+from export.schedule import Requirements, Schedule, Stage, price_network
+from export.schedule.stage_plans import stage_candidates
+from export.targets import resolve
+from tests.export.kernels.cpu import run_plan
+from tests.export.model_builder import ModelBuilder, Value
+
+TARGET = resolve("cortex-m33")
+
+
+@st.composite
+def models(draw: st.DrawFn) -> bytes:
+    """A 3 x 3 convolution between two others, maybe with a max pool or a residual Add behind it."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    ending = draw(st.sampled_from(["", "", "pool", "add"]))
+    padding = "SAME" if ending == "add" else draw(st.sampled_from(["SAME", "VALID"]))
+    least = 3 if padding == "VALID" else 1
+    height, width = draw(st.integers(least, 11)), draw(st.integers(least, 11))
+    filters = draw(st.integers(1, 9))
+    channels = filters if ending == "add" else draw(st.integers(1, 9))
+    extreme = draw(st.booleans())
+    builder = ModelBuilder()
+    start = builder.tensor((1, height, width, 2), 0.02, draw(st.integers(-128, 127)))
+
+    def conv(x: Value, out: int, kernel: int, padding: str, activation: str) -> Value:
+        shape = (out, kernel, kernel, x.shape[3])
+        weights = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 128, shape)
+        weights[rng.random(out) < 0.1] = 0
+        scale = draw(st.sampled_from([0.0004, 0.02, 0.3]))
+        return builder.conv(
+            x,
+            weights.astype(np.int8),
+            rng.integers(-3000, 3000, out).astype(np.int32),
+            weight_scales=rng.uniform(0.003, 0.01, out).tolist(),
+            scale=scale,
+            zero_point=draw(st.sampled_from([-128, -128, -5, 127])),
+            padding=padding,
+            activation=activation,
+        )
+
+    x = conv(start, channels, 1, "SAME", "none")
+    y = conv(x, filters, 3, padding, draw(st.sampled_from(["none", "relu", "relu6"])))
+    if ending == "pool" and min(y.shape[1:3]) > 1:
+        y = builder.pool("max", y, (2, 2), (2, 2))
+    elif ending == "add":
+        y = builder.add(y, x, 0.05, draw(st.sampled_from([-128, 3])))
+    return builder.finish(start, conv(y, 3, 3 if min(y.shape[1:3]) > 2 else 1, "SAME", "none"))
+
+
+def winograd(schedule: Schedule, stage: Stage) -> list[Candidate]:
+    return [
+        candidate
+        for candidate in stage_candidates(schedule.graph, stage, TARGET, small=True)
+        if candidate.variant.startswith("winograd")
+    ]
+
+
+def stored(values: NDArray[np.int8], layout: Layout, zero_point: int) -> bytearray:
+    """An activation as it lies in memory; what nobody reads is garbage."""
+    element = np.int8 if layout.element == "int8" else np.int16
+    rows, width = layout.rows, layout.row // layout.pixel
+    border = layout.border
+    memory = np.full((rows, width, layout.pixel), 0x55, element)
+    memory[..., [layout.place(channel) for channel in range(layout.channels)]] = zero_point
+    inside = memory[border.top : border.top + layout.height, border.left : border.left + layout.width]
+    for channel in range(layout.channels):
+        inside[..., layout.place(channel)] = values[..., channel]
+    return bytearray(memory.tobytes().ljust(layout.size_bytes, b"\x55"))
+
+
+def taken(memory: bytearray, layout: Layout) -> NDArray[np.int64]:
+    element = np.int8 if layout.element == "int8" else np.int16
+    width = layout.row // layout.pixel
+    whole = np.frombuffer(bytes(memory), element)[: layout.rows * layout.row].reshape(
+        layout.rows, width, layout.pixel
+    )
+    border = layout.border
+    inside = whole[border.top : border.top + layout.height, border.left : border.left + layout.width]
+    return inside[..., [layout.place(channel) for channel in range(layout.channels)]].astype(np.int64)
+
+
+def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDArray[np.int8]]) -> int:
+    """Runs every candidate of every convolution on what the interpreter gives it; returns how many there were."""
+    schedule = price_network(run_passes(read_tflite(model)), Requirements(TARGET, activations))
+    graph = schedule.graph
+    inputs = image(graph.tensors[graph.input].shape[1:])[None]
+    values = {graph.input: inputs}
+    for op in graph.ops:
+        values[op.output] = operator_of(op).compute(graph, op, *[values[tensor] for tensor in op.inputs])
+    found = 0
+    for stage in schedule.stages:
+        for candidate in winograd(schedule, stage) if stage.op is not None else []:
+            assert stage.op is not None
+            assert candidate.plan is not None
+            source, target = stage.reads[0], stage.writes
+            zero_point = graph.tensors[source.tensor].quant.zero_point
+            before = stored(values[source.tensor][0], source.layout, zero_point)
+            if stage.add is not None:
+                first, second = stage.add.inputs
+                residual = second if first == stage.op.output else first
+                after = stored(values[residual][0], target.layout, graph.tensors[residual].quant.zero_point)
+            else:
+                after = bytearray(b"\x55" * target.layout.size_bytes)
+            run_plan(candidate.plan(), [before], after)
+            expected = values[target.tensor][0].reshape(
+                target.layout.height, target.layout.width, target.layout.channels
+            )
+            np.testing.assert_array_equal(taken(after, target.layout), expected)
+            found += 1
+    return found
+
+
+@settings(max_examples=25)
+@given(models(), st.sampled_from(["int16", "int8"]), st.integers(0, 99))
+def test_every_candidate_gives_the_interpreters_bytes(model: bytes, activations: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def image(shape: tuple[int, ...]) -> NDArray[np.int8]:
+        values = rng.choice([-128, 127], shape) if seed % 3 == 0 else rng.integers(-128, 128, shape)
+        return values.astype(np.int8)
+
+    assert check(model, activations, image) > 0
