@@ -50,7 +50,8 @@ def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
     code, stream, window = (
         -(-size // flash.width) for size in (run.code_bytes, WORD * profile.words, WORD * profile.window)
     )
-    new = min(turns, run.times * -(-stream // max(1, window)))  # turns in which constants are read that were not before
+    # Turns in which constants are read that were not read before.
+    new = min(turns, run.times * -(-stream // max(1, window)))
     time = profile.cycles / max(1, profile.blocks)
     times = time / max(1, code), time / max(1, window)
     lost_code, lost_window = lost_pieces(code, window, flash)

@@ -104,9 +104,9 @@ class Profile:
     Attributes:
         cycles: from its first instruction to its return.
         words: constants of the stream that it reads.
-        window: those that it reads again and again before it goes on, all of them where one block of positions does.
-        blocks: how often it starts to read a window: in a convolution the blocks of positions, each row of a pool's
-            window counted.
+        window: those that it reads each time its code runs: again and again before it goes on, or new ones.
+        blocks: how often its code runs and a window is read: in a convolution the blocks of positions, each row of a
+            pool's window counted.
     """
 
     cycles: int
@@ -138,7 +138,15 @@ def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = Mappi
     visits = Counter(_follow(blocks, labels, stream, counts))
     total = sum(count * _visit_cycles(blocks, labels, *visit) for visit, count in visits.items())
     words = max(stream.words, stream.read)
-    return Profile(total, words, stream.window or words, max(1, stream.rewinds))
+    passes = stream.rewinds or _passes(blocks, visits)
+    return Profile(total, words, stream.window or -(-words // passes), passes)
+
+
+def _passes(blocks: Sequence[_Block], visits: Counter[tuple[int, bool]]) -> int:
+    """How often the code runs, as a mean over its bytes."""
+    sizes = [_bytes(block.code(False, False)) for block in blocks]
+    ran = sum(count * sizes[visit[0]] for visit, count in visits.items())
+    return max(1, round(ran / max(1, sum(sizes))))
 
 
 BODY = Step("BODY")
@@ -313,6 +321,7 @@ def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
             blocks.append(_Block())
         else:
             blocks[-1].steps.append(item)
-    for block in blocks:
-        block.stream = [words for item in block.steps if (words := _stream_words(item))]
+    if any(item.name.startswith("LOAD") for item in steps):  # otherwise the register points to something else
+        for block in blocks:
+            block.stream = [words for item in block.steps if (words := _stream_words(item))]
     return blocks, labels

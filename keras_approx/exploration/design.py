@@ -6,14 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-<<<<<<< HEAD
 from typing import Annotated, Any, Literal
-=======
-from typing import Any
->>>>>>> fffd670 (Designs of whole kernels survive JSON; golden C with Winograd kernels)
 
 import numpy as np
-from pydantic import PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from keras_approx.errors import OptionError
 from keras_approx.schema import Record, explain
@@ -34,19 +30,12 @@ def canonical(granularity: str | Granularity) -> str | Granularity:
     return next((name for name, known in GRANULARITIES.items() if known == extent), extent)
 
 
-<<<<<<< HEAD
 def granularity_json(granularity: str | Granularity) -> str | list[int]:
     """The name, or input and output channels, and True behind them if a group has all taps: what JSON can hold."""
     known = canonical(granularity)
     if not isinstance(known, Granularity):
         return known
     return [known.inputs, known.outputs, *([True] if known.taps else [])]
-=======
-def granularity_json(granularity: str | Granularity) -> str | list[int | bool]:
-    """The name, or input channels, output channels and whether all taps: what JSON can hold."""
-    known = canonical(granularity)
-    return [known.inputs, known.outputs, known.taps] if isinstance(known, Granularity) else known
->>>>>>> fffd670 (Designs of whole kernels survive JSON; golden C with Winograd kernels)
 
 
 @dataclass(frozen=True)
@@ -154,9 +143,5 @@ class _DesignRecord(Record):
     """What `Design.to_json` gives."""
 
     select: str
-<<<<<<< HEAD
     granularity: str | Annotated[list[PositiveInt | Literal[True]], Field(min_length=2, max_length=3)]
-=======
-    granularity: str | tuple[PositiveInt, PositiveInt, bool]
->>>>>>> fffd670 (Designs of whole kernels survive JSON; golden C with Winograd kernels)
     values: dict[str, float]
