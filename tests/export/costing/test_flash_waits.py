@@ -71,7 +71,7 @@ def test_prices_are_near_what_the_model_waits(board: str, body: str) -> None:
     code, words, cycles_a_line = BODIES[body]
     turns = 20
     cycles = round(turns * cycles_a_line * code / 16)
-    run = Run(Profile(cycles, words, turns), code)
+    run = Run(Profile(cycles, words, words, turns), code)
     priced, simulated = run_waits(run, BOARDS[board].flash), simulated_waits(run, board)
     ends = ((min(priced), min(simulated)), (max(priced), max(simulated)))
     for mine, theirs in ends:
@@ -81,6 +81,6 @@ def test_prices_are_near_what_the_model_waits(board: str, body: str) -> None:
 def test_without_prefetch_every_missing_piece_waits() -> None:
     flash = BOARDS["nucleo-h743zi2"].flash
     assert flash.prefetch is Prefetch.NONE
-    run = Run(Profile(1000, 8, 1), 320)
+    run = Run(Profile(1000, 8, 8, 1), 320)
     assert run_waits(run, flash) == (11 * 9, 11 * 15)
     assert run_waits(Run(run.profile, 320, times=5), flash) == (11 * 9, 11 * 15)

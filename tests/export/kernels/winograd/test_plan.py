@@ -19,6 +19,7 @@ from export.schedule.stage_plans import stage_candidates
 from export.targets import resolve
 from tests.export.kernels.cpu import run_plan
 from tests.export.model_builder import ModelBuilder, Value
+from tests.export.networks import Layers
 
 TARGET = resolve("cortex-m33")
 
@@ -134,4 +135,20 @@ def test_every_candidate_gives_the_interpreters_bytes(model: bytes, activations:
         values = rng.choice([-128, 127], shape) if seed % 3 == 0 else rng.integers(-128, 128, shape)
         return values.astype(np.int8)
 
-    assert check(model, activations, image) > 0
+    check(model, activations, image)
+
+
+def test_a_layer_has_candidates_of_both_algorithms_and_of_several_strips() -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((11, 9, 6))
+    model = network.builder.finish(x, network.conv(network.conv(x, 5), 4, activation="relu"))
+    schedule = price_network(run_passes(read_tflite(model)), Requirements(TARGET))
+    found = [
+        (candidate.variant, candidate.scratch_bytes)
+        for stage in schedule.stages
+        if stage.op is not None
+        for candidate in winograd(schedule, stage)
+    ]
+    assert len({size for name, size in found if name == "winograd4"}) >= 3
+    assert len({size for name, size in found if name == "winograd2"}) >= 3
+    assert check(model, "int16", lambda shape: np.full(shape, -128, np.int8)) == len(found)
