@@ -189,7 +189,7 @@ def _damage(rng: np.random.Generator, path: Path, content: bytes, marker: Path) 
         path.write_bytes(content)
         with h5py.File(path, "r+") as file:
             text = changed(json.loads(file.attrs["model_config"]))
-            file.attrs["model_config"] = np.void(text[:60_000])  # more than 64 KiB is no attribute
+            file.attrs["model_config"] = np.void(text[:60_000] or b" ")  # more than 64 KiB is no attribute
         return
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
