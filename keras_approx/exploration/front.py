@@ -327,6 +327,7 @@ class ParetoFront:
         try:
             content = read_bounded(Path(path), _MAX_BYTES)
             found = _FrontRecord.model_validate_json(content)
+            json_of(found.settings)  # NaN, wherever it stands
         except ValidationError as error:
             raise StoreError(f"{advice}: {explain(error)}") from error
         except ValueError as error:
