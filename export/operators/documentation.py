@@ -16,9 +16,10 @@ in its way. Written by `python -m export.operators.documentation`.
 
 Activations have batch 1, up to 8 dimensions and one scale and zero point each. Networks have any number of inputs,
 outputs and states: with one input and one output `model_run` takes two arrays, else two structs of pointers. uint8
-inputs and outputs are passed as int8, 128 less. Two exceptions to the first sentence: SUM is computed as TensorFlow
-Lite Micro does, since the reference kernel of 2.21 reads its int8 input as uint8; ELU has no reference kernel, so it is
-that of TFLite's other resolver.
+inputs and outputs are passed as int8, 128 less.
+
+Two exceptions: SUM is computed as TensorFlow Lite Micro does, since the reference kernel of 2.21 reads its int8 input
+as uint8; ELU has no reference kernel, so it is that of TFLite's other resolver.
 """
 
 
