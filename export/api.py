@@ -103,14 +103,7 @@ def to_c(
     schedule = plan_network(run_passes(graph), Requirements(resolved, activations, max_ram))
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted, max_ram)
-    project = emit_project(schedule, predicted, name)
-    files = {file: text.encode("ascii") for file, text in project.files.items()}
-    files[f"{name}.tflite"] = data
-    if resolved.board is not None and resolved.board.file:
-        files[BOARD_FILE] = resolved.board.file.encode("utf-8")
-    manifest = _manifest(schedule, predicted, project, name, sorted([*files, MANIFEST_NAME]))
-    files[MANIFEST_NAME] = manifest.to_bytes()
-    write_folder(folder, files)
+    manifest = write_schedule(folder, schedule, predicted, name, data)
     return Export(
         path=folder,
         name=name,
@@ -118,6 +111,28 @@ def to_c(
         estimate=predicted,
         manifest=manifest.model_dump(mode="json", by_alias=True),
     )
+
+
+def write_schedule(folder: Path, schedule: Schedule, predicted: Estimate, name: str, data: bytes) -> Manifest:
+    """Writes the C of a schedule, its manifest, the model it was made of and the board's own description.
+
+    Args:
+        folder: the output folder.
+        schedule: the network.
+        predicted: its prediction.
+        name: prefix of files and functions.
+        data: content of the `.tflite` file.
+    """
+    project = emit_project(schedule, predicted, name)
+    files = {file: text.encode("ascii") for file, text in project.files.items()}
+    files[f"{name}.tflite"] = data
+    board = predicted.target.board
+    if board is not None and board.file:
+        files[BOARD_FILE] = board.file.encode("utf-8")
+    manifest = _manifest(schedule, predicted, project, name, sorted([*files, MANIFEST_NAME]))
+    files[MANIFEST_NAME] = manifest.to_bytes()
+    write_folder(folder, files)
+    return manifest
 
 
 def estimate(

@@ -9,11 +9,11 @@ from export.codegen.planned import emit_planned
 from export.codegen.runtime import runtime_header
 from export.csource.source import Context
 from export.csource.text import comment, printable
-from export.ir.graph import Graph
 from export.operators.reshape import emit_copy
 from export.operators.table import operator_of
 from export.schedule.estimate import Estimate, LayerEstimate
 from export.schedule.stage import Schedule, Stage
+from export.schedule.stage_work import context_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
     """
     digits = max(2, len(str(len(schedule.stages) - 1)))
     contexts = [
-        _context(schedule.graph, stage, f"{name}_{index:0{digits}d}_{stage.kind}")
+        context_of(schedule.graph, stage, f"{name}_{index:0{digits}d}_{stage.kind}")
         for index, stage in enumerate(schedule.stages)
     ]
     runtime = f"{name}_runtime.h"
@@ -58,12 +58,6 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
     sources = (f"{name}.c", *layer_sources)
     files["CMakeLists.txt"] = emit_cmake(name, sources)
     return Project(files, sources, (f"{name}.h", runtime), layer_sources)
-
-
-def _context(graph: Graph, stage: Stage, symbol: str) -> Context:
-    sources = tuple(buffer.layout for buffer in stage.reads)
-    layout, tensor = stage.writes.layout, stage.writes.tensor
-    return Context(graph, stage.op, sources, layout, tensor, symbol, bool(stage.scratch_bytes))
 
 
 def _emit(context: Context, stage: Stage) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
+from math import prod
 
 from export.kernels.addition import LINEAR_SHIFT, Addition
-from export.kernels.language import Step, step
+from export.kernels.language import NEAR, Step, step
 from export.kernels.layout import Layout
-from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
+from export.kernels.loop_nest import TURN, Dimension, Emit, write_loop_nest
+from export.kernels.nest import Nest
+from export.kernels.nest import step as nest_step
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
 from export.kernels.tables import TABLE_MIDDLE, packed_words
 
 _VALUES = ("a0", "a1", "a2", "a3")
 _OTHERS = ("a4", "a5", "a6", "x0")
+_MOST_CALLS = 24  # of one kernel for one layer
 
 
 def _get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
@@ -68,6 +73,67 @@ def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 
     steps = _walk(_extent(source), (source, None, target), emit)
     call = Call(0, Pointer(f"in{number}", _start(source)), Pointer("out", _start(target, *at)))
     return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
+
+
+def plan_moves(loops: Nest, source: Layout, target: Layout, number: int = 0) -> Plan | None:
+    """Copies the elements of input `number` that a nest visits to those of the output.
+
+    Loops that do not grow by steps, and all but three of the others, become calls of one kernel.
+
+    Returns:
+        The plan, or None where these are too many, or no loop is near enough to be unrolled.
+    """
+    sizes = (source.element_bytes, target.element_bytes)
+    steps_of = [
+        tuple(nest_step(walk.offsets[axis]) for walk in loops.walks) for axis in range(len(loops.extents))
+    ]
+    distances = {
+        axis: (first * sizes[0], 0, second * sizes[1])
+        for axis, (first, second) in enumerate(steps_of)
+        if first is not None and second is not None
+    }
+    near = [axis for axis in distances if _is_near(loops.extents[axis], distances[axis])]
+    if not near and loops.extents:
+        return None
+    inner = max(near, key=lambda axis: (min(loops.extents[axis], TURN), -sum(distances[axis])), default=-1)
+    others = sorted((axis for axis in distances if axis != inner), key=lambda axis: -loops.extents[axis])
+    outer, called = (
+        others[:2],
+        [axis for axis in range(len(loops.extents)) if axis not in (inner, *others[:2])],
+    )
+    if prod(loops.extents[axis] for axis in called) > _MOST_CALLS:
+        return None
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
+        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
+
+    dimensions = [Dimension(loops.extents[axis], distances[axis]) for axis in sorted(outer)]
+    dimensions.append(Dimension(loops.extents[inner], distances[inner]) if near else Dimension(1, (0, 0, 0)))
+    kernel = Kernel(tuple(write_loop_nest(dimensions, emit)))
+    calls = []
+    for turns in product(*(range(loops.extents[axis]) for axis in called)):
+        starts = [
+            walk.start + sum(int(walk.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
+            for walk in loops.walks
+        ]
+        calls.append(
+            Call(0, Pointer(f"in{number}", starts[0] * sizes[0]), Pointer("out", starts[1] * sizes[1]))
+        )
+    return Plan("direct", (kernel,), tuple(calls), ())
+
+
+def _is_near(count: int, moves: tuple[int, int, int]) -> bool:
+    """Whether the elements of a loop that are unrolled together lie within reach of their pointers."""
+    together = TURN if count >= 2 * TURN else count
+    return min(moves) >= 0 and together * max(moves) <= NEAR
+
+
+def plan_fill(layout: Layout, value: int) -> Plan:
+    """Stores a value everywhere inside the output's border."""
+    return _fill(
+        layout, value, layout.offset(0, 0), [(layout.height, layout.row), (layout.width * layout.pixel, 1)]
+    )
 
 
 def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:

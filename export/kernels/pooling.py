@@ -18,7 +18,7 @@ _SUMS, _READS = ("a0", "a1", "a2", "a3"), ("a4", "a5", "a6", "x0")
 _LANES = len(_SUMS)
 _UNROLLED = 16  # taps of a window that are unrolled; larger windows loop over their rows
 _MOST_AVERAGED = 5000  # beyond, the reciprocal of the count is not exact
-WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL, REST_LABEL = 1, 2, 3, 4, 5
+WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL, REST_LABEL, LINE_LABEL, REST_LINE_LABEL = range(1, 8)
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,14 @@ class Reduction:
         start: value the accumulators start from.
         prologue: steps that load constants into w0 and w1, given the number of values.
         finish: steps that turn accumulators into outputs, given their registers and spare ones.
+        most: values of a window for which that is exact.
     """
 
     largest: bool
     start: int
     prologue: Callable[[int], list[Step]]
     finish: Callable[[Sequence[str], Sequence[str], int], list[Step]]
+    most: int = 1 << 23
 
 
 def max_reduction(clamp: tuple[int, int]) -> Reduction:
@@ -82,7 +84,7 @@ def average_reduction(clamp: tuple[int, int]) -> Reduction:
         divided = [step("DIVIDE", a, t) for a, t in zip(sums, spare, strict=False)] if count > 1 else []
         return divided + _clamped(sums, clamp)
 
-    return Reduction(False, 0, prologue, finish)
+    return Reduction(False, 0, prologue, finish, _MOST_AVERAGED)
 
 
 def mean_reduction(start: int, entry: Requantization) -> Reduction:
@@ -121,15 +123,12 @@ def plan_pool(
         reduction: what a window becomes.
 
     Returns:
-        The plan, or None where a window is too large for the kernels.
+        The plan, or None where a window is too large for the kernels' division.
     """
     plans = []
     for row in rows:
         for column in columns:
-            reach = _LANES * source.element_bytes + column.window * source.pixel * source.element_bytes
-            if _unrolled(row, column):
-                reach += row.window * source.row * source.element_bytes
-            if reach > NEAR or row.window * column.window > _MOST_AVERAGED or column.window > _UNROLLED:
+            if row.window * column.window > reduction.most:
                 return None
             steps = _region(source, target, row, column, reduction)
             start = source.offset(row.start, column.start) * source.element_bytes
@@ -139,8 +138,14 @@ def plan_pool(
     return joined(plans, "direct")
 
 
-def _unrolled(row: Axis, column: Axis) -> bool:
-    return row.window * column.window <= _UNROLLED
+def _unrolled_axes(source: Layout, row: Axis, column: Axis) -> int:
+    """How many dimensions of a window are unrolled, as far as loads reach: both, its columns, or none."""
+    size = source.element_bytes
+    reach = (_LANES + column.window * source.pixel) * size
+    if column.window > _UNROLLED or reach > NEAR:
+        return 0
+    whole = reach + row.window * source.row * size
+    return 2 if row.window * column.window <= _UNROLLED and whole <= NEAR else 1
 
 
 def _region(source: Layout, target: Layout, row: Axis, column: Axis, reduction: Reduction) -> list[Step]:
@@ -187,14 +192,24 @@ def _window(
         return loaded + [step(joins, a, r) for a, r in zip(sums, reads, strict=True)]
 
     steps = [step("SET32", a, reduction.start) for a in sums]
-    if _unrolled(row, column):
+    full = lanes == _LANES  # both may stand in one kernel, with labels of their own
+    unrolled = _unrolled_axes(source, row, column)
+    if unrolled == 2:
         for y in range(row.window):
             for x in range(column.window):
                 steps += tap(y, x)
     else:
-        label = WINDOW_LABEL if lanes == _LANES else REST_LABEL  # both may stand in one kernel
-        taps = [item for x in range(column.window) for item in tap(0, x)]
-        steps += repeat("half", row.window, label, [*taps, *move("in", source.row * size)])
-        steps += move("in", -row.window * source.row * size)
+        back = 0
+        if unrolled == 1:
+            taps = [item for x in range(column.window) for item in tap(0, x)]
+        else:
+            each = [*tap(0, 0), *move("in", source.pixel * size)]
+            taps = repeat("last", column.window, LINE_LABEL if full else REST_LINE_LABEL, each)
+            back = column.window * source.pixel * size
+        if row.window > 1:
+            taps = [*taps, *move("in", source.row * size - back)]
+            taps = repeat("half", row.window, WINDOW_LABEL if full else REST_LABEL, taps)
+            back = row.window * source.row * size
+        steps += taps + move("in", -back)
     steps += reduction.finish(sums, reads, row.window * column.window)
     return steps + [step(put, a, target.place(lane) * target.element_bytes) for lane, a in enumerate(sums)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.csource.work import Work, loop_work
 from export.ir.fixed_point import add_parameters, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Add
@@ -41,6 +42,11 @@ def _plan(graph: Graph, op: Add, sources: Sequence[Layout], target: Layout) -> P
     return None if numbers is None else plan_add(sources, target, numbers)
 
 
+def _work(context: Context) -> Work:
+    target = context.target
+    return loop_work((target.height, target.width, target.channels), "add")
+
+
 def _emit(context: Context) -> str:
     """Both inputs brought to a common scale in 20 more bits, added, requantized."""
     op = context.op
@@ -69,6 +75,7 @@ ADD = Operator(
     kind="add",
     compute=_compute,
     emit=_emit,
+    work=_work,
     plan=_plan,
     ranges=once_a_pixel(growing(_compute)),
     reads=reads_elements,

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, nest, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import (
     ADD_LEFT_SHIFT,
@@ -28,6 +29,7 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Add, Op
 from export.ir.tensor import Quantization
+from export.kernels.nest import Nest, nest
 from export.operators.operator import Mask, Operator
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
@@ -147,12 +149,24 @@ def _reads(graph: Graph, op: Arithmetic, read: Mask) -> list[Mask]:
     return found
 
 
-def _emit(context: Context) -> str:
-    graph, op, target = context.graph, context.op, context.target
+def _nest(context: Context) -> Nest:
+    graph, op = context.graph, context.op
     assert isinstance(op, Arithmetic)
     everything = np.arange(graph.tensors[op.output].size).reshape(graph.tensors[op.output].shape)
     indices = [broadcast_indices(graph, tensor, op.output) for tensor in op.inputs]
-    written = write_nest(nest((*context.sources, target), (*indices, everything)), context.symbol)
+    return nest((*context.sources, context.target), (*indices, everything))
+
+
+def _work(context: Context) -> Work:
+    assert isinstance(context.op, Arithmetic)
+    unit = "extreme" if context.op.function in ("maximum", "minimum") else context.op.function
+    return nest_work(_nest(context), "add" if unit == "sub" else unit)
+
+
+def _emit(context: Context) -> str:
+    graph, op, target = context.graph, context.op, context.target
+    assert isinstance(op, Arithmetic)
+    written = write_nest(_nest(context), context.symbol)
     body = fill_border(target, context.zero_point(op.output))
     for number, source in enumerate(context.sources):
         body += f"const {ctype(source)} *x{number} = in{number};\n"
@@ -197,6 +211,7 @@ ARITHMETIC = Operator(
     kind="arithmetic",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={
         "ADD": _read("add"),
         "SUB": _read("sub"),

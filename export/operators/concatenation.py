@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, nest, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Concatenation, Op, Reshape
-from export.kernels.elementwise import plan_copy
+from export.kernels.elementwise import plan_copy, plan_moves
 from export.kernels.layout import Layout
+from export.kernels.nest import Nest, nest
 from export.kernels.plan import Plan, joined
 from export.operators.movements import axis_of
 from export.operators.operator import Channels, Mask, Operator, Order
@@ -95,28 +98,48 @@ def _channels(graph: Graph, op: Concatenation) -> Channels:
 
 def _plan(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: Layout) -> Plan | None:
     if len(graph.tensors[op.output].shape) > _IMAGE and op.axis < len(graph.tensors[op.output].shape) - 1:
-        return None
+        plans = [
+            plan_moves(loops, source, target, number)
+            for number, (loops, source) in enumerate(
+                zip(_nests(graph, op, sources, target), sources, strict=True)
+            )
+        ]
+        known = [plan for plan in plans if plan is not None]
+        return joined(known, "direct") if len(known) == len(plans) else None
     axis = op.axis - len(graph.tensors[op.output].shape)  # -1 is the channels, whatever the rank
-    plans, start = [], 0
+    copies, start = [], 0
     for number, source in enumerate(sources):
         at = {-1: (0, 0, start), -2: (0, start, 0), -3: (start, 0, 0)}[axis]
-        plans.append(plan_copy(source, target, at, number))
+        copies.append(plan_copy(source, target, at, number))
         start += {-1: source.channels, -2: source.width, -3: source.height}[axis]
-    return joined(plans, "direct")
+    return joined(copies, "direct")
+
+
+def _nests(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: Layout) -> list[Nest]:
+    """Over each input and its place in the output."""
+    everything = np.arange(graph.tensors[op.output].size).reshape(graph.tensors[op.output].shape)
+    ends = np.cumsum([graph.tensors[tensor].shape[op.axis] for tensor in op.inputs])[:-1]
+    parts = np.split(everything, ends, op.axis)
+    return [
+        nest((source, target), (np.arange(part.size).reshape(part.shape), part))
+        for part, source in zip(parts, sources, strict=True)
+    ]
+
+
+def _work(context: Context) -> Work:
+    assert isinstance(context.op, Concatenation)
+    loops = _nests(context.graph, context.op, context.sources, context.target)
+    return sum((nest_work(one, "move") for one in loops), Counter())
 
 
 def _emit(context: Context) -> str:
-    graph, op, target = context.graph, context.op, context.target
-    assert isinstance(op, Concatenation)
-    everything = np.arange(graph.tensors[op.output].size).reshape(graph.tensors[op.output].shape)
-    body = fill_border(target, context.zero_point(op.output)) + f"{ctype(target)} *y0 = out;\n"
-    ends = np.cumsum([graph.tensors[tensor].shape[op.axis] for tensor in op.inputs])[:-1]
+    target = context.target
+    assert isinstance(context.op, Concatenation)
+    nests = _nests(context.graph, context.op, context.sources, target)
+    body = fill_border(target, context.zero_point(context.op.output)) + f"{ctype(target)} *y0 = out;\n"
     tables = ""
-    for number, (part, source) in enumerate(
-        zip(np.split(everything, ends, op.axis), context.sources, strict=True)
-    ):
-        read = np.arange(part.size).reshape(part.shape)
-        written = write_nest(nest((source, target), (read, part)), context.symbol, f"i{number}_")
+    for number, (loops, source) in enumerate(zip(nests, context.sources, strict=True)):
+        written = write_nest(loops, context.symbol, f"i{number}_")
         tables += written.tables
         body += f"const {ctype(source)} *x{number} = in{number};\n"
         value = f"({ctype(target)})x{number}[{written.places[0]}]"
@@ -129,6 +152,7 @@ CONCATENATION = Operator(
     kind="concatenation",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={"CONCATENATION": _read, "PACK": _read_pack},
     plan=_plan,
     ranges=growing(_compute),

@@ -23,7 +23,7 @@ from export.kernels.depthwise import plan_depthwise
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators.operator import Channels, Mask, Operator, Order, Range
-from export.operators.plain_products import emit_products
+from export.operators.plain_products import emit_products, work_of_products
 from export.operators.rules import of_channels
 from export.operators.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
@@ -159,6 +159,7 @@ CONV_2D = Operator(
     kind="conv2d",
     compute=_compute_conv,
     emit=emit_products,
+    work=work_of_products,
     readers={"CONV_2D": _read_conv},
     ranges=_ranges,
     reads=_conv_reads,
@@ -172,6 +173,7 @@ DEPTHWISE_CONV_2D = Operator(
     kind="depthwise_conv2d",
     compute=_compute_depthwise,
     emit=emit_products,
+    work=work_of_products,
     readers={"DEPTHWISE_CONV_2D": _read_depthwise},
     plan=_plan_depthwise,
     ranges=_ranges,

@@ -15,7 +15,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.requantization import requantize_dense
 from export.operators.operator import Channels, Mask, Operator, Order, Range
-from export.operators.plain_products import emit_products
+from export.operators.plain_products import emit_products, work_of_products
 from export.operators.rules import of_channels
 from export.operators.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
@@ -103,6 +103,7 @@ FULLY_CONNECTED = Operator(
     kind="fully_connected",
     compute=_compute,
     emit=emit_products,
+    work=work_of_products,
     readers={"FULLY_CONNECTED": _read},
     ranges=_ranges,
     reads=_reads,

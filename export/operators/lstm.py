@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from export.csource.source import Context, ctype, fill_border, function, open_output
 from export.csource.text import indent, table
+from export.csource.work import Work
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import (
     INT32_MAX,
@@ -245,6 +247,15 @@ def _emit(context: Context) -> str:
     return tables + FUNCTIONS + helper.replace("ELEMENT", ctype(source)) + function(context, body)
 
 
+def _work(context: Context) -> Work:
+    graph, op = context.graph, context.op
+    assert isinstance(op, Lstm)
+    units, inputs = graph.tensors[op.inputs[1]].shape[-1], graph.tensors[op.inputs[0]].shape[-1]
+    turns = graph.tensors[op.inputs[0]].size // inputs * units
+    size = 4 * units * (inputs + units + 8)
+    return Counter({"lstm product": 4 * turns * (inputs + units), "lstm unit": turns, "bytes": size})
+
+
 def _unit(op: Lstm, symbol: str, inputs: int, units: int) -> str:
     """One unit's new cell and hidden state."""
     text = "".join(
@@ -292,6 +303,7 @@ LSTM = Operator(
     kind="lstm",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={"UNIDIRECTIONAL_SEQUENCE_LSTM": _read},
     limits="int8 with a 16-bit cell, batch 1; its states are kept from inference to inference, as TFLite keeps them",
 )

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import Nest, Walk, loops_around, merged, nest, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Op
+from export.kernels.nest import Nest, Walk, merged, nest
 from export.operators.operator import Operator
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -83,8 +85,9 @@ def _compute(graph: Graph, op: MatMul, *values: NDArray[np.int8]) -> NDArray[np.
     return np.clip(out, -128, 127).astype(np.int8).reshape(len(values[0]), *target.shape[1:])
 
 
-def _emit(context: Context) -> str:
-    graph, op, target = context.graph, context.op, context.target
+def _nests(context: Context) -> tuple[Nest, Nest]:
+    """Over the outputs and the first factors of each, and over its factors from the first on."""
+    graph, op = context.graph, context.op
     assert isinstance(op, MatMul)
     shapes = [_matrix(shape, flip) for shape, flip in zip(op.shapes, op.transposed, strict=True)]
     shape = (*np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2]), shapes[0][-2], shapes[1][-1])
@@ -97,10 +100,22 @@ def _emit(context: Context) -> str:
         lines.append(line[0, :] if number == 0 else line[:, 0])
         start = index[..., :, :1] if number == 0 else index[..., :1, :]
         starts.append(np.broadcast_to(start, shape))
-    outer = write_nest(nest((*context.sources, target), (*starts, everything)), context.symbol, "i")
     inner = nest(context.sources, lines)
     walks = tuple(Walk(0, walk.offsets) for walk in inner.walks)
-    into = write_nest(merged(Nest(inner.extents, walks)), context.symbol, "j")
+    return nest((*context.sources, context.target), (*starts, everything)), merged(Nest(inner.extents, walks))
+
+
+def _work(context: Context) -> Work:
+    outer, inner = _nests(context)
+    return nest_work(outer, "requantize") + nest_work(inner, "product of two", math.prod(outer.extents))
+
+
+def _emit(context: Context) -> str:
+    graph, op, target = context.graph, context.op, context.target
+    assert isinstance(op, MatMul)
+    outer, into = (
+        write_nest(loops, context.symbol, prefix) for loops, prefix in zip(_nests(context), "ij", strict=True)
+    )
     body = fill_border(target, context.zero_point(op.output))
     for number, source in enumerate(context.sources):
         body += f"const {ctype(source)} *x{number} = in{number};\n"
@@ -122,6 +137,7 @@ MATMUL = Operator(
     kind="batch_matmul",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={"BATCH_MATMUL": _read},
     limits="two tensors, or one and a constant",
 )

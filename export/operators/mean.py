@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.csource.work import Work, loop_work
 from export.ir.fixed_point import mean_parameters, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Mean
@@ -39,6 +40,12 @@ def _plan(graph: Graph, op: Mean, sources: Sequence[Layout], target: Layout) -> 
     return plan_pool(sources[0], target, [row], [column], mean_reduction(start, entry))
 
 
+def _work(context: Context) -> Work:
+    source = context.source
+    taps = loop_work((source.height, source.width), "mean tap", source.channels)
+    return taps + loop_work((source.channels,), "mean")
+
+
 def _emit(context: Context) -> str:
     """Sums channel by channel; the division is part of the multiplier."""
     op = context.op
@@ -59,6 +66,7 @@ MEAN = Operator(
     kind="mean",
     compute=_compute,
     emit=_emit,
+    work=_work,
     plan=_plan,
     ranges=growing(_compute),
     reads=reads_channels,

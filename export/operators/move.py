@@ -12,10 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, nest, separated, summed, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.ir.graph import Graph
 from export.ir.ops import Op
+from export.kernels.elementwise import plan_moves
+from export.kernels.layout import Layout
+from export.kernels.nest import Nest, nest, separated, summed
+from export.kernels.plan import Plan
 from export.operators.operator import Mask, Operator, Range
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -83,6 +88,21 @@ def _identity(graph: Graph, op: Move) -> bool:
     return bool((op.indices.ravel() == np.arange(graph.tensors[op.output].size)).all())
 
 
+def _nest(context: Context, indices: NDArray[np.int64]) -> Nest:
+    everything = np.arange(indices.size).reshape(indices.shape)
+    return nest((context.source, context.target), (indices, everything))
+
+
+def _plan(graph: Graph, op: Move, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    everything = np.arange(op.indices.size).reshape(op.indices.shape)
+    return plan_moves(nest((sources[0], target), (op.indices, everything)), sources[0], target)
+
+
+def _work(context: Context) -> Work:
+    assert isinstance(context.op, Move)
+    return nest_work(_nest(context, context.op.indices), "move")
+
+
 def _emit(context: Context) -> str:
     op, target = context.op, context.target
     assert isinstance(op, Move)
@@ -93,8 +113,7 @@ def _emit(context: Context) -> str:
 def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     """The layer that copies an input's elements to the output, in its order, behind some statements."""
     source, target = context.source, context.target
-    everything = np.arange(indices.size).reshape(indices.shape)
-    written = write_nest(nest((source, target), (indices, everything)), context.symbol)
+    written = write_nest(_nest(context, indices), context.symbol)
     body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     body += loops_around(written, f"y0[{written.places[1]}] = ({ctype(target)})x0[{written.places[0]}];\n")
     return written.tables + function(context, body)
@@ -105,6 +124,8 @@ MOVE = Operator(
     kind="move",
     compute=_compute,
     emit=_emit,
+    work=_work,
+    plan=_plan,
     ranges=_ranges,
     reads=_reads,
     identity=_identity,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context
+from export.csource.work import Work
 from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.kernels.layout import Layout
@@ -84,6 +85,7 @@ class Operator:
         compute: its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
             activations [n, ...] to the output [n, ...], int8 or int32 indices; the new values of states follow it.
         emit: the C text of a layer that no kernels are planned for.
+        work: what that C text does how often; needed where there is one.
         readers: how TFLite's operators are read as this one, by name.
         limits: what of them is supported, for the documentation.
         plan: kernels of the kernel language, or None where plain C has to do.
@@ -100,6 +102,7 @@ class Operator:
     kind: str
     compute: Callable[..., Any]
     emit: Callable[[Context], str] | None = None
+    work: Callable[[Context], Work] | None = None
     readers: Mapping[str, Reader] = field(default_factory=dict)
     limits: str = ""
     plan: Callable[[Graph, Any, Sequence[Layout], Layout], Plan | None] = _no_plan

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, nest, separated, summed, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Pad, Padding
 from export.ir.tensor import Quantization
-from export.kernels.elementwise import plan_border, plan_copy
+from export.kernels.elementwise import plan_border, plan_copy, plan_fill, plan_moves
 from export.kernels.layout import Layout
+from export.kernels.nest import Nest, nest, separated, summed
 from export.kernels.plan import Plan, joined
 from export.operators.operator import Mask, Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
@@ -115,17 +117,37 @@ def _fill_reads(graph: Graph, op: Fill, read: Mask) -> list[Mask]:
     return [read.ravel()[_places(op).ravel()].reshape(graph.tensors[op.inputs[0]].shape[1:])]
 
 
+def _nests(context: Context) -> tuple[Nest, Nest]:
+    """Over all of the output, and over the input's place in it."""
+    op = context.op
+    assert isinstance(op, Fill)
+    everything = np.arange(context.graph.tensors[op.output].size)
+    places = _places(op)
+    read = np.arange(places.size).reshape(places.shape)
+    return nest((context.target,), (everything,)), nest((context.source, context.target), (read, places))
+
+
+def _plan_fill(graph: Graph, op: Fill, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    places = _places(op)
+    read = np.arange(places.size).reshape(places.shape)
+    copied = plan_moves(nest((sources[0], target), (read, places)), sources[0], target)
+    return None if copied is None else joined([plan_fill(target, op.value), copied], "direct")
+
+
+def _work_fill(context: Context) -> Work:
+    fill, copy = _nests(context)
+    return nest_work(fill, "fill") + nest_work(copy, "move")
+
+
 def _emit_fill(context: Context) -> str:
     op, source, target = context.op, context.source, context.target
     assert isinstance(op, Fill)
     body = fill_border(target, context.zero_point(op.output))
     body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
-    everything = np.arange(context.graph.tensors[op.output].size)
-    filled = write_nest(nest((target,), (everything,)), context.symbol, "f")
+    fill, copy = _nests(context)
+    filled = write_nest(fill, context.symbol, "f")
     body += loops_around(filled, f"y0[{filled.places[0]}] = {op.value};\n")
-    places = _places(op)
-    read = np.arange(places.size).reshape(places.shape)
-    copied = write_nest(nest((source, target), (read, places)), context.symbol)
+    copied = write_nest(copy, context.symbol)
     body += loops_around(copied, f"y0[{copied.places[1]}] = ({ctype(target)})x0[{copied.places[0]}];\n")
     return filled.tables + copied.tables + function(context, body)
 
@@ -135,6 +157,8 @@ FILL = Operator(
     kind="fill",
     compute=_compute_fill,
     emit=_emit_fill,
+    work=_work_fill,
+    plan=_plan_fill,
     ranges=growing(_compute_fill),
     reads=_fill_reads,
 )

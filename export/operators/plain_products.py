@@ -5,10 +5,13 @@ Reads padding from the border like every kernel, so there are no branches.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
 from export.csource.text import table
+from export.csource.work import Work, loop_work
 from export.ir.fixed_point import conv_multipliers
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 
@@ -60,3 +63,18 @@ def _tap(context: Context, channel: str) -> str:
     row = f"y * {op.stride[0]} + v * {op.dilation[0]} - {op.padding.top}"
     column = f"x * {op.stride[1]} + u * {op.dilation[1]} - {op.padding.left}"
     return at(context.source, row, column, channel)
+
+
+def work_of_products(context: Context) -> Work:
+    """Counts of `emit_products`."""
+    op, target = context.op, context.target
+    assert isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected)
+    weights = np.asarray(context.graph.tensors[op.weights].data)
+    if isinstance(op, FullyConnected):
+        kernel = (1, 1, weights.shape[1])
+    else:
+        kernel = (*weights.shape[1:3], 1 if isinstance(op, DepthwiseConv2D) else weights.shape[3])
+    found = loop_work((target.height, target.width, target.channels), "requantize by channel")
+    outputs = target.height * target.width * target.channels
+    unit = "product" if kernel[2] > 1 else "depthwise product"
+    return found + loop_work(kernel, unit, outputs) + Counter(bytes=weights.size + 9 * target.channels)

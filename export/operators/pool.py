@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
 from export.csource.text import indent
+from export.csource.work import Work
 from export.ir.fixed_point import rounded_mean
 from export.ir.graph import Graph
 from export.ir.ops import AveragePool2D, MaxPool2D, Op
@@ -100,6 +102,27 @@ def _emit(context: Context) -> str:
     return function(context, body)
 
 
+def _work(context: Context) -> Work:
+    op, source, target = context.op, context.source, context.target
+    assert isinstance(op, MaxPool2D | AveragePool2D)
+    regions = (
+        axis_regions(target.height, source.height, op.kernel[0], op.stride[0], op.padding.top),
+        axis_regions(target.width, source.width, op.kernel[1], op.stride[1], op.padding.left),
+    )
+    rows, columns = (sum(region.count * region.window for region in axis) for axis in regions)
+    kind = "max" if isinstance(op, MaxPool2D) else "average"
+    positions = target.height * target.width
+    outputs, lines = positions * target.channels, rows * target.width * target.channels
+    return Counter(
+        {
+            f"{kind} pool tap": rows * columns * target.channels,
+            f"{kind} pool line": lines,
+            f"{kind} pool output": outputs,
+            f"{kind} pool window": positions,
+        }
+    )
+
+
 def _edges(low: str, high: str, index: str, kernel: int, stride: int, padding: int, size: int) -> str:
     """First and end coordinate of a window, cut at the input's edges."""
     first = f"{index} * {stride} - {padding}"
@@ -112,6 +135,7 @@ MAX_POOL_2D = Operator(
     kind="max_pool2d",
     compute=_compute_max,
     emit=_emit,
+    work=_work,
     readers={"MAX_POOL_2D": _read_max},
     plan=_plan,
     ranges=_ranges,
@@ -126,6 +150,7 @@ AVERAGE_POOL_2D = Operator(
     kind="average_pool2d",
     compute=_compute_average,
     emit=_emit,
+    work=_work,
     readers={"AVERAGE_POOL_2D": _read_average},
     plan=_plan,
     ranges=_ranges,

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import Nest, Walk, loops_around, merged, nest, write_nest
+from export.csource.nest import loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
+from export.csource.work import Work, nest_work
 from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import (
     INT32_MAX,
@@ -23,6 +24,7 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Mean, Op
 from export.ir.tensor import Quantization
+from export.kernels.nest import Nest, Walk, merged, nest
 from export.operators.movements import axis_of
 from export.operators.operator import Operator
 from export.operators.rules import growing
@@ -118,25 +120,28 @@ def _split(shape: Sequence[int], axes: Sequence[int]) -> tuple[list[int], list[i
     return [axis for axis in range(len(shape)) if axis not in axes], list(axes)
 
 
+def _nests(context: Context, axes: Sequence[int]) -> tuple[Nest, Nest]:
+    """Over the outputs and the first input of each, and over its inputs from the first on."""
+    graph, op, source = context.graph, context.op, context.source
+    assert op is not None
+    shape = graph.tensors[op.inputs[0]].shape
+    kept, reduced = _split(shape, axes)
+    index = np.arange(math.prod(shape)).reshape(shape).transpose([*kept, *reduced])
+    outputs = np.arange(graph.tensors[op.output].size).reshape([shape[axis] for axis in kept])
+    starts = index.reshape(*outputs.shape, -1)[..., 0]
+    outer = nest((source, context.target), (starts, outputs))
+    inner = nest((source,), (index[tuple([0] * len(kept))],))
+    return outer, merged(Nest(inner.extents, (Walk(0, inner.walks[0].offsets),)))
+
+
 def _loops(
     context: Context, axes: Sequence[int]
 ) -> tuple[str, tuple[str, str], Callable[[str, str, str], str]]:
     """Tables, the indices of input and output, and a function that puts the loops around what to do before, for and
     after the elements of an output.
     """
-    graph, op = context.graph, context.op
-    assert op is not None
-    shape = graph.tensors[op.inputs[0]].shape
-    kept, reduced = _split(shape, axes)
-    index = np.arange(math.prod(shape)).reshape(shape).transpose([*kept, *reduced])
-    outer = np.arange(graph.tensors[op.output].size).reshape([shape[axis] for axis in kept])
-    starts = index.reshape(*outer.shape, -1)[..., 0]
-    first = nest((context.source, context.target), (starts, outer))
-    start = index[tuple([0] * len(kept))]
-    inner = nest((context.source,), (start,))
-    base = inner.walks[0].start
-    inner = merged(Nest(inner.extents, (Walk(inner.walks[0].start - base, inner.walks[0].offsets),)))
-    out = write_nest(first, context.symbol, "i")
+    outer, inner = _nests(context, axes)
+    out = write_nest(outer, context.symbol, "i")
     into = write_nest(inner, context.symbol, "j")
     place = f"{out.places[0]} + {into.places[0]}"
 
@@ -144,6 +149,21 @@ def _loops(
         return loops_around(out, before + loops_around(into, each) + after)
 
     return out.tables + into.tables, (place, out.places[1]), around
+
+
+def _work(context: Context) -> Work:
+    op = context.op
+    assert isinstance(op, Reduce)
+    outer, inner = _nests(context, op.axes)
+    extreme = op.function in ("max", "min")
+    found = nest_work(outer, "reduced" if extreme else "requantize")
+    return found + nest_work(inner, "max tap" if extreme else "sum tap", math.prod(outer.extents))
+
+
+def _work_arg(context: Context) -> Work:
+    assert isinstance(context.op, ArgMax)
+    outer, inner = _nests(context, (context.op.axis,))
+    return nest_work(outer, "reduced") + nest_work(inner, "arg max tap", math.prod(outer.extents))
 
 
 def _emit(context: Context) -> str:
@@ -207,6 +227,7 @@ REDUCE = Operator(
     kind="reduce",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={
         "MEAN": _read("mean"),
         "REDUCE_MAX": _read("max"),
@@ -221,6 +242,7 @@ ARG_MAX = Operator(
     kind="arg_max",
     compute=_compute_arg,
     emit=_emit_arg,
+    work=_work_arg,
     readers={"ARG_MAX": _read_arg(False), "ARG_MIN": _read_arg(True)},
     limits="at an output of the model, any axis; indices are int32",
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.work import Work, loop_work
 from export.errors import ModelFormatError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Reshape
@@ -62,11 +63,17 @@ def emit_copy(context: Context) -> str:
     return function(context, body)
 
 
+def copy_work(context: Context) -> Work:
+    source = context.source
+    return loop_work((source.height, source.width, source.channels), "copy")
+
+
 RESHAPE = Operator(
     op=Reshape,
     kind="copy",
     compute=_compute,
     emit=emit_copy,
+    work=copy_work,
     readers={"RESHAPE": _read},
     ranges=growing(_compute),
     reads=_reads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
 from export.csource.text import table
+from export.csource.work import Work, loop_work
 from export.errors import UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op
@@ -87,6 +89,14 @@ def _ranges(graph: Graph, op: ResizeBilinear, sources: Sequence[Range]) -> Range
     return growing(_compute)(graph, op, sources)
 
 
+def _work(context: Context) -> Work:
+    target = context.target
+    found = loop_work((target.height, target.width, target.channels), "bilinear")
+    return found + Counter(
+        {"bilinear window": target.height * target.width, "bytes": 12 * (target.height + target.width)}
+    )
+
+
 def _emit(context: Context) -> str:
     op, source, target, symbol = context.op, context.source, context.target, context.symbol
     assert isinstance(op, ResizeBilinear)
@@ -114,6 +124,7 @@ RESIZE_BILINEAR = Operator(
     kind="resize_bilinear",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={"RESIZE_BILINEAR": _read},
     reads=reads_channels,
     channels=same_channels,

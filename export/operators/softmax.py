@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
 from export.csource.text import table
+from export.csource.work import Work, loop_work
 from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import doubling_high_multiply, rounding_shift_right
 from export.ir.graph import Graph
@@ -80,6 +82,13 @@ def _emit(context: Context) -> str:
     return tables + _HELPERS + function(context, body)
 
 
+def _work(context: Context) -> Work:
+    source = context.source
+    rows, loops = source.height * source.width, ("max tap", "softmax sum", "softmax share")
+    found = loop_work((source.height, source.width), "softmax row") + Counter(bytes=1024)
+    return sum((loop_work((source.channels,), unit, rows) for unit in loops), found)
+
+
 _HELPERS = """
 static int32_t softmax_high(int32_t a, int32_t b)
 {
@@ -125,6 +134,7 @@ SOFTMAX = Operator(
     compute=_compute,
     readers={"SOFTMAX": _read},
     emit=_emit,
+    work=_work,
     plan=_plan,
     reads=_reads,
     order=Order.ANY,

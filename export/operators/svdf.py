@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.csource.source import Context, at, ctype, fill_border, function, open_output
 from export.csource.text import table
+from export.csource.work import Work
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
 from export.ir.graph import Graph
@@ -135,6 +137,17 @@ def _compute(graph: Graph, op: Svdf, x: NDArray[np.int8], held: NDArray[Any]) ->
     return made, moved.astype(kept.dtype).reshape(held.shape)
 
 
+def _work(context: Context) -> Work:
+    op = context.op
+    assert isinstance(op, Svdf)
+    feature, time = _matrices(op)
+    filters, units = len(feature), len(op.offsets)
+    moved = filters * (time.shape[1] - 1)
+    found = Counter({"svdf product": feature.size, "svdf sum": time.size, "svdf shift": moved})
+    found += Counter({"requantize": filters + units, "svdf loop": 2 * filters + units})
+    return found + Counter(bytes=feature.size + 2 * time.size + 4 * units)
+
+
 def _emit(context: Context) -> str:
     graph, op, symbol, source, target = (
         context.graph,
@@ -178,6 +191,7 @@ SVDF = Operator(
     kind="svdf",
     compute=_compute,
     emit=_emit,
+    work=_work,
     readers={"SVDF": _read},
     limits="batch 1, RELU, an int16 state that is kept from inference to inference",
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import prod
+
+import numpy as np
 
 from export.costing.candidate import Candidate
 from export.costing.choice import candidates, planned_candidate, priced_timing
@@ -14,8 +17,9 @@ from export.kernels.addition import Addition, addition
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Sum
 from export.kernels.conv_problem import conv_problem
-from export.kernels.elementwise import plan_border, plan_copy
+from export.kernels.elementwise import plan_border, plan_copy, plan_moves
 from export.kernels.layout import Layout, flat
+from export.kernels.nest import common_shape, nest
 from export.kernels.plan import Plan, joined
 from export.operators.table import operator_of
 from export.schedule.stage import Stage
@@ -98,8 +102,13 @@ def _plan(graph: Graph, stage: Stage) -> Plan | None:
 
 
 def _plan_copy(source: Layout, target: Layout) -> Plan | None:
+    """A copy between layouts, and between shapes where each dimension of one is some of the other's."""
     if (source.height, source.width, source.channels) == (target.height, target.width, target.channels):
         return plan_copy(source, target)
     if source.contiguous and target.contiguous:
         return plan_copy(flat(source), flat(target))
-    return None
+    shape = common_shape(*((one.height, one.width, one.channels) for one in (source, target)))
+    if shape is None:
+        return None
+    index = np.arange(prod(shape)).reshape(shape)
+    return plan_moves(nest((source, target), (index, index)), source, target)

@@ -178,6 +178,14 @@ def delayed(b: Bench, name: str = "ring") -> Value:
     return joined
 
 
+def _tiled(b: Bench, rows: int, columns: int, channels: int) -> Value:
+    """The image, repeated."""
+    repeats = (1, rows, columns, channels)
+    shape = [extent * count for extent, count in zip(b.x.shape, repeats, strict=True)]
+    made: Value = b.op("TILE", [b.x, b.ints(*repeats)], shape, kind="TileOptions")
+    return made
+
+
 def _reduced(b: Bench, name: str, x: Value, axes: list[int], shape: Sequence[int], **options: Any) -> Value:
     made: Value = b.op(name, [x, b.ints(axes)], shape, kind="ReducerOptions", **options)
     return made
@@ -417,6 +425,15 @@ RECIPES: dict[str, Recipe] = {
     ),
     "softmax of many": lambda b: b.builder.softmax(b.layers.dense(b.v, 700)),
     "softmax of a sequence": lambda b: b.builder.softmax(b.s, 0.7),
+    "max pool of far rows": lambda b: b.layers.pool(_tiled(b, 1, 7, 16), kernel=(3, 3), stride=(2, 2)),
+    "average pool of far rows": lambda b: b.layers.pool(
+        _tiled(b, 1, 5, 21), "average", (3, 4), stride=(2, 3), padding="SAME"
+    ),
+    "average pool of a wide window": lambda b: b.layers.pool(
+        _tiled(b, 1, 6, 1), "average", (2, 20), stride=(1, 3)
+    ),
+    "mean of wide rows": lambda b: b.layers.mean(_tiled(b, 1, 9, 2)),
+    "mean of one row": lambda b: b.layers.mean(b.builder.reshape(_tiled(b, 2, 4, 1), (1, 1, 240, 4))),
     "lstm": lambda b: lstm(b, b.s, 5),
     "lstm behind another": lambda b: lstm(b, lstm(b, b.s, 4, 0.5), 3),
     "svdf": lambda b: svdf(b, 5, 2, 4),

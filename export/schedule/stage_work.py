@@ -1,0 +1,24 @@
+"""A stage as the operators' rules see it: its layouts, and what plain C would do for it."""
+
+from __future__ import annotations
+
+from export.csource.source import Context
+from export.csource.work import Work
+from export.ir.graph import Graph
+from export.operators.reshape import copy_work
+from export.operators.table import operator_of
+from export.schedule.stage import Stage
+
+
+def context_of(graph: Graph, stage: Stage, symbol: str = "layer") -> Context:
+    """What an emitter gets of a stage."""
+    sources = tuple(buffer.layout for buffer in stage.reads)
+    layout, tensor = stage.writes.layout, stage.writes.tensor
+    return Context(graph, stage.op, sources, layout, tensor, symbol, bool(stage.scratch_bytes))
+
+
+def work_of(graph: Graph, stage: Stage) -> Work:
+    """What a stage in plain C does how often."""
+    rule = copy_work if stage.op is None else operator_of(stage.op).work
+    assert rule is not None  # what has no plain C is always planned
+    return rule(context_of(graph, stage))
