@@ -1,6 +1,6 @@
 """Measures what plain C takes, and writes the prices by which `export.estimate` counts layers that have no kernels.
 
-    python benchmarks/plain_c.py                 # all cores; 6 minutes on 2 cores
+    python benchmarks/plain_c.py                 # all cores; 15 minutes on 2 cores
     python benchmarks/plain_c.py --check         # compares the prices with layers they were not fitted to
 
 Layers of each kind and many shapes are written as plain C, compiled with GCC at -O2 and simulated; the cycles of each
@@ -249,7 +249,7 @@ def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, 
 
 
 def fit(layers: Sequence[tuple[str, Mapping[str, int], int, int]]) -> dict[str, float]:
-    """Cycles of each unit."""
+    """Cycles of each unit of layers of one kind."""
     units = [*sorted({unit for _, work, _, _ in layers for unit in work if unit != "bytes"}), LAYER]
     counts = np.array([[work.get(unit, 0) for unit in units[:-1]] + [1] for _, work, _, _ in layers], float)
     cycles = np.array([measured for _, _, measured, _ in layers], float)
@@ -276,14 +276,14 @@ def errors(layers: Sequence[tuple[str, Mapping[str, int], int, int]], core: str)
     return dict(found)
 
 
-def write(cycles: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int]) -> None:
+def write(cycles: Mapping[str, Mapping[str, Mapping[str, float]]], sizes: Mapping[str, int]) -> None:
     """Writes the module of prices, formatted."""
     about = (
-        "Written by `python benchmarks/plain_c.py`: cycles of units of work by core, bytes of code by kind."
+        "Written by `python benchmarks/plain_c.py`: cycles of work by core and kind of layer, bytes of code."
     )
     text = f'"""{about}"""\n\n'
     text += "from __future__ import annotations\n\nfrom collections.abc import Mapping\n\n"
-    text += f"CYCLES: Mapping[str, Mapping[str, float]] = {dict(cycles)!r}\n"
+    text += f"CYCLES: Mapping[str, Mapping[str, Mapping[str, float]]] = {dict(cycles)!r}\n"
     text += f"CODE_BYTES: Mapping[str, int] = {dict(sizes)!r}\n"
     PRICES.write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(PRICES)], check=False)
@@ -294,16 +294,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="fit nothing, compare with other layers")
-    parser.add_argument("--repeats", type=int, default=6, help="layers of each kind (default 6)")
+    parser.add_argument("--repeats", type=int, default=10, help="layers of each kind (default 10)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.check:
         for core in CORES:
-            for kind, off in errors(measure(options.seed + 1, core, 1), core).items():
+            for kind, off in errors(measure(options.seed + 1, core, 2), core).items():
                 print(f"{core:12} {kind:18} {len(off):>3} layers, errors {min(off):+.1%} to {max(off):+.1%}")
         return 0
     measured = {core: measure(options.seed, core, options.repeats) for core in CORES}
-    write({core: fit(layers) for core, layers in measured.items()}, code_bytes(measured[CORES[0]]))
+    kinds = sorted({kind for kind, *_ in measured[CORES[0]]})
+    fitted = {
+        core: {kind: fit([layer for layer in layers if layer[0] == kind]) for kind in kinds}
+        for core, layers in measured.items()
+    }
+    write(fitted, code_bytes(measured[CORES[0]]))
     return 0
 
 

@@ -31,8 +31,8 @@ def plain_cost(kind: str, work: Mapping[str, int], core: Core) -> PlainCost | No
         work: how often it does what, see `csource.work`.
         core: what it runs on.
     """
-    prices = CYCLES.get(core.name, {})
-    if any(unit not in prices for unit in (*work, LAYER) if unit != "bytes"):
+    prices = CYCLES.get(core.name, {}).get(kind)
+    if prices is None or any(unit not in prices for unit in work if unit != "bytes"):
         return None
     cycles = prices[LAYER] + sum(prices[unit] * count for unit, count in work.items() if unit != "bytes")
     return PlainCost(round(cycles), CODE_BYTES.get(kind, 0) + work.get("bytes", 0))

@@ -11,26 +11,9 @@ from export.api import estimate, to_c
 from export.costing import plain_c
 from export.simulate import simulate
 from tests.export.networks import Layers, random_inputs
-from tests.export.operators.recipes import Bench, all_at_once
+from tests.export.operators.recipes import Bench
 
 CYCLES_OFF, BYTES_OFF = 0.02, 0.02
-PLAIN = (
-    "add broadcast image",
-    "mul constant per channel",
-    "prelu",
-    "maximum",
-    "gather",
-    "mean channels",
-    "mean rows",
-    "reduce max",
-    "arg max of pixels",
-    "resize bilinear",
-    "matrix product",
-    "softmax of many",
-    "lstm",
-    "svdf",
-)
-PLAIN_OFF, PLAIN_GLUE = 0.1, 200
 GLUE_CYCLES, GLUE_BYTES = 40, 64  # compiled C around a layer's kernels, which only a compiler knows exactly
 
 
@@ -66,17 +49,6 @@ def test_cores_without_prices_have_no_figures(tmp_path: Path, core: str) -> None
     assert {layer["predicted_cycles"] for layer in export.manifest["layers"]} == {None}
 
 
-def test_plain_c_has_prices() -> None:
-    bench = Bench()
-    irregular = bench.op(
-        "GATHER", [bench.x, bench.ints(3, 0, 0, 2)], (1, 6, 4, 4), kind="GatherOptions", axis=2
-    )
-    predicted = estimate(bench.builder.finish(bench.inputs, irregular), target="cortex-m4")
-    assert [(layer.kernel, layer.kind) for layer in predicted.layers] == [("plain", "move")]
-    assert predicted.cycles
-    assert not predicted.unpriced
-
-
 def test_the_total_names_the_layers_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_c, "CYCLES", {})
     bench = Bench()
@@ -93,24 +65,3 @@ def test_the_total_names_the_layers_it_leaves_out(monkeypatch: pytest.MonkeyPatc
     assert predicted.unpriced == tuple(left_out)
     assert predicted.cycles == sum(layer.cycles or 0 for layer in predicted.layers)
     assert all(f"{layer.index} ({layer.kind})" in str(predicted).splitlines()[-1] for layer in left_out)
-
-
-@pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
-def test_plain_c_takes_what_was_predicted(tmp_path: Path, core: str) -> None:
-    """Fitted prices: most of these layers within a few percent, none of them far off."""
-    model = all_at_once(PLAIN)
-    export = to_c(model, tmp_path / "out", target=core)
-    shapes = [tensor["shape"] for tensor in export.manifest["inputs"]]
-    measured = simulate(export.path, [random_inputs(shape, 1) for shape in shapes], core=core)
-    plain = [
-        (predicted, layer)
-        for predicted, layer in zip(export.estimate.layers, measured.per_layer, strict=False)
-        if predicted.kernel == "plain"
-    ]
-    assert len(plain) >= len(PLAIN)
-    off = []
-    for predicted, layer in plain:
-        assert predicted.cycles is not None
-        off.append(abs(predicted.cycles - layer.cycles) / (layer.cycles + PLAIN_GLUE))
-        assert off[-1] <= PLAIN_OFF, predicted.kind
-    assert np.median(off) <= PLAIN_OFF / 2
