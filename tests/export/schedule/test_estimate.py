@@ -11,9 +11,10 @@ from export.api import estimate, to_c
 from export.costing import plain_c
 from export.simulate import simulate
 from tests.export.networks import Layers, random_inputs
-from tests.export.operators.recipes import Bench
+from tests.export.operators.recipes import RECIPES, Bench
 
 CYCLES_OFF, BYTES_OFF = 0.02, 0.02
+PRODUCT = RECIPES["matrix product"]  # plain C
 GLUE_CYCLES, GLUE_BYTES = 40, 64  # compiled C around a layer's kernels, which only a compiler knows exactly
 
 
@@ -52,14 +53,7 @@ def test_cores_without_prices_have_no_figures(tmp_path: Path, core: str) -> None
 def test_the_total_names_the_layers_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_c, "CYCLES", {})
     bench = Bench()
-    y = bench.op(
-        "GATHER",
-        [bench.layers.conv(bench.x, 4), bench.ints(3, 0, 0)],
-        (1, 6, 3, 4),
-        kind="GatherOptions",
-        axis=2,
-    )
-    predicted = estimate(bench.builder.finish(bench.inputs, bench.layers.conv(y, 2)), target="cortex-m4")
+    predicted = estimate(bench.builder.finish(bench.inputs, PRODUCT(bench)), target="cortex-m4")
     left_out = [layer for layer in predicted.layers if layer.kernel == "plain"]
     assert left_out
     assert predicted.unpriced == tuple(left_out)
