@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.ir.fixed_point import add_parameters, multiply_two_roundings
+from export.ir.fixed_point import multiply_two_roundings, sum_parameters
 from export.ir.graph import Graph
 from export.ir.ops import Add
+from export.ir.tensor import Quantization
 from export.kernels.plan import Call, Plan, Pointer
 from export.kernels.requantize import Requantization, plan_requantization
 from export.kernels.tables import TABLE_MIDDLE, TABLE_SIZE, packed_words
@@ -38,20 +39,33 @@ class Addition:
 
 def addition(graph: Graph, op: Add) -> Addition | None:
     """States an operator's numbers; None where they do not fit the kernels' requantization."""
-    parameters = add_parameters(graph, op)
+    first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
+    return sum_numbers(first, second, out, op.clamp)
+
+
+def sum_numbers(
+    first: Quantization, second: Quantization, out: Quantization, clamp: tuple[int, int], sign: int = 1
+) -> Addition | None:
+    """The numbers of a sum, or of a difference where the `sign` of the second operand is -1.
+
+    Returns:
+        The numbers, or None where they do not fit the kernels' requantization, or where the operand of the larger
+        scale, which kernels add as it is, would be subtracted.
+    """
+    parameters = sum_parameters(first, second, out)
     linear = 0 if parameters.input1 == _HALF else 1
-    if (parameters.input1, parameters.input2)[linear] != _HALF:
+    if (parameters.input1, parameters.input2)[linear] != _HALF or (linear == 1 and sign < 0):
         return None
     multiplier = (parameters.input2, parameters.input1)[linear]
-    zero_points = [graph.tensors[tensor].quant.zero_point for tensor in op.inputs]
+    zero_points = (first.zero_point, second.zero_point)
     centered = np.arange(-128, 128, dtype=np.int64) - zero_points[1 - linear]
     other = multiply_two_roundings(centered << parameters.left_shift, *multiplier)
     half = 1 << (parameters.left_shift - 1)
-    table = other - zero_points[linear] * half
+    table = (other if linear == 1 else sign * other) - zero_points[linear] * half
     finish = plan_requantization(
         parameters.output,
-        graph.tensors[op.output].quant.zero_point,
-        op.clamp,
+        out.zero_point,
+        clamp,
         (int(table.min()) - 128 * half, int(table.max()) + 127 * half),
         1,
         once=False,

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
-from math import prod
 
 from export.kernels.addition import LINEAR_SHIFT, Addition
-from export.kernels.language import NEAR, Step, step
+from export.kernels.language import Step, step
 from export.kernels.layout import Layout
-from export.kernels.loop_nest import TURN, Dimension, Emit, write_loop_nest
-from export.kernels.nest import Nest
-from export.kernels.nest import step as nest_step
+from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
+from export.kernels.requantize import Requantization
 from export.kernels.tables import TABLE_MIDDLE, packed_words
 
-_VALUES = ("a0", "a1", "a2", "a3")
-_OTHERS = ("a4", "a5", "a6", "x0")
-_MOST_CALLS = 24  # of one kernel for one layer
+VALUES = ("a0", "a1", "a2", "a3")
+OTHERS = ("a4", "a5", "a6", "x0")
 
 
-def _get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
+def get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
     return step("GET8" if layout.element == "int8" else "GET16", register, pointer, offset)
 
 
-def _put(register: str, layout: Layout, offset: int) -> Step:
+def put(register: str, layout: Layout, offset: int) -> Step:
     return step("PUT8" if layout.element == "int8" else "PUT16", register, offset)
 
 
@@ -67,66 +63,26 @@ def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 
     """Copies input `number` as a whole to a place (row, column, channel) of the output, changing its layout."""
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
-        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
-        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
+        steps = [get(a, "in", source, o[0]) for a, o in zip(VALUES, offsets, strict=False)]
+        return steps + [put(a, target, o[2]) for a, o in zip(VALUES, offsets, strict=False)]
 
     steps = _walk(_extent(source), (source, None, target), emit)
     call = Call(0, Pointer(f"in{number}", _start(source)), Pointer("out", _start(target, *at)))
     return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
 
 
-def plan_moves(loops: Nest, source: Layout, target: Layout, number: int = 0) -> Plan | None:
-    """Copies the elements of input `number` that a nest visits to those of the output.
-
-    Loops that do not grow by steps, and all but three of the others, become calls of one kernel.
-
-    Returns:
-        The plan, or None where these are too many, or no loop is near enough to be unrolled.
-    """
-    sizes = (source.element_bytes, target.element_bytes)
-    steps_of = [
-        tuple(nest_step(walk.offsets[axis]) for walk in loops.walks) for axis in range(len(loops.extents))
-    ]
-    distances = {
-        axis: (first * sizes[0], 0, second * sizes[1])
-        for axis, (first, second) in enumerate(steps_of)
-        if first is not None and second is not None
-    }
-    near = [axis for axis in distances if _is_near(loops.extents[axis], distances[axis])]
-    if not near and loops.extents:
-        return None
-    inner = max(near, key=lambda axis: (min(loops.extents[axis], TURN), -sum(distances[axis])), default=-1)
-    others = sorted((axis for axis in distances if axis != inner), key=lambda axis: -loops.extents[axis])
-    outer, called = (
-        others[:2],
-        [axis for axis in range(len(loops.extents)) if axis not in (inner, *others[:2])],
-    )
-    if prod(loops.extents[axis] for axis in called) > _MOST_CALLS:
-        return None
-
-    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
-        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
-        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
-
-    dimensions = [Dimension(loops.extents[axis], distances[axis]) for axis in sorted(outer)]
-    dimensions.append(Dimension(loops.extents[inner], distances[inner]) if near else Dimension(1, (0, 0, 0)))
-    kernel = Kernel(tuple(write_loop_nest(dimensions, emit)))
-    calls = []
-    for turns in product(*(range(loops.extents[axis]) for axis in called)):
-        starts = [
-            walk.start + sum(int(walk.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
-            for walk in loops.walks
-        ]
-        calls.append(
-            Call(0, Pointer(f"in{number}", starts[0] * sizes[0]), Pointer("out", starts[1] * sizes[1]))
-        )
-    return Plan("direct", (kernel,), tuple(calls), ())
-
-
-def _is_near(count: int, moves: tuple[int, int, int]) -> bool:
-    """Whether the elements of a loop that are unrolled together lie within reach of their pointers."""
-    together = TURN if count >= 2 * TURN else count
-    return min(moves) >= 0 and together * max(moves) <= NEAR
+def finished(finish: Requantization, lanes: Sequence[tuple[str, str]]) -> list[Step]:
+    """Turns accumulators into outputs, given their registers and spare ones; w0 and w1 hold the constants."""
+    if finish.mode == "signed":
+        steps = [step("SIGN", b, a) for a, b in lanes] + [step("SCALE_BY", a, b) for a, b in lanes]
+    else:
+        steps = [step("SCALE", a) for a, _ in lanes]
+    steps += [step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _ in lanes]
+    if finish.low is not None:
+        steps += [step("AT_LEAST", a, finish.low) for a, _ in lanes]
+    if finish.high is not None:
+        steps += [step("AT_MOST", a, finish.high) for a, _ in lanes]
+    return steps
 
 
 def plan_fill(layout: Layout, value: int) -> Plan:
@@ -140,9 +96,9 @@ def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
     """Looks every element up in a table of 256 int8 values."""
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
-        steps = [_get(a, "in", source, o[0]) for a, o in zip(_VALUES, offsets, strict=False)]
-        steps += [step("LOOK8", a) for a, _ in zip(_VALUES, offsets, strict=False)]
-        return steps + [_put(a, target, o[2]) for a, o in zip(_VALUES, offsets, strict=False)]
+        steps = [get(a, "in", source, o[0]) for a, o in zip(VALUES, offsets, strict=False)]
+        steps += [step("LOOK8", a) for a, _ in zip(VALUES, offsets, strict=False)]
+        return steps + [put(a, target, o[2]) for a, o in zip(VALUES, offsets, strict=False)]
 
     steps = _walk(_extent(source), (source, None, target), emit)
     call = Call(
@@ -166,24 +122,13 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
     linear, other = sources[numbers.linear], sources[1 - numbers.linear]
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
-        lanes = list(zip(_VALUES, _OTHERS, offsets, strict=False))
-        steps = [_get(a, "wt", other, o[1]) for a, _, o in lanes]
-        steps += [_get(b, "in", linear, o[0]) for _, b, o in lanes]
+        lanes = list(zip(VALUES, OTHERS, offsets, strict=False))
+        steps = [get(a, "wt", other, o[1]) for a, _, o in lanes]
+        steps += [get(b, "in", linear, o[0]) for _, b, o in lanes]
         steps += [step("LOOK32", a) for a, _, _ in lanes]
         steps += [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b, _ in lanes]
-        if finish.mode == "signed":
-            steps += [step("SIGN", b, a) for a, b, _ in lanes]
-            steps += [step("SCALE_BY", a, b) for a, b, _ in lanes]
-        else:
-            steps += [step("SCALE", a) for a, _, _ in lanes]
-        steps += [
-            step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _, _ in lanes
-        ]
-        if finish.low is not None:
-            steps += [step("AT_LEAST", a, finish.low) for a, _, _ in lanes]
-        if finish.high is not None:
-            steps += [step("AT_MOST", a, finish.high) for a, _, _ in lanes]
-        return steps + [_put(a, target, o[2]) for a, _, o in lanes]
+        steps += finished(finish, [(a, b) for a, b, _ in lanes])
+        return steps + [put(a, target, o[2]) for a, _, o in lanes]
 
     constants = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
     steps = _walk(_extent(target), (linear, other, target), emit, constants)

@@ -6,7 +6,7 @@ other operand makes a function of one tensor becomes a table, see `passes.tabula
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +29,12 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Add, Op
 from export.ir.tensor import Quantization
+from export.kernels.addition import sum_numbers
+from export.kernels.layout import Layout
 from export.kernels.nest import Nest, nest
+from export.kernels.nested import plan_maximum, plan_product, plan_sum
+from export.kernels.plan import Plan
+from export.kernels.requantize import plan_requantization
 from export.operators.operator import Mask, Operator
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
@@ -149,24 +154,42 @@ def _reads(graph: Graph, op: Arithmetic, read: Mask) -> list[Mask]:
     return found
 
 
-def _nest(context: Context) -> Nest:
-    graph, op = context.graph, context.op
-    assert isinstance(op, Arithmetic)
+def _nest(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layout) -> Nest:
     everything = np.arange(graph.tensors[op.output].size).reshape(graph.tensors[op.output].shape)
     indices = [broadcast_indices(graph, tensor, op.output) for tensor in op.inputs]
-    return nest((*context.sources, context.target), (*indices, everything))
+    return nest((*sources, target), (*indices, everything))
 
 
 def _work(context: Context) -> Work:
     assert isinstance(context.op, Arithmetic)
     unit = "extreme" if context.op.function in ("maximum", "minimum") else context.op.function
-    return nest_work(_nest(context), "add" if unit == "sub" else unit)
+    loops = _nest(context.graph, context.op, context.sources, context.target)
+    return nest_work(loops, "add" if unit == "sub" else unit)
+
+
+def _plan(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layout) -> Plan | None:
+    first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
+    layouts, loops = (sources[0], sources[1], target), _nest(graph, op, sources, target)
+    if op.function == "maximum":
+        return plan_maximum(loops, layouts)
+    if op.function in ("add", "sub"):
+        numbers = sum_numbers(first, second, out, op.clamp, 1 if op.function == "add" else -1)
+        return None if numbers is None else plan_sum(loops, layouts, numbers)
+    if op.function != "mul":
+        return None
+    ends = [np.array([-128, 127]) - operand.zero_point for operand in (first, second)]
+    products = np.multiply.outer(*ends)
+    bounds = (int(products.min()), int(products.max()))
+    multiplier = _product_multiplier(first, second, out)
+    finish = plan_requantization(multiplier, out.zero_point, op.clamp, bounds, 1, once=False)
+    zero_points = (first.zero_point, second.zero_point)
+    return None if finish is None else plan_product(loops, layouts, zero_points, finish)
 
 
 def _emit(context: Context) -> str:
     graph, op, target = context.graph, context.op, context.target
     assert isinstance(op, Arithmetic)
-    written = write_nest(_nest(context), context.symbol)
+    written = write_nest(_nest(graph, op, context.sources, target), context.symbol)
     body = fill_border(target, context.zero_point(op.output))
     for number, source in enumerate(context.sources):
         body += f"const {ctype(source)} *x{number} = in{number};\n"
@@ -212,6 +235,7 @@ ARITHMETIC = Operator(
     compute=_compute,
     emit=_emit,
     work=_work,
+    plan=_plan,
     readers={
         "ADD": _read("add"),
         "SUB": _read("sub"),

@@ -17,9 +17,10 @@ from export.kernels.addition import Addition, addition
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Sum
 from export.kernels.conv_problem import conv_problem
-from export.kernels.elementwise import plan_border, plan_copy, plan_moves
+from export.kernels.elementwise import plan_border, plan_copy
 from export.kernels.layout import Layout, flat
 from export.kernels.nest import common_shape, nest
+from export.kernels.nested import plan_moves
 from export.kernels.plan import Plan, joined
 from export.operators.table import operator_of
 from export.schedule.stage import Stage

@@ -1,0 +1,167 @@
+"""Plans of operators whose operands are visited in a nest of loops: moves, and arithmetic with broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
+
+from export.kernels.addition import LINEAR_SHIFT, Addition
+from export.kernels.elementwise import OTHERS, VALUES, finished, get, put
+from export.kernels.language import NEAR, Step, step
+from export.kernels.layout import Layout
+from export.kernels.loop_nest import TURN, Dimension, write_loop_nest
+from export.kernels.nest import Nest
+from export.kernels.nest import step as step_of
+from export.kernels.plan import Call, Kernel, Plan, Pointer
+from export.kernels.requantize import Requantization
+from export.kernels.tables import TABLE_MIDDLE, packed_words
+
+_MOST_CALLS = 24  # of one kernel for one layer
+_OUTER = 2  # loops around the innermost one
+Lanes = Sequence[tuple[str, str]]
+"""Up to four pairs of registers: an element of each operand."""
+
+
+def plan_moves(loops: Nest, source: Layout, target: Layout, number: int = 0) -> Plan | None:
+    """Copies the elements of input `number` that a nest visits to those of the output.
+
+    Returns:
+        The plan, or None where the loops are too many or too far apart for kernels.
+    """
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        steps = [get(a, "in", source, o[0]) for a, o in zip(VALUES, offsets, strict=False)]
+        return steps + [put(a, target, o[2]) for a, o in zip(VALUES, offsets, strict=False)]
+
+    return _plan(loops, (source, target), (f"in{number}", "out"), emit)
+
+
+def plan_sum(loops: Nest, layouts: tuple[Layout, Layout, Layout], numbers: Addition) -> Plan | None:
+    """Adds two operands; `numbers` has the sign of a difference in its table.
+
+    Args:
+        loops: over both operands and the output.
+        layouts: of them.
+        numbers: what is computed.
+    """
+
+    def compute(lanes: Lanes) -> list[Step]:
+        steps = [step("LOOK32", a) for a, _ in lanes]
+        return steps + [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b in lanes]
+
+    return _plan_arithmetic(loops, layouts, compute, numbers.finish, 1 - numbers.linear, numbers.table)
+
+
+def plan_product(
+    loops: Nest,
+    layouts: tuple[Layout, Layout, Layout],
+    zero_points: tuple[int, int],
+    finish: Requantization,
+) -> Plan | None:
+    """Multiplies two operands, each less its zero point.
+
+    Args:
+        loops: over both operands and the output.
+        layouts: of them.
+        zero_points: of the operands.
+        finish: requantizes the product.
+    """
+
+    def compute(lanes: Lanes) -> list[Step]:
+        steps: list[Step] = []
+        for operand, zero_point in enumerate(zero_points):
+            name = "MINUS" if zero_point > 0 else "ADD"
+            steps += [step(name, lane[operand], abs(zero_point)) for lane in lanes if zero_point]
+        steps += [step("PRODUCT", a, a, b) for a, b in lanes]
+        return steps + [step("LEFT", a, finish.scale_bits) for a, _ in lanes]
+
+    return _plan_arithmetic(loops, layouts, compute, finish)
+
+
+def plan_maximum(loops: Nest, layouts: tuple[Layout, Layout, Layout]) -> Plan | None:
+    """The larger of two operands."""
+    return _plan_arithmetic(loops, layouts, lambda lanes: [step("MAX", a, b) for a, b in lanes], None)
+
+
+def _plan_arithmetic(
+    loops: Nest,
+    layouts: tuple[Layout, Layout, Layout],
+    compute: Callable[[Lanes], list[Step]],
+    finish: Requantization | None,
+    first: int = 0,
+    table: Sequence[int] = (),
+) -> Plan | None:
+    """Operand `first` is read by the input pointer, the other one by the second; `compute` leaves a result in each
+    lane's first register.
+    """
+    order = (first, 1 - first, 2)
+    walks = tuple(loops.walks[operand] for operand in order)
+    one, other, target = (layouts[operand] for operand in order)
+
+    def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
+        lanes = list(zip(VALUES, OTHERS, strict=True))[: len(offsets)]
+        steps = [get(a, "in", one, o[0]) for (a, _), o in zip(lanes, offsets, strict=True)]
+        steps += [get(b, "wt", other, o[1]) for (_, b), o in zip(lanes, offsets, strict=True)]
+        steps += compute(lanes) + (finished(finish, lanes) if finish else [])
+        return steps + [put(a, target, o[2]) for (a, _), o in zip(lanes, offsets, strict=True)]
+
+    prologue = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)] if finish else []
+    bases = (f"in{order[0]}", f"in{order[1]}", "out")
+    return _plan(Nest(loops.extents, walks), (one, other, target), bases, emit, prologue, table)
+
+
+def _plan(
+    loops: Nest,
+    layouts: Sequence[Layout],
+    bases: Sequence[str],
+    emit: Callable[[Sequence[tuple[int, int, int]]], list[Step]],
+    prologue: Sequence[Step] = (),
+    table: Sequence[int] = (),
+) -> Plan | None:
+    """One kernel around three loops, called for each turn of those that are left.
+
+    Args:
+        loops: over one or two operands and the output.
+        layouts: of them.
+        bases: what their pointers point into.
+        emit: writes up to four elements.
+        prologue: steps that run once a call.
+        table: 256 words that the kernel looks up.
+    """
+    sizes = [layout.element_bytes for layout in layouts]
+    distances = {}
+    for axis in range(len(loops.extents)):
+        steps = [step_of(walk.offsets[axis]) for walk in loops.walks]
+        if None not in steps:
+            moves = [(one or 0) * size for one, size in zip(steps, sizes, strict=True)]
+            distances[axis] = (moves[0], moves[1] if len(moves) > 2 else 0, moves[-1])
+    near = [axis for axis in distances if _is_near(loops.extents[axis], distances[axis])]
+    if not near and loops.extents:
+        return None
+    inner = max(near, key=lambda axis: (min(loops.extents[axis], TURN), -sum(distances[axis])), default=-1)
+    others = sorted((axis for axis in distances if axis != inner), key=lambda axis: -loops.extents[axis])
+    outer = others[:_OUTER]
+    called = [axis for axis in range(len(loops.extents)) if axis not in (inner, *outer)]
+    if prod(loops.extents[axis] for axis in called) > _MOST_CALLS:
+        return None
+    dimensions = [Dimension(loops.extents[axis], distances[axis]) for axis in sorted(outer)]
+    dimensions.append(Dimension(loops.extents[inner], distances[inner]) if near else Dimension(1, (0, 0, 0)))
+    kernel = Kernel(tuple(write_loop_nest(dimensions, emit, prologue)))
+    looked_up = Pointer("constants", 4 * TABLE_MIDDLE) if table else None
+    calls = []
+    for turns in product(*(range(loops.extents[axis]) for axis in called)):
+        starts = [
+            walk.start + sum(int(walk.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
+            for walk in loops.walks
+        ]
+        pointers = [Pointer(base, at * size) for base, at, size in zip(bases, starts, sizes, strict=True)]
+        stream = pointers[1] if len(pointers) > 2 else None
+        calls.append(Call(0, pointers[0], pointers[-1], stream, looked_up))
+    return Plan("direct", (kernel,), tuple(calls), packed_words(table, 32))
+
+
+def _is_near(count: int, moves: tuple[int, int, int]) -> bool:
+    """Whether the elements of a loop that are unrolled together lie within reach of their pointers."""
+    together = TURN if count >= 2 * TURN else count
+    return min(moves) >= 0 and together * max(moves) <= NEAR
