@@ -37,7 +37,7 @@ from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
 from export.schedule.live_buffers import live_buffers
 from export.schedule.roofline import roofline_cycles
-from export.targets import Target, resolve
+from export.targets import Span, Target, resolve
 
 COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O2")
 
@@ -248,6 +248,8 @@ def _manifest(
                 predicted_cycles=layer.cycles,
                 predicted_flash_bytes=layer.flash_bytes,
                 roofline_cycles=roofline_cycles(graph, stage) if target.core.dsp else None,
+                predicted_board_cycles=layer.board_cycles and _whole(layer.board_cycles),
+                copied_bytes=layer.copied_bytes,
             )
             for layer, source, stage in zip(
                 predicted.layers, project.layer_sources, schedule.stages, strict=True
@@ -265,6 +267,10 @@ def _manifest(
         ),
         files=tuple(files),
     )
+
+
+def _whole(span: Span) -> tuple[int, int]:
+    return round(span.low), round(span.high)
 
 
 def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> tuple[TensorInfo, ...]:

@@ -1,3 +1,8 @@
+/* Moves of loads away from their uses cost registers that these loops do not have. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 #include "baseline_kernels.h"
 
 #include <string.h>

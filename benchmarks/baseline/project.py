@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from benchmarks.baseline.layers import column_bytes, emit_layer, kind_of
-from export.artifact.manifest import FORMAT, MANIFEST_NAME
+from export.artifact.manifest import (
+    FORMAT,
+    GENERATOR,
+    MANIFEST_NAME,
+    Flag,
+    Generator,
+    LayerInfo,
+    MadeFor,
+    Manifest,
+    TensorInfo,
+)
+from export.codegen.runtime import runtime_header
 from export.ir.graph import Graph
 from export.ir.ops import Op, Reshape
 from export.ir.tensor import Tensor
@@ -18,8 +27,14 @@ from export.schedule.arena import Lifetime, plan
 from export.schedule.roofline import count_macs
 
 NAME = "baseline"
-COMPILER_FLAGS = ("-std=c11", "-O3", "-fno-schedule-insns")
+COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O3")
 _KERNELS = Path(__file__).parent
+_HEADER = f"""#ifndef BASELINE_H
+#define BASELINE_H
+#include <stdint.h>
+int {NAME}_run(const int8_t *input, int8_t *output);
+#endif
+"""
 
 
 @dataclass(frozen=True)
@@ -51,9 +66,10 @@ def write_baseline(graph: Graph, out_dir: str | Path, *, core: str = "cortex-m33
     files[f"{NAME}.c"] = _network(graph, layers, same, offsets, columns, arena_bytes)
     files["baseline_kernels.c"] = (_KERNELS / "kernels.c").read_text(encoding="ascii")
     files["baseline_kernels.h"] = (_KERNELS / "kernels.h").read_text(encoding="ascii")
-    runtime = resources.files("export").joinpath("templates/runtime.h")
-    files["baseline_runtime.h"] = runtime.read_text(encoding="ascii")
-    files[MANIFEST_NAME] = json.dumps(_manifest(graph, layers, sorted(files), arena_bytes, core), indent=1)
+    files["baseline_runtime.h"] = runtime_header()
+    files[f"{NAME}.h"] = _HEADER
+    manifest = _manifest(graph, layers, sorted(files), arena_bytes, core)
+    files[MANIFEST_NAME] = manifest.to_bytes().decode("ascii")
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -63,7 +79,7 @@ def write_baseline(graph: Graph, out_dir: str | Path, *, core: str = "cortex-m33
 
 def _reshaped(graph: Graph) -> dict[int, int]:
     """Every activation -> the tensor that holds its values: reshapes copy nothing."""
-    same = {graph.input: graph.input}
+    same = {graph.inputs[0]: graph.inputs[0]}
     for op in graph.ops:
         same[op.output] = same[op.inputs[0]] if isinstance(op, Reshape) else op.output
     return same
@@ -78,7 +94,7 @@ def _place(
         first[op.output] = last[op.output] = step
         for index in op.inputs:
             last[same[index]] = step
-    tensors = [index for index in first if index != same[graph.output]]
+    tensors = [index for index in first if index != same[graph.outputs[0]]]
     lifetimes = [Lifetime(graph.tensors[index].size, first[index], last[index]) for index in tensors]
     needing = [step for step, op in enumerate(computed) if column_bytes(graph, op)]
     lifetimes += [Lifetime(column_bytes(graph, computed[step]), step, step) for step in needing]
@@ -98,16 +114,16 @@ def _network(
 ) -> str:
     def pointer(index: int) -> str:
         tensor = same[index]
-        if tensor == graph.input:
+        if tensor == graph.inputs[0]:
             return "input"
-        return "output" if tensor == same[graph.output] else f"(int8_t *)(arena + {offsets[tensor]})"
+        return "output" if tensor == same[graph.outputs[0]] else f"(int8_t *)(arena + {offsets[tensor]})"
 
-    text = "#include <stdint.h>\n\n"
+    text = f'#include "{NAME}.h"\n\n'
     for layer in layers:
         inputs = ", ".join("const int8_t *" for _ in layer.op.inputs)
         scratch = "int16_t *, " if column_bytes(graph, layer.op) else ""
         text += f"void {layer.symbol}({inputs}, {scratch}int8_t *);\n"
-    text += f"int {NAME}_run(const int8_t *input, int8_t *output);\n\n"
+    text += "\n"
     if arena_bytes:
         text += f"static _Alignas(8) uint8_t arena[{arena_bytes}];\n\n"
     text += f"int {NAME}_run(const int8_t *input, int8_t *output)\n{{\n"
@@ -121,43 +137,49 @@ def _network(
 
 def _manifest(
     graph: Graph, layers: Sequence[_Layer], files: Sequence[str], arena_bytes: int, core: str
-) -> dict[str, Any]:
+) -> Manifest:
     described = []
     for index, layer in enumerate(layers):
         macs, kept = count_macs(graph, layer.op)
         described.append(
-            {
-                "index": index,
-                "kind": kind_of(layer.op),
-                "name": graph.tensors[layer.op.output].name,
-                "kernel": "baseline",
-                "macs": macs,
-                "kept_macs": kept,
-                "predicted_cycles": None,
-                "predicted_flash_bytes": None,
-                "roofline_cycles": None,
-            }
+            LayerInfo(
+                index=index,
+                kind=kind_of(layer.op),
+                name=graph.tensors[layer.op.output].name,
+                source=f"{layer.symbol}.c",
+                kernel="baseline",
+                macs=macs,
+                kept_macs=kept,
+                predicted_cycles=None,
+                predicted_flash_bytes=None,
+                roofline_cycles=None,
+                predicted_board_cycles=None,
+                copied_bytes=0,
+            )
         )
-    return {
-        "format": FORMAT,
-        "name": NAME,
-        "target": {"core": core, "board": None},
-        "sources": [name for name in files if name.endswith(".c")],
-        "headers": [name for name in files if name.endswith(".h")],
-        "compiler_flags": list(COMPILER_FLAGS),
-        "inputs": [{"name": "input", **_tensor(graph.tensors[graph.input])}],
-        "outputs": [{"name": "output", **_tensor(graph.tensors[graph.output])}],
-        "state_bytes": 0,
-        "arena_bytes": arena_bytes,
-        "layers": described,
-        "buffers": [],
-    }
+    return Manifest(
+        format=FORMAT,
+        generator=Generator(name=GENERATOR, version=metadata.version("keras_approx")),
+        name=NAME,
+        target=MadeFor(core=core, board=None),
+        sources=tuple(name for name in files if name.endswith(".c")),
+        headers=tuple(name for name in files if name.endswith(".h")),
+        compiler_flags=COMPILER_FLAGS,
+        inputs=tuple(_tensor(graph.tensors[tensor], "input") for tensor in graph.inputs),
+        outputs=tuple(_tensor(graph.tensors[tensor], "output") for tensor in graph.outputs),
+        state_bytes=0,
+        arena_bytes=arena_bytes,
+        layers=tuple(described),
+        buffers=(),
+        files=(*files, MANIFEST_NAME),
+    )
 
 
-def _tensor(tensor: Tensor) -> dict[str, Any]:
-    return {
-        "shape": list(tensor.shape[1:]),
-        "dtype": tensor.dtype,
-        "scale": tensor.quant.scale,
-        "zero_point": tensor.quant.zero_point,
-    }
+def _tensor(tensor: Tensor, name: str) -> TensorInfo:
+    return TensorInfo(
+        name=name,
+        shape=tensor.shape[1:],
+        dtype="int8",
+        scale=tensor.quant.scale,
+        zero_point=tensor.quant.zero_point,
+    )

@@ -157,17 +157,10 @@ def build_arm(
         sources = [Path(out_dir).resolve() / source for source in manifest.sources]
         objects = _compile([*command, *manifest.compiler_flags, *_STRICT], sources, folder)
         script = folder / "image.ld"
-        script.write_bytes(_template("image.ld"))
-        placement = board.place(manifest.arena_bytes + manifest.state_bytes) if board else None
-        flash = (board.flash.origin, board.flash_bytes) if board else _UNBOUNDED_FLASH
-        ram = (placement.origin, placement.data_bytes) if placement else _UNBOUNDED_RAM
+        script.write_text(_link_script(board, manifest.arena_bytes + manifest.state_bytes), encoding="ascii")
         link = [
             *(gcc, *target.compiler_flags, "-nostartfiles", f"-Wl,--entry={manifest.name}_run"),
-            *(
-                f"-Wl,--defsym=FLASH_ORIGIN={flash[0]},--defsym=FLASH_SIZE={flash[1]}",
-                f"-Wl,--defsym=RAM_ORIGIN={ram[0]},--defsym=RAM_SIZE={ram[1]}",
-                "-Wl,--no-warn-rwx-segments",
-            ),
+            "-Wl,--no-warn-rwx-segments",
             *("-T", str(script), *map(str, objects), "-o", str(folder / "network.elf")),
         ]
         try:
@@ -177,6 +170,25 @@ def build_arm(
                 raise TargetError(f"the network does not fit {board.name}: {error}") from error
             raise
         return LinkedElf(manifest, target, (folder / "network.elf").read_bytes())
+
+
+def _link_script(board: Board | None, data_bytes: int) -> str:
+    """The linker script of an image for a board, or of unbounded memories."""
+    regions = {"FLASH": _UNBOUNDED_FLASH, "RAM": _UNBOUNDED_RAM}
+    if board is not None:
+        placement = board.place(data_bytes)
+        regions = {
+            "FLASH": (board.flash.origin, board.flash_bytes),
+            "RAM": (placement.origin, placement.data_bytes),
+        }
+        if placement.code is not None and placement.code.code_origin is not None:
+            regions["COPIES"] = (placement.code.code_origin, placement.code.size)
+    memory = [
+        f"    {name} : ORIGIN = {origin:#x}, LENGTH = {size}" for name, (origin, size) in regions.items()
+    ]
+    aliases = "" if "COPIES" in regions else 'REGION_ALIAS("COPIES", RAM)'
+    text = _template("image.ld").decode("ascii")
+    return text.replace("@memory@", "\n".join(memory)).replace("@aliases@", aliases)
 
 
 def build_library(template: str, folder: Path, *, headers: Sequence[str] = (), cc: str | None = None) -> Path:

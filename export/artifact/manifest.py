@@ -117,6 +117,8 @@ class LayerInfo(Record):
         predicted_cycles: of one inference, None for plain C.
         predicted_flash_bytes: code and constants, None likewise.
         roofline_cycles: what its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
+        predicted_board_cycles: of one inference with the board's memories, the least and the most; None where unknown.
+        copied_bytes: its code that runs from RAM.
     """
 
     index: _Count
@@ -129,6 +131,8 @@ class LayerInfo(Record):
     predicted_cycles: _Count | None
     predicted_flash_bytes: _Count | None
     roofline_cycles: _Count | None
+    predicted_board_cycles: tuple[_Count, _Count] | None
+    copied_bytes: _Count
 
 
 class BufferInfo(Record):

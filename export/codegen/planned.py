@@ -16,8 +16,9 @@ def emit_planned(context: Context, plan: Plan) -> str:
     for number, kernel in enumerate(plan.kernels):
         name = f"{symbol}_{number}"
         steps = indent("\n".join(lines(kernel.steps)) + "\n")
+        begin = "K_BEGIN_COPIED" if kernel.copied else "K_BEGIN"
         text += (
-            f"K_DECLARE({name})\nK_BEGIN({name}, {kernel.frame})\n{steps}K_END({name}, {kernel.frame})\n\n"
+            f"K_DECLARE({name})\n{begin}({name}, {kernel.frame})\n{steps}K_END({name}, {kernel.frame})\n\n"
         )
     body = ""
     for item in plan.calls:

@@ -89,4 +89,6 @@ def _describe(layer: LayerEstimate, stage: Stage, core: str) -> list[str]:
     lines.append(f"kernels: {layer.kernel}")
     if layer.cycles is not None:
         lines.append(f"predicted: {layer.cycles} cycles on {core}, {layer.flash_bytes} bytes of flash")
+    if layer.copied_bytes:
+        lines.append(f"{layer.copied_bytes} bytes of code run as copies from RAM")
     return lines

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from export.costing.kernel_cost import KernelCost
 from export.kernels.plan import Plan
-from export.targets import NO_WAITS, Span
+
+CALL_OF_COPY_CYCLES, CALL_OF_COPY_BYTES = 6, 12  # the jump that a linker puts between flash and RAM
+
+
+class KernelWaits(NamedTuple):
+    """What a kernel of a plan waits where its code lies in flash, and where it runs as a copy in RAM.
+
+    Attributes:
+        size: bytes of its code.
+        calls: how often it is called.
+        flash: cycles, by every reading of the documents.
+        copied: the same for a copy: its constants stay in flash.
+    """
+
+    size: int
+    calls: int
+    flash: tuple[float, ...]
+    copied: tuple[float, ...]
+
+    @property
+    def gain(self) -> float:
+        """Cycles that a copy saves: the middle of what the readings say."""
+        saved = [flash - copied for flash, copied in zip(self.flash, self.copied, strict=True)]
+        return (min(saved) + max(saved)) / 2 - CALL_OF_COPY_CYCLES * self.calls
 
 
 @dataclass(frozen=True)
@@ -17,12 +41,19 @@ class Price:
     Attributes:
         cycles: of its kernels, those waiting for the flash included: the middle of what they may be.
         flash_bytes: code and constants.
-        waits: the cycles that wait.
+        waits: cycles that wait, by every reading of the documents; none for memories that never wait.
+        kernels: of the plan, where copies of them can run from RAM; else none.
     """
 
     cycles: int
     flash_bytes: int
-    waits: Span = NO_WAITS
+    waits: tuple[float, ...] = ()
+    kernels: tuple[KernelWaits, ...] = ()
+
+    @property
+    def copied_cycles(self) -> float:
+        """The cycles if every kernel that gains by it ran from RAM."""
+        return self.cycles - sum(max(0.0, kernel.gain) for kernel in self.kernels)
 
 
 @dataclass(frozen=True)
@@ -47,10 +78,22 @@ class Candidate:
 _ALMOST = 1.005  # cycles, of the fewest, that less scratch memory is worth
 
 
-def fastest(candidates: Sequence[Candidate]) -> Candidate | None:
+def price_cycles(candidate: Candidate) -> float:
+    """The cycles it is priced at, all its code in flash."""
+    return candidate.price.cycles
+
+
+def copied_cycles(candidate: Candidate) -> float:
+    """The cycles if every kernel that gains by it ran from RAM."""
+    return candidate.price.copied_cycles
+
+
+def fastest(
+    candidates: Sequence[Candidate], cycles: Callable[[Candidate], float] = price_cycles
+) -> Candidate | None:
     """Of those that take almost the fewest cycles the one with the least scratch memory; None of none."""
     if not candidates:
         return None
-    most = _ALMOST * min(candidate.price.cycles for candidate in candidates)
-    near = [candidate for candidate in candidates if candidate.price.cycles <= most]
-    return min(near, key=lambda candidate: (candidate.scratch_bytes, candidate.price.cycles))
+    most = _ALMOST * min(map(cycles, candidates))
+    near = [candidate for candidate in candidates if cycles(candidate) <= most]
+    return min(near, key=lambda candidate: (candidate.scratch_bytes, cycles(candidate)))

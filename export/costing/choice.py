@@ -41,7 +41,7 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
     """
     flash = target.board.flash if target.board else None
     found = [
-        Candidate(variant, price_count(count, flash), known(count.cost, target), scratch, plan)
+        Candidate(variant, price_count(count, target), known(count.cost, target), scratch, plan)
         for variant, count, scratch, plan in (
             *_winograd_candidates(problem, priced_timing(target)),
             *_direct_candidates(problem, priced_timing(target), flash, small),
@@ -53,7 +53,7 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
 def planned_candidate(plan: Plan, target: Target) -> Candidate:
     """The candidate of a plan that is there already, where there is no choice."""
     count = count_plan(plan, priced_timing(target))
-    price = price_count(count, target.board.flash if target.board else None)
+    price = price_count(count, target)
     return Candidate(plan.variant, price, known(count.cost, target), plan.scratch_bytes, lambda: plan)
 
 

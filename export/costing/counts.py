@@ -42,11 +42,13 @@ class Run:
         profile: cycles, words of the stream, and how often it is read.
         code_bytes: of the kernel, aligned to a word.
         times: how often the call runs.
+        kernel: index of the kernel in its plan.
     """
 
     profile: Profile
     code_bytes: int
     times: int = 1
+    kernel: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
         key = call.kernel, tuple(sorted(call.counts.items()))
         if key not in profiles:
             profiles[key] = kernel_profile(plan.kernels[call.kernel].steps, timing, call.counts)
-        runs.append(Run(profiles[key], sizes[call.kernel], times))
+        runs.append(Run(profiles[key], sizes[call.kernel], times, call.kernel))
     return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
 
 
@@ -159,8 +161,14 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
     ]
     cycles, bits, left = _bodies(groups, frames, pipeline_states(addresses.form, timing))
     runs = tuple(
-        Run(Profile(frame.cycles(body, state), total, total, frame.blocks), -(-(frame.bits + code) // 32) * 4)
-        for frame, body, code, state, total in zip(frames, cycles, bits, left, totals, strict=True)
+        Run(
+            Profile(frame.cycles(body, state), total, total, frame.blocks),
+            -(-(frame.bits + code) // 32) * 4,
+            kernel=number,
+        )
+        for number, (frame, body, code, state, total) in enumerate(
+            zip(frames, cycles, bits, left, totals, strict=True)
+        )
     )
     added = 0 if problem.sum is None else ADDITION_WORDS
     return Count(runs, sum(run.code_bytes for run in runs) + WORD * (sum(totals) + added))

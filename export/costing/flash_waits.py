@@ -6,34 +6,51 @@ so many pieces of code and constants, evenly mixed, that runs so many times: wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from export.costing.candidate import Price
+from export.costing.candidate import KernelWaits, Price
 from export.costing.counts import Count, Run
 from export.kernels.conv_loops import WORD
-from export.targets import NO_WAITS, Cache, Flash, Prefetch, Reading, Span
+from export.targets import Cache, Flash, Prefetch, Reading, Target
 
 _STEPS = 4  # of a cycle: how finely the time a piece of code runs is told apart
 
 
-def price_count(count: Count, flash: Flash | None) -> Price:
+def price_count(count: Count, target: Target) -> Price:
     """Prices a plan.
 
     Args:
         count: of the plan.
-        flash: the board's, or None for memories that never wait.
+        target: whose flash waits, and whose RAM may hold copies of kernels; without a board nothing waits.
     """
-    waits = NO_WAITS if flash is None else _plan_waits(count, flash)
     cycles = sum(run.times * run.profile.cycles for run in count.runs)
-    return Price(round(cycles + waits.middle), count.cost.flash_bytes, waits)
+    if target.board is None:
+        return Price(cycles, count.cost.flash_bytes)
+    flash = target.board.flash
+    runs = [(run, run_waits(run, flash)) for run in count.runs]
+    totals = tuple(map(sum, zip(*(waits for _, waits in runs), strict=True))) or (0.0,) * len(flash.readings)
+    kernels: tuple[KernelWaits, ...] = ()
+    if target.placement is not None and target.placement.code is not None:
+        kernels = tuple(
+            _kernel_waits([(run, waits) for run, waits in runs if run.kernel == number], flash)
+            for number in range(1 + max((run.kernel for run in count.runs), default=-1))
+        )
+    middle = (min(totals) + max(totals)) / 2
+    return Price(round(cycles + middle), count.cost.flash_bytes, totals, kernels)
 
 
-def _plan_waits(count: Count, flash: Flash) -> Span:
-    totals = [0.0] * len(flash.readings)
-    for run in count.runs:
-        for index, waits in enumerate(run_waits(run, flash)):
-            totals[index] += waits
-    return Span(min(totals), max(totals))
+def _kernel_waits(runs: Sequence[tuple[Run, tuple[float, ...]]], flash: Flash) -> KernelWaits:
+    """What a kernel waits in all its calls; one that is never called takes nothing."""
+    none = (0.0,) * len(flash.readings)
+    copied = [run_waits(replace(run, code_bytes=0), flash) for run, _ in runs]
+    return KernelWaits(
+        max((run.code_bytes for run, _ in runs), default=0),
+        sum(run.times for run, _ in runs),
+        tuple(map(sum, zip(*(waits for _, waits in runs), strict=True))) or none,
+        tuple(map(sum, zip(*copied, strict=True))) or none,
+    )
 
 
 def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from export.kernels.language import FRAME, Step
@@ -15,10 +15,12 @@ class Kernel:
     Attributes:
         steps: between BEGIN and END.
         frame: stack slots it uses.
+        copied: whether it runs as a copy from RAM.
     """
 
     steps: tuple[Step, ...]
     frame: int = FRAME
+    copied: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,23 @@ def repeated_calls(plan: Plan) -> Iterator[tuple[Call, int]]:
             yield item, 1
         else:
             yield from ((call, item.times) for call in item.calls)
+
+
+def with_copies(plan: Plan, copied: Collection[int], count: int) -> Plan:
+    """Marks kernels that run as copies from RAM.
+
+    Args:
+        plan: a completed plan.
+        copied: which of its last kernels.
+        count: how many kernels it had before it was completed: those that complete it come first.
+    """
+    first = len(plan.kernels) - count
+    chosen = {first + number for number in copied}
+    kernels = tuple(
+        replace(kernel, copied=True) if number in chosen else kernel
+        for number, kernel in enumerate(plan.kernels)
+    )
+    return replace(plan, kernels=kernels)
 
 
 def joined(plans: Sequence[Plan], variant: str) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from export.costing.candidate import CALL_OF_COPY_CYCLES, KernelWaits
 from export.costing.kernel_cost import KernelCost, plan_cost
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
@@ -35,6 +36,7 @@ class LayerEstimate:
         flash_bytes: code and constants; None likewise.
         board_cycles: of one inference with the memories of the board; None where cycles are, without a board, and
             where no document tells how its memories wait.
+        copied_bytes: code of it that runs from RAM, where the board has a bank for that.
     """
 
     index: int
@@ -46,6 +48,7 @@ class LayerEstimate:
     cycles: int | None
     flash_bytes: int | None
     board_cycles: Span | None
+    copied_bytes: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Estimate:
         return Span(sum(one.low for one in known), sum(one.high for one in known)) if known else None
 
     @property
+    def copied_bytes(self) -> int:
+        """Code that runs from RAM, in a bank beside that of the arena."""
+        return sum(layer.copied_bytes for layer in self.layers)
+
+    @property
     def unpriced(self) -> tuple[LayerEstimate, ...]:
         """The layers that the totals leave out."""
         return tuple(layer for layer in self.layers if layer.cycles is None)
@@ -97,7 +105,8 @@ class Estimate:
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
                 f"{flash:>9}  {layer.name[:40]!r}"
             )
-        lines.append(f"{self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B")
+        copies = f" and {self.copied_bytes:,} B of code" if self.copied_bytes else ""
+        lines.append(f"{self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B{copies}")
         return "\n".join(lines)
 
     def _totals(self) -> str:
@@ -133,9 +142,10 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
                 kernel=stage.candidate.variant if stage.candidate is not None else "plain",
                 macs=macs,
                 kept_macs=kept,
-                cycles=None if cost is None else cost.cycles,
+                cycles=None if cost is None else _cycles(stage, cost),
                 flash_bytes=None if cost is None else cost.flash_bytes,
                 board_cycles=_board_cycles(stage, cost, target) if cost is not None else None,
+                copied_bytes=sum(kernel.size for kernel in _copies(stage)),
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes)
@@ -148,16 +158,28 @@ def _cost(graph: Graph, stage: Stage, core: Core) -> KernelCost | PlainCost | No
     return plain_cost(stage.kind, work_of(graph, stage), core)
 
 
+def _copies(stage: Stage) -> list[KernelWaits]:
+    """The kernels of a stage that run as copies from RAM."""
+    return [] if stage.candidate is None else [stage.candidate.price.kernels[i] for i in stage.copied]
+
+
+def _cycles(stage: Stage, cost: KernelCost | PlainCost) -> int | None:
+    """A layer's cycles if nothing waits; copies of kernels in RAM are called by a detour."""
+    calls = sum(kernel.calls for kernel in _copies(stage))
+    return None if cost.cycles is None else cost.cycles + CALL_OF_COPY_CYCLES * calls
+
+
 def _board_cycles(stage: Stage, cost: KernelCost | PlainCost, target: Target) -> Span | None:
     """A layer's cycles with the board's memories, where they are known; loops of plain C fit any cache."""
+    cycles = _cycles(stage, cost)
     known = target.placement is not None and target.placement.waits == 0
-    if cost.cycles is None or not known:
+    if cycles is None or not known:
         return None
-    return (
-        Span(cost.cycles, cost.cycles)
-        if stage.candidate is None
-        else stage.candidate.price.waits.plus(cost.cycles)
-    )
+    waits = [0.0] if stage.candidate is None else list(stage.candidate.price.waits)
+    for kernel in _copies(stage):
+        pairs = zip(waits, kernel.flash, kernel.copied, strict=True)
+        waits = [total - flash + copied for total, flash, copied in pairs]
+    return Span(cycles + min(waits), cycles + max(waits))
 
 
 def plan_cycles(plan: Plan, timing: Timing) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from export.costing.candidate import Candidate, fastest
+from export.costing.candidate import Candidate, copied_cycles, fastest, price_cycles
+from export.costing.copies import Copies, choose_copies, cycles_with_copies, no_copies
 from export.costing.flash import fit_flash
 from export.ir.graph import Graph
+from export.kernels.plan import with_copies
 from export.operators.table import operator_of
 from export.schedule.arena import ALIGNMENT
 from export.schedule.fusion import fuse
@@ -62,7 +64,8 @@ def _planned(stage: Stage) -> Stage:
     if stage.candidate is None:
         return stage
     assert stage.candidate.plan is not None
-    return replace(stage, plan=stage.candidate.plan())
+    plan = with_copies(stage.candidate.plan(), stage.copied, len(stage.candidate.price.kernels))
+    return replace(stage, plan=plan)
 
 
 def price_network(
@@ -89,22 +92,52 @@ def _chosen(laid_out: LaidOut, requirements: Requirements, candidates: Candidate
 
     What kernels cost depends on the memories that the board's data lies in, and those on how much there is.
     """
-    graph, stages = laid_out.graph, laid_out.stages
-    size = laid_out.data_bytes([None] * len(stages))
+    size = laid_out.data_bytes([None] * len(laid_out.stages))
     while True:
         target = requirements.target.placed(size)
-        chosen = [fastest(candidates(graph, stage, target)) for stage in stages]
-
-        def more(index: int, target: Target = target) -> Sequence[Candidate]:
-            return candidates(graph, stages[index], target, small=True)
-
-        if target.board is not None:
-            chosen = fit_flash(chosen, more, target.board.flash_bytes)
-        chosen = fit_ram(laid_out, chosen, more, requirements.hold)
+        chosen, copies = _chosen_at(laid_out, replace(requirements, target=target), candidates)
         needed = laid_out.data_bytes(chosen)
         if needed <= size or requirements.target.placed(needed) == target:
-            return laid_out.placed(chosen)
+            return laid_out.placed(chosen, copies)
         size = needed
+
+
+def _chosen_at(
+    laid_out: LaidOut, requirements: Requirements, candidates: Candidates
+) -> tuple[list[Candidate | None], Copies]:
+    """The candidates for a placement of data, and which of their kernels run from RAM.
+
+    Once those are taken that are fastest from flash, once those that would be if all their kernels ran from RAM; what
+    then fits there decides between the two.
+    """
+    placement = requirements.target.placement
+    chosen = _fitting(laid_out, requirements, candidates, price_cycles)
+    if placement is None or placement.code is None:
+        return chosen, no_copies(chosen)
+    room = placement.code.size
+    ways = [
+        (one, choose_copies(one, room))
+        for one in (chosen, _fitting(laid_out, requirements, candidates, copied_cycles))
+    ]
+    return min(ways, key=lambda way: cycles_with_copies(*way))
+
+
+def _fitting(
+    laid_out: LaidOut,
+    requirements: Requirements,
+    candidates: Candidates,
+    cycles: Callable[[Candidate], float],
+) -> list[Candidate | None]:
+    """The fastest candidates of all stages, or smaller ones until the network fits its memories."""
+    graph, stages, target = laid_out.graph, laid_out.stages, requirements.target
+    chosen = [fastest(candidates(graph, stage, target), cycles) for stage in stages]
+
+    def more(index: int) -> Sequence[Candidate]:
+        return candidates(graph, stages[index], target, small=True)
+
+    if target.board is not None:
+        chosen = fit_flash(chosen, more, target.board.flash_bytes)
+    return fit_ram(laid_out, chosen, more, requirements.hold)
 
 
 def _lay_out(graph: Graph, element: str) -> LaidOut:

@@ -28,14 +28,16 @@ class LaidOut:
     owners: Mapping[int, int]
     state_bytes: int
 
-    def placed(self, chosen: Sequence[Candidate | None]) -> Schedule:
+    def placed(self, chosen: Sequence[Candidate | None], copies: Sequence[frozenset[int]]) -> Schedule:
         """Gives every stage its candidate, and every arena buffer its offset.
 
         Args:
             chosen: one a stage; None for plain C.
+            copies: which of a candidate's kernels run as copies from RAM, one set a stage.
         """
         stages = [
-            replace(stage, candidate=candidate) for stage, candidate in zip(self.stages, chosen, strict=True)
+            replace(stage, candidate=candidate, copied=copied)
+            for stage, candidate, copied in zip(self.stages, chosen, copies, strict=True)
         ]
         lifetimes = self._lifetimes(stages)
         offsets, total = plan(list(lifetimes.values()))

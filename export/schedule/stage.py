@@ -45,6 +45,7 @@ class Stage:
         plan: the kernels; None where there are none, or where a network is only priced.
         add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
         scratch_offset: where in the arena the memory lies that its kernels work in.
+        copied: which of the candidate's kernels run as copies from RAM.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Stage:
     candidate: Candidate | None = None
     plan: Plan | None = None
     add: Add | None = None
+    copied: frozenset[int] = frozenset()
     scratch_offset: int = 0
 
     @property

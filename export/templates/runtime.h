@@ -28,9 +28,12 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 
 #if K_ASSEMBLY
 
-/* frame: stack slots of four bytes. */
-#define K_BEGIN(name, frame)                                                                                          \
-    __asm__(".pushsection .text." #name ",\"ax\",%progbits\n.syntax unified\n.thumb\n.balign 4\n.global " #name       \
+/* frame: stack slots of four bytes. Copied kernels run from RAM: they lie with the initial values of data, so that
+ * start-up code copies them; a linker script may give `.data.ka_copies.*` a bank of its own. */
+#define K_BEGIN(name, frame) K_BEGIN_IN(".text.", "ax", name, frame)
+#define K_BEGIN_COPIED(name, frame) K_BEGIN_IN(".data.ka_copies.", "awx", name, frame)
+#define K_BEGIN_IN(section, flags, name, frame)                                                                       \
+    __asm__(".pushsection " section #name ",\"" flags "\",%progbits\n.syntax unified\n.thumb\n.balign 4\n.global " #name \
             "\n.type " #name ", %function\n.thumb_func\n" #name ":\npush {r4-r11, lr}\nsub sp, #4*" #frame "\n"
 #define K_END(name, frame)                                                                                            \
     "add sp, #4*" #frame "\npop {r4-r11, pc}\n.size " #name ", . - " #name "\n.popsection\n");
@@ -168,6 +171,7 @@ static inline uint32_t ka_widen(uintptr_t word)
         s.r1 = (uintptr_t)wt;                                                                                         \
         s.r2 = (uintptr_t)out;                                                                                        \
         s.r3 = (uintptr_t)aux;
+#define K_BEGIN_COPIED(name, frame) K_BEGIN(name, frame)
 #define K_END(name, frame) }
 
 @portable@

@@ -138,6 +138,7 @@ def manifest(**changes: object) -> dict[str, object]:
     ]
     rest: dict[str, object] = {"kernel": "unpacked", "kept_macs": 0, "predicted_cycles": None}
     rest |= {"predicted_flash_bytes": None, "roofline_cycles": None}
+    rest |= {"predicted_board_cycles": None, "copied_bytes": 0}
     return {
         "format": 2,
         "generator": {"name": "keras_approx", "version": "0"},
