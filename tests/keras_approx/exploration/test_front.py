@@ -143,7 +143,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
             "kept: .* number, got 'all'",
         ),
         (json.dumps({**data, "settings": []}), "settings: "),
-        (json.dumps({**data, "settings": {"a": [float("nan")]}}), "nan"),
+        (json.dumps({**data, "settings": {"a": [float("nan")]}}), "not JSON compliant"),
         (json.dumps({**data, "significance": {"a": {"edges": [], "counts": []}}}), "one edge more"),
     ):
         path.write_text(text)
