@@ -50,7 +50,7 @@ from export.operators.reduce import ArgMax, Reduce
 from export.operators.resize import ResizeBilinear
 from export.operators.svdf import Svdf
 from export.schedule.estimate import estimate_schedule
-from export.schedule.network import lay_out
+from export.schedule.network import Requirements, price_network
 from export.schedule.stage_work import work_of
 from export.simulate import simulate
 from export.targets import get_core, resolve
@@ -74,9 +74,10 @@ class Layers:
         self.states: list[State] = []
         self.inputs: dict[tuple[int, ...], int] = {}
 
-    def shape(self, least: int = 2, most: int = 12, channels: int = 24) -> tuple[int, int, int, int]:
-        height, width = self.rng.integers(least, most + 1, 2).tolist()
-        return 1, height, width, int(self.rng.integers(1, channels + 1))
+    def shape(self, most: int = 12, channels: int = 32) -> tuple[int, int, int, int]:
+        """An image; loops of fewer turns are unrolled or left out by compilers, which nobody needs to know exactly."""
+        height, width = self.rng.integers(4, most + 1, 2).tolist()
+        return 1, height, width, int(self.rng.integers(4, channels + 1))
 
     def tensor(self, shape: Sequence[int], dtype: str = "int8", data: Any = None, scale: float = 0.05) -> int:
         quantization = None if dtype == "int32" else Quantization((scale,), (3,))
@@ -153,7 +154,7 @@ def _reductions(n: Layers) -> None:
 
 def _pools(n: Layers) -> None:
     for kind in (MaxPool2D, AveragePool2D):
-        x = n.shape(4)
+        x = n.shape()
         kernel, stride = n.rng.integers(2, 5, 2).tolist(), n.rng.integers(1, 3, 2).tolist()
         size = [(x[1 + axis] - kernel[axis]) // stride[axis] + 1 for axis in range(2)]
         out = n.tensor((1, *size, x[3]))
@@ -161,7 +162,7 @@ def _pools(n: Layers) -> None:
 
 
 def _products(n: Layers) -> None:
-    x, channels = n.shape(3, 8), int(n.rng.integers(1, 12))
+    x, channels = n.shape(8), int(n.rng.integers(4, 16))
     kernel = n.rng.integers(1, 4, 2).tolist()
     size = [x[1 + axis] - kernel[axis] + 1 for axis in range(2)]
     fields: dict[str, Any] = {
@@ -178,7 +179,7 @@ def _products(n: Layers) -> None:
     held = n.weights((channels, depth), channels)
     n.ops.append(FullyConnected((n.input((1, depth)),), n.tensor((1, channels)), **held, clamp=(-128, 127)))
     n.ops.append(Add((n.input(x), n.constant(x)), n.tensor(x), (-128, 127)))
-    rows, inner, columns = n.rng.integers(2, 16, 3).tolist()
+    rows, inner, columns = n.rng.integers(4, 20, 3).tolist()
     shapes = (1, rows, inner), (1, inner, columns)
     operands = n.input(shapes[0]), n.constant(shapes[1])
     n.ops.append(MatMul(operands, n.tensor((1, rows, columns)), shapes, (False, False)))
@@ -233,7 +234,7 @@ def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, 
         for family in FAMILIES:
             family(layers)
     graph, target = layers.graph(), resolve(core)
-    schedule = lay_out(graph, target, "int16")
+    schedule = price_network(graph, Requirements(target, "int16"), lambda *of, **options: [])
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
