@@ -24,15 +24,17 @@ class Kind:
     Attributes:
         name: as the command line takes it.
         case: what is tried.
-        seconds: that a case may take.
+        seconds: of processor time that a case may take; compilers it starts do not count.
+        waited: seconds that may pass in all, on a machine that has other work too.
         megabytes: of memory that a case may take beside what the process has; None for no limit.
         prepare: makes what its cases share, before the first.
     """
 
     name: str
     case: Case
-    seconds: float = 60
+    seconds: int = 60
     megabytes: int | None = 2000
+    waited: float = 900
     prepare: Callable[[], None] = lambda: None
 
 
@@ -81,7 +83,7 @@ def run_case(kind: Kind, seed: int) -> tuple[str, Finding | None, float]:
     os.close(writer)
     text, ended = b"", False
     while not ended:
-        left = start + kind.seconds - time.monotonic()
+        left = start + kind.waited - time.monotonic()
         ready = select.select([reader], [], [], max(0.0, left))[0]
         if not ready:
             break
@@ -93,12 +95,18 @@ def run_case(kind: Kind, seed: int) -> tuple[str, Finding | None, float]:
     status = os.waitpid(child, 0)[1]
     seconds = time.monotonic() - start
     if not ended:
-        return "", Finding(kind.name, seed, f"not finished after {kind.seconds:g} seconds"), seconds
-    word, _, what = text.decode(errors="replace").partition("\n")
+        return "", Finding(kind.name, seed, f"not finished after {kind.waited:g} seconds"), seconds
+    word, _, said = text.decode(errors="replace").partition("\n")
     if os.WIFSIGNALED(status):
-        return "", Finding(kind.name, seed, f"ended by signal {os.WTERMSIG(status)}"), seconds
+        number = os.WTERMSIG(status)
+        what = (
+            f"more than {kind.seconds} seconds of work"
+            if number == signal.SIGXCPU
+            else f"ended by signal {number}"
+        )
+        return "", Finding(kind.name, seed, what), seconds
     if status != 0 or not word:
-        return "", Finding(kind.name, seed, what or f"ended with status {status}"), seconds
+        return "", Finding(kind.name, seed, said or f"ended with status {status}"), seconds
     return word, None, seconds
 
 
@@ -109,6 +117,8 @@ def _run_child(kind: Kind, seed: int, writer: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(silent, descriptor)
     try:
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + kind.seconds + 1, resource.RLIM_INFINITY))
         if kind.megabytes is not None:
             pages = int(open("/proc/self/statm").read().split()[0])  # noqa: SIM115 - the process ends soon
             limit = pages * os.sysconf("SC_PAGE_SIZE") + (kind.megabytes << 20)

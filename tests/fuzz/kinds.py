@@ -12,13 +12,13 @@ from tests.fuzz.networks import arm, models, networks
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("models", models, seconds=60, megabytes=1500),
-        Kind("networks", networks, seconds=240, megabytes=None),  # sanitizers reserve all addresses there are
-        Kind("arm", arm, seconds=240, megabytes=None),
-        Kind("manifests", manifests, seconds=30),
-        Kind("fronts", fronts, seconds=30),
-        Kind("stores", stores, seconds=30),
-        Kind("arrays", arrays, seconds=30),
+        Kind("models", models, seconds=30, megabytes=1500),
+        Kind("networks", networks, seconds=120, megabytes=None),  # sanitizers reserve all addresses there are
+        Kind("arm", arm, seconds=120, megabytes=None),
+        Kind("manifests", manifests, seconds=10),
+        Kind("fronts", fronts, seconds=10),
+        Kind("stores", stores, seconds=10),
+        Kind("arrays", arrays, seconds=10),
         Kind("archives", archives, seconds=120, megabytes=None, prepare=prepare_archives),
         Kind("kills", kills, seconds=120),
     )

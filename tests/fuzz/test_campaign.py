@@ -19,7 +19,7 @@ _SLOW = ("archives",)  # TensorFlow is loaded and makes models first
     "name", [pytest.param(name, marks=pytest.mark.slow if name in _SLOW else ()) for name in KINDS]
 )
 def test_nothing_is_found_in_a_few_cases(name: str) -> None:
-    tallies = run_campaign([KINDS[name]], 1, 60, lambda text: None, most=_CASES.get(name, 40))
+    tallies = run_campaign([KINDS[name]], 1, 300, lambda text: None, most=_CASES.get(name, 40))
     assert not tallies[name].findings, table(tallies)
     assert tallies[name].cases > 0
 
@@ -31,6 +31,11 @@ def _raises(rng: np.random.Generator) -> str:
 def _waits(rng: np.random.Generator) -> str:
     time.sleep(60)
     return "late"
+
+
+def _works(rng: np.random.Generator) -> str:
+    while True:
+        pass
 
 
 def _dies(rng: np.random.Generator) -> str:
@@ -47,12 +52,15 @@ def _takes_memory(rng: np.random.Generator) -> str:
     [
         (_raises, "KeyError"),
         (_waits, "not finished after 1 seconds"),
+        (_works, "more than 1 seconds of work"),
         (_dies, "ended by signal 9"),
         (_takes_memory, "Error: Unable to allocate"),
     ],
 )
 def test_what_is_a_finding(case: Case, found: str) -> None:
-    word, finding, _ = run_case(Kind("kind", case, seconds=1, megabytes=1000), 5)
+    word, finding, _ = run_case(
+        Kind("kind", case, seconds=1, megabytes=1000, waited=1 if case is _waits else 60), 5
+    )
     assert word == ""
     assert finding is not None
     assert found in str(finding)
