@@ -50,6 +50,14 @@ def test_cores_without_prices_have_no_figures(tmp_path: Path, core: str) -> None
     assert {layer["predicted_cycles"] for layer in export.manifest["layers"]} == {None}
 
 
+def test_plain_c_has_prices() -> None:
+    bench = Bench()
+    predicted = estimate(bench.builder.finish(bench.inputs, PRODUCT(bench)), target="cortex-m4")
+    assert [(layer.kernel, layer.kind) for layer in predicted.layers] == [("plain", "batch_matmul")]
+    assert predicted.cycles
+    assert not predicted.unpriced
+
+
 def test_the_total_names_the_layers_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_c, "CYCLES", {})
     bench = Bench()
