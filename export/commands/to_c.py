@@ -74,7 +74,6 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Exports, or predicts what an export takes."""
     say = Steps()
-    load_tensorflow()
     check_name(options.name)
     resolve(options.target)
     model, representative = _model(options, say)
@@ -102,6 +101,7 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
                 "--data and --front go with a Keras model; a .tflite file has its ranges and zeros: leave them out"
             )
         return options.model, None
+    load_tensorflow()  # which a .tflite does not need
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
     calibration = None
