@@ -52,7 +52,7 @@ from export.operators.svdf import Svdf
 from export.schedule.estimate import estimate_schedule
 from export.schedule.network import Requirements, price_network
 from export.schedule.stage_work import work_of
-from export.simulate import simulate
+from export.simulation import simulate
 from export.targets import get_core, resolve
 
 PRICES = Path(__file__).resolve().parents[1] / "export/costing/plain_c_prices.py"

@@ -9,9 +9,9 @@ export.report(front, "report/")               # an exploration and its exports a
 
 from export.api import Export, estimate, to_c, to_tflite
 from export.pricer import Pricer
-from export.report import Baseline, report
+from export.reporting import Baseline, report
 from export.schedule.estimate import Estimate
-from export.simulate import Measurement, simulate
+from export.simulation import Measurement, simulate
 
 __all__ = [
     "Baseline",

@@ -8,7 +8,7 @@ from pathlib import Path
 from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command
 from export.errors import InputError
-from export.report import Baseline, report
+from export.reporting import Baseline, report
 
 _EXAMPLES = """\
   keras-approx report front.json --out report/

@@ -15,7 +15,7 @@ from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
 from export.proportions import wilson_interval
-from export.simulate import simulate
+from export.simulation import simulate
 from export.targets import CORES
 
 _EXAMPLES = """\

@@ -13,7 +13,7 @@ from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.passes import run_passes
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export.model_builder import Value
 from tests.export.networks import Layers, random_inputs
 

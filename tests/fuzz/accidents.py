@@ -14,7 +14,7 @@ from export.artifact.folder import write_folder
 from export.artifact.manifest import GENERATOR
 from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.store import Store
-from tests.export.report.fronts import front
+from tests.export.reporting.fronts import front
 
 _CALLS = ("open", "os.", "shutil.", "tempfile.", "ctypes.")
 _PROBLEM = {"model": "0123"}

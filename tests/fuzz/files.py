@@ -27,7 +27,7 @@ from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.store import Store
 from tests.export import handmade
-from tests.export.report.fronts import front
+from tests.export.reporting.fronts import front
 from tests.fuzz.mutation import damaged_bytes, damaged_json
 
 _PROBLEM = {"model": "0123", "seed": 0}

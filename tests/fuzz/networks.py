@@ -16,7 +16,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.validate import validate
 from export.passes import run_passes
-from export.simulate import simulate
+from export.simulation import simulate
 from export.targets import BOARDS, CORES
 from tests.export.comparison import inputs_of
 from tests.export.networks import random_network, single_op_models

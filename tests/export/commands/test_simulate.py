@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from export.commands import main
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export import handmade
 
 

@@ -10,7 +10,7 @@ from export.costing.counts import Run
 from export.costing.flash_waits import lost_lines, run_waits
 from export.costing.kernel_cycles import Profile
 from export.targets import BOARDS, Cache, Prefetch
-from tests.export.simulate.flash_reference import FlashReference
+from tests.export.simulation.flash_reference import FlashReference
 
 CACHE = Cache(size=8192, ways=2, line=16)
 LINES = 8192 // 16

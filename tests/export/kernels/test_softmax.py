@@ -10,7 +10,7 @@ import pytest
 from export.api import to_c
 from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export.kernels.test_kernels import check
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import random_inputs

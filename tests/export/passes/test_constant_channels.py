@@ -14,7 +14,7 @@ from export.ir.validate import validate
 from export.passes import run_passes
 from export.passes.fold_constant_channels import fold_constant_channels
 from export.passes.remove_unread_channels import remove_unread_channels
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export.comparison import inputs_of
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import random_inputs, random_network

@@ -9,7 +9,7 @@ import pytest
 
 from export.api import estimate, to_c
 from export.costing import plain_c
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export.networks import Layers, random_inputs
 from tests.export.operators.recipes import RECIPES, Bench
 

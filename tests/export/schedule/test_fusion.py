@@ -16,7 +16,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.passes import run_passes
 from export.schedule.fusion import fuse
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export.kernels.test_kernels import check, scheduled
 from tests.export.model_builder import Value
 from tests.export.networks import Layers, random_inputs, residual_blocks

@@ -13,13 +13,13 @@ import pytest
 
 import export
 from export.errors import InputError, ModelFormatError, OutputPathError, ToolError
-from export.report.document import Document, Paragraph, Picture, Section, Table
-from export.report.html import write_html
-from export.report.style import COLORS, drawing, new_figure
+from export.reporting.document import Document, Paragraph, Picture, Section, Table
+from export.reporting.html import write_html
+from export.reporting.style import COLORS, drawing, new_figure
 from keras_approx.errors import StoreError
 from keras_approx.exploration.front import ParetoFront
 from tests.export import handmade
-from tests.export.report import fronts
+from tests.export.reporting import fronts
 
 HOSTILE = (
     "<script>alert(1)</script>",

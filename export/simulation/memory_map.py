@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.simulate.accesses import Access
-from export.simulate.listing import Listing
-from export.simulate.tracer import SEEN_FLASH, Description, Touch
+from export.simulation.accesses import Access
+from export.simulation.listing import Listing
+from export.simulation.tracer import SEEN_FLASH, Description, Touch
 from export.targets import Flash, Memory, Timing, entered, issue_cycles
 from export.targets.assembly import decode
 

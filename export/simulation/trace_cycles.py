@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from export.simulate.accesses import Line
-from export.simulate.listing import Listing
-from export.simulate.tracer import CALLER, Trace
+from export.simulation.accesses import Line
+from export.simulation.listing import Listing
+from export.simulation.tracer import CALLER, Trace
 from export.targets import Instruction, Memory, Timing, arrival_cycles, block_cycles, entered
 from export.targets.assembly import decode
 

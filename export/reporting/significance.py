@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.report.choice import Chosen
-from export.report.document import Paragraph, Picture, Section
-from export.report.style import COLORS, new_figure
-from export.report.text import percent, power_of_ten, printable
+from export.reporting.choice import Chosen
+from export.reporting.document import Paragraph, Picture, Section
+from export.reporting.style import COLORS, new_figure
+from export.reporting.text import percent, power_of_ten, printable
 from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:

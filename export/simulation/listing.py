@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from export.artifact.linked_elf import LinkedElf
 from export.errors import SimulationError, ToolError
-from export.simulate.accesses import Access, Line, block_accesses
+from export.simulation.accesses import Access, Line, block_accesses
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from export.artifact.compiling import build_arm
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import Manifest, read_manifest
 from export.errors import InputError, TargetError
-from export.simulate.emulator import Emulator
-from export.simulate.listing import disassemble
-from export.simulate.measurement import LayerMeasurement, Measurement
-from export.simulate.trace_cycles import BlockCounts, TracePricer
+from export.simulation.emulator import Emulator
+from export.simulation.listing import disassemble
+from export.simulation.measurement import LayerMeasurement, Measurement
+from export.simulation.trace_cycles import BlockCounts, TracePricer
 from export.targets import CORES, Board, Span, get_board, get_core, placed_timing
 
 

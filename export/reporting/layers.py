@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.manifest import LayerInfo
-from export.report.bars import bars_height, draw_bars
-from export.report.choice import Chosen
-from export.report.document import Block, Paragraph, Picture, Section, Table
-from export.report.sources import Exported
-from export.report.style import SERIES, new_figure
-from export.report.text import count, layer_label, percent, printable, size
+from export.reporting.bars import bars_height, draw_bars
+from export.reporting.choice import Chosen
+from export.reporting.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.sources import Exported
+from export.reporting.style import SERIES, new_figure
+from export.reporting.text import count, layer_label, percent, printable, size
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from export.artifact.manifest import LayerInfo, Manifest, read_manifest
 from export.errors import InputError
-from export.simulate import Measurement
+from export.simulation import Measurement
 from keras_approx.schema import explain, read_bounded
 
 _MAX_BYTES = 64 << 20

@@ -2,7 +2,7 @@
 
 import pytest
 
-from export.simulate.accesses import Access, Line, block_accesses
+from export.simulation.accesses import Access, Line, block_accesses
 
 WORDS = {0x120: 0x08004000}
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from export.simulate import simulate
+from export.simulation import simulate
 from tests.export import handmade
-from tests.export.simulate.qemu_count import count_instructions
+from tests.export.simulation.qemu_count import count_instructions
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m33"])

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from export.artifact.manifest import Manifest
-from export.report.document import Block, Paragraph, Picture, Section
-from export.report.sources import Exported
-from export.report.style import COLORS, new_figure
-from export.report.text import layer_label, printable, size
+from export.reporting.document import Block, Paragraph, Picture, Section
+from export.reporting.sources import Exported
+from export.reporting.style import COLORS, new_figure
+from export.reporting.text import layer_label, printable, size
 from export.targets import BOARDS
 
 

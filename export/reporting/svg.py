@@ -7,8 +7,8 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from export.report.style import COLORS, drawing
-from export.report.text import clean
+from export.reporting.style import COLORS, drawing
+from export.reporting.text import clean
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")

@@ -11,7 +11,7 @@ from export.api import to_c
 from export.artifact.compiling import build_arm, build_host
 from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
-from export.simulate import simulate
+from export.simulation import simulate
 from export.targets import get_board
 from tests.export.networks import Layers, random_inputs
 

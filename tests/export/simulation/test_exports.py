@@ -6,10 +6,10 @@ import pytest
 from export.api import to_c
 from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
-from export.simulate import simulate
+from export.simulation import simulate
 from export.targets import CORES
 from tests.export.networks import Layers, random_inputs, random_network, single_op_models
-from tests.export.simulate.qemu_count import count_instructions
+from tests.export.simulation.qemu_count import count_instructions
 
 ARM_CORES = sorted(set(CORES) - {"host"})
 OPS = single_op_models()

@@ -14,9 +14,9 @@ import numpy as np
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import places
 from export.errors import SimulationError, ToolError
-from export.simulate.listing import Listing
-from export.simulate.memory_map import MemoryMap
-from export.simulate.tracer import BlockTracer, EmulatorInterface, Trace
+from export.simulation.listing import Listing
+from export.simulation.memory_map import MemoryMap
+from export.simulation.tracer import BlockTracer, EmulatorInterface, Trace
 from export.targets import Flash, Memory, Timing
 
 _PAGE = 4096

@@ -8,10 +8,10 @@ import unicorn
 
 from export.artifact.compiling import build_arm
 from export.errors import InputError, SimulationError, TargetError, ToolError
-from export.simulate import simulate
-from export.simulate.emulator import Emulator
-from export.simulate.listing import disassemble
-from export.simulate.trace_cycles import TracePricer
+from export.simulation import simulate
+from export.simulation.emulator import Emulator
+from export.simulation.listing import disassemble
+from export.simulation.trace_cycles import TracePricer
 from export.targets import BOARDS, CORES, Memory, block_cycles
 from export.targets.assembly import decode
 from tests.export import handmade

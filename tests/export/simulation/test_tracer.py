@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.errors import SimulationError
-from export.simulate.tracer import (
+from export.simulation.tracer import (
     CALLER,
     SEEN_ELSEWHERE,
     SEEN_FLASH,
@@ -16,7 +16,7 @@ from export.simulate.tracer import (
     Touch,
 )
 from export.targets import Cache, Flash, Prefetch
-from tests.export.simulate.flash_reference import FlashReference
+from tests.export.simulation.flash_reference import FlashReference
 
 BASE = 0x08000000
 ENDS = (BASE, BASE + 0x10000)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from export.report.document import Paragraph, Section, Table
-from export.report.sources import Exported
-from export.report.text import printable
+from export.reporting.document import Paragraph, Section, Table
+from export.reporting.sources import Exported
+from export.reporting.text import printable
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

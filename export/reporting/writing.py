@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import InputError, OutputPathError
-from export.report.choice import Chosen, choose, highlight
-from export.report.document import Document, Paragraph
-from export.report.front import front_section
-from export.report.html import write_html
-from export.report.layers import layers_section
-from export.report.limit import limit_section
-from export.report.markdown import write_markdown
-from export.report.memory import memory_section
-from export.report.settings import settings_section
-from export.report.significance import significance_section
-from export.report.sources import Baseline, Exported, Exports, read_exports
-from export.report.style import drawing, png
-from export.report.text import count, percent, plural, points
-from export.simulate import Measurement
+from export.reporting.choice import Chosen, choose, highlight
+from export.reporting.document import Document, Paragraph
+from export.reporting.front import front_section
+from export.reporting.html import write_html
+from export.reporting.layers import layers_section
+from export.reporting.limit import limit_section
+from export.reporting.markdown import write_markdown
+from export.reporting.memory import memory_section
+from export.reporting.settings import settings_section
+from export.reporting.significance import significance_section
+from export.reporting.sources import Baseline, Exported, Exports, read_exports
+from export.reporting.style import drawing, png
+from export.reporting.text import count, percent, plural, points
+from export.simulation import Measurement
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront

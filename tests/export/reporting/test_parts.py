@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.artifact.manifest import read_manifest
-from export.report import text
-from export.report.choice import choose
-from export.report.markdown import escape
-from export.report.memory import used_bytes
-from export.report.settings import flat
-from export.report.significance import threshold
+from export.reporting import text
+from export.reporting.choice import choose
+from export.reporting.markdown import escape
+from export.reporting.memory import used_bytes
+from export.reporting.settings import flat
+from export.reporting.significance import threshold
 from keras_approx.exploration.design import Design
-from tests.export.report import fronts
+from tests.export.reporting import fronts
 
 
 @pytest.mark.parametrize(

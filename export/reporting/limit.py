@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from export.report.bars import bars_height, draw_bars
-from export.report.document import Block, Paragraph, Picture, Section, Table
-from export.report.sources import Exported
-from export.report.style import COLORS, new_figure
-from export.report.text import count, layer_label, printable
+from export.reporting.bars import bars_height, draw_bars
+from export.reporting.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.sources import Exported
+from export.reporting.style import COLORS, new_figure
+from export.reporting.text import count, layer_label, printable
 
 
 def limit_section(exports: Sequence[Exported]) -> Section:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from export.proportions import wilson_interval
-from export.report.choice import Chosen
-from export.report.document import Paragraph, Picture, Section, Table
-from export.report.sources import Baseline
-from export.report.style import COLORS, new_figure
-from export.report.text import count, percent, plural, points, printable, size
+from export.reporting.choice import Chosen
+from export.reporting.document import Paragraph, Picture, Section, Table
+from export.reporting.sources import Baseline
+from export.reporting.style import COLORS, new_figure
+from export.reporting.text import count, percent, plural, points, printable, size
 from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from export.report.style import SERIES
+from export.reporting.style import SERIES
 
 
 def draw_bars(
