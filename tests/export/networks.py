@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from tests.export.model_builder import ModelBuilder, Value
@@ -199,6 +200,14 @@ class Layers:
             return self.builder.elementwise(name, x, 1 / 256, -128)
         scale = float(np.float32(x.scale * self._rng.uniform(0.3, 2.0) / self._contrast))
         return self.builder.elementwise(name, x, scale, self.zero_point())
+
+    def resized(self, x: Value, size: tuple[int, int]) -> Value:
+        """RESIZE_BILINEAR to a height and a width: an operator of plain C."""
+        extents = self.builder.tensor((2,), dtype="int32", data=np.array(size))
+        out = self.builder.tensor((1, *size, x.shape[3]), x.scale, x.zero_point)
+        options = schema.ResizeBilinearOptionsT()
+        self.builder.operator("RESIZE_BILINEAR", [x.index, extents.index], [out.index], options)
+        return out
 
     def like(self, x: Value, y: Value) -> Value:
         """`y` requantized to the scale and zero point of `x`, as concatenation wants it."""

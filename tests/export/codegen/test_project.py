@@ -41,10 +41,10 @@ def every_kind_of_layer(seed: int) -> bytes:
     y = network.pool(network.builder.pad(y, ((1, 0), (0, 1))), kernel=(2, 2), stride=(1, 1))
     z = network.conv(y, 5, (2, 2))
     z = network.add(network.depthwise(z), network.depthwise(z, activation="relu6"))
-    row = network.builder.reshape(
-        y, (1, 1, y.shape[1] * y.shape[2], y.shape[3])
-    )  # out of a padded buffer: plain C
+    row = network.builder.reshape(y, (1, 1, y.shape[1] * y.shape[2], y.shape[3]))
     y = network.builder.reshape(network.elementwise(row, "QUANTIZE"), y.shape)
+    y = network.resized(y, (y.shape[1] + 1, y.shape[2]))
+    y = network.pool(y, kernel=(2, 1), stride=(1, 1))
     z = network.depthwise(network.builder.concatenation([z, network.like(z, y)]), 2, (2, 2))
     y = network.pool(network.pool(z, "average", (2, 3), stride=(1, 2), padding="SAME"), kernel=(2, 1))
     y = network.mean(network.elementwise(y, "LOGISTIC"))
