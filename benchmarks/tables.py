@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.terms import TERMS
+from export.targets import Span
 
 # CMSIS-NN at commit 99f736a, called directly, built by GCC 12.2 with -Ofast, its inline-assembly requantization and
 # restrict pointers (the fastest of its builds), run and priced as the exports are: cycles on each core, flash, RAM.
@@ -171,10 +172,7 @@ def _number(value: float | None) -> str:
 
 def span(values: Sequence[float] | None, form: str = ",") -> str:
     """The least and the most, as one figure where they are one."""
-    if values is None:
-        return ""
-    low, high = (f"{value:{form}}" for value in values)
-    return low if low == high else f"{low} to {high}"
+    return "" if values is None else format(Span(*values), form)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:

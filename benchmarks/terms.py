@@ -13,9 +13,9 @@ from export.schedule.estimate import plan_cycles
 from export.schedule.stage import Stage
 from export.targets import Timing
 
-PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION = "products", "inputs", "constants", "requantization"
-LOOPS, ELEMENTWISE = "loops and calls", "elementwise"
-TERMS = (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION, LOOPS, ELEMENTWISE)
+PRODUCTS, INPUTS, CONSTANTS, TRANSFORMS = "products", "inputs", "constants", "transforms"
+REQUANTIZATION, LOOPS, ELEMENTWISE = "requantization", "loops and calls", "elementwise"
+TERMS = (PRODUCTS, INPUTS, CONSTANTS, TRANSFORMS, REQUANTIZATION, LOOPS, ELEMENTWISE)
 
 _BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("MAC", "MAC_LOW", "MAC_HIGH"), PRODUCTS),
@@ -23,13 +23,24 @@ _BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("SET", "AGAIN", "DONE", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
     **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "MOVED", "MOVED_BACK", "MOVED_FAR"), LOOPS),
 }
+_OF_WINOGRAD: Mapping[str, str] = {
+    **_BY_NAME,
+    "DOT": PRODUCTS,
+    **dict.fromkeys(("LDM2", "LDR_NEXT"), INPUTS),
+    **dict.fromkeys(
+        ("LDR", "STR", "STORE_SUMS", "SAVE", "FETCH", "SUM", "DIFFERENCE", "SUM_LEFT"), TRANSFORMS
+    ),
+    **dict.fromkeys(("SUM16", "DIFFERENCE16", "WIDEN_EVEN", "WIDEN_ODD"), TRANSFORMS),
+    **dict.fromkeys(("UNTIL", "STRIDE", "ADVANCE", "RETREAT", "POINT", "LDRC_NEXT"), LOOPS),
+}
 
 
 def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     """Predicted cycles of a layer by what they are spent on; their sum is the layer's predicted cycles.
 
-    `requantization` holds biases, max pools on accumulators and stores too; `elementwise` is whatever layers without
-    products do, their loops apart. A wait for an operand counts for what was issued before it.
+    `requantization` holds biases, max pools on accumulators and stores too, but not the sums of Winograd's algorithm,
+    which `transforms` holds; `elementwise` is whatever layers without products do, their loops apart. A wait for an
+    operand counts for what was issued before it.
 
     Args:
         stage: a layer with a plan.
@@ -37,21 +48,24 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     """
     assert stage.plan is not None
     weighted = isinstance(stage.op, Conv2D | FullyConnected)
-    calls = Counter(call.kernel for call in calls_of(stage.plan))
+    calls = Counter((call.kernel, tuple(sorted(call.counts.items()))) for call in calls_of(stage.plan))
+    names = _OF_WINOGRAD if stage.plan.variant.startswith("winograd") else _BY_NAME
     found: Counter[str] = Counter()
-    for number, kernel in enumerate(stage.plan.kernels):
-        spent = step_cycles(kernel.steps, timing)
-        for term, cycles in zip(_terms(kernel.steps, weighted), spent, strict=True):
-            found[term] += calls[number] * cycles
+    for (number, counts), times in calls.items():
+        steps = stage.plan.kernels[number].steps
+        for term, cycles in zip(
+            _terms(steps, names, weighted), step_cycles(steps, timing, dict(counts)), strict=True
+        ):
+            found[term] += times * cycles
     found[LOOPS] += plan_cycles(stage.plan, timing) - found.total()  # the compiled calls
     return {term: found[term] for term in TERMS}
 
 
-def _terms(steps: Sequence[Step], weighted: bool) -> list[str]:
+def _terms(steps: Sequence[Step], names: Mapping[str, str], weighted: bool) -> list[str]:
     """The term of every step. Constants that a requantization takes are its own, those of a product are constants."""
     terms, used_by = [], ELEMENTWISE
     for item in reversed(steps):
-        term = _BY_NAME.get(item.name, REQUANTIZATION if weighted else ELEMENTWISE)
+        term = names.get(item.name, REQUANTIZATION if weighted else ELEMENTWISE)
         if item.name.startswith("LOAD"):
             term = REQUANTIZATION if str(item.args[0]).startswith("a") else used_by
         elif term in (PRODUCTS, REQUANTIZATION):

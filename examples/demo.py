@@ -31,6 +31,7 @@ import keras_approx
 from export.artifact.compiling import build_host
 from export.errors import ExportError
 from export.frontend.reference import run_reference
+from export.targets import Span
 from keras_approx.errors import KerasApproxError
 
 
@@ -42,7 +43,7 @@ class Row:
     test_accuracy: float
     products_kept: float
     cycles: int | None = None
-    milliseconds: float | None = None
+    milliseconds: Span | None = None
     flash_bytes: int | None = None
     ram_bytes: int | None = None
 
@@ -113,14 +114,14 @@ def format_table(rows: list[Row]) -> str:
     ]
     for row in rows:
         sizes = (row.cycles, row.milliseconds, row.flash_bytes, row.ram_bytes)
-        formats = ("{:,}", "{:.2f}", "{:,}", "{:,}")
+        formats = (",", ".2f", ",", ",")
         cells.append(
             (
                 row.model,
                 f"{row.test_accuracy:.2%}",
                 f"{row.products_kept:.1%}",
                 *(
-                    "-" if value is None else form.format(value)
+                    "-" if value is None else format(value, form)
                     for form, value in zip(formats, sizes, strict=True)
                 ),
             )

@@ -7,7 +7,7 @@ so following the blocks gives exact counts without running a single product.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, cycle, pairwise, repeat
 from types import MappingProxyType
@@ -211,7 +211,7 @@ class Frame:
         return sum(self._visits) * body + self._suffix[left]
 
 
-def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
+def step_cycles(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> list[int]:
     """Cycles of one call of a kernel, step by step; their sum is `kernel_cycles`.
 
     A wait counts for the step before the one that waits, what BEGIN and END take for the first and the last step.
@@ -219,11 +219,12 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
     Args:
         steps: between BEGIN and END.
         timing: the core's pipeline.
+        counts: of the call.
     """
     blocks, labels = _split(steps)
     _prepare(blocks, timing)
     starts = _starts(blocks)
-    visits = Counter(_follow(blocks, labels, _Stream(), {}))
+    visits = Counter(_follow(blocks, labels, _Stream(), counts))
     spent: list[int] = []
     for index, block in enumerate(blocks):
         entry, leave = index == 0, index == len(blocks) - 1
@@ -244,6 +245,19 @@ def step_cycles(steps: Sequence[Step], timing: Timing) -> list[int]:
             spent[-1] += cycles[0]
     found = iter(spent)
     return [0 if item.name == "LABEL" else next(found) for item in steps]
+
+
+def count_steps(steps: Sequence[Step], names: Collection[str], counts: Counts = MappingProxyType({})) -> int:
+    """How many steps of some names run in one call of a kernel.
+
+    Args:
+        steps: between BEGIN and END.
+        names: of macros that do not branch.
+        counts: of the call.
+    """
+    blocks, labels = _split(steps)
+    found = [sum(item.name in names for item in block.steps if item is not BODY) for block in blocks]
+    return sum(found[index] for index, _ in _follow(blocks, labels, _Stream(), counts))
 
 
 def _starts(blocks: Sequence[_Block]) -> list[int]:

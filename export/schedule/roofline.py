@@ -1,4 +1,4 @@
-"""The multiply-accumulates of a layer, and the least that a core with one dual one a cycle can take for them."""
+"""The multiply-accumulates of a layer, and the fewest cycles that a core with one dual one a cycle takes for them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,32 @@ from math import prod
 
 import numpy as np
 
+from export.costing.kernel_cycles import count_steps
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
+from export.kernels.plan import repeated_calls
 from export.schedule.stage import Stage
+
+DUAL_PRODUCTS = ("DOT", "MAC")
+"""Macros of two products each."""
 
 
 def roofline_cycles(graph: Graph, stage: Stage) -> int | None:
-    """Kept pairs at all positions: the cycles of a layer if nothing but its SMLADs ran; None without products.
+    """The cycles of a layer if nothing but its dual products ran; None without products.
 
-    A pair is input channels 2k and 2k + 1 at one kernel position; it counts if either weight is not zero. Positions
-    that a fused pool leaves out do not count.
+    For a direct kernel these are its kept pairs at all positions. A pair is input channels 2k and 2k + 1 at one
+    kernel position; it counts if either weight is not zero. Positions that a fused pool leaves out do not count. For
+    Winograd's algorithm they are the products at its points.
     """
     op = stage.op
     if not isinstance(op, Conv2D | FullyConnected):
         return None
+    if stage.plan is not None and stage.plan.variant.startswith("winograd"):
+        kernels = stage.plan.kernels
+        return sum(
+            times * count_steps(kernels[call.kernel].steps, DUAL_PRODUCTS, call.counts)
+            for call, times in repeated_calls(stage.plan)
+        )
     weights = graph.constant(op.weights)
     padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
     pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())

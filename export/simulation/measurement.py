@@ -135,8 +135,7 @@ class Measurement:
         ]
         time = ""
         if self.milliseconds is not None and self.clock_hz is not None:
-            low, high = (f"{one:.2f}" for one in self.milliseconds)
-            time = f", {low if low == high else f'{low} to {high}'} ms at {self.clock_hz / 1e6:g} MHz"
+            time = f", {self.milliseconds:.2f} ms at {self.clock_hz / 1e6:g} MHz"
         lines.append(
             f"{self.board or self.core}: {self.cycles:,} cycles an inference (worst of {self.inputs}: "
             f"{self.worst_cycles:,}){time}; flash {self.flash_bytes:,} B, RAM {self.ram_bytes:,} B, "

@@ -21,9 +21,13 @@ class Span(NamedTuple):
     low: float
     high: float
 
-    def __str__(self) -> str:
-        low, high = f"{self.low:,.0f}", f"{self.high:,.0f}"
+    def __format__(self, form: str) -> str:
+        """The least and the most, as one figure where they read alike."""
+        low, high = f"{self.low:{form}}", f"{self.high:{form}}"
         return low if low == high else f"{low} to {high}"
+
+    def __str__(self) -> str:
+        return f"{self:,.0f}"
 
     @property
     def middle(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.models import keep_pairs
-from benchmarks.terms import CONSTANTS, ELEMENTWISE, INPUTS, PRODUCTS, REQUANTIZATION, term_cycles
+from benchmarks.terms import CONSTANTS, ELEMENTWISE, INPUTS, PRODUCTS, REQUANTIZATION, TRANSFORMS, term_cycles
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network
@@ -39,6 +39,7 @@ def test_terms_add_up_to_the_prediction(core: str, kept: float) -> None:
         limit = roofline_cycles(schedule.graph, stage)
         weighted = limit is not None
         assert all((terms[term] > 0) == weighted for term in (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION))
+        assert (terms[TRANSFORMS] > 0) == stage.plan.variant.startswith("winograd")
         assert (terms[ELEMENTWISE] > 0) == (not weighted)
         if limit is not None:
             assert terms[PRODUCTS] >= limit

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
+from export.targets import Span
+
 
 def _tiny() -> keras.Model:
     inputs = keras.Input((32, 32, 3))
@@ -79,7 +81,10 @@ def test_check_equal_counts_images() -> None:
 
 
 def test_table() -> None:
-    rows = [demo.Row("float", 0.8061, 1.0), demo.Row("25% kept", 0.79, 0.25, 1_234_567, 7.716, 65_536, 9_000)]
+    rows = [
+        demo.Row("float", 0.8061, 1.0),
+        demo.Row("25% kept", 0.79, 0.25, 1_234_567, Span(7.716, 7.718), 65_536, 9_000),
+    ]
     assert demo.format_table(rows).splitlines() == [
         "model     test accuracy  products kept     cycles    ms  flash B  RAM B",
         "-----------------------------------------------------------------------",

@@ -175,6 +175,8 @@ def test_hostile_names_are_shown_and_nothing_else(tmp_path):
             "macs": 9,
             "kept_macs": 3,
             "predicted_cycles": 8,
+            "predicted_board_cycles": None,
+            "copied_bytes": 0,
             "predicted_flash_bytes": 7,
             "roofline_cycles": 2,
         }
