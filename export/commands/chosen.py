@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from export.commands.options import at_least_one, weight
+from export.commands.options import at_least_one, size, weight
 from export.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 _LIMITS = ("max_drop", "max_cycles", "max_flash", "max_ram")
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that name a front and one of its designs."""
+def add_choice(parser: argparse.ArgumentParser, *, ram: bool = True) -> None:
+    """Adds the options that name a front and one of its designs.
+
+    Args:
+        parser: Of the command.
+        ram: Whether to add --max-ram; a command that has it for itself adds it.
+    """
     group = parser.add_argument_group(
         "a design of an exploration", "with --front: either --design, or the best one within the limits"
     )
@@ -32,7 +37,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--max-cycles", metavar="N", type=at_least_one, help="the most accurate one within N cycles"
     )
     group.add_argument("--max-flash", metavar="BYTES", type=at_least_one, help="likewise for flash")
-    group.add_argument("--max-ram", metavar="BYTES", type=at_least_one, help="likewise for RAM")
+    if ram:
+        group.add_argument("--max-ram", metavar="BYTES", type=size, help="likewise for RAM")
 
 
 def read_front(path: str) -> ParetoFront:
@@ -52,14 +58,22 @@ def read_front(path: str) -> ParetoFront:
         ) from error
 
 
-def choose(options: argparse.Namespace) -> tuple[ParetoFront, EvaluatedDesign] | None:
+def choose(
+    options: argparse.Namespace, *, own_ram: bool = False
+) -> tuple[ParetoFront, EvaluatedDesign] | None:
     """The front and its design that the options ask for; None if there is no --front.
+
+    Args:
+        options: Of the command.
+        own_ram: Whether --max-ram is for the command in any case, and chooses a design only if --design does not.
 
     Raises:
         InputError: The options do not go together, or the front has no such design.
         OptionError: No design is within the limits.
     """
     limits = {name: getattr(options, name) for name in _LIMITS if getattr(options, name) is not None}
+    if own_ram and (options.front is None or options.design is not None):
+        limits.pop("max_ram", None)
     wanted = [*(["design"] if options.design is not None else []), *limits]
     shown = ", ".join("--" + name.replace("_", "-") for name in wanted)
     if options.front is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from functools import partial
 from pathlib import Path
@@ -187,6 +188,14 @@ def at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return value
+
+
+def size(text: str) -> int:
+    """A number of bytes, at least 1: digits, or digits and K for KiB."""
+    match = re.fullmatch(r"([0-9]{1,12})([Kk]?)", text)
+    if match is None or int(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"expected bytes, such as 49152 or 48K, got {text!r}")
+    return int(match[1]) << (10 if match[2] else 0)
 
 
 def add_input_range(parser: argparse._ActionsContainer) -> None:

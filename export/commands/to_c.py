@@ -12,18 +12,19 @@ from export.artifact.names import check_name
 from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.models import add_model, is_wrapped, load_model
-from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one
+from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one, size
 from export.commands.samples import read_samples, split
 from export.errors import InputError, QuantizationError
 from export.schedule import ACTIVATIONS
 from export.schedule.estimate import Estimate
-from export.targets import resolve
+from export.targets import STACK_BYTES, resolve
 
 _EXAMPLES = """\
   keras-approx export tuned.keras --out out/                            # a wrapped model
   keras-approx export tuned.keras --estimate --target cortex-m4         # cycles, flash and RAM; nothing written
   keras-approx export model.keras --data train.npz --out out/           # a plain one, quantized after training
   keras-approx export model_int8.tflite --out out/ --name resnet --target stm32f405
+  keras-approx export model_int8.tflite --out out/ --target stm32f405 --max-ram 48K    # the rest is the firmware's
   keras-approx export wrapped.keras --front front.json --max-drop 0.01 --out out/     # a design, not fine-tuned
 """
 
@@ -67,7 +68,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         default="auto",
         help="how activations lie in RAM: int16 is fastest, int8 takes half (default: auto, int16 if it fits)",
     )
-    add_choice(parser)
+    parser.add_argument(
+        "--max-ram",
+        metavar="BYTES",
+        type=size,
+        help="what activations and scratch memory may take, such as 49152 or 48K (default: what the board has, less "
+        f"{STACK_BYTES:,} bytes of stack); less of it costs cycles; with --front, a limit of the design too",
+    )
+    add_choice(parser, ram=False)
     parser.set_defaults(run=run)
 
 
@@ -80,6 +88,7 @@ def run(options: argparse.Namespace) -> Result:
     settings = {
         "target": options.target,
         "activations": options.activations,
+        "max_ram": options.max_ram,
         "representative_data": representative,
     }
     if options.estimate:
@@ -94,7 +103,7 @@ def run(options: argparse.Namespace) -> Result:
 
 def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     """What to export, and what to quantize it with."""
-    chosen = choose(options)
+    chosen = choose(options, own_ram=True)
     if Path(options.model).suffix == ".tflite":
         if options.data is not None or options.front is not None:
             raise QuantizationError(
@@ -135,6 +144,9 @@ def _record(predicted: Estimate) -> dict[str, Any]:
         "cycles": predicted.cycles,
         "flash_bytes": predicted.flash_bytes,
         "ram_bytes": predicted.ram_bytes,
+        "scratch_bytes": predicted.scratch_bytes,
+        "state_bytes": predicted.state_bytes,
+        "stack_bytes": STACK_BYTES,
         "unpriced_layers": [layer.index for layer in predicted.unpriced],
         "layers": [asdict(layer) for layer in predicted.layers],
     }

@@ -17,7 +17,7 @@ from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule, Stage
 from export.schedule.stage_work import work_of
-from export.targets import Core, Span, Target, Timing
+from export.targets import STACK_BYTES, Core, Span, Target, Timing
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class LayerEstimate:
         board_cycles: of one inference with the memories of the board; None where cycles are, without a board, and
             where no document tells how its memories wait.
         copied_bytes: code of it that runs from RAM, where the board has a bank for that.
+        scratch_bytes: RAM that its kernels work in beside its inputs and outputs; within the arena.
     """
 
     index: int
@@ -49,6 +50,7 @@ class LayerEstimate:
     flash_bytes: int | None
     board_cycles: Span | None
     copied_bytes: int
+    scratch_bytes: int
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,24 @@ class Estimate:
     Attributes:
         target: core and board.
         layers: in execution order.
-        ram_bytes: the arena, exact.
+        arena_bytes: RAM of activations and of the kernels' scratch memory, exact.
+        state_bytes: RAM of what is kept from one inference to the next.
     """
 
     target: Target
     layers: tuple[LayerEstimate, ...]
-    ram_bytes: int
+    arena_bytes: int
+    state_bytes: int = 0
+
+    @property
+    def ram_bytes(self) -> int:
+        """The network's static RAM: arena and states, without the stack."""
+        return self.arena_bytes + self.state_bytes
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The most that a layer's kernels work in, within the arena."""
+        return max((layer.scratch_bytes for layer in self.layers), default=0)
 
     @property
     def cycles(self) -> int | None:
@@ -105,9 +119,15 @@ class Estimate:
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
                 f"{flash:>9}  {layer.name[:40]!r}"
             )
-        copies = f" and {self.copied_bytes:,} B of code" if self.copied_bytes else ""
-        lines.append(f"{self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B{copies}")
+        lines.append(f"{self.target.core.name}: {self._totals()}, {self._ram()}")
         return "\n".join(lines)
+
+    def _ram(self) -> str:
+        parts = [f"of it {self.scratch_bytes:,} B scratch"] if self.scratch_bytes else []
+        parts += [f"of it {self.state_bytes:,} B states"] if self.state_bytes else []
+        inside = f" ({', '.join(parts)})" if parts else ""
+        copies = f" and {self.copied_bytes:,} B of code" if self.copied_bytes else ""
+        return f"RAM {self.ram_bytes:,} B{inside}{copies}, and {STACK_BYTES:,} B kept free for the stack"
 
     def _totals(self) -> str:
         if self.cycles is None:
@@ -146,9 +166,10 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
                 flash_bytes=None if cost is None else cost.flash_bytes,
                 board_cycles=_board_cycles(stage, cost, target) if cost is not None else None,
                 copied_bytes=sum(kernel.size for kernel in _copies(stage)),
+                scratch_bytes=stage.scratch_bytes,
             )
         )
-    return Estimate(target, tuple(layers), schedule.arena_bytes)
+    return Estimate(target, tuple(layers), schedule.arena_bytes, schedule.state_bytes)
 
 
 def _cost(graph: Graph, stage: Stage, core: Core) -> KernelCost | PlainCost | None:

@@ -20,15 +20,15 @@ def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None
     Args:
         schedule: the network.
         estimate: its prediction.
-        max_ram: bytes that the arena may take, or None for what the board has.
+        max_ram: bytes that arena and states may take, or None for what the board has.
 
     Raises:
         TargetError: flash or RAM is too small: by how much, because of which layers, and what would help.
     """
     if max_ram is not None and estimate.ram_bytes > max_ram:
         raise TargetError(
-            f"the network takes {estimate.ram_bytes:,} bytes of RAM at the least, and max_ram is {max_ram:,}; "
-            "raise it, or make the network narrower"
+            f"the network takes {estimate.ram_bytes:,} bytes of RAM at the least, {estimate.scratch_bytes:,} of them "
+            f"scratch memory, and max_ram is {max_ram:,}; raise it, or make the network narrower"
         )
     board = estimate.target.board
     if board is None:
@@ -82,7 +82,7 @@ def _ram_problem(schedule: Schedule, estimate: Estimate, board: Board) -> str:
         for placement in board.placements
     )
     return (
-        f"RAM: {estimate.ram_bytes:,} bytes of activations{kept}; there are {banks}, "
+        f"RAM: {estimate.arena_bytes:,} bytes of activations{kept}; there are {banks}, "
         f"{schedule.data_bytes - board.ram_bytes:,} too many; most in {named}. "
         f"{advice}, or a larger stride or a pool before these layers."
     )

@@ -12,7 +12,7 @@ from enum import Enum
 from itertools import product
 from typing import NamedTuple
 
-STACK_BYTES = 1024  # kept free for the stack, of which kernels take about 150 bytes
+STACK_BYTES = 1024  # kept free for the stack, of which networks take up to 300 bytes
 
 
 class Span(NamedTuple):

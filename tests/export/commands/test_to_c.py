@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 import export
+from export.commands import main
 from export.commands.models import load_model
+from tests.export.networks import Layers
 
 
 def test_plain_models_are_quantized_with_data(folder, tmp_path, run, fails):
@@ -46,3 +49,24 @@ def test_says_what_is_wrong_before_the_work(folder, fails):
     assert "unknown target 'z80'" in fails("export", model, "--estimate", "--target", "z80")
     assert "C identifier" in fails("export", model, "--estimate", "--name", "Net!")
     assert "no model" in fails("export", folder / "none.keras", "--estimate")
+
+
+def test_ram_can_be_limited(tmp_path, run, fails):
+    layers, model = Layers(np.random.default_rng(0)), tmp_path / "net.tflite"
+    x = layers.input((16, 16, 16))
+    y = layers.conv(x, 16, padding="SAME", activation="relu")
+    model.write_bytes(layers.builder.finish(x, layers.conv(y, 16, padding="SAME")))
+    free = run("export", model, "--estimate")
+    assert free["scratch_bytes"] > 0
+    limited = run("export", model, "--estimate", "--max-ram", free["ram_bytes"] - 1)
+    assert limited["ram_bytes"] < free["ram_bytes"]
+    assert limited["cycles"] > free["cycles"]
+    assert "max_ram is 1,024" in fails("export", model, "--out", tmp_path / "out", "--max-ram", "1K")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "48M", "many"])
+def test_limits_are_bytes(size, folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", str(folder / "model.keras"), "--estimate", f"--max-ram={size}"])
+    assert "expected bytes, such as 49152 or 48K" in capsys.readouterr().err

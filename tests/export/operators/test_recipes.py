@@ -15,6 +15,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.validate import validate
 from export.passes import run_passes
+from export.targets import STACK_BYTES
 from tests.export.networks import random_inputs
 from tests.export.operators.recipes import RECIPES, all_at_once, network
 
@@ -66,6 +67,7 @@ def test_cores_run_all_at_once(tmp_path):
     measured = simulate(to_c(model, tmp_path / "out", activations="int8").path, given)
     for output, wanted in zip(measured.outputs, run(graph, given), strict=True):
         np.testing.assert_array_equal(output, wanted)
+    assert measured.stack_bytes < STACK_BYTES / 2  # of what is kept free, half is the firmware's
 
 
 PROGRAM = """
