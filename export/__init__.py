@@ -5,13 +5,37 @@ export.estimate(model)                        # cycles, flash and RAM per layer,
 export.Pricer(model)(masks)                   # the same totals for other masks, in milliseconds
 export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
 export.report(front, "report/")               # an exploration and its exports as a page with pictures
+
+A name's module is imported at its first use, so that the command line answers at once.
 """
 
-from export.api import Export, estimate, to_c, to_tflite
-from export.pricer import Pricer
-from export.reporting import Baseline, report
-from export.schedule.estimate import Estimate
-from export.simulation import Measurement, simulate
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from export.api import Export as Export
+    from export.api import estimate as estimate
+    from export.api import to_c as to_c
+    from export.api import to_tflite as to_tflite
+    from export.pricer import Pricer as Pricer
+    from export.reporting.sources import Baseline as Baseline
+    from export.reporting.writing import report as report
+    from export.schedule.estimate import Estimate as Estimate
+    from export.simulation.measurement import Measurement as Measurement
+    from export.simulation.run import simulate as simulate
+
+_HOMES = {
+    "Baseline": "reporting.sources",
+    "Estimate": "schedule.estimate",
+    "Export": "api",
+    "Measurement": "simulation.measurement",
+    "Pricer": "pricer",
+    "estimate": "api",
+    "report": "reporting.writing",
+    "simulate": "simulation.run",
+    "to_c": "api",
+    "to_tflite": "api",
+}
 
 __all__ = [
     "Baseline",
@@ -25,3 +49,11 @@ __all__ = [
     "to_c",
     "to_tflite",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

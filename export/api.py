@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,13 +30,15 @@ from export.errors import ExportError, ModelFormatError, OutputPathError, Quanti
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
 from export.ir.graph import Graph
+from export.kernels.layout import ACTIVATIONS
 from export.passes import run_passes
-from export.schedule import ACTIVATIONS, Requirements, Schedule, plan_network, price_network
+from export.schedule import Requirements, Schedule, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
 from export.schedule.live_buffers import live_buffers
 from export.schedule.roofline import roofline_cycles
 from export.targets import Span, Target, resolve
+from keras_approx import __version__
 
 COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O2")
 
@@ -226,7 +227,7 @@ def _manifest(
     graph, target = schedule.graph, predicted.target
     return Manifest(
         format=FORMAT,
-        generator=Generator(name=GENERATOR, version=metadata.version("keras_approx")),
+        generator=Generator(name=GENERATOR, version=__version__),
         name=name,
         target=MadeFor(core=target.core.name, board=target.board.name if target.board else None),
         sources=project.sources,

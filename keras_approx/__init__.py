@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from keras_approx.wrapping import strip as strip
     from keras_approx.wrapping import wrap as wrap
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "Design": "exploration.design",
     "Granularity": "skipping.granularity",
@@ -88,9 +90,24 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"{__name__}.{_MODULES[name]}")
+        return _import(name, _MODULES[name])
     if name in _HOMES:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        value = getattr(_import(name, _HOMES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _import(name: str, module: str) -> Any:
+    """The module that a public name is from; without the packages of the extra `train` an error that names it."""
+    try:
+        return import_module(f"{__name__}.{module}")
+    except ModuleNotFoundError as error:
+        from keras_approx.errors import MissingPackageError  # noqa: PLC0415
+
+        if error.name is None or error.name.split(".")[0] == __name__:
+            raise
+        raise MissingPackageError(
+            f"keras_approx.{name} needs {error.name}, which is not installed: pip install 'keras_approx[train]'",
+            name=error.name,
+        ) from error

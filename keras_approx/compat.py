@@ -9,11 +9,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from keras_approx.errors import MissingPackageError
+
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-import tensorflow as tf
-import tensorflow_model_optimization as tfmot
-import tf_keras as keras
+try:
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf_keras as keras
+except ModuleNotFoundError as error:
+    raise MissingPackageError(
+        f"Keras models need {error.name}, which is not installed: pip install 'keras_approx[train]'",
+        name=error.name,
+    ) from error
 
 __all__ = ["keras", "plain_settings", "tf", "tfmot"]
 

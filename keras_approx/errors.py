@@ -33,6 +33,10 @@ class MaskError(KerasApproxError, ValueError):
     """A mask does not fit the layer, or a mask file cannot be read."""
 
 
+class MissingPackageError(KerasApproxError, ImportError):
+    """A package that only an extra brings is not installed."""
+
+
 class StoreError(KerasApproxError, ValueError):
     """A file of an exploration is none, was damaged, or belongs to another problem."""
 

@@ -7,14 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
 
 from export.artifact.manifest import Manifest
 from export.errors import ToolError
 from export.targets import Core
-
-if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
 
 _WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR
 
@@ -161,12 +160,6 @@ class LinkedElf:
 
     @cached_property
     def _file(self) -> ELFFile:
-        try:
-            from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise ToolError(
-                "reading Arm images needs pyelftools; pip install 'keras_approx[simulate]'"
-            ) from error
         return ELFFile(io.BytesIO(self.elf))
 
     @cached_property

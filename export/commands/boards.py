@@ -28,12 +28,12 @@ export/targets/board_file.py shows all that a file can say.
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "boards",
-        summary="list the boards that networks are exported and measured for",
+        help=help,
         description="Lists the boards whose clock, memories and caches are known, or shows all of one.",
         examples=_EXAMPLES,
     )

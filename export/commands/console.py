@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
 
 
 @dataclass(frozen=True)

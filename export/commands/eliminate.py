@@ -8,7 +8,7 @@ from typing import Any
 
 from export.commands.console import Result, Steps, load_tensorflow, verbosity
 from export.commands.fine_tune import accuracy
-from export.commands.models import add_model, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -36,12 +36,12 @@ It takes seconds to minutes where fine-tune takes hours; fine-tune begins with t
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "eliminate",
-        summary="skip the products that others can make up for, without training",
+        help=help,
         description="Skips the products whose loss the other weights can make up for, fits those anew by least "
         "squares, and saves the model wrapped and calibrated. Labels are not looked at.",
         examples=_EXAMPLES,
@@ -82,12 +82,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Eliminates and saves."""
     say = Steps()
+    check_model_name(options.out)
+    check_new_file(options.out, options.force)
+    check_model(options.model)
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
     from keras_approx.measure.summaries import format_table, summarize  # noqa: PLC0415
 
-    check_model_name(options.out)
-    check_new_file(options.out, options.force)
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
     shape = tuple(model.input_shape[1:])

@@ -15,7 +15,7 @@ import numpy as np
 
 from export.commands.chosen import pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
-from export.commands.models import add_model, is_wrapped, load_model
+from export.commands.models import add_model, check_model, is_wrapped, load_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -52,12 +52,12 @@ measuring a design again.
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "explore",
-        summary="find the Pareto front of cycles against accuracy",
+        help=help,
         description="Measures many designs, which say for each layer what to skip, and saves the front of those that "
         "no other beats in validation accuracy and predicted cycles.",
         examples=_EXAMPLES,
@@ -139,6 +139,7 @@ def run(options: argparse.Namespace) -> Result:
     say = Steps()
     check_new_file(options.out, options.force)
     resolve(options.target)
+    check_model(options.model)
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import Any
 from export.commands.batches import Augmentation, Batches
 from export.commands.chosen import add_choice, choose, pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
-from export.commands.models import add_model, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -46,12 +46,12 @@ would have given without the break.
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "fine-tune",
-        summary="train a model to do with a part of its products",
+        help=help,
         description="Fine-tunes a trained classifier, plain or wrapped, with skip masks and int8 quantization in the "
         "loop, distilled from the model as given, and saves it wrapped.",
         examples=_EXAMPLES,
@@ -126,14 +126,15 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Trains, from the checkpoint if there is one, and saves."""
     say = Steps()
-    load_tensorflow()
     check_model_name(options.out)
+    check_model(options.model)
+    chosen = choose(options)
+    masks = _masks(options)
+    load_tensorflow()
     from export.commands.checkpoints import Checkpoints, is_saving  # noqa: PLC0415 (loads TensorFlow)
 
     folder = options.checkpoint or options.out.with_name(options.out.name + ".checkpoint")
     check_new_file(options.out, options.force or is_saving(folder))
-    chosen = choose(options)
-    masks = _masks(options)
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
     samples, test = _read(options, model, say)

@@ -30,6 +30,20 @@ def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
     )
 
 
+def check_model(path: str) -> None:
+    """Makes sure that there is a file or folder to load, before anything slow is imported.
+
+    Raises:
+        ModelFormatError: Nothing is there.
+    """
+    try:
+        exists = Path(path).exists()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ModelFormatError(f"cannot read the model {path!r}: {error}") from error
+    if not exists:
+        raise ModelFormatError(f"no model {path!r}: nothing of that name is there, check the path")
+
+
 def load_model(path: str, *, trust: bool = False) -> Any:
     """Loads a Keras model with the Keras that saved it.
 
@@ -41,14 +55,9 @@ def load_model(path: str, *, trust: bool = False) -> Any:
     Raises:
         ModelFormatError: Nothing is there, it is something else, cannot be loaded, or may run code.
     """
+    check_model(path)
     file = Path(path)
-    try:
-        exists, is_folder = file.exists(), file.is_dir()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ModelFormatError(f"cannot read the model {path!r}: {error}") from error
-    if not exists:
-        raise ModelFormatError(f"no model {path!r}: expected a .keras or .h5 file or a SavedModel folder")
-    if is_folder:
+    if file.is_dir():
         return _load_folder(file, trust)
     if not file.is_file():
         raise ModelFormatError(f"expected a .keras or .h5 file, {path!r} is none")

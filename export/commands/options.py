@@ -5,25 +5,23 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from functools import partial
 from pathlib import Path
 
+from export.commands.console import HelpFormatter
 from export.errors import InputError, OutputPathError
 from export.targets import CORES
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES
 
 Commands = argparse._SubParsersAction  # argparse gives its type no public name
 
-HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
-
 
 def add_command(
-    commands: Commands[argparse.ArgumentParser], name: str, *, summary: str, description: str, examples: str
+    commands: Commands[argparse.ArgumentParser], name: str, *, help: str, description: str, examples: str
 ) -> argparse.ArgumentParser:
     """Adds a subcommand, with examples at the end of its help."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
-        help=summary,
+        help=help,
         description=textwrap.fill(description, 80),
         epilog=f"examples:\n{examples}",
         formatter_class=HelpFormatter,

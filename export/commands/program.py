@@ -8,16 +8,28 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from importlib import metadata
+from importlib import import_module
+from typing import Any
 
-from export.commands import boards, eliminate, explore, fine_tune, report, simulate, to_c, wrap
-from export.commands.console import Interrupted, Result
-from export.commands.options import HelpFormatter
+from export.commands.console import HelpFormatter, Interrupted, Result
 from export.errors import ExportError
+from keras_approx import __version__
 from keras_approx.errors import KerasApproxError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # argparse exits with USAGE by itself
 
+# Name, module and what it does. A module is imported when its command is given: help and mistyped names need none.
+_COMMANDS = {
+    "wrap": ("wrap", "give a model masks and int8 quantization"),
+    "eliminate": ("eliminate", "skip the products that others can make up for, without training"),
+    "explore": ("explore", "find the Pareto front of cycles against accuracy"),
+    "fine-tune": ("fine_tune", "train a model to do with a part of its products"),
+    "export": ("to_c", "write a model as C for an STM32 project"),
+    "simulate": ("simulate", "run an export on an emulated core and count cycles"),
+    "report": ("report", "write a front and its exports up as a page with pictures"),
+    "boards": ("boards", "list the boards that networks are exported and measured for"),
+    "doctor": ("doctor", "say what is installed, what is missing, and what it is for"),
+}
 _DESCRIPTION = """\
 Makes int8 CNNs run faster on Cortex-M: skips the products that matter least,
 fine-tunes the rest, and exports it as C.
@@ -42,8 +54,12 @@ exit status:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; each sets `run`, which takes the options and returns a Result."""
+def parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, which takes the options and returns a Result.
+
+    Args:
+        chosen: The one command whose options are needed: no other module is imported. "" for none, None for all.
+    """
     program = argparse.ArgumentParser(
         prog="keras-approx",
         description=_DESCRIPTION,
@@ -51,13 +67,32 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
+    program.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     program.add_argument(
-        "--version", action="version", version=f"%(prog)s {metadata.version('keras_approx')}"
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print a script that completes commands and options in this shell",
     )
     commands = program.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in (wrap, eliminate, explore, fine_tune, to_c, simulate, report, boards):
-        command.add_parser(commands)
+    for name, (module, summary) in _COMMANDS.items():
+        if chosen in (None, name):
+            import_module(f"export.commands.{module}").add_parser(commands, help=summary)
+        else:
+            commands.add_parser(name, help=summary)
     return program
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the completion script of all commands and ends."""
+
+    def __call__(
+        self, program: argparse.ArgumentParser, namespace: Any, shell: Any, option: Any = None
+    ) -> None:
+        import shtab  # noqa: PLC0415 (nothing else needs it)
+
+        print(shtab.complete(parser(), shell))
+        program.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 if the command line is wrong, with 0 for --help and --version.
     """
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser(next((word for word in given if word in _COMMANDS), "")).parse_args(given)
     try:
         with redirect_stdout(sys.stderr):  # Keras and others print progress there
             result = options.run(options)
@@ -93,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _put(result: Result, options: argparse.Namespace) -> None:
     record = {
         "command": options.command,
-        "version": metadata.version("keras_approx"),
+        "version": __version__,
         **result.record,
     }
     text = json.dumps(record, indent=1) + "\n"

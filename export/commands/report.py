@@ -8,7 +8,6 @@ from pathlib import Path
 from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command
 from export.errors import InputError
-from export.reporting import Baseline, report
 
 _EXAMPLES = """\
   keras-approx report front.json --out report/
@@ -21,12 +20,12 @@ An exported folder adds cycles and flash by layer, memory over time and the core
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "report",
-        summary="write a front and its exports up as a page with pictures",
+        help=help,
         description="Writes report.html, one file with everything in it, and the same as report.md with PNGs.",
         examples=_EXAMPLES,
     )
@@ -70,13 +69,15 @@ def run(options: argparse.Namespace) -> Result:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise InputError(f"two {what} have the name {twice[0]!r}: give each another, NAME=...")
+    from export.reporting import Baseline, report  # noqa: PLC0415 (slow to import)
+
     say(f"drawing {options.front}")
     page = report(
         options.front,
         options.out,
         exports=dict(exports),
         measurements=dict(options.measurement),
-        baselines=options.baseline,
+        baselines=[Baseline(name, cycles) for name, cycles in options.baseline],
         title=options.title,
     )
     text = page.with_suffix(".md")
@@ -96,9 +97,9 @@ def _named(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _baseline(text: str) -> Baseline:
+def _baseline(text: str) -> tuple[str, float]:
     name, value = _named(text)
     cycles = float(value)
     if not 0 < cycles < float("inf"):
         raise argparse.ArgumentTypeError(f"expected NAME=CYCLES with a number above 0, got {text!r}")
-    return Baseline(name, cycles)
+    return name, cycles

@@ -15,7 +15,6 @@ from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
 from export.proportions import wilson_interval
-from export.simulation import simulate
 from export.targets import CORES
 
 _EXAMPLES = """\
@@ -29,12 +28,12 @@ the accuracy is wanted.
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "simulate",
-        summary="run an export on an emulated core and count cycles",
+        help=help,
         description="Cross-compiles an exported network, runs it on an emulated core, and prints cycles by layer, "
         "flash, RAM and stack.",
         examples=_EXAMPLES,
@@ -73,6 +72,8 @@ def run(options: argparse.Namespace) -> Result:
     inputs, labels = _read(options, manifest)
     inputs = [values[: options.images] for values in inputs]
     say(f"compiling {options.out_dir}, then running {len(inputs[0]):,} inputs on the emulated core")
+    from export.simulation import simulate  # noqa: PLC0415 (slow to import)
+
     measurement = simulate(
         options.out_dir, inputs, core=options.core, board=options.board, compiler=options.compiler
     )

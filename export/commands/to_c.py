@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from export.api import estimate, to_c
 from export.artifact.names import check_name
 from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
-from export.commands.models import add_model, is_wrapped, load_model
+from export.commands.models import add_model, check_model, is_wrapped, load_model
 from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one, size
 from export.commands.samples import read_samples, split
 from export.errors import InputError, QuantizationError
-from export.schedule import ACTIVATIONS
-from export.schedule.estimate import Estimate
+from export.kernels.layout import ACTIVATIONS
 from export.targets import STACK_BYTES, resolve
+
+if TYPE_CHECKING:
+    from export.schedule.estimate import Estimate
 
 _EXAMPLES = """\
   keras-approx export tuned.keras --out out/                            # a wrapped model
@@ -29,12 +30,12 @@ _EXAMPLES = """\
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "export",
-        summary="write a model as C for an STM32 project",
+        help=help,
         description="Exports a wrapped, a plain or an int8 TFLite model as C that gives, bit for bit, what TFLite's "
         "reference kernels give.",
         examples=_EXAMPLES,
@@ -85,6 +86,8 @@ def run(options: argparse.Namespace) -> Result:
     check_name(options.name)
     resolve(options.target)
     model, representative = _model(options, say)
+    from export.api import estimate, to_c  # noqa: PLC0415 (the compiler: slow to import)
+
     settings = {
         "target": options.target,
         "activations": options.activations,
@@ -103,6 +106,7 @@ def run(options: argparse.Namespace) -> Result:
 
 def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     """What to export, and what to quantize it with."""
+    check_model(options.model)
     chosen = choose(options, own_ram=True)
     if Path(options.model).suffix == ".tflite":
         if options.data is not None or options.front is not None:

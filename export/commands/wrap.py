@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from export.commands.console import Result, Steps, load_tensorflow
-from export.commands.models import add_model, check_model_name, load_model, save_model
+from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.options import (
     Commands,
     add_command,
@@ -29,12 +29,12 @@ The wrapped model trains with tf_keras as any other; load it in keras_approx.app
 """
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     """Adds the command to the program's parser."""
     parser = add_command(
         commands,
         "wrap",
-        summary="give a model masks and int8 quantization",
+        help=help,
         description="Wraps a trained Keras model, so that it can skip products and be quantized while it trains, and "
         "calibrates it with samples.",
         examples=_EXAMPLES,
@@ -68,12 +68,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Wraps, calibrates and saves."""
     say = Steps()
+    check_model_name(options.out)
+    check_new_file(options.out, options.force)
+    check_model(options.model)
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
     from keras_approx.measure.summaries import format_table, summarize  # noqa: PLC0415
 
-    check_model_name(options.out)
-    check_new_file(options.out, options.force)
     say(f"loading {options.model}")
     wrapped = keras_approx.wrap(
         load_model(options.model, trust=options.trust),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from export.ir.ops import Padding
 
+ACTIVATIONS = ("auto", "int16", "int8")  # what a user may ask for
 ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from export.reporting.document import Paragraph, Section, Table
 from export.reporting.sources import Exported
 from export.reporting.text import printable
+from keras_approx import __version__
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
@@ -25,7 +25,7 @@ def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section
         rows.append((f"export {printable(exported.name, 24)}", what))
         if exported.measured is not None:
             rows.append((f"measurement {printable(exported.name, 24)}", _measurement(exported.measured)))
-    rows.append(("report", f"keras_approx {metadata.version('keras_approx')}"))
+    rows.append(("report", f"keras_approx {__version__}"))
     return Section(
         "Settings and versions",
         [

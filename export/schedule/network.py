@@ -19,7 +19,6 @@ from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
 
-ACTIVATIONS = ("auto", "int16", "int8")
 Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import unicorn
+from unicorn import arm_const
+from unicorn.unicorn_py3.unicorn import uclib
 
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import places
-from export.errors import SimulationError, ToolError
+from export.errors import SimulationError
 from export.simulation.listing import Listing
 from export.simulation.memory_map import MemoryMap
 from export.simulation.tracer import BlockTracer, EmulatorInterface, Trace
@@ -38,7 +41,7 @@ class Emulator:
         max_instructions: A run that goes on some time after this many is an error.
 
     Raises:
-        ToolError: The emulator or a C compiler is not installed.
+        ToolError: No C compiler for this machine.
     """
 
     def __init__(
@@ -50,15 +53,7 @@ class Emulator:
         timing: Timing,
         max_instructions: int,
     ) -> None:
-        try:
-            import unicorn  # noqa: PLC0415 - an extra
-            from unicorn import arm_const  # noqa: PLC0415
-            from unicorn.unicorn_py3.unicorn import uclib  # noqa: PLC0415
-        except ImportError as error:
-            raise ToolError("simulating needs unicorn; pip install 'keras_approx[simulate]'") from error
         assert image.core.emulator is not None
-        self._error = unicorn.UcError
-        self._registers = arm_const
         self._image = image
         self._entry = image.address_of(f"{image.manifest.name}_run")
         manifest = image.manifest
@@ -123,24 +118,24 @@ class Emulator:
         Raises:
             SimulationError: The program faulted, ran too long, or returned an error.
         """
-        machine, registers = self._machine, self._registers
+        machine = self._machine
         _, output_size = places(self._image.manifest.outputs)
         machine.mem_write(_BUFFERS, values.tobytes())
         machine.mem_write(self._output, bytes(output_size))
-        machine.reg_write(registers.UC_ARM_REG_SP, _STACK + _STACK_BYTES)
-        machine.reg_write(registers.UC_ARM_REG_LR, _RETURN | 1)
+        machine.reg_write(arm_const.UC_ARM_REG_SP, _STACK + _STACK_BYTES)
+        machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
         first, second = self._arguments()
-        machine.reg_write(registers.UC_ARM_REG_R0, first)
-        machine.reg_write(registers.UC_ARM_REG_R1, second)
+        machine.reg_write(arm_const.UC_ARM_REG_R0, first)
+        machine.reg_write(arm_const.UC_ARM_REG_R1, second)
         try:
             machine.emu_start(self._entry | 1, _RETURN)
-        except self._error as error:
-            at = machine.reg_read(registers.UC_ARM_REG_PC)
+        except unicorn.UcError as error:
+            at = machine.reg_read(arm_const.UC_ARM_REG_PC)
             raise SimulationError(
                 f"the program faulted at {at:#010x} in {self._image.symbol_at(at) or 'unknown code'}: {error}"
             ) from error
         self._tracer.end()
-        status = machine.reg_read(registers.UC_ARM_REG_R0)
+        status = machine.reg_read(arm_const.UC_ARM_REG_R0)
         if status != 0:
             raise SimulationError(f"{self._image.manifest.name}_run returned {status}, expected 0")
         return np.frombuffer(bytes(machine.mem_read(self._output, output_size)), np.uint8)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import capstone
+
 from export.artifact.linked_elf import LinkedElf
-from export.errors import SimulationError, ToolError
+from export.errors import SimulationError
 from export.simulation.accesses import Access, Line, block_accesses
 
 
@@ -53,15 +55,7 @@ class Listing:
 
 
 def disassemble(image: LinkedElf) -> Listing:
-    """Disassembles all code of an image.
-
-    Raises:
-        ToolError: The disassembler is not installed.
-    """
-    try:
-        import capstone  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ToolError("simulating needs capstone; pip install 'keras_approx[simulate]'") from error
+    """Disassembles all code of an image."""
     engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     code = [segment for segment in image.segments if segment.executable]
     lines = {}

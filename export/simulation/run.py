@@ -48,7 +48,7 @@ def simulate(
         SimulationError: The program faulted, ran too long, returned an error, or executed an instruction
             whose timing is not known.
         TargetError: Core or board are unknown or do not go together, or the network does not fit the board.
-        ToolError: A compiler, the emulator or the disassembler is missing, or the code does not compile.
+        ToolError: A compiler is missing, or the code does not compile.
     """
     manifest = read_manifest(out_dir)
     batch = manifest.pack(inputs)

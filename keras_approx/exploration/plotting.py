@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_approx.errors import OptionError
+from keras_approx.errors import MissingPackageError, OptionError
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
@@ -18,7 +18,7 @@ def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> A
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "plotting needs matplotlib: pip install 'keras_approx[plots]'", name=error.name
         ) from error
     if objective not in front.exact.costs:

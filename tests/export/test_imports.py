@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 
+import pytest
+
+import export
 from tests.export.networks import random_network
 
 _PROGRAM = """
@@ -45,3 +49,42 @@ def test_no_tensorflow(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "no run on the reference kernels was made" in done.stdout
     assert (tmp_path / "out/model.c").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "allowed"),
+    [
+        (["--help"], 0, ()),
+        (["--version"], 0, ()),
+        (["fly"], 2, ()),
+        (["wrap", "none.keras", "--out", "o.keras"], 1, ("numpy",)),
+        (["export", "none.tflite", "--out", "out"], 1, ("numpy",)),
+        (["export", "none.tflite", "--out", "out", "--target", "cortex-m99"], 1, ("numpy",)),
+        (["simulate", "none", "--inputs", "x.npy"], 1, ("numpy", "pydantic")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_help_and_errors_import_little(arguments, status, allowed):
+    # Milliseconds differ by machine; what is imported does not.
+    heavy = {"numpy", "pydantic", "scipy", "h5py", "tensorflow", "unicorn", "export.api", "export.schedule"}
+    code = (
+        "import sys\nfrom export.commands import main\n"
+        "try: status = main(sys.argv[2:])\nexcept SystemExit as stopped: status = stopped.code\n"
+        "found = set(sys.argv[1].split(',')) & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(found)}, status {status}' if found else status)"
+    )
+    refused = ",".join(heavy - {*allowed})
+    done = subprocess.run(
+        [sys.executable, "-c", code, refused, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+
+
+def test_every_public_name_is_there():
+    # Packages are not named like functions: importing one would hide the other.
+    for name in export.__all__:
+        assert callable(getattr(export, name))
+        assert importlib.util.find_spec(f"export.{name}") is None
+    assert {*export._HOMES} == {*export.__all__}
+    with pytest.raises(AttributeError, match="no attribute 'import'"):
+        getattr(export, "import")

@@ -16,7 +16,7 @@ from export.commands.console import Interrupted, Result
 from export.errors import InputError
 from keras_approx.errors import OptionError
 
-COMMANDS = ("wrap", "explore", "fine-tune", "export", "simulate", "report", "boards")
+COMMANDS = ("wrap", "explore", "fine-tune", "export", "simulate", "report", "boards", "doctor")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -31,6 +31,15 @@ def test_help_has_examples_that_parse(command, capsys):
     for line in lines:
         assert line[1] == command
         assert program.parser().parse_args(line[1:]).command == command
+
+
+def test_completion_knows_the_options_of_every_command(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--print-completion", "bash"])
+    assert stopped.value.code == 0
+    script = capsys.readouterr().out
+    for word in (*COMMANDS, "--max-drop", "--granularity", "--estimate"):
+        assert word in script
 
 
 def test_the_way_of_a_model_in_the_help_parses(capsys):
@@ -85,7 +94,7 @@ def _program(monkeypatch, run):
     parser = argparse.ArgumentParser()
     parser.add_argument("--json")
     parser.set_defaults(run=run, command="test")
-    monkeypatch.setattr(program, "parser", lambda: parser)
+    monkeypatch.setattr(program, "parser", lambda chosen: parser)
 
 
 @pytest.mark.parametrize("error", [InputError, OptionError])
