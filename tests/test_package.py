@@ -1,0 +1,76 @@
+"""What is published: a source archive and, built from it, a wheel with everything that runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+import keras_approx
+from export.commands import program
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both archives, built from a copy of what git would publish."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    for path in _files("export", "keras_approx", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, source / path)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(built), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "absent from the `packages`" not in done.stdout + done.stderr
+    return built
+
+
+def _files(*paths: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+
+
+def test_the_wheel_holds_every_file_of_the_packages(dist: Path) -> None:
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert found == {*_files("export", "keras_approx")}
+
+
+def test_its_description_is_complete(dist: Path) -> None:
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        name = next(name for name in wheel.namelist() if name.endswith("METADATA"))
+        described = message_from_bytes(wheel.read(name))
+        entry = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
+    assert described["Version"] == keras_approx.__version__
+    assert described["License"] == "Apache-2.0"
+    assert {line.split(",")[0] for line in described.get_all("Project-URL", [])} >= {
+        "Documentation",
+        "Issues",
+    }
+    assert f"{program.main.__module__.removesuffix('.program')}:main" in entry
+
+
+def test_twine_accepts_both(dist: Path) -> None:
+    archives = [str(path) for path in sorted(dist.iterdir())]
+    assert len(archives) == 2
+    command = [sys.executable, "-m", "twine", "check", "--strict", *archives]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_changelog_has_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{keras_approx.__version__}] - 20" in text
+    assert f"version: {keras_approx.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
