@@ -20,8 +20,14 @@ from export.kernels.conv import (
     plan_unpacked,
 )
 from export.kernels.plan import Plan
-from export.kernels.winograd.algorithm import F2, F4
-from export.kernels.winograd.plan import applies, layer_constants, plan_winograd, shape_of, skeleton
+from export.kernels.winograd.plan import (
+    algorithms_of,
+    layer_constants,
+    oriented,
+    plan_winograd,
+    shape_of,
+    skeleton,
+)
 from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Flash, Target, Timing
 
@@ -69,13 +75,12 @@ _Counted = tuple[str, Count, int, Callable[[], Plan]]
 
 
 def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Counted]:
-    if not applies(problem):
-        return
-    for algorithm in (F4, F2):
+    problem = oriented(problem)
+    for algorithm in algorithms_of(problem):
         requantization = layer_constants(problem, algorithm)
         if requantization is None:
             continue
-        for height in strip_heights(-(-problem.geometry.rows // algorithm.outputs)):
+        for height in strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)):
             shape = shape_of(problem, algorithm, height, _MOST_UNROLLED)
             made = skeleton(shape, requantization.form, timing)
             plan = partial(plan_winograd, problem, shape, requantization, timing)

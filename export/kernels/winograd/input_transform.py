@@ -1,13 +1,12 @@
 """Kernels of the input transform: a row of tiles, all pairs of input channels, into the blocks of scratch memory.
 
-F(4 x 4) goes through the columns of the row first, which neighbouring tiles share, into a buffer; F(2 x 2) has
-registers enough to do a tile at once. What a tile would read outside of the image is replaced by its last row or column
-inside: it has no part in any output that is kept, as long as it is an int8 value.
+Where the scheme down is F(4, 3), columns of the row, which neighbouring tiles share, are transformed into a buffer
+first; other schemes leave registers enough to do a tile at once. Nothing is read outside of what the image's outputs
+need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +14,7 @@ from export.kernels.addresses import Addresses
 from export.kernels.language import NEAR, Step, label, step
 from export.kernels.plan import Kernel
 from export.kernels.straight_line import StraightLine
+from export.kernels.winograd.algorithm import Component
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
 from export.targets import Timing
 
@@ -30,8 +30,8 @@ class Source:
     """How inputs lie.
 
     Attributes:
-        pixel: bytes from one pixel to the next.
-        row: bytes from one row to the next.
+        pixel: bytes from one column of the kernel to the next.
+        row: bytes from one row of the kernel to the next.
         half: of int8 inputs, which pair of a word of four channels the kernel takes, 0 or 1; None for int16 inputs.
     """
 
@@ -47,7 +47,11 @@ class Source:
 
 def buffer_bytes(tiling: Tiling) -> int:
     """Scratch memory for the columns of a row of tiles, beside the blocks."""
-    return tiling.inputs_across() * tiling.algorithm.points * WORD if tiling.algorithm.outputs == 4 else 0
+    return tiling.inputs_across * _column_bytes(tiling) if tiling.algorithm.buffered else 0
+
+
+def _column_bytes(tiling: Tiling) -> int:
+    return len(tiling.algorithm.down.components) * WORD
 
 
 def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: Timing) -> Kernel:
@@ -60,21 +64,21 @@ def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: 
         pairs: of input channels that the kernel takes.
         timing: the core's pipeline.
     """
-    whole = tiling.algorithm.outputs
-    buffered = whole == 4
-    last_cut = tiling.last_columns < whole
+    across = tiling.algorithm.across
+    buffered = tiling.algorithm.buffered
+    last_cut = tiling.cut[1]
     full = tiling.across - last_cut
+    size = _column_bytes(tiling) if buffered else source.pixel
+    tile_step = across.outputs * across.stride * size
     steps = [step("SAVE", "r0", _IN), step("SAVE", "r1", _TABLE), step("SAVE", "r2", _PAIR)]
     if buffered:
-        size = tiling.algorithm.points * WORD
-        columns = tiling.inputs_across()
         steps += [step("SAVE", "r3", _BUFFER)]
-        steps += [*_pointed("r4", "r3", columns // 2 * 2 * size), step("SAVE", "r4", _COLUMNS_END)]
-        tile_step = whole * size
-        steps += [*_pointed("r4", "r3", full * tile_step), step("SAVE", "r4", _TILES_END)]
-    else:
-        tile_step = whole * source.pixel
-        steps += [*_pointed("r4", "r0", full * tile_step), step("SAVE", "r4", _TILES_END)]
+        steps += [
+            *_pointed("r4", "r3", tiling.inputs_across // 2 * 2 * size),
+            step("SAVE", "r4", _COLUMNS_END),
+        ]
+    start = "r3" if buffered else "r0"
+    steps += [*_pointed("r4", start, full * tile_step), step("SAVE", "r4", _TILES_END)]
     steps += [step("SET", pairs, _COUNT), label(_PAIRS)]
     if buffered:
         steps += _columns(tiling, source, rows, timing)
@@ -88,13 +92,13 @@ def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: 
         else:
             _tile_of_image(block, tiling, source, write, rows, columns)
         free = [name for name in (*_LOW_FIRST, "lr") if name not in ("r0", "r1", "r2")]
-        start = [step("FETCH", "r3", _PAIR), step("LDRC_NEXT", "r1", "r2", WORD)]
-        return [*start, step("ADVANCE", "r1", "r3", "r1"), *block.steps(free, timing)]
+        begin = [step("FETCH", "r3", _PAIR), step("LDRC_NEXT", "r1", "r2", WORD)]
+        return [*begin, step("ADVANCE", "r1", "r3", "r1"), *block.steps(free, timing)]
 
     if full:
         end = [step("ADD", "r0", tile_step), step("FETCH", "r4", _TILES_END)]
         turns = ((True, full - 1), (False, 1))
-        steps += [label(_TILES), *tile(whole), *end, step("UNTIL", "r0", "r4", _TILES, turns=turns)]
+        steps += [label(_TILES), *tile(across.outputs), *end, step("UNTIL", "r0", "r4", _TILES, turns=turns)]
     if last_cut:
         steps += tile(tiling.last_columns)
     steps += [step("FETCH", "r0", _IN), step("FETCH", "r2", _PAIR)]
@@ -104,12 +108,6 @@ def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: 
         steps += [step("FETCH", "r4", _TILES_END), step("ADD", "r4", WORD), step("SAVE", "r4", _TILES_END)]
     steps.append(step("AGAIN", _COUNT, _PAIRS, turns=((True, pairs - 1), (False, 1))))
     return Kernel(tuple(steps), _FRAME)
-
-
-def _points(tiling: Tiling, outputs: int) -> Sequence[int]:
-    """The points of a direction that some outputs need."""
-    size = tiling.algorithm.points
-    return range(size if outputs == tiling.algorithm.outputs else size - 1)
 
 
 def _pointed(to: str, base: str, distance: int) -> list[Step]:
@@ -123,8 +121,9 @@ def _pointed(to: str, base: str, distance: int) -> list[Step]:
 
 def _columns(tiling: Tiling, source: Source, rows: int, timing: Timing) -> list[Step]:
     """Transforms the columns of a row of tiles into the buffer, two at a time."""
-    inputs = rows + 2
-    size = tiling.algorithm.points * WORD
+    down = tiling.algorithm.down
+    inputs = down.inputs_of(rows)
+    size = _column_bytes(tiling)
     reach = NEAR - source.pixel
     reached = min(inputs, reach // source.row + 1)  # rows that a pointer reaches
     pointers = [f"r{i}" for i in range(-(-inputs // reached))]
@@ -140,13 +139,12 @@ def _columns(tiling: Tiling, source: Source, rows: int, timing: Timing) -> list[
             for row in range(inputs):
                 offset = row % reached * source.row + column * source.pixel
                 values.append(_loaded(block, source, pointers[row // reached], offset))
-            values += values[-1:] * (tiling.algorithm.points - inputs)
-            found = tiling.algorithm.transform_input(block, values, _points(tiling, rows))
-            for i, value in found.items():
-                block.effect("STR", value, "lr", column * size + WORD * i)
+            for component, value in down.transformed(block, values, rows).items():
+                place = down.components.index(component)
+                block.effect("STR", value, "lr", column * size + WORD * place)
         return block.steps(free, timing)
 
-    turns, rest = divmod(tiling.inputs_across(), 2)
+    turns, rest = divmod(tiling.inputs_across, 2)
     if turns:
         moves = [step("ADD", pointer, 2 * source.pixel) for pointer in pointers]
         moves += [step("ADD", "lr", 2 * size), step("FETCH", free[0], _COLUMNS_END)]
@@ -169,42 +167,46 @@ class _Writer:
         self._tiling = tiling
         self._addresses = Addresses(block, "r1")
 
-    def store(self, value: str, i: int, j: int) -> None:
-        base, offset = self._addresses.at(self._tiling.slots[i, j] * self._tiling.slot_bytes)
+    def store(self, value: str, down: Component, across: Component) -> None:
+        point = down[0], across[0]
+        component = down[1] * len(self._tiling.algorithm.across.kernel[point[1]]) + across[1]
+        base, offset = self._addresses.at(self._tiling.input_slot(point, component))
         self._block.effect("STR", value, base, offset)
 
 
 def _tile_of_buffer(block: StraightLine, tiling: Tiling, write: _Writer, rows: int, columns: int) -> None:
-    """F(4 x 4): transforms what is transformed downwards across, point by point."""
-    size, inputs = tiling.algorithm.points, columns + 2
-    for i in _points(tiling, rows):
-        values = [block.value("LDR", "r0", WORD * (size * x + i)) for x in range(inputs)]
-        values += values[-1:] * (size - inputs)
-        found = tiling.algorithm.transform_input(block, values, _points(tiling, columns))
-        for j, value in found.items():
-            write.store(value, i, j)
+    """Transforms what is transformed downwards across, component by component."""
+    down, across = tiling.algorithm.down, tiling.algorithm.across
+    count = len(down.components)
+    for place, component in enumerate(down.components):
+        if component[0] < down.points_of(rows):
+            offsets = [WORD * (count * x + place) for x in range(across.inputs_of(columns))]
+            values = [block.value("LDR", "r0", offset) for offset in offsets]
+            for other, value in across.transformed(block, values, columns).items():
+                write.store(value, component, other)
 
 
 def _tile_of_image(
     block: StraightLine, tiling: Tiling, source: Source, write: _Writer, rows: int, columns: int
 ) -> None:
-    """F(2 x 2): transforms rows across, and joins them downwards as soon as both are there."""
+    """Transforms rows across, and joins them downwards as soon as they are there."""
+    down, across = tiling.algorithm.down, tiling.algorithm.across
     read = Addresses(block, "r0")
-    size, inputs = tiling.algorithm.points, columns + 2
-
-    def across(y: int) -> dict[int, str]:
-        values = [_loaded(block, source, *read.at(y * source.row + x * source.pixel)) for x in range(inputs)]
-        values += values[-1:] * (size - inputs)
-        return tiling.algorithm.transform_input(block, values, _points(tiling, columns))
-
-    def join(i: int, name: str, first: dict[int, str], second: dict[int, str]) -> None:
-        for j, value in first.items():
-            write.store(block.value(name, value, second[j]), i, j)
-
-    third, first = across(2), across(0)
-    join(0, "DIFFERENCE16", first, third)
-    second = across(1)
-    join(1, "SUM16", second, third)
-    join(2, "DIFFERENCE16", third, second)
-    if rows == tiling.algorithm.outputs:
-        join(3, "DIFFERENCE16", second, across(3))
+    waiting = {
+        (point, which): term
+        for point in range(down.points_of(rows))
+        for which, term in enumerate(down.inputs[point])
+    }
+    there: dict[int, dict[Component, str]] = {}
+    for y in down.order:
+        if y >= down.inputs_of(rows):
+            continue
+        offsets = [y * source.row + x * source.pixel for x in range(across.inputs_of(columns))]
+        values = [_loaded(block, source, *read.at(offset)) for offset in offsets]
+        there[y] = across.transformed(block, values, columns)
+        ready = [component for component, term in waiting.items() if term.needed <= there.keys()]
+        for component in ready:
+            first, name, second = waiting.pop(component)
+            for other, value in there[first].items():
+                joined = block.value(name, value, there[second][other]) if name else value
+                write.store(joined, component, other)

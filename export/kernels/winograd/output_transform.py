@@ -10,6 +10,7 @@ from export.kernels.addresses import Addresses
 from export.kernels.language import label, load, step
 from export.kernels.plan import Kernel
 from export.kernels.straight_line import StraightLine
+from export.kernels.winograd.algorithm import FOUR, STRIDE2, TWO
 from export.kernels.winograd.outputs import ADD_ADDEND, ADD_MULTIPLIER, ADD_TABLE, Outputs, Target
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
@@ -84,23 +85,30 @@ class _Tile:
 
     def write(self, rows: int) -> None:
         """All of it, for so many rows of outputs inside the image."""
-        if self._tiling.algorithm.outputs == 4:
-            self._write4(rows)
+        down = self._tiling.algorithm.down
+        if down is FOUR:
+            self._write_four(rows)
+        elif down is TWO:
+            self._write_two(rows)
+        elif down is STRIDE2:
+            self._write_stride2(rows)
         else:
-            self._write2(rows)
+            self._write_direct(rows)
 
     def _across(self, i: int) -> list[str]:
-        """A row of points transformed across. The second row and its second point go into every output once."""
+        """A row of points joined across. Points that go into every output once bring the bias along."""
+        algorithm = self._tiling.algorithm
 
         def loaded(j: int) -> str:
-            base, offset = self._addresses.at(self._tiling.slots[i, j] * self._tiling.slot_bytes)
+            base, offset = self._addresses.at(self._tiling.sums_slot((i, j)))
             value = self._code.value("LDR", base, offset)
-            return self._outputs.biased(value) if (i, j) == (1, 1) else value
+            shared = i in algorithm.down.shared and j in algorithm.across.shared
+            return self._outputs.biased(value) if shared else value
 
-        found = self._tiling.algorithm.transform_output(self._code, loaded, range(self._columns))
+        found = algorithm.across.join(self._code, loaded, range(self._columns))
         return [found[column] for column in range(self._columns)]
 
-    def _write4(self, rows: int) -> None:
+    def _write_four(self, rows: int) -> None:
         """Rows of points in the order 1 and 2, 3 and 4, 0, 5; sums and differences of the first ones wait."""
         code, slot, columns = self._code, self._slot, range(self._columns)
         second, third = self._across(1), self._across(2)
@@ -131,7 +139,7 @@ class _Tile:
             for column in columns:
                 self._emit(code.value("SUM_LEFT", code.fetch(slot(3, column)), last[column], 1), 3, column)
 
-    def _write2(self, rows: int) -> None:
+    def _write_two(self, rows: int) -> None:
         code, columns = self._code, range(self._columns)
         second, third, first = self._across(1), self._across(2), self._across(0)
         for column in columns:
@@ -142,6 +150,17 @@ class _Tile:
             last = self._across(3)
             for column in columns:
                 self._emit(code.value("DIFFERENCE", across[column], last[column]), 1, column)
+
+    def _write_stride2(self, rows: int) -> None:
+        middle = self._across(1)
+        for row in range(rows):
+            for column, value in enumerate(self._across(2 * row)):
+                self._emit(self._code.value("SUM", value, middle[column]), row, column)
+
+    def _write_direct(self, rows: int) -> None:
+        for row in range(rows):
+            for column, value in enumerate(self._across(row)):
+                self._emit(value, row, column)
 
     @staticmethod
     def _slot(row: int, column: int) -> int:

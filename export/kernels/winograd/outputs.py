@@ -16,9 +16,6 @@ ADD_TABLE, ADD_MULTIPLIER, ADD_ADDEND = 0, 1, 2
 """Stack slots of a fused Add: the address of its table, its multiplier and its addend."""
 
 _BIAS, _MULTIPLIER, _ADDEND, _NEGATIVE, _SHIFT, _INVERSE = range(6)
-_HALVED = (
-    5  # the denominator's power of two, 64, leaves the accumulator doubled, as a direct convolution has it
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,10 @@ class Outputs:
     def _scaled(self, value: str) -> str:
         code, form = self._code, self._form
         if not form.lean:
-            value = code.value("SUM_RIGHT", self._constant(_BIAS), value, _HALVED)
+            # All of the power of two but one bit: a direct convolution has doubled accumulators.
+            value = code.value(
+                "SUM_RIGHT", self._constant(_BIAS), value, self._algorithm.power.bit_length() - 2
+            )
         addend = self._constant(_ADDEND)
         if form.signed:
             negative = code.value("IF_NEGATIVE", self._constant(_NEGATIVE), value)

@@ -1,4 +1,4 @@
-"""Plans a 3 x 3 convolution by Winograd's algorithm: kernels, calls strip by strip, and constants.
+"""Plans a convolution by Winograd's algorithm: kernels, calls strip by strip, and constants.
 
 Kernels, calls and the size of everything follow from the layer's shape alone, so they are made once for a shape; the
 weights only fill in the constants.
@@ -7,7 +7,7 @@ weights only fill in the constants.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,16 +18,14 @@ from export.kernels.conv_loops import Geometry, Sum
 from export.kernels.language import NEAR
 from export.kernels.plan import Call, Kernel, Plan, Pointer, Repeat
 from export.kernels.tables import TABLE_MIDDLE, TABLE_SIZE
-from export.kernels.winograd.algorithm import Algorithm
+from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
 from export.kernels.winograd.input_transform import Source, buffer_bytes, input_kernel
 from export.kernels.winograd.output_transform import header_words, output_kernel
 from export.kernels.winograd.outputs import Target
 from export.kernels.winograd.products import (
     header,
     paired_kernel,
-    panel_words,
     single_kernel,
-    unrolled_pairs,
 )
 from export.kernels.winograd.requantization import Constants, Form, constants
 from export.kernels.winograd.tiles import (
@@ -41,8 +39,6 @@ from export.kernels.winograd.tiles import (
     Tiling,
 )
 from export.targets import Timing
-
-_TAPS = 3
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,7 @@ class Shape:
     Attributes:
         algorithm: which one.
         geometry: where outputs lie, and inputs.
+        taps: bytes from one row of the kernel to the next, and from one column to the next.
         source: byte offset of the first input.
         target: byte offset of the first outputs.
         widened: whether inputs are int8.
@@ -77,6 +74,7 @@ class Shape:
 
     algorithm: Algorithm
     geometry: Geometry
+    taps: tuple[int, int]
     source: int
     target: int
     widened: bool
@@ -96,6 +94,16 @@ class Shape:
         """How outputs lie."""
         geometry = self.geometry
         return Target(geometry.out_x, geometry.out_y, geometry.out_channel, geometry.pooled, self.sum)
+
+    @property
+    def output_steps(self) -> tuple[int, int]:
+        """Bytes from the outputs of a tile to those of the tile below it, and of the next one in its row."""
+        algorithm, outputs = self.algorithm, self.outputs
+        pooled = 2 if outputs.pooled else 1
+        return (
+            algorithm.down.outputs // pooled * outputs.row,
+            algorithm.across.outputs // pooled * outputs.pixel,
+        )
 
 
 @dataclass(frozen=True)
@@ -117,16 +125,46 @@ class Skeleton:
     scratch_bytes: int
 
 
-def applies(problem: ConvProblem) -> bool:
-    """Whether the algorithm computes a layer: 3 x 3, as dense as its taps, within reach of the kernels' pointers."""
-    geometry = problem.geometry
-    return (
-        problem.weights.shape[1:3] == (_TAPS, _TAPS)
-        and (problem.tap_y, problem.tap_x) == (geometry.in_y, geometry.in_x)
-        and problem.scaling is not None
-        and 4 * geometry.in_x <= NEAR
-        and 3 * geometry.out_x <= NEAR
+def oriented(problem: ConvProblem) -> ConvProblem:
+    """The same layer with rows and columns exchanged where its kernel has three rows and one column."""
+    if problem.weights.shape[1:3] != (FOUR.taps, 1) or problem.geometry.pooled:
+        return problem
+    was = problem.geometry
+    return replace(
+        problem,
+        geometry=Geometry(
+            rows=was.columns,
+            columns=was.rows,
+            in_x=was.in_y,
+            in_y=was.in_x,
+            out_x=was.out_y,
+            out_y=was.out_x,
+            out_channel=was.out_channel,
+            pooled=False,
+        ),
+        weights=problem.weights.transpose(0, 2, 1, 3),
+        tap_y=problem.tap_x,
+        tap_x=problem.tap_y,
     )
+
+
+def algorithms_of(problem: ConvProblem) -> list[Algorithm]:
+    """The algorithms that compute a layer: of a kernel as dense as its taps, within reach of the kernels' pointers."""
+    geometry = problem.geometry
+    if problem.scaling is None or not problem.tap_y or not problem.tap_x:
+        return []
+    strides = geometry.in_y / problem.tap_y, geometry.in_x / problem.tap_x
+    if not all(stride.is_integer() for stride in strides):
+        return []
+    rows, columns = problem.weights.shape[1:3]
+    return [
+        algorithm
+        for algorithm in algorithms((rows, columns), (int(strides[0]), int(strides[1])))
+        if algorithm.across.outputs * geometry.in_x <= NEAR
+        and algorithm.across.outputs * geometry.out_x <= NEAR
+        and not (geometry.pooled and algorithm.down.outputs % 2)
+        and not (geometry.rows == 1 and algorithm.down.outputs > 1 and rows == 1)
+    ]
 
 
 def shape_of(problem: ConvProblem, algorithm: Algorithm, strip_rows: int, unrolled: int) -> Shape:
@@ -134,6 +172,7 @@ def shape_of(problem: ConvProblem, algorithm: Algorithm, strip_rows: int, unroll
     return Shape(
         algorithm=algorithm,
         geometry=problem.geometry,
+        taps=(problem.tap_y, problem.tap_x),
         source=problem.source,
         target=problem.target,
         widened=problem.widened,
@@ -182,15 +221,14 @@ def _blocks(offsets: Sequence[int], element: int) -> tuple[ChannelBlock, ...]:
 
 
 def _weights(problem: ConvProblem, shape: Shape) -> list[int]:
-    """Transformed weights: by block of channels, point, pair of input channels, channel."""
-    tiling = shape.tiling
+    """Transformed weights: by block of channels, point, component, pair of input channels, channel."""
     transformed = shape.algorithm.transformed(problem.weights)
-    missing = transformed.shape[3] % 2
-    transformed = np.pad(transformed, ((0, 1), (0, 0), (0, 0), (0, missing)))  # a channel of zeros for gaps
-    halves = (transformed & 0xFFFF).astype(np.uint32)
+    points = [point for group in shape.tiling.groups for point in group.points]
+    panels = np.concatenate([transformed[point] for point in points], axis=1)  # [channel, component, in]
+    assert np.array_equal(panels, panels.astype(np.int16))
+    panels = np.pad(panels, ((0, 1), (0, 0), (0, panels.shape[2] % 2)))  # a channel of zeros for gaps
+    halves = (panels & 0xFFFF).astype(np.uint32)
     words = halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
-    points = np.array(list(tiling.slots))
-    words = words[:, points[:, 0], points[:, 1]]  # [channel, slot, pair]
     members = np.array([_padded(block) for block in shape.blocks])
     members[members < 0] = len(words) - 1
     found: NDArray[np.uint32] = words[members].transpose(0, 2, 3, 1)
@@ -225,9 +263,7 @@ def _scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
 
 def _scales_start(shape: Shape) -> int:
     """Word at which the requantization constants start."""
-    return len(_tables(shape).words) + len(shape.blocks) * shape.algorithm.points**2 * panel_words(
-        shape.tiling
-    )
+    return len(_tables(shape).words) + len(shape.blocks) * shape.tiling.weights
 
 
 @dataclass
@@ -254,7 +290,7 @@ def _tables(shape: Shape) -> _Tables:
         tables.at(_input_offsets(tiling, strip))
         for group in tiling.groups:
             blocks, _, _ = _tiles_of(tiling, strip, tiling.range_of(strip, group))
-            tables.at(header(tiling, blocks, group.count))
+            tables.at(header(tiling, group, blocks))
         for kind in strip.kinds:
             tables.at(_tile_table(shape, strip, kind))
     return tables
@@ -268,12 +304,12 @@ def _input_offsets(tiling: Tiling, strip: Strip) -> list[int]:
 
 def _tile_table(shape: Shape, strip: Strip, kind: Kind) -> list[int]:
     """The number of tiles of a kind, and offsets of their sums and outputs from those of the strip."""
-    tiling, outputs = shape.tiling, shape.outputs
-    size = shape.algorithm.outputs // (2 if outputs.pooled else 1)
+    tiling = shape.tiling
+    down, across = shape.output_steps
     words = [len(kind.tiles)]
     for tile in kind.tiles:
         y, x = tile[0] - strip.first, tile[1]
-        words += [tiling.place(strip.order.index(tile)), size * (y * outputs.row + x * outputs.pixel)]
+        words += [tiling.place(strip.order.index(tile)), y * down + x * across]
     return words
 
 
@@ -314,7 +350,6 @@ class _Builder:
         self._tiling = shape.tiling
         self._tables = _tables(shape)
         self._numbers: dict[tuple[object, ...], int] = {}
-        self._unrolled = unrolled_pairs(shape.pairs, shape.unrolled)
 
     def add(self, strip: Strip) -> None:
         """Adds the calls of a strip."""
@@ -330,7 +365,7 @@ class _Builder:
         """Transforms the inputs of a strip, those of rows of tiles of one shape in a loop."""
         shape, tiling = self._shape, self._tiling
         table = self._tables.at(_input_offsets(tiling, strip))
-        step = shape.algorithm.outputs * shape.geometry.in_y
+        step = shape.algorithm.down.outputs * shape.geometry.in_y
         buffer = tiling.blocks * tiling.block_bytes
         row = strip.first
         while row < strip.first + strip.rows:
@@ -341,7 +376,7 @@ class _Builder:
                 pairs = shape.pairs if half is None else (shape.pairs + 1 - half) // 2
                 if pairs == 0:
                     continue
-                source = Source(shape.geometry.in_x, shape.geometry.in_y, half)
+                source = Source(shape.taps[1], shape.taps[0], half)
                 kernel = self._kernel(
                     ("input", rows, half), input_kernel, tiling, source, rows, pairs, self._timing
                 )
@@ -367,15 +402,14 @@ class _Builder:
         return calls + [self._output_call(strip, number, channels, kind) for kind in strip.kinds]
 
     def _product_calls(self, strip: Strip, number: int, group: Group) -> list[Call]:
-        tiling, first, count = self._tiling, group.first, group.count
+        tiling = self._tiling
         tiles = tiling.range_of(strip, group)
         if tiles[0] == tiles[1]:
             return []
         blocks, start, single = _tiles_of(tiling, strip, tiles)
-        panel = WORD * panel_words(tiling)
-        block_words = panel * self._shape.algorithm.points**2
-        weights = WORD * len(self._tables.words) + number * block_words + first * panel
-        table = Pointer("constants", self._tables.at(header(tiling, blocks, count)))
+        block_bytes = WORD * tiling.weights
+        weights = WORD * (len(self._tables.words) + group.weights) + number * block_bytes
+        table = Pointer("constants", self._tables.at(header(tiling, group, blocks)))
         calls = []
         for kernel, at, wanted in (
             ("paired", start, blocks > 0),
@@ -384,12 +418,14 @@ class _Builder:
             if wanted:
                 calls.append(
                     Call(
-                        self._kernel((kernel,), _PRODUCTS[kernel], tiling, self._unrolled),
-                        Pointer("scratch", at * tiling.block_bytes + first * tiling.slot_bytes),
+                        self._kernel(
+                            (kernel, group.depth), _PRODUCTS[kernel], tiling, group, self._shape.unrolled
+                        ),
+                        Pointer("scratch", at * tiling.block_bytes + group.offset),
                         Pointer("scratch", 0),
-                        Pointer("constants", weights, block_words),
+                        Pointer("constants", weights, block_bytes),
                         table,
-                        {"blocks": blocks, "slots": count},
+                        {"blocks": blocks, "slots": len(group.points)},
                     )
                 )
         return calls
@@ -397,7 +433,6 @@ class _Builder:
     def _output_call(self, strip: Strip, number: int, channels: int, kind: Kind) -> Call:
         shape, tiling = self._shape, self._tiling
         outputs = shape.outputs
-        size = shape.algorithm.outputs // (2 if outputs.pooled else 1)
         kernel = self._kernel(
             ("output", kind.rows, kind.columns),
             output_kernel,
@@ -410,10 +445,10 @@ class _Builder:
         )
         before = sum(_scale_words(shape, self._form, block) for block in shape.blocks[:number])
         stride = _scale_words(shape, self._form, shape.blocks[number])
-        target = shape.target + shape.blocks[number].offset + strip.first * size * outputs.row
+        target = shape.target + shape.blocks[number].offset + strip.first * shape.output_steps[0]
         return Call(
             kernel,
-            Pointer("scratch", shape.pairs * PAIR_BYTES),
+            Pointer("scratch", 0),
             Pointer("out", target, CHANNELS * outputs.element),
             Pointer("constants", self._tables.at(_tile_table(shape, strip, kind))),
             Pointer("constants", WORD * (_scales_start(shape) + before), WORD * stride),

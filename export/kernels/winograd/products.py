@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from export.kernels.language import Step, label, load, move, step
+from export.kernels.language import NEAR, Step, label, load, move, step
 from export.kernels.plan import Kernel
-from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, SUM_BYTES, WORD, Tiling
+from export.kernels.winograd.tiles import (
+    CHANNELS,
+    PAIR_BYTES,
+    SUM_BYTES,
+    WORD,
+    Group,
+    Tiling,
+    is_modified_immediate,
+)
 
 _END, _BACK, _COUNT, _TURN = range(4)  # stack slots
 _FRAME = 4
@@ -17,25 +25,22 @@ PAIRED, SINGLE = "blocks", "slots"
 """Names of the counts that a call gives: blocks of two tiles, and points."""
 
 
-def panel_words(tiling: Tiling) -> int:
-    """Constants of four output channels at one point."""
-    return CHANNELS * tiling.pairs
-
-
-def header(tiling: Tiling, blocks: int, slots: int) -> list[int]:
+def header(tiling: Tiling, group: Group, blocks: int) -> list[int]:
     """What r3 points to: bytes of the blocks, those from their end back to the next point, and how many points."""
     span = blocks * tiling.block_bytes
-    return [span, max(0, span - tiling.slot_bytes), slots]
+    return [span, max(0, span - group.slot_bytes), len(group.points)]
 
 
-def paired_kernel(tiling: Tiling, unrolled: int) -> Kernel:
+def paired_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
     """For blocks of two tiles: r0 the first block at the first point, r1 the constants, r3 a `header`.
 
     Args:
         tiling: of the layer.
-        unrolled: pairs of input channels of a turn of the innermost loop, a divisor of all.
+        group: any of the depth that the kernel is for.
+        most: pairs of input channels that a turn of the innermost loop may hold.
     """
-    turns = tiling.pairs // unrolled
+    unrolled = unrolled_pairs(group.depth, most)
+    turns = group.depth // unrolled
     steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]
     steps += [step("LDRC", "r4", "r3", WORD), step("SAVE", "r4", _BACK)]
     steps += [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT)]
@@ -44,12 +49,20 @@ def paired_kernel(tiling: Tiling, unrolled: int) -> Kernel:
         again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
         steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_turn(unrolled, first=False), again]
     steps += [step("FETCH", "r2", _END), step("STORE_SUMS", "r0")]
-    panel = WORD * panel_words(tiling)
-    steps += [step("STRIDE", "r0", tiling.block_bytes - tiling.slot_bytes), *move("wt", -panel)]
+    panel = WORD * group.panel_words
+    steps += [*_stride(tiling.block_bytes - group.slot_bytes), *move("wt", -panel)]
     steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, "blocks"), (False, 1)))]
     steps += [step("FETCH", "r3", _BACK), *move("wt", panel), step("RETREAT", "r0", "r0", "r3")]
-    steps += [step("ADD", "r2", tiling.slot_bytes), step("SAVE", "r2", _END)]
+    steps += [*move("r2", group.slot_bytes), step("SAVE", "r2", _END)]
     return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, "slots"), (False, 1)))), _FRAME)
+
+
+def _stride(distance: int) -> list[Step]:
+    """Moves r0 on, by as few instructions as it takes."""
+    if is_modified_immediate(distance):
+        return [step("STRIDE", "r0", distance)]
+    low = distance & NEAR
+    return [step("STRIDE", "r0", distance - low)] * (distance > low) + [step("ADD", "r0", low)]
 
 
 def _turn(pairs: int, *, first: bool) -> list[Step]:
@@ -67,9 +80,10 @@ def _turn(pairs: int, *, first: bool) -> list[Step]:
     return steps
 
 
-def single_kernel(tiling: Tiling, unrolled: int) -> Kernel:
+def single_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
     """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
-    turns = tiling.pairs // unrolled
+    unrolled = unrolled_pairs(group.depth, most)
+    turns = group.depth // unrolled
     steps = [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT), label(_SLOTS)]
     steps += _single_turn(unrolled, first=True)
     if turns > 1:

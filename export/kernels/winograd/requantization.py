@@ -157,8 +157,7 @@ def _exact(
 ) -> Constants | None:
     """By the constants of a direct convolution, whose accumulators are doubled."""
     reach = np.maximum(np.abs(scaling.least - bias), np.abs(scaling.most - bias)).max()
-    power = algorithm.denominator & -algorithm.denominator
-    if int(reach) * power > INT32_MAX or any(entry.scale_bits > 1 for entry in entries):
+    if int(reach) * algorithm.power > INT32_MAX or any(entry.scale_bits > 1 for entry in entries):
         return None
     inverse = algorithm.inverse
     rows = [

@@ -4,8 +4,9 @@ Tiles at the right and at the bottom may reach beyond the image. The last point 
 output of a tile, so such tiles leave it out. Tiles are ordered so that each group of points works on a run of tiles
 next to each other: those of the last row, those inside, those of the last column, the corner.
 
-Scratch memory holds blocks of two tiles. For each point a block has the transformed inputs, a word of two channels for
-either tile, pair after pair, and behind them the sums of four output channels for either tile.
+Scratch memory holds blocks of two tiles. For each point a block has a slot: the transformed inputs, a word of two
+channels for either tile, pair after pair and component after component, and behind them the sums of four output
+channels for either tile.
 """
 
 from __future__ import annotations
@@ -22,24 +23,44 @@ WORD = 4
 SUM_BYTES = CHANNELS * TILES * WORD
 PAIR_BYTES = TILES * WORD
 
+_PADDING = 32  # a block may grow by one part in so many
+
 Point = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Points that the same tiles need.
+    """Points of one depth that the same tiles need.
 
     Attributes:
-        first: slot of the first one.
-        count: how many.
+        points: in the order of their slots.
+        depth: pairs of input channels that are added at each.
+        offset: bytes from the start of a block to the first slot.
+        weights: constants of a block of output channels before those of these points.
         rows: whether tiles of the last row need them.
         columns: whether tiles of the last column do.
     """
 
-    first: int
-    count: int
+    points: tuple[Point, ...]
+    depth: int
+    offset: int
+    weights: int
     rows: bool
     columns: bool
+
+    @property
+    def slot_bytes(self) -> int:
+        """Of a point in a block."""
+        return self.depth * PAIR_BYTES + SUM_BYTES
+
+    @property
+    def panel_words(self) -> int:
+        """Constants of four output channels at one point."""
+        return CHANNELS * self.depth
+
+    def slot(self, point: Point) -> int:
+        """Byte offset of a point's inputs in a block."""
+        return self.offset + self.points.index(point) * self.slot_bytes
 
 
 @dataclass(frozen=True)
@@ -98,61 +119,77 @@ class Tiling:
     @property
     def down(self) -> int:
         """Rows of tiles."""
-        return -(-self.rows // self.algorithm.outputs)
+        return -(-self.rows // self.algorithm.down.outputs)
 
     @property
     def across(self) -> int:
         """Tiles in a row."""
-        return -(-self.columns // self.algorithm.outputs)
+        return -(-self.columns // self.algorithm.across.outputs)
 
     @property
     def last_rows(self) -> int:
         """Outputs of a tile of the last row inside the image, down."""
-        return self.rows - (self.down - 1) * self.algorithm.outputs
+        return self.rows - (self.down - 1) * self.algorithm.down.outputs
 
     @property
     def last_columns(self) -> int:
         """Outputs of a tile of the last column inside the image, across."""
-        return self.columns - (self.across - 1) * self.algorithm.outputs
+        return self.columns - (self.across - 1) * self.algorithm.across.outputs
+
+    @property
+    def cut(self) -> tuple[bool, bool]:
+        """Whether tiles of the last row, and those of the last column, reach beyond the image."""
+        down, across = self.algorithm.down.outputs, self.algorithm.across.outputs
+        return self.last_rows < down, self.last_columns < across
 
     def tile_rows(self, row: int) -> int:
         """Outputs of the tiles of a row that lie inside the image, down."""
-        return self.last_rows if row == self.down - 1 else self.algorithm.outputs
-
-    @cached_property
-    def slots(self) -> dict[Point, int]:
-        """The place of each point in a block, those of a group next to each other."""
-        size = self.algorithm.points
-        points = [(i, j) for i in range(size) for j in range(size)]
-        points.sort(key=self._group_of)
-        return {point: slot for slot, point in enumerate(points)}
-
-    def _group_of(self, point: Point) -> int:
-        last = self.algorithm.points - 1
-        down = self.last_rows < self.algorithm.outputs and point[0] == last
-        across = self.last_columns < self.algorithm.outputs and point[1] == last
-        return 2 * down + across
+        return self.last_rows if row == self.down - 1 else self.algorithm.down.outputs
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """Groups of points, in the order of their slots."""
-        numbers = [self._group_of(point) for point in self.slots]
-        found = []
-        for number in sorted(set(numbers)):
-            found.append(Group(numbers.index(number), numbers.count(number), number < 2, number % 2 == 0))
+        """Points that are computed together, in the order of their slots."""
+        down, across = self.algorithm.down.points, self.algorithm.across.points
+        members: dict[tuple[bool, bool, int], list[Point]] = {}
+        for i in range(down):
+            for j in range(across):
+                left_out = self.cut[0] and i == down - 1, self.cut[1] and j == across - 1
+                members.setdefault((*left_out, -self.algorithm.depth((i, j))), []).append((i, j))
+        found: list[Group] = []
+        offset = weights = 0
+        for (no_rows, no_columns, depth), points in sorted(members.items()):
+            group = Group(tuple(points), -depth * self.pairs, offset, weights, not no_rows, not no_columns)
+            found.append(group)
+            offset += len(points) * group.slot_bytes
+            weights += len(points) * group.panel_words
         return tuple(found)
 
-    @property
-    def slot_bytes(self) -> int:
-        """Of a point in a block."""
-        return self.pairs * PAIR_BYTES + SUM_BYTES
+    @cached_property
+    def group_of(self) -> dict[Point, Group]:
+        """The group of each point."""
+        return {point: group for group in self.groups for point in group.points}
 
     @property
+    def weights(self) -> int:
+        """Constants of a block of output channels."""
+        return sum(len(group.points) * group.panel_words for group in self.groups)
+
+    def input_slot(self, point: Point, component: int) -> int:
+        """Byte offset in a block of the first pair of input channels of a component."""
+        return self.group_of[point].slot(point) + component * self.pairs * PAIR_BYTES
+
+    def sums_slot(self, point: Point) -> int:
+        """Byte offset in a block of a point's sums."""
+        group = self.group_of[point]
+        return group.slot(point) + group.depth * PAIR_BYTES
+
+    @cached_property
     def block_bytes(self) -> int:
-        """Of a block: such that one instruction goes from a point of a block to the same one of the next."""
-        size = self.algorithm.points**2 * self.slot_bytes
-        while not is_modified_immediate(size - self.slot_bytes):
-            size += WORD
+        """Of a block: if it costs little, such that one instruction goes from a point to that of the next block."""
+        size = sum(len(group.points) * group.slot_bytes for group in self.groups)
+        for padded in range(size, size + size // _PADDING + 1, WORD):
+            if all(is_modified_immediate(padded - group.slot_bytes) for group in self.groups):
+                return padded
         return size
 
     @cached_property
@@ -162,8 +199,7 @@ class Tiling:
         return tuple(self._strip(start, min(self.strip_rows, self.down - start)) for start in starts)
 
     def _strip(self, first: int, rows: int) -> Strip:
-        whole = self.algorithm.outputs
-        cut_down, cut_across = self.last_rows < whole, self.last_columns < whole
+        cut_down, cut_across = self.cut
         kinds: dict[tuple[bool, bool], list[tuple[int, int]]] = {}
         for y in range(first, first + rows):
             for x in range(self.across):
@@ -175,8 +211,8 @@ class Tiling:
             rows,
             tuple(
                 Kind(
-                    self.last_rows if kind[0] else whole,
-                    self.last_columns if kind[1] else whole,
+                    self.last_rows if kind[0] else self.algorithm.down.outputs,
+                    self.last_columns if kind[1] else self.algorithm.across.outputs,
                     tuple(kinds[kind]),
                 )
                 for kind in order
@@ -186,9 +222,9 @@ class Tiling:
 
     def range_of(self, strip: Strip, group: Group) -> tuple[int, int]:
         """The tiles, in the order of their blocks, that need a group's points: first, and one past the last."""
-        whole = self.algorithm.outputs
+        down, across = self.algorithm.down.outputs, self.algorithm.across.outputs
         needed = [
-            (group.rows or kind.rows == whole) and (group.columns or kind.columns == whole)
+            (group.rows or kind.rows == down) and (group.columns or kind.columns == across)
             for kind in strip.kinds
             for _ in kind.tiles
         ]
@@ -201,9 +237,10 @@ class Tiling:
         """Blocks that the largest strip takes."""
         return max(-(-len(strip.order) // TILES) for strip in self.strips)
 
+    @property
     def inputs_across(self) -> int:
         """Columns of inputs that a row of tiles reads."""
-        return self.columns + 2
+        return self.algorithm.across.inputs_of(self.columns)
 
     def place(self, number: int) -> int:
         """Byte offset of a tile's first word in scratch memory, by its place in the order of blocks."""

@@ -24,22 +24,38 @@ from tests.export.networks import Layers
 TARGET = resolve("cortex-m33")
 
 
+SQUARE = ((3, 3), (1, 1))
+KERNELS = [
+    SQUARE,
+    SQUARE,
+    ((3, 3), (2, 2)),
+    ((1, 3), (1, 1)),
+    ((3, 1), (1, 1)),
+    ((3, 3), (2, 1)),
+    ((5, 3), (1, 1)),
+]
+"""Rows and columns of kernels, and their strides."""
+
+
 @st.composite
 def models(draw: st.DrawFn) -> bytes:
-    """A 3 x 3 convolution between two others, maybe with a max pool or a residual Add behind it."""
+    """A convolution between two others, maybe with a max pool or a residual Add behind it."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     ending = draw(st.sampled_from(["", "", "pool", "add"]))
+    kernel, stride = SQUARE if ending == "add" else draw(st.sampled_from(KERNELS))
     padding = "SAME" if ending == "add" else draw(st.sampled_from(["SAME", "VALID"]))
-    least = 3 if padding == "VALID" else 1
-    height, width = draw(st.integers(least, 11)), draw(st.integers(least, 11))
+    least = kernel if padding == "VALID" else (1, 1)
+    height, width = draw(st.integers(least[0], 11)), draw(st.integers(least[1], 11))
     filters = draw(st.integers(1, 9))
     channels = filters if ending == "add" else draw(st.integers(1, 9))
     extreme = draw(st.booleans())
     builder = ModelBuilder()
     start = builder.tensor((1, height, width, 2), 0.02, draw(st.integers(-128, 127)))
 
-    def conv(x: Value, out: int, kernel: int, padding: str, activation: str) -> Value:
-        shape = (out, kernel, kernel, x.shape[3])
+    def conv(
+        x: Value, out: int, kernel: tuple[int, int], stride: tuple[int, int], padding: str, activation: str
+    ) -> Value:
+        shape = (out, *kernel, x.shape[3])
         weights = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 128, shape)
         weights[rng.random(out) < 0.1] = 0
         scale = draw(st.sampled_from([0.0004, 0.02, 0.3]))
@@ -50,17 +66,19 @@ def models(draw: st.DrawFn) -> bytes:
             weight_scales=rng.uniform(0.003, 0.01, out).tolist(),
             scale=scale,
             zero_point=draw(st.sampled_from([-128, -128, -5, 127])),
+            stride=stride,
             padding=padding,
             activation=activation,
         )
 
-    x = conv(start, channels, 1, "SAME", "none")
-    y = conv(x, filters, 3, padding, draw(st.sampled_from(["none", "relu", "relu6"])))
+    x = conv(start, channels, (1, 1), (1, 1), "SAME", "none")
+    y = conv(x, filters, kernel, stride, padding, draw(st.sampled_from(["none", "relu", "relu6"])))
     if ending == "pool" and min(y.shape[1:3]) > 1:
         y = builder.pool("max", y, (2, 2), (2, 2))
     elif ending == "add":
         y = builder.add(y, x, 0.05, draw(st.sampled_from([-128, 3])))
-    return builder.finish(start, conv(y, 3, 3 if min(y.shape[1:3]) > 2 else 1, "SAME", "none"))
+    last = (3, 3) if min(y.shape[1:3]) > 2 else (1, 1)
+    return builder.finish(start, conv(y, 3, last, (1, 1), "SAME", "none"))
 
 
 def winograd(schedule: Schedule, stage: Stage) -> list[Candidate]:
