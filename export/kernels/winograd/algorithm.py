@@ -219,19 +219,20 @@ def _input4(code: StraightLine, d: Sequence[str], points: int) -> dict[Component
 
 
 def _join4(code: StraightLine, m: Sums, wanted: Sequence[int]) -> dict[int, str]:
-    second, third = m(1), m(2)
-    near, across = code.value("SUM", second, third), code.value("DIFFERENCE", second, third)
-    fourth, fifth = m(3), m(4)
-    far, beyond = code.value("SUM", fourth, fifth), code.value("DIFFERENCE", fourth, fifth)
+    second, third, fourth, fifth = m(1), m(2), m(3), m(4)
     found = {}
-    if 2 in wanted:
-        found[2] = code.value("SUM_LEFT", near, far, 2)
-    if 0 in wanted:
-        found[0] = code.value("SUM", code.value("SUM", m(0), near), far)
-    if 1 in wanted:
-        found[1] = code.value("SUM_LEFT", across, beyond, 1)
-    if 3 in wanted:
-        found[3] = code.value("SUM_LEFT", code.value("SUM_LEFT", across, m(5), 1), beyond, 3)
+    if 0 in wanted or 2 in wanted:
+        near, far = code.value("SUM", second, third), code.value("SUM", fourth, fifth)
+        if 2 in wanted:
+            found[2] = code.value("SUM_LEFT", near, far, 2)
+        if 0 in wanted:
+            found[0] = code.value("SUM", code.value("SUM", m(0), near), far)
+    if 1 in wanted or 3 in wanted:
+        across, beyond = code.value("DIFFERENCE", second, third), code.value("DIFFERENCE", fourth, fifth)
+        if 1 in wanted:
+            found[1] = code.value("SUM_LEFT", across, beyond, 1)
+        if 3 in wanted:
+            found[3] = code.value("SUM_LEFT", code.value("SUM_LEFT", across, m(5), 1), beyond, 3)
     return found
 
 

@@ -6,6 +6,8 @@ are there, and what has to wait does so in stack slots. A 2 x 2 max pool takes t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from export.kernels.addresses import Addresses
 from export.kernels.language import label, load, step
 from export.kernels.plan import Kernel
@@ -95,7 +97,7 @@ class _Tile:
         else:
             self._write_direct(rows)
 
-    def _across(self, i: int) -> list[str]:
+    def _across(self, i: int, columns: Sequence[int]) -> dict[int, str]:
         """A row of points joined across. Points that go into every output once bring the bias along."""
         algorithm = self._tiling.algorithm
 
@@ -105,18 +107,17 @@ class _Tile:
             shared = i in algorithm.down.shared and j in algorithm.across.shared
             return self._outputs.biased(value) if shared else value
 
-        found = algorithm.across.join(self._code, loaded, range(self._columns))
-        return [found[column] for column in range(self._columns)]
+        return algorithm.across.join(self._code, loaded, columns)
 
     def _write_four(self, rows: int) -> None:
         """Rows of points in the order 1 and 2, 3 and 4, 0, 5; sums and differences of the first ones wait."""
         code, slot, columns = self._code, self._slot, range(self._columns)
-        second, third = self._across(1), self._across(2)
+        second, third = self._across(1, columns), self._across(2, columns)
         for column in columns:
             code.save(code.value("SUM", second[column], third[column]), slot(0, column))
             if rows > 1:
                 code.save(code.value("DIFFERENCE", second[column], third[column]), slot(1, column))
-        fourth, fifth = self._across(3), self._across(4)
+        fourth, fifth = self._across(3, columns), self._across(4, columns)
         for column in columns:
             far = code.value("SUM", fourth[column], fifth[column])
             beyond = code.value("DIFFERENCE", fourth[column], fifth[column]) if rows > 1 else ""
@@ -131,36 +132,40 @@ class _Tile:
                 self._emit(code.value("SUM_LEFT", across, beyond, 1), 1, column)
         self._addresses = Addresses(code, code.fetch(_SUMS_NOW))
         self._outputs.release(code.fetch(_CONSTANTS_NOW))
-        first = self._across(0)
+        first = self._across(0, columns)
         for column in columns:
             self._emit(code.value("SUM", first[column], code.fetch(slot(2, column))), 0, column)
         if rows > 3:
-            last = self._across(5)
+            last = self._across(5, columns)
             for column in columns:
                 self._emit(code.value("SUM_LEFT", code.fetch(slot(3, column)), last[column], 1), 3, column)
 
     def _write_two(self, rows: int) -> None:
         code, columns = self._code, range(self._columns)
-        second, third, first = self._across(1), self._across(2), self._across(0)
+        second, third, first = (self._across(i, columns) for i in (1, 2, 0))
         for column in columns:
             near = code.value("SUM", second[column], third[column])
             self._emit(code.value("SUM", near, first[column]), 0, column)
         if rows > 1:
-            across = [code.value("DIFFERENCE", a, b) for a, b in zip(second, third, strict=True)]
-            last = self._across(3)
+            across = [code.value("DIFFERENCE", second[column], third[column]) for column in columns]
+            last = self._across(3, columns)
             for column in columns:
                 self._emit(code.value("DIFFERENCE", across[column], last[column]), 1, column)
 
     def _write_stride2(self, rows: int) -> None:
-        middle = self._across(1)
+        columns = range(self._columns)
+        middle = self._across(1, columns)
         for row in range(rows):
-            for column, value in enumerate(self._across(2 * row)):
-                self._emit(self._code.value("SUM", value, middle[column]), row, column)
+            found = self._across(2 * row, columns)
+            for column in columns:
+                self._emit(self._code.value("SUM", found[column], middle[column]), row, column)
 
     def _write_direct(self, rows: int) -> None:
+        columns = range(self._columns)
         for row in range(rows):
-            for column, value in enumerate(self._across(row)):
-                self._emit(value, row, column)
+            found = self._across(row, columns)
+            for column in columns:
+                self._emit(found[column], row, column)
 
     @staticmethod
     def _slot(row: int, column: int) -> int:

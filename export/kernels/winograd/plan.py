@@ -24,6 +24,8 @@ from export.kernels.winograd.output_transform import header_words, output_kernel
 from export.kernels.winograd.outputs import Target
 from export.kernels.winograd.products import (
     header,
+    held_kernel,
+    holds_weights,
     paired_kernel,
     single_kernel,
 )
@@ -411,16 +413,14 @@ class _Builder:
         weights = WORD * (len(self._tables.words) + group.weights) + number * block_bytes
         table = Pointer("constants", self._tables.at(header(tiling, group, blocks)))
         calls = []
-        for kernel, at, wanted in (
-            ("paired", start, blocks > 0),
-            ("single", start + blocks, single),
+        for number_of, at, wanted in (
+            (self._paired, start, blocks > 0),
+            (self._single, start + blocks, single),
         ):
             if wanted:
                 calls.append(
                     Call(
-                        self._kernel(
-                            (kernel, group.depth), _PRODUCTS[kernel], tiling, group, self._shape.unrolled
-                        ),
+                        number_of(group),
                         Pointer("scratch", at * tiling.block_bytes + group.offset),
                         Pointer("scratch", 0),
                         Pointer("constants", weights, block_bytes),
@@ -429,6 +429,16 @@ class _Builder:
                     )
                 )
         return calls
+
+    def _paired(self, group: Group) -> int:
+        key = ("paired", group.depth)
+        if holds_weights(group):
+            return self._kernel(key, held_kernel, self._tiling, group, self._timing)
+        return self._kernel(key, paired_kernel, self._tiling, group, self._shape.unrolled)
+
+    def _single(self, group: Group) -> int:
+        key = ("single", group.depth)
+        return self._kernel(key, single_kernel, self._tiling, group, self._shape.unrolled)
 
     def _output_call(self, strip: Strip, number: int, channels: int, kind: Kind) -> Call:
         shape, tiling = self._shape, self._tiling
@@ -462,6 +472,3 @@ class _Builder:
             self._numbers[key] = len(self.kernels)
             self.kernels.append(make(*args))
         return self._numbers[key]
-
-
-_PRODUCTS = {"paired": paired_kernel, "single": single_kernel}

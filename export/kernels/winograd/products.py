@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from export.kernels.language import NEAR, Step, label, load, move, step
+from export.kernels.language import NEAR, Step, label, load, loads, move, step
 from export.kernels.plan import Kernel
+from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.tiles import (
     CHANNELS,
     PAIR_BYTES,
     SUM_BYTES,
+    TILES,
     WORD,
     Group,
     Tiling,
     is_modified_immediate,
 )
+from export.targets import Timing
 
-_END, _BACK, _COUNT, _TURN = range(4)  # stack slots
-_FRAME = 4
+_END, _BACK, _COUNT, _TURN, _STREAM = range(5)  # stack slots
+_FRAME = 5
 _SLOTS, _BLOCKS, _TURNS = range(1, 4)  # labels
 _SUMS = tuple((f"a{2 * channel}", f"a{2 * channel + 1}") for channel in range(CHANNELS))
 _SINGLE_SUMS = ("r6", "r7", "r8", "r9")
 _SINGLE_WEIGHTS = ("r2", "r3", "r5", "r10")
+_HELD_WEIGHTS = tuple(f"r{i}" for i in range(2, 10))
+_ALL = (*(f"r{i}" for i in range(13)), "lr")
 
 PAIRED, SINGLE = "blocks", "slots"
 """Names of the counts that a call gives: blocks of two tiles, and points."""
@@ -51,10 +56,44 @@ def paired_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
     steps += [step("FETCH", "r2", _END), step("STORE_SUMS", "r0")]
     panel = WORD * group.panel_words
     steps += [*_stride(tiling.block_bytes - group.slot_bytes), *move("wt", -panel)]
-    steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, "blocks"), (False, 1)))]
+    steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, PAIRED), (False, 1)))]
     steps += [step("FETCH", "r3", _BACK), *move("wt", panel), step("RETREAT", "r0", "r0", "r3")]
     steps += [*move("r2", group.slot_bytes), step("SAVE", "r2", _END)]
-    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, "slots"), (False, 1)))), _FRAME)
+    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
+
+
+def holds_weights(group: Group) -> bool:
+    """Whether the constants of a point stay in registers while all tiles go by."""
+    return group.panel_words <= len(_HELD_WEIGHTS)
+
+
+def held_kernel(tiling: Tiling, group: Group, timing: Timing) -> Kernel:
+    """Like `paired_kernel`, with all constants of a point in registers; sums are computed tile by tile.
+
+    Args:
+        tiling: of the layer.
+        group: any of the depth that the kernel is for.
+        timing: the core's pipeline.
+    """
+    weights = _HELD_WEIGHTS[: group.panel_words]
+    steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]
+    steps += [step("LDRC", "r4", "r3", WORD), step("SAVE", "r4", _BACK)]
+    steps += [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT), label(_SLOTS)]
+    steps += [*loads(weights), step("SAVE", "r1", _STREAM), label(_BLOCKS)]
+    code = StraightLine()
+    for tile in range(TILES):
+        inputs = [code.value("LDR", "r0", PAIR_BYTES * pair + WORD * tile) for pair in range(group.depth)]
+        for channel in range(CHANNELS):
+            total = code.value("DOT", inputs[0], weights[channel])
+            for pair, value in enumerate(inputs[1:], 1):
+                total = code.value("MAC", total, value, weights[CHANNELS * pair + channel])
+            code.effect("STR", total, "r0", PAIR_BYTES * (group.depth + channel) + WORD * tile)
+    steps += code.steps([name for name in _ALL if name not in ("r0", *weights)], timing)
+    steps += [step("FETCH", "r1", _END), *_stride(tiling.block_bytes)]
+    steps += [step("UNTIL", "r0", "r1", _BLOCKS, turns=((True, PAIRED), (False, 1)))]
+    steps += [step("FETCH", "r10", _BACK), *move("r1", group.slot_bytes), step("SAVE", "r1", _END)]
+    steps += [step("RETREAT", "r0", "r0", "r10"), step("FETCH", "r1", _STREAM)]
+    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
 
 
 def _stride(distance: int) -> list[Step]:
@@ -91,7 +130,7 @@ def single_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
         steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
     steps += [step("STR", register, "r0", 2 * WORD * place) for place, register in enumerate(_SINGLE_SUMS)]
     steps.append(step("ADD", "r0", SUM_BYTES))
-    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, "slots"), (False, 1)))), _FRAME)
+    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
 
 
 def _single_turn(pairs: int, *, first: bool) -> list[Step]:
