@@ -33,6 +33,7 @@ fuzz: setup
 lint: setup
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports
 	$(PYTHON) -m mypy
 
 format: setup

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from benchmarks.measure import Figures, measure, measure_baseline
 from benchmarks.models import keep_pairs, quantized
 from benchmarks.options import REFERENCE, add_networks
-from export.schedule import ACTIVATIONS
+from export.kernels.layout import ACTIVATIONS
 
 RESULTS = Path(__file__).parent / "results" / "kernels.json"
 _CORES = ("cortex-m33", "cortex-m4")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
+from export import training_side
 from export.api import check_activations, check_max_ram
 from export.costing.candidate import Candidate
 from export.digest import digest
@@ -124,9 +125,7 @@ class Pricer:
             self({name: rng.random(shape) < kept for name, shape in self._model.shapes.items()})
 
     def _of_model(self, model: Any) -> Schedule:
-        from keras_approx.layers.skip_wrapper import get_masks  # noqa: PLC0415 - loads TensorFlow
-
-        return self._schedule(get_masks(model), model_kernels(model))
+        return self._schedule(training_side.get_masks(model), model_kernels(model))
 
     def _schedule(self, masks: Masks, kernels: Kernels | None = None) -> Schedule:
         graph = run_passes(self._model.graph(masks, kernels))

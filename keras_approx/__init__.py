@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keras_approx.measure.batch_norm import recalibrate_batch_norm as recalibrate_batch_norm
     from keras_approx.measure.calibration import calibrate as calibrate
     from keras_approx.measure.summaries import summary as summary
+    from keras_approx.saving import approx_scope as approx_scope
     from keras_approx.skipping.granularity import Granularity as Granularity
     from keras_approx.skipping.selection import LayerSetting as LayerSetting
     from keras_approx.training import callbacks as callbacks
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from keras_approx.training.eliminate import eliminate as eliminate
     from keras_approx.training.fine_tuning import fine_tune as fine_tune
     from keras_approx.training.prices import measure_prices as measure_prices
-    from keras_approx.wrapping import approx_scope as approx_scope
     from keras_approx.wrapping import strip as strip
     from keras_approx.wrapping import wrap as wrap
 
@@ -37,7 +37,7 @@ _HOMES = {
     "LayerSetting": "skipping.selection",
     "ParetoFront": "exploration.front",
     "SkipWrapper": "layers.skip_wrapper",
-    "approx_scope": "wrapping",
+    "approx_scope": "saving",
     "calibrate": "measure.calibration",
     "conversion_model": "conversion",
     "distill": "training.distillation",

@@ -1,12 +1,10 @@
-"""wrap, strip and approx_scope: into the wrapped model and out of it again."""
+"""wrap and strip: into the wrapped model and out of it again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from keras_approx.compat import keras, plain_settings
 from keras_approx.errors import UnsupportedModelError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Node
@@ -16,7 +14,6 @@ from keras_approx.graph.rewrites import normalize, remove
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
 from keras_approx.layers.registry import SPECS
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
-from keras_approx.training.distillation import DistilledModel
 from keras_approx.wrapped_model import WrappedModel
 
 
@@ -95,16 +92,3 @@ def strip(model: Any) -> Any:
     """
     skip_wrappers(model)
     return build_model(remove(read_model(model), "QuantizeActivation"), plain_layer)
-
-
-@contextmanager
-def approx_scope() -> Iterator[None]:
-    """A scope in which saved wrapped models can be loaded, whatever the global settings of tf_keras are.
-
-    Example:
-        with keras_approx.approx_scope():
-            model = tf_keras.models.load_model("wrapped.keras")
-    """
-    classes = (SkipWrapper, QuantizedWrapper, QuantizeActivation, WrappedModel, DistilledModel)
-    with plain_settings(), keras.utils.custom_object_scope({known.__name__: known for known in classes}):
-        yield

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export import training_side
 from export.errors import ExportError, QuantizationError, UnsupportedModelError
 
 _BATCH = 32
@@ -41,52 +42,42 @@ def to_tflite(model: Any, representative_data: Any = None) -> bytes:
         QuantizationError: representative data is missing, unusable, or not wanted; or the wrapped model was
             never calibrated.
     """
-    from keras_approx import errors  # noqa: PLC0415 (loads TensorFlow, like all of the training side)
-
     try:
         if _is_wrapped(model):
             return _convert_wrapped(model, representative_data)
         return _convert_plain(model, representative_data)
-    except (errors.UnsupportedModelError, errors.UnsupportedLayerError) as error:
+    except (training_side.UnsupportedModelError, training_side.UnsupportedLayerError) as error:
         raise UnsupportedModelError(str(error)) from error
-    except (errors.CalibrationError, errors.NotCalibratedError) as error:
+    except (training_side.CalibrationError, training_side.NotCalibratedError) as error:
         raise QuantizationError(str(error)) from error
 
 
 def _is_wrapped(model: Any) -> bool:
-    from keras_approx.errors import NotWrappedError  # noqa: PLC0415
-    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415
-
     try:
-        skip_wrappers(model)
-    except NotWrappedError:
+        training_side.skip_wrappers(model)
+    except training_side.NotWrappedError:
         return False
     return True
 
 
 def _convert_wrapped(model: Any, representative_data: Any) -> bytes:
-    from keras_approx.conversion import conversion_model  # noqa: PLC0415
-
     if representative_data is not None:
         raise QuantizationError(
             "representative_data goes with a plain model; a wrapped one has the ranges it was calibrated and "
             "trained with: leave it out"
         )
-    return _convert(conversion_model(model), lambda converter: None)
+    return _convert(training_side.conversion_model(model), lambda converter: None)
 
 
 def _convert_plain(model: Any, representative_data: Any) -> bytes:
-    from keras_approx.compat import tf  # noqa: PLC0415
-    from keras_approx.conversion import float_conversion_model  # noqa: PLC0415
-    from keras_approx.measure.batches import input_batches  # noqa: PLC0415
-
-    network = float_conversion_model(model)
+    tf = training_side.tf
+    network = training_side.float_conversion_model(model)
     if representative_data is None:
         raise QuantizationError(
             "a plain Keras model needs representative_data to choose its int8 ranges from: pass inputs like "
             "those it will see, for instance representative_data=x_train[:300]"
         )
-    batches = input_batches(representative_data, network.input_shape[1:], _BATCH, None)
+    batches = training_side.input_batches(representative_data, network.input_shape[1:], _BATCH, None)
     seen = 0
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
@@ -107,7 +98,7 @@ def _convert_plain(model: Any, representative_data: Any) -> bytes:
 
 def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
     """Converts a tf_keras model, traced with batch 1, so that all its shapes are constant."""
-    from keras_approx.compat import tf  # noqa: PLC0415
+    tf = training_side.tf
 
     @tf.function(input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="input")])
     def network(x: Any) -> Any:
@@ -123,9 +114,7 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
         except (ExportError, MemoryError):
             raise
         except Exception as error:
-            from keras_approx.errors import KerasApproxError  # noqa: PLC0415
-
-            if isinstance(error, KerasApproxError):
+            if isinstance(error, training_side.KerasApproxError):
                 raise
             raise UnsupportedModelError(
                 f"the TFLite converter rejects model {model.name!r}: {error}{chatter()}"

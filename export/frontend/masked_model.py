@@ -14,6 +14,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from export import training_side
 from export.digest import digest
 from export.errors import ExportError, InputError, QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
@@ -74,14 +75,12 @@ class MaskedModel:
     """
 
     def __init__(self, model: Any) -> None:
-        from keras_approx.errors import NotCalibratedError, NotWrappedError  # noqa: PLC0415 - loads TensorFlow
-
         try:
             self._graph = read_tflite(_convert_unmasked(model))
             self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
-        except NotWrappedError as error:
+        except training_side.NotWrappedError as error:
             raise UnsupportedModelError(str(error)) from error
-        except NotCalibratedError as error:
+        except training_side.NotCalibratedError as error:
             raise QuantizationError(str(error)) from error
         self._constants: LRUCache[Hashable, _Constants] = LRUCache(_KEPT)
 
@@ -131,30 +130,24 @@ def _checked(name: str, mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def model_kernels(model: Any) -> dict[str, NDArray[np.float32]]:
     """The weights of the layers that carry masks, skipped ones included, by name."""
-    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415 - loads TensorFlow
-
-    return {layer.name: layer.kernel.numpy() for layer in skip_wrappers(model)}
+    return {layer.name: layer.kernel.numpy() for layer in training_side.skip_wrappers(model)}
 
 
 def _means(model: Any) -> dict[str, NDArray[np.float32] | None]:
     """Mean activations of the layers that compensate for what they skip, None for the others."""
-    from keras_approx.layers.skip_wrapper import skip_wrappers  # noqa: PLC0415
-
     return {
         layer.name: layer.get_statistics().mean if layer.compensate else None
-        for layer in skip_wrappers(model)
+        for layer in training_side.skip_wrappers(model)
     }
 
 
 def _convert_unmasked(model: Any) -> bytes:
-    from keras_approx.layers.skip_wrapper import get_masks, set_masks  # noqa: PLC0415
-
-    before = get_masks(model)
+    before = training_side.get_masks(model)
     try:
-        set_masks(model, {name: np.ones_like(mask) for name, mask in before.items()})
+        training_side.set_masks(model, {name: np.ones_like(mask) for name, mask in before.items()})
         return to_tflite(model)
     finally:
-        set_masks(model, before)
+        training_side.set_masks(model, before)
 
 
 def _find_layers(

@@ -20,8 +20,7 @@ from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
 from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
 from export.kernels.language import NEAR, Step, move, repeat, step
 from export.kernels.plan import Call, Kernel, Plan, Pointer
-from export.kernels.requantize import Requantization
-from export.kernels.winograd.requantization import Scaling
+from export.kernels.requantize import Requantization, Scaling
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from export.ir.requantization import requantize_conv, requantize_dense
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Geometry
 from export.kernels.layout import Layout
-from export.kernels.requantize import Requantization, constant_requantization, plan_requantization
-from export.kernels.winograd.requantization import Scaling
+from export.kernels.requantize import Requantization, Scaling, constant_requantization, plan_requantization
 
 
 def conv_problem(

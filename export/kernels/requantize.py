@@ -12,7 +12,12 @@ can always reach, the rounding constant has no part in the low word, so SMMLA, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.ir.fixed_point import Ints, multiply_two_roundings
 
 INT32_MAX = (1 << 31) - 1
 INT16_MAX = (1 << 15) - 1
@@ -94,3 +99,44 @@ def constant_requantization(value: int, clamp: tuple[int, int], *, once: bool) -
 def _bounds(clamp: tuple[int, int]) -> tuple[int | None, int | None]:
     """Bounds that saturation to int8 does not give already."""
     return (None if clamp[0] <= -128 else clamp[0]), (None if clamp[1] >= 127 else clamp[1])
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What the reference makes of accumulators a: clamp(zero_point + a * mult * 2^(shift - 31), rounded twice).
+
+    Attributes:
+        mult: int64 [channels].
+        shift: int64 [channels].
+        zero_point: of the output.
+        clamp: inclusive bounds of the output.
+        least: int64 [channels], the smallest accumulator, bias included.
+        most: the largest.
+    """
+
+    mult: Ints
+    shift: Ints
+    zero_point: int
+    clamp: tuple[int, int]
+    least: Ints
+    most: Ints
+
+    def outputs(self, accumulators: Ints) -> Ints:
+        """Of accumulators [channels, n]."""
+        scaled = multiply_two_roundings(accumulators, self.mult[:, None], self.shift[:, None])
+        return np.clip(scaled + self.zero_point, *self.clamp)
+
+    def of(self, channels: NDArray[np.bool_]) -> Scaling:
+        """That of some channels."""
+        return replace(
+            self,
+            mult=self.mult[channels],
+            shift=self.shift[channels],
+            least=self.least[channels],
+            most=self.most[channels],
+        )
+
+    @property
+    def signed(self) -> bool:
+        """Whether outputs of negative accumulators show, so that it matters how their ties are rounded."""
+        return self.clamp[0] < self.zero_point

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
-    from keras_approx.exploration.records import EvaluatedDesign
+    from export.training_side import EvaluatedDesign, ParetoFront
 
 _WORTH = 0.95  # of the exact model's cost: what costs more is not worth showing first
 _DROPS = ((0.0, "no loss"), (0.01, "at most 1 point"), (0.05, "at most 5 points"))

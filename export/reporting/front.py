@@ -12,11 +12,10 @@ from export.reporting.document import Paragraph, Picture, Section, Table
 from export.reporting.sources import Baseline
 from export.reporting.style import COLORS, new_figure
 from export.reporting.text import count, percent, plural, points, printable, size
-from keras_approx.skipping.significance import ELIMINATION
+from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
-    from keras_approx.exploration.records import EvaluatedDesign
+    from export.training_side import EvaluatedDesign, ParetoFront
 
 _SHOWN_LOSS = 0.2  # of accuracy: worse designs are not drawn
 _NAMES = {"ram": "RAM"}

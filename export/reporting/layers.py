@@ -14,7 +14,7 @@ from export.reporting.style import SERIES, new_figure
 from export.reporting.text import count, layer_label, percent, printable, size
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from export.training_side import ParetoFront
 
 
 def layers_section(front: ParetoFront, chosen: Sequence[Chosen], exports: Sequence[Exported]) -> Section:

@@ -11,7 +11,7 @@ from export.reporting.text import printable
 from keras_approx import __version__
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from export.training_side import ParetoFront
 
 _MANY = 6  # values of a list: more are not listed
 

@@ -11,11 +11,10 @@ from export.reporting.choice import Chosen
 from export.reporting.document import Paragraph, Picture, Section
 from export.reporting.style import COLORS, new_figure
 from export.reporting.text import percent, power_of_ten, printable
-from keras_approx.skipping.significance import ELIMINATION
+from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
-    from keras_approx.exploration.records import EvaluatedDesign
+    from export.training_side import EvaluatedDesign, ParetoFront
 
 _COLUMNS = 2
 Histogram = Mapping[str, Sequence[float]]

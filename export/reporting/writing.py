@@ -24,8 +24,7 @@ from export.reporting.text import count, percent, plural, points
 from export.simulation import Measurement
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
-    from keras_approx.exploration.records import EvaluatedDesign
+    from export.training_side import EvaluatedDesign, ParetoFront
 
 
 def report(
@@ -147,7 +146,7 @@ def _tuned(front: ParetoFront, record: EvaluatedDesign, baselines: Sequence[Base
 
 
 def _load(path: str | os.PathLike[str]) -> ParetoFront:
-    from keras_approx.exploration.front import ParetoFront  # noqa: PLC0415
+    from export.training_side import ParetoFront  # noqa: PLC0415
 
     try:
         return ParetoFront.load(Path(path))

@@ -18,7 +18,6 @@ from keras_approx.exploration.design import Design, granularity_json
 from keras_approx.exploration.evaluate.design_prices import Price, Pricing
 from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
 from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
-from keras_approx.exploration.evaluate.segments import masked_layers
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
@@ -34,6 +33,7 @@ from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive
 from keras_approx.measure.batches import input_batches
 from keras_approx.measure.calibration import calibrate
+from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.significance import ELIMINATION, Metric
 from keras_approx.training.eliminate import measure_refits

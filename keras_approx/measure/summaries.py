@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
@@ -58,6 +59,16 @@ class Summary:
     def kept(self) -> int:
         """Products that are kept."""
         return sum(row.kept for row in self.rows)
+
+
+def masked_layers(model: Any) -> list[str]:
+    """Names of the layers that carry masks, in the order in which they run.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+    skip_wrappers(model)
+    return [call.layer.name for call in calls(model) if isinstance(call.layer, SkipWrapper)]
 
 
 def mask_positions(model: Any) -> dict[str, int]:

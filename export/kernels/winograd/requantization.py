@@ -9,60 +9,19 @@ constants are found, the exact form divides first, which takes some instructions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.fixed_point import Ints, multiply_two_roundings
-from export.kernels.requantize import INT32_MAX, Requantization
+from export.ir.fixed_point import Ints
+from export.kernels.requantize import INT32_MAX, Requantization, Scaling
 from export.kernels.winograd.algorithm import Algorithm
 
 _TRIES = 40  # addends tried for a channel
 _NEAR = 4  # how far a step may lie from where real numbers put it
 _BITS = 32
 _LARGEST_SHIFT = 23  # an int8 output shifted to the left still fits 32 bits
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """What the reference makes of accumulators a: clamp(zero_point + a * mult * 2^(shift - 31), rounded twice).
-
-    Attributes:
-        mult: int64 [channels].
-        shift: int64 [channels].
-        zero_point: of the output.
-        clamp: inclusive bounds of the output.
-        least: int64 [channels], the smallest accumulator, bias included.
-        most: the largest.
-    """
-
-    mult: Ints
-    shift: Ints
-    zero_point: int
-    clamp: tuple[int, int]
-    least: Ints
-    most: Ints
-
-    def outputs(self, accumulators: Ints) -> Ints:
-        """Of accumulators [channels, n]."""
-        scaled = multiply_two_roundings(accumulators, self.mult[:, None], self.shift[:, None])
-        return np.clip(scaled + self.zero_point, *self.clamp)
-
-    def of(self, channels: NDArray[np.bool_]) -> Scaling:
-        """That of some channels."""
-        return replace(
-            self,
-            mult=self.mult[channels],
-            shift=self.shift[channels],
-            least=self.least[channels],
-            most=self.most[channels],
-        )
-
-    @property
-    def signed(self) -> bool:
-        """Whether outputs of negative accumulators show, so that it matters how their ties are rounded."""
-        return self.clamp[0] < self.zero_point
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_approx.compat import keras
 from keras_approx.layers.skip_wrapper import get_masks, set_masks
-from keras_approx.wrapping import approx_scope
+from keras_approx.saving import approx_scope
 
 
 @dataclass(frozen=True)

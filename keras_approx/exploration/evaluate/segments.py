@@ -92,16 +92,6 @@ def cut_model(model: Any) -> tuple[Segment, ...]:
     )
 
 
-def masked_layers(model: Any) -> list[str]:
-    """Names of the layers that carry masks, in the order of the segments.
-
-    Raises:
-        NotWrappedError: If the model is not wrapped.
-    """
-    skip_wrappers(model)
-    return [call.layer.name for call in calls(model) if isinstance(call.layer, SkipWrapper)]
-
-
 def masked_weights(layer: SkipWrapper, mask: np.ndarray, refit: Refit | None = None) -> Weights:
     """The layer's kernel and bias with this mask, computed by the layer itself, which keeps the mask.
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design, canonical
-from keras_approx.exploration.evaluate.segments import masked_layers
 from keras_approx.layers.skip_wrapper import skip_wrappers
-from keras_approx.measure.summaries import mask_positions
+from keras_approx.measure.summaries import mask_positions, masked_layers
 from keras_approx.skipping.granularity import Granularity, group_significance
 from keras_approx.skipping.selection import Selection
 from keras_approx.skipping.significance import ELIMINATION, Metric, significance

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.kernels.winograd.requantization import Scaling, last_shift, solve
+from export.kernels.requantize import Scaling
+from export.kernels.winograd.requantization import last_shift, solve
 
 _INT32 = 1 << 31
 

@@ -10,8 +10,9 @@ import pytest
 
 import keras_approx
 from keras_approx.errors import NotWrappedError
-from keras_approx.exploration.evaluate.segments import NO_WEIGHTS, cut_model, masked_layers, masked_weights
+from keras_approx.exploration.evaluate.segments import NO_WEIGHTS, cut_model, masked_weights
 from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.measure.summaries import masked_layers
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import residual
 

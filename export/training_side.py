@@ -1,0 +1,63 @@
+"""All that the exporter knows of `keras_approx`: wrapped models, the errors about them, and fronts.
+
+Nothing else in `export` imports it, but the command line, which runs both packages, and the records and locks of files
+that both write. What needs TensorFlow is imported when its name is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from keras_approx.errors import (
+    CalibrationError,
+    KerasApproxError,
+    NotCalibratedError,
+    NotWrappedError,
+    UnsupportedLayerError,
+    UnsupportedModelError,
+)
+from keras_approx.skipping.significance import ELIMINATION
+
+if TYPE_CHECKING:
+    from keras_approx.compat import tf
+    from keras_approx.conversion import conversion_model, float_conversion_model
+    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.records import EvaluatedDesign
+    from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
+    from keras_approx.measure.batches import input_batches
+
+__all__ = [
+    "ELIMINATION",
+    "CalibrationError",
+    "EvaluatedDesign",
+    "KerasApproxError",
+    "NotCalibratedError",
+    "NotWrappedError",
+    "ParetoFront",
+    "UnsupportedLayerError",
+    "UnsupportedModelError",
+    "conversion_model",
+    "float_conversion_model",
+    "get_masks",
+    "input_batches",
+    "set_masks",
+    "skip_wrappers",
+    "tf",
+]
+
+_HOMES = {
+    "EvaluatedDesign": "exploration.records",
+    "ParetoFront": "exploration.front",
+    "conversion_model": "conversion",
+    "float_conversion_model": "conversion",
+    "get_masks": "layers.skip_wrapper",
+    "input_batches": "measure.batches",
+    "set_masks": "layers.skip_wrapper",
+    "skip_wrappers": "layers.skip_wrapper",
+    "tf": "compat",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"keras_approx.{_HOMES[name]}"), name)
