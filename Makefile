@@ -11,7 +11,7 @@ help:
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make fuzz       attacks and accidents, ten minutes from a new seed; ARGS=\"--seconds 3600 --seed 1\""
-	@echo "make lint       formatter, linter and types"
+	@echo "make lint       formatter, linter, import rules and types"
 	@echo "make format     format the code"
 
 setup:

@@ -127,6 +127,7 @@ def measure(tflite: bytes, name: str, images: NDArray[np.int8], folder: Path, ac
     _check(f"the export on {core}", measured.outputs, run_reference(tflite, images))
     schedule = plan_network(run_passes(read_tflite(tflite)), Requirements(target, activations))
     layers = _layers(schedule, target, exported.estimate, measured)
+    assert exported.estimate.cycles is not None, f"expected {name} to have prices"
     return Figures(
         core=core,
         board=measured.board,

@@ -30,6 +30,7 @@ from export.ir.graph import Graph, State
 from export.ir.ops import (
     Add,
     AveragePool2D,
+    Concatenation,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -41,7 +42,6 @@ from export.ir.ops import (
 )
 from export.ir.tensor import Quantization, Tensor
 from export.operators.arithmetic import Arithmetic
-from export.operators.concatenation import Concatenation
 from export.operators.lstm import Gate, Lstm
 from export.operators.matmul import MatMul
 from export.operators.move import move
@@ -112,7 +112,7 @@ def _arithmetic(n: Layers) -> None:
         x = n.shape()
         others = [n.constant((1, x[3])), n.input(x), n.constant((1, x[1], 1, 1)), n.constant((1, 1))]
         y = others[int(n.rng.integers(len(others)))]
-        n.ops.append(Arithmetic((n.input(x), y), n.tensor(x), function, (-128, 127)))  # type: ignore[arg-type]
+        n.ops.append(Arithmetic((n.input(x), y), n.tensor(x), function, (-128, 127)))
 
 
 def _moves(n: Layers) -> None:
@@ -171,7 +171,7 @@ def _products(n: Layers) -> None:
         "padding": Padding(),
         "clamp": (-128, 127),
     }
-    held = n.weights((channels, *kernel, x[3]), channels)
+    held: Any = n.weights((channels, *kernel, x[3]), channels)
     n.ops.append(Conv2D((n.input(x),), n.tensor((1, *size, channels)), **held, **fields))
     held = n.weights((1, *kernel, x[3]), x[3])
     n.ops.append(DepthwiseConv2D((n.input(x),), n.tensor((1, *size, x[3])), **held, **fields, multiplier=1))
