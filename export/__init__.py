@@ -2,6 +2,7 @@
 
 export.to_c(model, "out/")                    # verified C for an STM32 project
 export.estimate(model)                        # cycles, flash and RAM per layer, nothing written
+export.eliminate("model.tflite", inputs)      # skips products of an int8 network, without Keras
 export.Pricer(model)(masks)                   # the same totals for other masks, in milliseconds
 export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
 export.report(front, "report/")               # an exploration and its exports as a page with pictures
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from export.api import estimate as estimate
     from export.api import to_c as to_c
     from export.api import to_tflite as to_tflite
+    from export.elimination.network import eliminate as eliminate
     from export.pricer import Pricer as Pricer
     from export.reporting.sources import Baseline as Baseline
     from export.reporting.writing import report as report
@@ -30,6 +32,7 @@ _HOMES = {
     "Export": "api",
     "Measurement": "simulation.measurement",
     "Pricer": "pricer",
+    "eliminate": "elimination.network",
     "estimate": "api",
     "report": "reporting.writing",
     "simulate": "simulation.run",
@@ -43,6 +46,7 @@ __all__ = [
     "Export",
     "Measurement",
     "Pricer",
+    "eliminate",
     "estimate",
     "report",
     "simulate",

@@ -26,6 +26,7 @@ _TOOLS = (
 )
 _EXTRAS = {
     "": "export, estimate and simulate a .tflite",
+    "eliminate": "eliminating products of a .tflite",
     "train": "wrap, eliminate, fine-tune, explore, and exporting Keras models",
     "reference": "comparing with TFLite's reference kernels without TensorFlow",
     "plots": "reports and plots",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from export.commands.console import Result, Steps, load_tensorflow, verbosity
@@ -32,7 +33,10 @@ _EXAMPLES = """\
   keras-approx eliminate model.keras --data train.npz --kept 0.5 --granularity conv1=pair --granularity kernel \
       --out kernels.keras
 
-It takes seconds to minutes where fine-tune takes hours; fine-tune begins with the same, and wins more back.
+  keras-approx eliminate model_int8.tflite --data train.npz --kept 0.5 --granularity kernel --out half.tflite
+
+It takes seconds to minutes where fine-tune takes hours; fine-tune begins with the same, and wins more back. Of a
+.tflite the int8 weights are fitted, without TensorFlow; its layers have the names of their weights in the file.
 """
 
 
@@ -43,16 +47,16 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         "eliminate",
         help=help,
         description="Skips the products whose loss the other weights can make up for, fits those anew by least "
-        "squares, and saves the model wrapped and calibrated. Labels are not looked at.",
+        "squares, and saves a Keras model wrapped and calibrated, a .tflite with zeros. Labels are not looked at.",
         examples=_EXAMPLES,
     )
-    add_model(parser)
+    add_model(parser, "int8 .tflite file, ")
     add_data(parser, required=True, help=".npz file of inputs as the model takes them")
     add_split(parser)
     parser.add_argument(
         "--test", metavar="FILE", help=".npz file of other samples, with class numbers, for the accuracy"
     )
-    add_new_file(parser, "file to write, .keras or .h5")
+    add_new_file(parser, "file to write, .keras or .h5, or .tflite for a .tflite")
     parser.add_argument(
         "--kept",
         metavar="SHARE",
@@ -81,6 +85,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     """Eliminates and saves."""
+    if Path(options.model).suffix == ".tflite":
+        from export.commands.eliminate_tflite import run_tflite  # noqa: PLC0415 (slow to import)
+
+        return run_tflite(options)
     say = Steps()
     check_model_name(options.out)
     check_new_file(options.out, options.force)

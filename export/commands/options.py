@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -130,6 +131,24 @@ def check_new_file(path: Path, force: bool) -> None:
         raise OutputPathError(f"{str(path)!r} exists: choose another --out, or give --force to replace it")
     if not path.absolute().parent.is_dir():
         raise OutputPathError(f"the folder of --out {str(path)!r} does not exist: make it first")
+
+
+def write_new_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OutputPathError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write {str(path)!r}: {error.strerror}; choose another --out"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def share(text: str) -> float:

@@ -98,21 +98,21 @@ def _compute_conv(graph: Graph, op: Conv2D, x: NDArray[np.int8]) -> NDArray[np.i
     weights = graph.constant(op.weights)
     kernel = weights.reshape(len(weights), -1)  # [out, kernel y * kernel x * in]
     dtype = exact_float(kernel, axis=1)
-    patches = _patches(graph, op, x, weights.shape, dtype)
-    total = patches.reshape(-1, kernel.shape[1]) @ kernel.T.astype(dtype)
-    return _requantized(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
+    seen = patches(graph, op, x, weights.shape, dtype)
+    total = seen.reshape(-1, kernel.shape[1]) @ kernel.T.astype(dtype)
+    return _requantized(graph, op, total.reshape(*seen.shape[:3], -1).astype(np.int64))
 
 
 def _compute_depthwise(graph: Graph, op: DepthwiseConv2D, x: NDArray[np.int8]) -> NDArray[np.int8]:
     weights = graph.constant(op.weights)
     dtype = exact_float(weights, axis=(0, 1, 2))
     kernel = weights.reshape(*weights.shape[1:3], x.shape[3], op.multiplier).astype(dtype)
-    patches = _patches(graph, op, x, weights.shape, dtype)
-    total = np.einsum("nyxklc,klcm->nyxcm", patches, kernel)
-    return _requantized(graph, op, total.reshape(*patches.shape[:3], -1).astype(np.int64))
+    seen = patches(graph, op, x, weights.shape, dtype)
+    total = np.einsum("nyxklc,klcm->nyxcm", seen, kernel)
+    return _requantized(graph, op, total.reshape(*seen.shape[:3], -1).astype(np.int64))
 
 
-def _patches(
+def patches(
     graph: Graph, op: Conv2D | DepthwiseConv2D, x: NDArray[np.int8], weights: tuple[int, ...], dtype: Any
 ) -> NDArray[Any]:
     """What each output position sees: inputs without their zero point, 0 where the padding is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,25 +12,7 @@ from keras_approx.errors import CalibrationError
 from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batches import input_batches
-
-
-@dataclass(frozen=True)
-class LayerMoments:
-    """Moments of a layer's inputs over samples and output positions, and of what its outputs do.
-
-    The n operands of one output channel are in the order of the kernel's axes.
-
-    Attributes:
-        mean: E[a], float64 [n].
-        covariance: E[a a^T] - E[a] E[a]^T, float64 [n, n].
-        sensitivity: By output channel c, E[sum over positions p and outputs z of the model (dz / dy_pc)^2], float64:
-            an error of variance 1 in the channel, independent at each position, moves the model's outputs by so
-            much in squares.
-    """
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    sensitivity: np.ndarray
+from keras_approx.skipping.elimination import LayerMoments
 
 
 def measure_moments(

@@ -14,6 +14,8 @@ operands of one output channel in the kernel's order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
@@ -28,6 +30,25 @@ from keras_approx.skipping.granularity import (
 
 RIDGE = 1e-3
 """What is added to the diagonal, of its mean: inputs that hardly vary on calibration data may do so on others."""
+
+
+@dataclass(frozen=True)
+class LayerMoments:
+    """Moments of a layer's inputs over samples and output positions, and of what its outputs do.
+
+    The n operands of one output channel are in the order of the kernel's axes.
+
+    Attributes:
+        mean: E[a], float64 [n].
+        covariance: E[a a^T] - E[a] E[a]^T, float64 [n, n].
+        sensitivity: By output channel c, E[sum over positions p and outputs z of the model (dz / dy_pc)^2], float64:
+            an error of variance 1 in the channel, independent at each position, moves the model's outputs by so
+            much in squares.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    sensitivity: np.ndarray
 
 
 def elimination_significance(
@@ -45,7 +66,7 @@ def elimination_significance(
     Args:
         kernel: Weights.
         covariance: Of the layer's inputs.
-        sensitivity: What an error of variance 1 does, by output channel, at least 0; see moments.LayerMoments.
+        sensitivity: What an error of variance 1 does, by output channel, at least 0; see LayerMoments.
         granularity: What is kept or skipped together; see keras_approx.masks.
 
     Returns:
@@ -68,25 +89,33 @@ def elimination_significance(
     return spread(np.stack(losses, axis=-1).reshape(sizes.shape) * whole / sizes, kernel.shape, extent)
 
 
-def refit(kernel: np.ndarray, mask: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def refit(
+    kernel: np.ndarray, mask: np.ndarray, covariance: np.ndarray, cross: np.ndarray | None = None
+) -> np.ndarray:
     """The weights of kept products that come nearest to the outputs of all of them, up to a constant a channel.
 
     Args:
         kernel: Weights of all products.
         mask: bool, the kernel's shape, True where a product is kept.
         covariance: Of the layer's inputs.
+        cross: Where the outputs wanted are those of other inputs: the covariance [n, n] of the layer's inputs (rows)
+            and those (columns), at the same positions of the same samples. Weights change then where all are kept, too.
 
     Returns:
         float32 array of the kernel's shape; weights of skipped products are as they were.
     """
     ridged = _ridged(covariance)
     flat, kept = kernel.reshape(-1, kernel.shape[-1]), mask.reshape(-1, kernel.shape[-1])
-    targets = ridged @ flat
+    if cross is None:
+        targets = ridged @ flat
+    else:  # the ridge draws towards the weights as they are
+        targets = cross @ flat + (ridged.diagonal() - covariance.diagonal())[:, np.newaxis] * flat
     found = flat.astype(np.float32)
-    for channel in range(kernel.shape[-1]):
-        rows = np.flatnonzero(kept[:, channel])
-        if 0 < len(rows) < len(flat):
-            found[rows, channel] = np.linalg.solve(ridged[np.ix_(rows, rows)], targets[rows, channel])
+    with threadpool_limits(limits=1, user_api="blas"):  # small ones, likewise
+        for channel in range(kernel.shape[-1]):
+            rows = np.flatnonzero(kept[:, channel])
+            if len(rows) and (cross is not None or len(rows) < len(flat)):
+                found[rows, channel] = np.linalg.solve(ridged[np.ix_(rows, rows)], targets[rows, channel])
     return found.reshape(kernel.shape)
 
 

@@ -15,9 +15,9 @@ from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
 from keras_approx.measure.calibration import calibrate
-from keras_approx.measure.moments import LayerMoments, measure_moments
+from keras_approx.measure.moments import measure_moments
 from keras_approx.measure.summaries import mask_positions
-from keras_approx.skipping.elimination import elimination_significance, refit
+from keras_approx.skipping.elimination import LayerMoments, elimination_significance, refit
 from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.selection import Selection
 from keras_approx.wrapping import wrap

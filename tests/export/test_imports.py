@@ -32,6 +32,9 @@ assert main(["export", sys.argv[1], "--out", sys.argv[2]]) == 0
 inputs = np.zeros((1, *read_tflite(data).tensors[0].shape[1:]), np.int8)
 np.save(sys.argv[3], inputs)
 assert main(["simulate", sys.argv[2], "--inputs", sys.argv[3]]) == 0
+np.savez(sys.argv[4], inputs=np.zeros((20, *inputs.shape[1:]), np.float32))
+command = ["eliminate", sys.argv[1], "--data", sys.argv[4], "--out", sys.argv[1] + "_half.tflite"]
+assert main(command) == 0
 try:
     make_interpreter(data)
 except ToolError as error:
@@ -44,7 +47,7 @@ sys.exit(f"loaded {loaded[:3]}" if loaded else 0)
 def test_no_tensorflow(tmp_path):
     (tmp_path / "model.tflite").write_bytes(random_network(3))
     command = [sys.executable, "-c", _PROGRAM, str(tmp_path / "model.tflite"), str(tmp_path / "out")]
-    command.append(str(tmp_path / "inputs.npy"))
+    command += [str(tmp_path / "inputs.npy"), str(tmp_path / "samples.npz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "no run on the reference kernels was made" in done.stdout

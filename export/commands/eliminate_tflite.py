@@ -1,0 +1,76 @@
+"""The command `eliminate` on a `.tflite` file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from export.analysis import interpreter
+from export.api import estimate, to_tflite
+from export.commands.console import Result, Steps
+from export.commands.options import check_new_file, granularity, write_new_file
+from export.commands.samples import Samples, check_apart, read_samples, split
+from export.elimination.network import eliminate, quantized_inputs
+from export.errors import InputError, OutputPathError, QuantizationError
+from export.frontend import read_tflite
+from export.ir.graph import Graph
+from keras_approx.skipping.granularity import DEFAULT
+
+
+def run_tflite(options: argparse.Namespace) -> Result:
+    """Eliminates and saves."""
+    say = Steps()
+    if options.out.suffix != ".tflite":
+        raise OutputPathError(
+            f"expected --out to end in .tflite, as the model does, got {str(options.out)!r}"
+        )
+    if options.input_range is not None:
+        raise QuantizationError(
+            "--input-range goes with a Keras model; a .tflite file has its ranges already: leave it out"
+        )
+    check_new_file(options.out, options.force)
+    say(f"reading {options.model}")
+    data = to_tflite(options.model)
+    graph = read_tflite(data)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise InputError(
+            f"the network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each: call "
+            "export.eliminate with an array for each input"
+        )
+    reading = {"inputs": options.inputs_array, "shape": graph.tensors[graph.input].shape[1:]}
+    samples = read_samples(options.data, labels=None, **reading)
+    test = None if options.test is None else _test(options, graph, samples, reading, say)
+    training, _ = split(samples, options.validation_share, options.split_seed)
+    images = training.inputs[: options.images]
+    say(f"looking at {len(images):,} of {len(samples):,} samples")
+    chosen = granularity(options) or DEFAULT
+    found = eliminate(data, images, kept=options.kept, granularity=chosen, exempt=options.exempt)
+    predicted = estimate(found)
+    write_new_file(options.out, found)
+    counted = [layer for layer in predicted.layers if layer.macs]
+    kept = sum(layer.kept_macs or 0 for layer in counted) / sum(layer.macs or 0 for layer in counted)
+    told = f"{predicted}\n{options.out}: {kept:.1%} of the products"
+    record: dict[str, Any] = {"out": str(options.out), "images": len(images), "kept": kept}
+    if test is not None:
+        answers = interpreter.run(read_tflite(found), quantized_inputs(graph, test.inputs))
+        right = answers.reshape(len(test), -1).argmax(axis=1) == test.classes
+        record["test_accuracy"] = float(right.mean())
+        told += f", {record['test_accuracy']:.2%} test accuracy"
+    return Result(told, {**record, "layers": [asdict(layer) for layer in predicted.layers]})
+
+
+def _test(
+    options: argparse.Namespace, graph: Graph, others: Samples, reading: Mapping[str, Any], say: Steps
+) -> Samples:
+    test = read_samples(options.test, labels=options.labels_array, **reading)
+    classes, highest = graph.tensors[graph.output].size, int(test.classes.max())
+    if highest >= classes:
+        raise InputError(
+            f"{test.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
+        )
+    warning = check_apart(test, others)
+    if warning is not None:
+        say(warning)
+    return test

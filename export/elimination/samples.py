@@ -1,0 +1,77 @@
+"""A network that is run over many samples operator by operator, so that its weights can change on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.ir.graph import Graph
+from export.ir.ops import Conv2D, FullyConnected
+from export.operators.conv import patches
+from export.operators.table import operator_of
+
+BATCH = 64
+"""Samples at a time: what a convolution unrolls, one row of inputs for each output position, stays small."""
+
+Values = NDArray[Any]
+
+
+class Run:
+    """All samples in a network, at one operator after the other.
+
+    Args:
+        graph: the network, without states.
+        inputs: int8 [n, *shape], one for each input.
+
+    Attributes:
+        values: by tensor, what is still to be read, int8 [n, ...].
+    """
+
+    def __init__(self, graph: Graph, inputs: Sequence[Values]) -> None:
+        self.values: dict[int, Values] = dict(zip(graph.inputs, inputs, strict=True))
+        self._last = {tensor: index for index, op in enumerate(graph.ops) for tensor in op.inputs}
+        self._count = len(inputs[0])
+
+    def step(self, graph: Graph, index: int) -> None:
+        """Computes an operator for all samples, and forgets what nothing reads any more.
+
+        Args:
+            graph: the network, whose constants may have changed.
+            index: of the operator; the one after that of the call before.
+        """
+        op = graph.ops[index]
+        parts = []
+        for first in range(0, self._count, BATCH):
+            given = [self._given(graph, tensor, first) for tensor in op.inputs]
+            parts.append(operator_of(op).compute(graph, op, *given))
+        self.values[op.output] = np.concatenate(parts)
+        for tensor in op.inputs:
+            if self._last[tensor] == index:
+                self.values.pop(tensor, None)
+
+    def _given(self, graph: Graph, tensor: int, first: int) -> Values:
+        if tensor in self.values:
+            return self.values[tensor][first : first + BATCH]
+        data = graph.constant(tensor)
+        return np.broadcast_to(data, (min(BATCH, self._count - first), *data.shape[1:]))
+
+    def operands(self, graph: Graph, op: Conv2D | FullyConnected) -> Iterator[NDArray[np.float32]]:
+        """The real inputs of each output position of an operator that comes next, [places, n] for each batch."""
+        values = self.values[op.inputs[0]]
+        for first in range(0, self._count, BATCH):
+            yield operands(graph, op, values[first : first + BATCH])
+
+
+def operands(graph: Graph, op: Conv2D | FullyConnected, x: NDArray[np.int8]) -> NDArray[np.float32]:
+    """The real inputs of each output position, [places, n], in the order of (kernel y, kernel x, input channels)."""
+    held = graph.tensors[op.inputs[0]].quant
+    if isinstance(op, Conv2D):
+        seen = patches(graph, op, x, graph.tensors[op.weights].shape, np.float32)
+    else:
+        seen = x.astype(np.float32) - np.float32(held.zero_point)
+    return seen.reshape(-1, graph.tensors[op.weights].size // len(graph.constant(op.weights))) * np.float32(
+        held.scale
+    )
