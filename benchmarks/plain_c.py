@@ -49,6 +49,7 @@ from export.operators.pad import Fill
 from export.operators.reduce import ArgMax, Reduce
 from export.operators.resize import ResizeBilinear
 from export.operators.svdf import Svdf
+from export.packaging.example import make_sample
 from export.schedule.estimate import estimate_schedule
 from export.schedule.network import Requirements, price_network
 from export.schedule.stage_work import work_of
@@ -238,7 +239,7 @@ def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, 
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        write_schedule(out, schedule, estimate_schedule(schedule, target), "model", b"")
+        write_schedule(out, schedule, estimate_schedule(schedule, target), "model", b"", make_sample(graph))
         shapes = [graph.tensors[tensor].shape[1:] for tensor in graph.inputs]
         given = [rng.integers(-128, 128, (1, *shape)).astype(np.int8) for shape in shapes]
         measured = simulate(out, given, core=core).per_layer

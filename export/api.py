@@ -24,13 +24,16 @@ from export.artifact.manifest import (
     TensorInfo,
 )
 from export.artifact.names import check_name
-from export.codegen import Project, emit_project
-from export.codegen.model import end_names
+from export.codegen import emit_project
+from export.codegen.header import end_names
 from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
 from export.ir.graph import Graph
 from export.kernels.layout import ACTIVATIONS
+from export.packaging.class_names import check_class_names
+from export.packaging.example import Sample, make_sample
+from export.packaging.layouts import Contents, arrange, check_layout
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
@@ -71,6 +74,9 @@ def to_c(
     activations: str = "auto",
     max_ram: int | None = None,
     representative_data: Any = None,
+    layout: str = "cmake",
+    class_names: Sequence[str] | None = None,
+    sample: Any = None,
 ) -> Export:
     """Exports a model as C, bit-exact with TFLite's reference kernels.
 
@@ -85,6 +91,11 @@ def to_c(
             what the board has, less 1 KiB of stack, if None. Less of it costs cycles.
         representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
             batches, to set the activation ranges with.
+        layout: how the folder is laid out: "cmake" (a library target), "arduino" (a library with an example sketch),
+            "cmsis-pack" (a package description with a component), or "plain" (C files alone).
+        class_names: what each value of the network's one output stands for, for the header and the example.
+        sample: what the example runs, and checks the bytes of: one input, real numbers or int8, or a sequence of such
+            arrays where there are several inputs; random values if None.
 
     Returns:
         What was written.
@@ -95,16 +106,19 @@ def to_c(
     check_name(name)
     check_activations(activations)
     check_max_ram(max_ram)
+    check_layout(layout)
     resolved = resolve(target)
     folder = _folder(out_dir)
     check_replaceable(folder)  # before the long part; again when writing
     data = to_tflite(model, representative_data=representative_data)
     graph = read_tflite(data)
+    names = check_class_names(class_names, graph)
     data = golden_model(data, graph)
     schedule = plan_network(run_passes(graph), Requirements(resolved, activations, max_ram))
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted, max_ram)
-    manifest = write_schedule(folder, schedule, predicted, name, data)
+    example = make_sample(graph, sample, names)
+    manifest = write_schedule(folder, schedule, predicted, name, data, example, layout=layout)
     return Export(
         path=folder,
         name=name,
@@ -114,7 +128,16 @@ def to_c(
     )
 
 
-def write_schedule(folder: Path, schedule: Schedule, predicted: Estimate, name: str, data: bytes) -> Manifest:
+def write_schedule(
+    folder: Path,
+    schedule: Schedule,
+    predicted: Estimate,
+    name: str,
+    data: bytes,
+    sample: Sample,
+    *,
+    layout: str = "cmake",
+) -> Manifest:
     """Writes the C of a schedule, its manifest, the model it was made of and the board's own description.
 
     Args:
@@ -123,14 +146,19 @@ def write_schedule(folder: Path, schedule: Schedule, predicted: Estimate, name: 
         predicted: its prediction.
         name: prefix of files and functions.
         data: content of the `.tflite` file.
+        sample: what the example runs.
+        layout: a key of LAYOUTS.
     """
-    project = emit_project(schedule, predicted, name)
-    files = {file: text.encode("ascii") for file, text in project.files.items()}
+    project = emit_project(schedule, predicted, name, sample.class_names)
+    contents = arrange(schedule, project, name, layout, sample)
+    files = {file: text.encode("ascii") for file, text in contents.files.items()}
     files[f"{name}.tflite"] = data
     board = predicted.target.board
     if board is not None and board.file:
         files[BOARD_FILE] = board.file.encode("utf-8")
-    manifest = _manifest(schedule, predicted, project, name, sorted([*files, MANIFEST_NAME]))
+    manifest = _manifest(
+        schedule, predicted, contents, name, sample.class_names, sorted([*files, MANIFEST_NAME])
+    )
     files[MANIFEST_NAME] = manifest.to_bytes()
     write_folder(folder, files)
     return manifest
@@ -222,7 +250,12 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
 
 
 def _manifest(
-    schedule: Schedule, predicted: Estimate, project: Project, name: str, files: Sequence[str]
+    schedule: Schedule,
+    predicted: Estimate,
+    contents: Contents,
+    name: str,
+    class_names: tuple[str, ...],
+    files: Sequence[str],
 ) -> Manifest:
     graph, target = schedule.graph, predicted.target
     return Manifest(
@@ -230,11 +263,12 @@ def _manifest(
         generator=Generator(name=GENERATOR, version=__version__),
         name=name,
         target=MadeFor(core=target.core.name, board=target.board.name if target.board else None),
-        sources=project.sources,
-        headers=project.headers,
+        sources=contents.sources,
+        headers=contents.headers,
         compiler_flags=COMPILER_FLAGS,
         inputs=_tensors(graph, graph.inputs, "input"),
         outputs=_tensors(graph, graph.outputs, "output"),
+        class_names=class_names,
         arena_bytes=schedule.arena_bytes,
         state_bytes=schedule.state_bytes,
         layers=tuple(
@@ -253,7 +287,7 @@ def _manifest(
                 copied_bytes=layer.copied_bytes,
             )
             for layer, source, stage in zip(
-                predicted.layers, project.layer_sources, schedule.stages, strict=True
+                predicted.layers, contents.layer_sources, schedule.stages, strict=True
             )
         ),
         buffers=tuple(

@@ -167,6 +167,7 @@ def _manifest(
         compiler_flags=COMPILER_FLAGS,
         inputs=tuple(_tensor(graph.tensors[tensor], "input") for tensor in graph.inputs),
         outputs=tuple(_tensor(graph.tensors[tensor], "output") for tensor in graph.outputs),
+        class_names=(),
         state_bytes=0,
         arena_bytes=arena_bytes,
         layers=tuple(described),

@@ -97,7 +97,7 @@ def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = 
     runner.write_bytes(_template("host_runner.c"))
     flags = [*manifest.compiler_flags, _HOST_OPTIMIZATION, *_STRICT, *(_SANITIZERS if sanitize else ())]
     definitions = [
-        *("-I", str(Path(out_dir).resolve())),
+        *("-I", str((Path(out_dir).resolve() / manifest.sources[0]).parent)),
         f'-DNETWORK_HEADER="{manifest.name}.h"',
         f"-DNETWORK_RUN={_call(manifest)}",
         f"-DNETWORK_INPUT_SIZE={places(manifest.inputs)[1]}",

@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -94,11 +94,26 @@ def _exists(path: Path) -> bool:
 
 
 def _foreign(folder: Path) -> list[str]:
-    """Names of what is in a folder and no export wrote."""
-    with os.scandir(folder) as entries:
-        regular = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
-    others = sorted(name for name, is_regular in regular.items() if not is_regular)
-    return others or sorted(regular.keys() - _own_files(folder))
+    """What is in a folder and no export wrote: relative paths of the first level that has any, what is no file first."""
+    own = _own_files(folder)
+    parents = {str(parent) for name in own for parent in PurePosixPath(name).parents}
+    level = ["."]
+    while level:
+        inner, odd, files = [], [], []
+        for place in level:
+            with os.scandir(folder / place) as entries:
+                for entry in entries:
+                    path = str(PurePosixPath(place, entry.name))
+                    if path in parents and entry.is_dir(follow_symlinks=False):
+                        inner.append(path)
+                    elif not entry.is_file(follow_symlinks=False):
+                        odd.append(path)
+                    elif path not in own:
+                        files.append(path)
+        if odd or files:
+            return sorted(odd) or sorted(files)
+        level = inner
+    return []
 
 
 class _Part(BaseModel):
@@ -125,8 +140,9 @@ def _own_files(folder: Path) -> set[str]:
         return set()  # not ours: whatever is there is then reported as foreign
     name = re.escape(found.name)
     pattern = re.compile(
-        rf"{name}\.(c|h|tflite)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c|"
-        rf"CMakeLists\.txt|board\.toml|{re.escape(MANIFEST_NAME)}"
+        rf"(src/)?({name}\.(c|h)|{name}_runtime\.h|{name}_[0-9]{{2,}}_[a-z0-9_]+\.c)|{name}\.tflite|"
+        rf"README\.md|example\.c|CMakeLists\.txt|library\.properties|examples/classify/classify\.ino|"
+        rf"keras_approx\.{name}\.pdsc|board\.toml|{re.escape(MANIFEST_NAME)}"
     )
     return {file for file in found.files if pattern.fullmatch(file)}
 
@@ -139,7 +155,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
     Args:
         folder: the output folder; its parents are made where missing.
-        files: contents by plain file name.
+        files: contents by path relative to it.
 
     Raises:
         OutputPathError: the folder cannot be written or must not be replaced; what was there is there still.
@@ -157,6 +173,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         fresh, old = Path(temporary, "new"), Path(temporary, "old")
         fresh.mkdir()
         for name, content in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).write_bytes(content)
         _check_content(folder)
         if not _exists(folder):

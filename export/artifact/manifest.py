@@ -21,13 +21,13 @@ from keras_approx.schema import Record, explain, read_bounded
 
 MANIFEST_NAME = "manifest.json"
 GENERATOR = "keras_approx"
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 
 MAX_BYTES = 64 << 20  # of the file
 _MAX_ELEMENTS = 1 << 26  # of an input or output
 _Name = Annotated[str, StringConstraints(pattern=f"^{PATTERN}$")]
-_Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,120}\.c$")]
-_Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,120}\.h$")]
+_Source = Annotated[str, StringConstraints(pattern=r"^(src/)?[A-Za-z0-9_]{1,120}\.c$")]
+_Header = Annotated[str, StringConstraints(pattern=r"^(src/)?[A-Za-z0-9_]{1,120}\.h$")]
 _Target = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 Dtype = Literal["int8", "int32"]
 _Count = Annotated[int, Field(ge=0, lt=1 << 40)]
@@ -153,11 +153,12 @@ class Manifest(Record):
         generator: What wrote the export.
         name: Prefix of every symbol.
         target: What it was generated for.
-        sources: C files, in layer order, relative to the export.
+        sources: C files, in layer order, relative to the export; all in one folder, with the headers.
         headers: Header files, likewise.
         compiler_flags: Options that do not depend on the core.
         inputs: The network's inputs.
         outputs: The network's outputs.
+        class_names: What each value of its one output stands for; empty where unknown. Untrusted: for display only.
         arena_bytes: RAM for activations.
         state_bytes: RAM for what is kept from one inference to the next.
         layers: In order of execution.
@@ -165,7 +166,7 @@ class Manifest(Record):
         files: All that the export wrote.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     generator: Generator
     name: _Name
     target: MadeFor
@@ -174,6 +175,7 @@ class Manifest(Record):
     compiler_flags: tuple[Flag, ...]
     inputs: Annotated[tuple[TensorInfo, ...], Field(min_length=1)]
     outputs: Annotated[tuple[TensorInfo, ...], Field(min_length=1)]
+    class_names: tuple[str, ...]
     arena_bytes: _Count
     state_bytes: _Count
     layers: tuple[LayerInfo, ...]

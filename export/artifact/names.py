@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from export.csource.names import KEYWORDS
 from export.errors import ExportError
 
 PATTERN = r"[a-z][a-z0-9_]{0,30}"
@@ -27,9 +28,19 @@ _PROJECT = (
     "all|clean|edit_cache|help|install|list_install_components|package|package_source|rebuild_cache|test|"
     "c|m|dl|gcc|rt|nosys|stdcxx|aux|con|nul|prn|com[0-9]|lpt[0-9]"
 )
+# Files that firmware projects, their generators and IDEs have beside a network's, and our own example.
+_FIRMWARE = (
+    "app|app_[a-z0-9_]*|application|arduino|board|bsp|common|config|configuration|conf|defines|device|example|examples|"
+    "firmware|globals|hal|hal_[a-z0-9_]*|hardware|hw|input|output|inputs|outputs|image|images|interrupts?|irq|isr|keras|"
+    "log|logger|mx_[a-z0-9_]*|pins|pinout|pins_arduino|platform|print|project|registers|retarget|rtos|setup|sketch|src|"
+    "startup|startup_[a-z0-9_]*|syscall|system|tasks?|tests|timer|types|util|utils|vector|vectors|version|wiring|adc|can|"
+    "comp|cordic|crc|dac|dcache|dcmi|dfsdm|dma|dma2d|eth|fdcan|flash|fmac|fmc|fsmc|gpdma|gpio|hash|i2c|i2s|icache|iwdg|"
+    "lptim|lpuart|ltdc|memorymap|nvic|octospi|opamp|ospi|pcd|pka|pwr|quadspi|ramcfg|rcc|rng|rtc|sai|sdio|sdmmc|spi|tim|"
+    "tsc|uart|ucpd|usart|usb|usb_[a-z0-9_]*|wwdg"
+)
 # Prefixes of the runtime, and names that another network's files and functions can have.
 _NETWORKS = r"ka?|ka?_[a-z0-9_]*|[a-z0-9_]*_(run|runtime)|[a-z0-9_]*_[0-9]{2,}(_[a-z0-9_]*)?"
-_TAKEN = re.compile(f"{_HEADERS}|{_PROJECT}|{_NETWORKS}")
+_TAKEN = re.compile(f"{_HEADERS}|{_PROJECT}|{KEYWORDS}|{_FIRMWARE}|{_NETWORKS}")
 
 
 def check_name(name: Any) -> None:
@@ -40,6 +51,7 @@ def check_name(name: Any) -> None:
     """
     if not isinstance(name, str) or not re.fullmatch(PATTERN, name) or _TAKEN.fullmatch(name):
         raise ExportError(
-            "name must be a lower-case C identifier of at most 31 characters, no header of C or of firmware, "
-            f"no target of CMake, and no name that another network's files have, got {name!r}; try name='model'"
+            "name must be a lower-case C identifier of at most 31 characters, no keyword of C or C++, no usual file of "
+            "C or of firmware, no target of CMake, and no name that another network's files have, "
+            f"got {name!r}; try name='model'"
         )

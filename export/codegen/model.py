@@ -1,4 +1,4 @@
-"""The network's own files: header, arena and layer order, and the CMake target."""
+"""The network's own source file: the layers in order, and the memory they work in."""
 
 from __future__ import annotations
 
@@ -6,128 +6,78 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.csource.names import field_names
+from export.codegen.header import ARENA_ALIGNMENT, end_names, memory_of, prototype, single
 from export.csource.source import Context
-from export.csource.text import indent, printable, table
+from export.csource.text import indent, string_table, table
 from export.ir.graph import Graph
-from export.ir.tensor import Tensor
 from export.schedule.stage import Buffer, Schedule, Stage
 
-_STATELESS = ", keeps no state, is not reentrant"
-_STATE = ". Keeps a state from call to call, which {name}_reset() sets back. Is not reentrant"
+_HOOKS = """\
+#ifdef {NAME}_LAYER_HOOKS
+{names}#define LAYER(number, call) ({name}_before_layer(number), call, {name}_after_layer(number))
+#else
+#define LAYER(number, call) call
+#endif
+"""
+_STATIC = """\
+#ifndef {NAME}_NO_STATIC_ARENA
+#ifdef __cplusplus
+#define ALIGNED alignas({alignment})
+#else
+#define ALIGNED _Alignas({alignment})
+#endif
+#ifdef {NAME}_ARENA_SECTION
+#define PLACED __attribute__((section({NAME}_ARENA_SECTION)))
+#else
+#define PLACED
+#endif
+
+{arrays}
+{run}
+{{
+{body}}}
+#endif
+"""
 
 
-def emit_header(schedule: Schedule, name: str) -> str:
-    """model.h: sizes, quantization, and the functions to call."""
+def emit_model(
+    schedule: Schedule,
+    name: str,
+    contexts: Sequence[Context],
+    layer_names: Sequence[str],
+    class_names: Sequence[str] = (),
+) -> str:
+    """NAME.c.
+
+    Args:
+        schedule: the network.
+        name: prefix of all that it defines.
+        contexts: the layers, in order.
+        layer_names: what hooks may call them.
+        class_names: what each output stands for, if known.
+    """
     graph = schedule.graph
-    guard = f"{name.upper()}_H"
-    lines = [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
-    lines += _sizes(graph, graph.inputs, "input", name) + _sizes(graph, graph.outputs, "output", name)
-    lines += [
-        "/* bytes of static memory for activations */",
-        f"#define {name.upper()}_ARENA_SIZE {schedule.arena_bytes}",
-        "",
-    ]
-    if schedule.state_bytes:
-        lines += [
-            "/* bytes of static memory for what is kept from call to call */",
-            f"#define {name.upper()}_STATE_SIZE {schedule.state_bytes}",
-            "",
-        ]
-    lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
-    if not single(graph):
-        lines += _struct(graph, graph.inputs, "input", name) + _struct(graph, graph.outputs, "output", name)
-    kept = _STATE.format(name=name) if schedule.state_bytes else _STATELESS
-    lines += [f"/* Runs one inference. Needs no initialisation{kept}. Returns 0. */"]
-    lines += [f"{_prototype(graph, name)};", ""]
-    if schedule.state_bytes:
-        lines += [
-            "/* Sets the state back to what it was before the first inference. */",
-            f"void {name}_reset(void);",
-            "",
-        ]
-    lines += ["#ifdef __cplusplus", "}", "#endif", f"#endif /* {guard} */", ""]
-    return "\n".join(lines)
-
-
-def single(graph: Graph) -> bool:
-    """Whether the network has one input and one output, which are plain arguments then."""
-    return len(graph.inputs) == len(graph.outputs) == 1
-
-
-def end_names(graph: Graph, ends: Sequence[int], kind: str) -> tuple[str, ...]:
-    """The names of inputs or outputs in C."""
-    if single(graph):
-        return (kind,)
-    return field_names([graph.tensors[tensor].name for tensor in ends], kind)
-
-
-def _sizes(graph: Graph, ends: Sequence[int], kind: str, name: str) -> list[str]:
-    """Macros of each input or output."""
-    lines = []
-    for tensor, field in zip(map(graph.tensors.__getitem__, ends), end_names(graph, ends, kind), strict=True):
-        shape = " x ".join(map(str, tensor.shape[1:]))
-        prefix = f"{name.upper()}_{kind.upper()}" + ("" if single(graph) else f"_{field.upper()}")
-        known = "" if single(graph) else f" {field} ({printable(tensor.name)})"
-        if tensor.quantization is None:
-            lines += [
-                f"/* {kind}{known}: {tensor.dtype}, {shape} */",
-                f"#define {prefix}_SIZE {tensor.size}",
-                "",
-            ]
-            continue
-        lines += [
-            f"/* {kind}{known}: int8, {shape}, real = scale * (q - zero point) */",
-            f"#define {prefix}_SIZE {tensor.size}",
-            f"#define {prefix}_SCALE {tensor.quant.scale!r}f",
-            f"#define {prefix}_ZERO_POINT ({tensor.quant.zero_point})",
-            "",
-        ]
-    return lines
-
-
-def _struct(graph: Graph, ends: Sequence[int], kind: str, name: str) -> list[str]:
-    """The pointers that the caller passes, one an input or output."""
-    constness = "const " if kind == "input" else ""
-    fields = [
-        f"    {constness}{_ctype(graph.tensors[tensor])} *{field};"
-        for tensor, field in zip(ends, end_names(graph, ends, kind), strict=True)
-    ]
-    return [f"/* where the {kind}s are */", "typedef struct {", *fields, f"}} {name}_{kind}s;", ""]
-
-
-def _ctype(tensor: Tensor) -> str:
-    return f"{tensor.dtype}_t"
-
-
-def _prototype(graph: Graph, name: str) -> str:
-    if single(graph):
-        return f"int {name}_run(const int8_t *input, {_ctype(graph.tensors[graph.output])} *output)"
-    return f"int {name}_run(const {name}_inputs *inputs, const {name}_outputs *outputs)"
-
-
-def emit_model(schedule: Schedule, name: str, contexts: Sequence[Context]) -> str:
-    """model.c: the arena, and the layers in order."""
-    graph = schedule.graph
-    reset = _reset(schedule, name)
+    reset = _reset_in(schedule, name)
     lines = [f'#include "{name}.h"', *(["#include <string.h>"] if reset else []), ""]
+    lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif"]
     lines += [f"{context.signature};" for context in contexts]
-    lines.append("")
-    if schedule.arena_bytes:
-        lines += [f"static _Alignas(8) uint8_t arena[{name.upper()}_ARENA_SIZE];", ""]
+    lines += ["#ifdef __cplusplus", "}", "#endif", ""]
     for tensor in constants(schedule.stages):
         values = np.asarray(graph.constant(tensor)).ravel().tolist()
         lines += [table("int8_t", f"constant_{tensor}", values)]
+    if class_names:
+        lines += [string_table(f"{name}_class_names", f"{name.upper()}_CLASSES", class_names)]
+    names = string_table(f"{name}_layer_names", f"{name.upper()}_LAYERS", layer_names)
+    lines += [_HOOKS.format(NAME=name.upper(), name=name, names=names)]
     lines += reset
-    lines += [_prototype(graph, name), "{"]
-    if reset:
-        lines += ["    if (!ready)", f"        {name}_reset();"]
-    for context, stage in zip(contexts, schedule.stages, strict=True):
+    lines += [prototype(graph, name, memory_of(schedule)), "{"]
+    lines += [f"    {line}" for line in _memory(schedule)]
+    for number, (context, stage) in enumerate(zip(contexts, schedule.stages, strict=True)):
         arguments = [_address(graph, buffer) for buffer in (*stage.reads, stage.writes)]
         if stage.scratch_bytes:
-            arguments.append(f"arena + {stage.scratch_offset}")
-        lines.append(f"    {context.symbol}({', '.join(arguments)});")
-    lines += ["    return 0;", "}", ""]
+            arguments.append(f"memory + {stage.scratch_offset}")
+        lines.append(f"    LAYER({number}, {context.symbol}({', '.join(arguments)}));")
+    lines += ["    return 0;", "}", "", _static(schedule, name)]
     return "\n".join(lines)
 
 
@@ -137,47 +87,60 @@ def constants(stages: Sequence[Stage]) -> list[int]:
     return list(dict.fromkeys(read))
 
 
-def _reset(schedule: Schedule, name: str) -> list[str]:
-    """The memory of the states, and the function that sets them back."""
+def _memory(schedule: Schedule) -> list[str]:
+    """Byte pointers to the caller's memory."""
+    lines = ["uint8_t *memory = (uint8_t *)arena;"] if schedule.arena_bytes else ["(void)arena;"]
+    return [*lines, "uint8_t *kept = (uint8_t *)state;"] if schedule.state_bytes else lines
+
+
+def _static(schedule: Schedule, name: str) -> str:
+    """The same inference in static memory."""
+    arrays, body = "", ""
+    memory = ["arena" if schedule.arena_bytes else "0"]
+    if schedule.arena_bytes:
+        arrays += f"ALIGNED static uint8_t arena[{name.upper()}_ARENA_SIZE] PLACED;\n"
+    if schedule.state_bytes:
+        memory.append("state")
+        arrays += f"ALIGNED static uint8_t state[{name.upper()}_STATE_SIZE];\nstatic uint8_t ready;\n\n"
+        arrays += f"void {name}_reset(void)\n{{\n    {name}_reset_in(state);\n    ready = 1;\n}}\n"
+        body += f"if (!ready)\n    {name}_reset();\n"
+    ends = ("input", "output") if single(schedule.graph) else ("inputs", "outputs")
+    body += f"return {name}_run_in({', '.join([*memory, *ends])});\n"
+    return _STATIC.format(
+        NAME=name.upper(),
+        alignment=ARENA_ALIGNMENT,
+        arrays=arrays,
+        run=prototype(schedule.graph, name),
+        body=indent(body),
+    )
+
+
+def _reset_in(schedule: Schedule, name: str) -> list[str]:
+    """The function that sets a state to the initial one, and the tables it needs."""
     if not schedule.state_bytes:
         return []
-    tables, body, offset = "", "ready = 1;\n", 0
+    tables, body, offset = "", "uint8_t *kept = (uint8_t *)state;\n", 0
     for number, state in enumerate(schedule.graph.states):
         values = state.initial.ravel()
         data = values.view(np.int8)
         if (data == data[0]).all():
-            body += f"memset(state + {offset}, {int(data[0])}, {data.size});\n"
+            body += f"memset(kept + {offset}, {int(data[0])}, {data.size});\n"
         else:
             tables += table(f"{values.dtype}_t", f"initial_{number}", values.tolist())
-            body += f"memcpy(state + {offset}, initial_{number}, sizeof initial_{number});\n"
+            body += f"memcpy(kept + {offset}, initial_{number}, sizeof initial_{number});\n"
         offset += -(-data.size // 4) * 4
     return [
-        f"static _Alignas(8) uint8_t state[{name.upper()}_STATE_SIZE];",
-        "static uint8_t ready;",
-        "",
         *([tables] if tables else []),
-        f"void {name}_reset(void)\n{{\n{indent(body)}}}\n",
+        f"void {name}_reset_in(void *state)\n{{\n{indent(body)}}}\n",
     ]
 
 
 def _address(graph: Graph, buffer: Buffer) -> str:
     if buffer.place in ("arena", "state"):
-        return f"{buffer.place} + {buffer.offset}"
+        return f"{'memory' if buffer.place == 'arena' else 'kept'} + {buffer.offset}"
     if buffer.place == "constant":
         return f"constant_{buffer.number}"
     if single(graph):
         return buffer.place
     ends = graph.inputs if buffer.place == "input" else graph.outputs
     return f"{buffer.place}s->{end_names(graph, ends, buffer.place)[buffer.number]}"
-
-
-def emit_cmake(name: str, sources: Sequence[str]) -> str:
-    """CMakeLists.txt: a library target for add_subdirectory."""
-    listed = "\n".join(f"    {source}" for source in sources)
-    return (
-        "cmake_minimum_required(VERSION 3.13)\n"
-        f"add_library({name} STATIC\n{listed}\n)\n"
-        f"target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})\n"
-        f"target_compile_features({name} PRIVATE c_std_11)\n"
-        f"target_compile_options({name} PRIVATE -O2)\n"
-    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.codegen.model import emit_cmake, emit_header, emit_model
+from export.codegen.header import emit_header
+from export.codegen.model import emit_model
 from export.codegen.planned import emit_planned
 from export.codegen.runtime import runtime_header
 from export.csource.source import Context
@@ -18,7 +20,7 @@ from export.schedule.stage_work import context_of
 
 @dataclass(frozen=True)
 class Project:
-    """The text files of an export by name; which of them are compiled, in layer order, and which are headers.
+    """The C of a network: texts by file name; which of them are compiled, in layer order, and which are headers.
 
     A layer's file is named after the prefix of its symbols.
     """
@@ -29,13 +31,16 @@ class Project:
     layer_sources: tuple[str, ...]
 
 
-def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
+def emit_project(
+    schedule: Schedule, estimate: Estimate, name: str, class_names: Sequence[str] = ()
+) -> Project:
     """Writes every C file of a scheduled network.
 
     Args:
         schedule: the network.
         estimate: its prediction, for the comments.
         name: prefix of files and symbols, a valid C identifier.
+        class_names: what each output stands for, if known.
 
     Returns:
         File texts by name, in layer order.
@@ -46,17 +51,20 @@ def emit_project(schedule: Schedule, estimate: Estimate, name: str) -> Project:
         for index, stage in enumerate(schedule.stages)
     ]
     runtime = f"{name}_runtime.h"
-    files = {f"{name}.h": emit_header(schedule, name), f"{name}.c": emit_model(schedule, name, contexts)}
+    layer_names = [printable(layer.name) for layer in estimate.layers]
+    files = {
+        f"{name}.h": emit_header(schedule, name, class_names),
+        f"{name}.c": emit_model(schedule, name, contexts, layer_names, class_names),
+    }
     layer_sources = tuple(f"{context.symbol}.c" for context in contexts)
     for source, context, layer, stage in zip(
         layer_sources, contexts, estimate.layers, schedule.stages, strict=True
     ):
         head = comment(_describe(layer, stage, estimate.target.core.name))
         include = f'#include "{runtime}"\n\n'
-        files[source] = f"{head}{include}{context.signature};\n\n{_emit(context, stage)}"
+        files[source] = f"{head}{include}KA_C {context.signature};\n\n{_emit(context, stage)}"
     files[runtime] = runtime_header()
     sources = (f"{name}.c", *layer_sources)
-    files["CMakeLists.txt"] = emit_cmake(name, sources)
     return Project(files, sources, (f"{name}.h", runtime), layer_sources)
 
 

@@ -14,6 +14,7 @@ from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
+from export.ir.real import quantize
 from export.proportions import wilson_interval
 from export.targets import CORES
 
@@ -125,8 +126,7 @@ def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndar
             shape=info.shape,
             needed=options.labels_array is not None,
         )
-        steps = np.rint(samples.inputs / np.float32(info.scale)) + info.zero_point
-        return np.clip(steps, -128, 127).astype(np.int8), samples.labels
+        return quantize(samples.inputs, info.scale, info.zero_point), samples.labels
     if options.labels_array is not None:
         raise InputError(f"labels come in .npz files: expected one for --inputs, got {options.inputs!r}")
     return info.batch(read_npy(options.inputs)).reshape(-1, *info.shape), None

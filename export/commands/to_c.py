@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.names import check_name
+from export.commands.arrays import read_npy, read_npz
 from export.commands.chosen import add_choice, choose
 from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.models import add_model, check_model, is_wrapped, load_model
@@ -15,10 +16,15 @@ from export.commands.options import Commands, add_command, add_data, add_split, 
 from export.commands.samples import read_samples, split
 from export.errors import InputError, QuantizationError
 from export.kernels.layout import ACTIVATIONS
+from export.packaging.names import LAYOUT_NAMES
 from export.targets import STACK_BYTES, resolve
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from export.schedule.estimate import Estimate
+
+_MAX_NAMES_BYTES = 1 << 20
 
 _EXAMPLES = """\
   keras-approx export tuned.keras --out out/                            # a wrapped model
@@ -26,6 +32,7 @@ _EXAMPLES = """\
   keras-approx export model.keras --data train.npz --out out/           # a plain one, quantized after training
   keras-approx export model_int8.tflite --out out/ --name resnet --target stm32f405
   keras-approx export model_int8.tflite --out out/ --target stm32f405 --max-ram 48K    # the rest is the firmware's
+  keras-approx export tuned.keras --out MyNet/ --layout arduino --class-names labels.txt --sample test.npz
   keras-approx export wrapped.keras --front front.json --max-drop 0.01 --out out/     # a design, not fine-tuned
 """
 
@@ -76,6 +83,26 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         help="what activations and scratch memory may take, such as 49152 or 48K (default: what the board has, less "
         f"{STACK_BYTES:,} bytes of stack); less of it costs cycles; with --front, a limit of the design too",
     )
+    project = parser.add_argument_group("what the folder holds")
+    project.add_argument(
+        "--layout",
+        choices=LAYOUT_NAMES,
+        default="cmake",
+        help="cmake: a library target for add_subdirectory; arduino: a library with an example sketch; cmsis-pack: a "
+        "package with a component, for Keil and csolution; plain: C files alone (default: cmake)",
+    )
+    project.add_argument(
+        "--class-names",
+        metavar="FILE",
+        help="text file with the name of a class on each line, in the order of the outputs, for the header and the "
+        "example",
+    )
+    project.add_argument(
+        "--sample",
+        metavar="FILE",
+        help="what the example runs: the first input of an .npz or .npy file, real numbers or int8 (default: random "
+        "values)",
+    )
     add_choice(parser, ram=False)
     parser.set_defaults(run=run)
 
@@ -85,6 +112,11 @@ def run(options: argparse.Namespace) -> Result:
     say = Steps()
     check_name(options.name)
     resolve(options.target)
+    project = {
+        "layout": options.layout,
+        "class_names": None if options.class_names is None else _lines(options.class_names),
+        "sample": None if options.sample is None else _sample(options.sample, options.inputs_array),
+    }
     model, representative = _model(options, say)
     from export.api import estimate, to_c  # noqa: PLC0415 (the compiler: slow to import)
 
@@ -99,9 +131,31 @@ def run(options: argparse.Namespace) -> Result:
         predicted = estimate(model, **settings)
         return Result(str(predicted), _record(predicted))
     say(f"planning kernels, writing {options.out}")
-    written = to_c(model, options.out, name=options.name, **settings)
+    written = to_c(model, options.out, name=options.name, **project, **settings)
     text = f"{written.estimate}\n{options.out}: {len(written.manifest['files'])} files"
     return Result(text, {"out": str(options.out), **_record(written.estimate)})
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a text file, without empty ones at the end."""
+    from keras_approx.schema import read_bounded  # noqa: PLC0415 (pydantic: slow to import)
+
+    try:
+        text = read_bounded(Path(path), _MAX_NAMES_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"expected {path!r} to be a UTF-8 text file with a class name on each line: {reason}"
+        ) from error
+    return [line.strip() for line in text.rstrip().splitlines()]
+
+
+def _sample(path: str, name: str) -> np.ndarray:
+    """The first input of an .npz or .npy file."""
+    values = read_npz(path, [name])[name] if path.endswith(".npz") else read_npy(path)
+    if values.ndim < 2 or len(values) == 0:
+        raise InputError(f"expected inputs [n, ...] in {path!r} for --sample, got shape {list(values.shape)}")
+    return values[0]
 
 
 def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:

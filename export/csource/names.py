@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_RESERVED = re.compile(
-    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|"
-    "restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|bool|true|false|"
-    "and|or|not|xor|asm|class|delete|export|new|private|public|template|this|throw|try|using|virtual|u?int(8|16|32|64)_t"
+# Of C up to C23 and C++ up to C++20, with what compilers and <stdint.h> add.
+KEYWORDS = (
+    "alignas|alignof|and|and_eq|asm|auto|bitand|bitor|bool|break|case|catch|char|char8_t|char16_t|char32_t|class|co_await|"
+    "co_return|co_yield|compl|concept|const|const_cast|consteval|constexpr|constinit|continue|decltype|default|delete|do|"
+    "double|dynamic_cast|else|enum|explicit|export|extern|false|float|for|friend|goto|if|inline|int|long|mutable|"
+    "namespace|new|noexcept|not|not_eq|nullptr|operator|or|or_eq|override|final|private|protected|public|register|"
+    "reinterpret_cast|requires|restrict|return|short|signed|sizeof|static|static_assert|static_cast|struct|switch|"
+    "template|this|thread_local|throw|true|try|typedef|typeid|typename|typeof|typeof_unqual|union|unsigned|using|"
+    "virtual|void|volatile|wchar_t|while|xor|xor_eq|import|module|linux|unix|u?int(8|16|32|64|ptr)_t|size_t"
 )
+_RESERVED = re.compile(KEYWORDS)
 _LONGEST = 31
 
 

@@ -38,6 +38,21 @@ def table(ctype: str, name: str, values: Sequence[int], *, hexadecimal: bool = F
     return f"static const {ctype} {name}[{len(items)}] = {{\n{body}\n}};\n"
 
 
+def quoted(text: str) -> str:
+    """A string literal of UTF-8 bytes; all but plain ASCII is escaped, and question marks, which could be a trigraph.
+
+    Octal escapes have three digits, so that none takes in what follows.
+    """
+    kept = set(range(0x20, 0x7F)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in kept else f"\\{b:03o}" for b in text.encode("utf-8")) + '"'
+
+
+def string_table(name: str, size: str, texts: Sequence[str]) -> str:
+    """A public constant array of strings."""
+    lines = "".join(f"    {quoted(text)},\n" for text in texts)
+    return f"const char *const {name}[{size}] = {{\n{lines}}};\n"
+
+
 def indent(text: str) -> str:
     """Indents non-empty lines by four spaces."""
     return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))

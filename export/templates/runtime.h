@@ -24,7 +24,16 @@
 /* in: operands. wt: the stream of constants, or a second operand. out: the first element to write. aux: a table. */
 typedef void ka_kernel(const void *in, const void *wt, void *out, const void *aux);
 
-#define K_DECLARE(name) ka_kernel name;
+/* Compiled as C++, functions that other files or assembly know keep their names. */
+#ifdef __cplusplus
+#define KA_C extern "C"
+#define KA_ZEROS {}
+#else
+#define KA_C
+#define KA_ZEROS {0}
+#endif
+
+#define K_DECLARE(name) KA_C ka_kernel name;
 
 #if K_ASSEMBLY
 
@@ -164,7 +173,7 @@ static inline uint32_t ka_widen(uintptr_t word)
 #define K_BEGIN(name, frame)                                                                                          \
     void name(const void *in, const void *wt, void *out, const void *aux)                                             \
     {                                                                                                                 \
-        ka_registers s = {0};                                                                                         \
+        ka_registers s = KA_ZEROS;                                                                                    \
         uintptr_t stack[frame] = {0};                                                                                  \
         (void)stack;                                                                                                   \
         s.r0 = (uintptr_t)in;                                                                                         \

@@ -140,7 +140,7 @@ def manifest(**changes: object) -> dict[str, object]:
     rest |= {"predicted_flash_bytes": None, "roofline_cycles": None}
     rest |= {"predicted_board_cycles": None, "copied_bytes": 0}
     return {
-        "format": 2,
+        "format": 3,
         "generator": {"name": "keras_approx", "version": "0"},
         "name": "model",
         "target": {"core": "cortex-m33", "board": "nucleo-u575zi-q"},
@@ -149,6 +149,7 @@ def manifest(**changes: object) -> dict[str, object]:
         "compiler_flags": ["-std=c11", "-O2"],
         "inputs": [{"name": "input", "shape": [8], "dtype": "int8", "scale": 0.5, "zero_point": 3}],
         "outputs": [{"name": "output", "shape": [4], "dtype": "int8", "scale": 1.0, "zero_point": 0}],
+        "class_names": [],
         "state_bytes": 0,
         "arena_bytes": 48,
         "layers": [{**layer, **rest} for layer in layers],

@@ -267,6 +267,14 @@ def residual_blocks(network: Layers, x: Value) -> Value:
     return network.conv(y, 4, stride=(2, 2))
 
 
+def small_classifier() -> bytes:
+    """Four classes from an image of 5 x 6: little to compile."""
+    network = Layers(np.random.default_rng(3), zeros=0.5)
+    start = network.input((5, 6, 1))
+    x = network.pool(network.conv(start, 4, activation="relu"))
+    return network.builder.finish(start, network.builder.softmax(network.dense(x, 4)))
+
+
 def random_network(seed: int, dead: float = 0.0) -> bytes:
     """An image network of 3 to 8 random blocks with branches that join again, and a classifier at its end."""
     rng = np.random.default_rng(seed)

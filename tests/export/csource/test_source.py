@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from export.codegen.model import emit_cmake
 from export.csource.source import at, fill_border, loops, open_input, open_output
 from export.ir.ops import Padding
 from export.kernels.layout import Layout
@@ -33,9 +32,3 @@ def test_loops_nest_in_order() -> None:
     assert loops([("y", 2), ("x", 3)], "f(y, x);\n") == (
         "for (int y = 0; y < 2; y++) {\n    for (int x = 0; x < 3; x++) {\n        f(y, x);\n    }\n}\n"
     )
-
-
-def test_the_cmake_target_lists_its_sources() -> None:
-    text = emit_cmake("net", ["net.c", "net_00_add.c"])
-    assert "add_library(net STATIC\n    net.c\n    net_00_add.c\n)" in text
-    assert "target_include_directories(net PUBLIC" in text

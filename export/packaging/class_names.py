@@ -1,0 +1,37 @@
+"""Names of classes, which go into C as strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from export.errors import ExportError
+from export.ir.graph import Graph
+
+_LONGEST_NAME = 200  # letters
+
+
+def check_class_names(names: Sequence[str] | None, graph: Graph) -> tuple[str, ...]:
+    """The names as a tuple, empty for None.
+
+    Raises:
+        ExportError: They are no texts that C can hold, or not as many as the network has classes.
+    """
+    if names is None:
+        return ()
+    listed = tuple(names) if not isinstance(names, str) else ()
+    odd = next((name for name in listed if not _is_text(name)), None)
+    if odd is not None or not listed:
+        raise ExportError(
+            f"class_names must be a sequence of texts of 1 to {_LONGEST_NAME} letters, got {odd or names!r}"
+        )
+    sizes = [graph.tensors[tensor].size for tensor in graph.outputs]
+    if sizes != [len(listed)]:
+        raise ExportError(
+            f"expected one class name for each value of the network's one output, {sizes} values, "
+            f"got {len(listed)} names"
+        )
+    return listed
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()
