@@ -94,7 +94,7 @@ def _exists(path: Path) -> bool:
 
 
 def _foreign(folder: Path) -> list[str]:
-    """What is in a folder and no export wrote: relative paths of the first level that has any, what is no file first."""
+    """What is in a folder and no export wrote: paths of the first level that has any, what is no file first."""
     own = _own_files(folder)
     parents = {str(parent) for name in own for parent in PurePosixPath(name).parents}
     level = ["."]

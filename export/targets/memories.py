@@ -23,11 +23,12 @@ class Span(NamedTuple):
 
     def __format__(self, form: str) -> str:
         """The least and the most, as one figure where they read alike."""
+        form = form or ",.0f"
         low, high = f"{self.low:{form}}", f"{self.high:{form}}"
         return low if low == high else f"{low} to {high}"
 
     def __str__(self) -> str:
-        return f"{self:,.0f}"
+        return f"{self}"
 
     @property
     def middle(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import export
 from export.commands import main
 from export.commands.models import load_model
-from tests.export.networks import Layers
+from tests.export.networks import Layers, small_classifier
 
 
 def test_plain_models_are_quantized_with_data(folder, tmp_path, run, fails):
@@ -70,3 +71,16 @@ def test_limits_are_bytes(size, folder, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(folder / "model.keras"), "--estimate", f"--max-ram={size}"])
     assert "expected bytes, such as 49152 or 48K" in capsys.readouterr().err
+
+
+def test_what_the_folder_holds(tmp_path, run, fails):
+    (tmp_path / "m.tflite").write_bytes(small_classifier())
+    (tmp_path / "names.txt").write_text("cat\nK\u00e4fer\ndog\nfish\n\n", encoding="utf-8")
+    np.savez(tmp_path / "test.npz", inputs=np.full((2, 5, 6, 1), 0.5, np.float32))
+    command = ["export", tmp_path / "m.tflite", "--out", tmp_path / "out", "--layout", "arduino"]
+    run(*command, "--class-names", tmp_path / "names.txt", "--sample", tmp_path / "test.npz")
+    assert r'"K\303\244fer"' in (tmp_path / "out/src/model.c").read_text()
+    sketch = (tmp_path / "out/examples/classify/classify.ino").read_text()
+    assert len(set(re.findall(r"-?\d+", sketch.split("sample[30] = {")[1].split("}")[0]))) == 1
+    for option in ("--class-names", "--sample"):
+        assert str(tmp_path / "m.tflite") in fails(*command, option, tmp_path / "m.tflite")
