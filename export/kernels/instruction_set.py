@@ -78,6 +78,10 @@ LABEL (:n)
 > {n}:
 {n}: ;
 
+ALIGN ()
+> nop
+;
+
 X (x, #at)
 > ldr.w {x}, [r0, #{at}]
 {x} = ka_load(s.r0 + {at});
@@ -88,6 +92,10 @@ LOAD1 (a) constants
 
 LOAD2 (a, b) constants
 > ldmia r1!, {{{a}, {b}}}
+{a} = ka_load(s.r1); {b} = ka_load(s.r1 + 4); s.r1 += 8;
+
+LOAD2_WIDE (a, b) constants
+> ldmia.w r1!, {{{a}, {b}}}
 {a} = ka_load(s.r1); {b} = ka_load(s.r1 + 4); s.r1 += 8;
 
 LOAD3 (a, b, c) constants
@@ -182,7 +190,7 @@ AT_MOST (a, #n)
 MAX (a, b)
 > cmp {a}, {b}
 > it lt
-> movlt {a}, {b}
+> movlt.w {a}, {b}
 {a} = ka_max({a}, {b});
 
 KEEP4 (a, b, c, d)
@@ -194,11 +202,11 @@ KEPT4 (a, b, c, d)
 {a} = stack[0]; {b} = stack[1]; {c} = stack[2]; {d} = stack[3];
 
 SAVE (a, #slot)
-> str {a}, [sp, #4*{slot}]
+> str.w {a}, [sp, #4*{slot}]
 stack[{slot}] = {a};
 
 FETCH (a, #slot)
-> ldr {a}, [sp, #4*{slot}]
+> ldr.w {a}, [sp, #4*{slot}]
 {a} = stack[{slot}];
 
 STORE16 (a, #at)
@@ -408,23 +416,23 @@ SHARES (n, x)
 {n} = 35 - {n}; s.r3 = (1u << {n}) >> 1;
 
 LDR (d, p, #at)
-> ldr {d}, [{p}, #{at}]
+> ldr.w {d}, [{p}, #{at}]
 {d} = ka_load({p} + {at});
 
 LDRC (d, p, #at) constants
-> ldr {d}, [{p}, #{at}]
+> ldr.w {d}, [{p}, #{at}]
 {d} = ka_load({p} + {at});
 
 STR (a, p, #at)
-> str {a}, [{p}, #{at}]
+> str.w {a}, [{p}, #{at}]
 ka_store({p} + {at}, {a});
 
 STRH (a, p, #at)
-> strh {a}, [{p}, #{at}]
+> strh.w {a}, [{p}, #{at}]
 ka_store16({p} + {at}, {a});
 
 STRB (a, p, #at)
-> strb {a}, [{p}, #{at}]
+> strb.w {a}, [{p}, #{at}]
 ka_store8({p} + {at}, {a});
 
 LOOK (d, p, a) constants
@@ -462,15 +470,15 @@ RETREAT (d, p, a)
 {d} = {p} - ka_index({a});
 
 SUM (d, a, b)
-> add {d}, {a}, {b}
+> add.w {d}, {a}, {b}
 {d} = (uint32_t)({a} + {b});
 
 DIFFERENCE (d, a, b)
-> sub {d}, {a}, {b}
+> sub.w {d}, {a}, {b}
 {d} = (uint32_t)({a} - {b});
 
 SUM_LEFT (d, a, b, #n)
-> add {d}, {a}, {b}, lsl #{n}
+> add.w {d}, {a}, {b}, lsl #{n}
 {d} = (uint32_t)({a} + ({b} << {n}));
 
 SUM_RIGHT (d, a, b, #n)
@@ -530,11 +538,11 @@ LDRC_NEXT (d, p, #n) constants
 {d} = ka_load({p}); {p} += {n};
 
 LDRSH (d, p, #at)
-> ldrsh {d}, [{p}, #{at}]
+> ldrsh.w {d}, [{p}, #{at}]
 {d} = ka_load16({p} + {at});
 
 LDRSB (d, p, #at)
-> ldrsb {d}, [{p}, #{at}]
+> ldrsb.w {d}, [{p}, #{at}]
 {d} = ka_load8({p} + {at});
 
 STRIDE (p, #n)

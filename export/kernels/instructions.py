@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
 from export.kernels.instruction_set import MACROS, Macro, Operand
 from export.kernels.language import Step
 from export.kernels.plan import Kernel, Plan, repeated_calls
+from export.targets import Timing
 from export.targets.assembly import assemble
 from export.targets.instruction import LOADS, Instruction, Memory
 
@@ -20,7 +22,7 @@ _SAMPLES = (0, 1, 4, 255, 4095, 70000, -5)  # numbers of which some have short e
 
 _SAVED = "r4, r5, r6, r7, r8, r9, r10, r11"
 
-ENTRY = (assemble(f"push {{{_SAVED}, lr}}"), assemble("sub sp, #4"))
+ENTRY = (assemble(f"push {{{_SAVED}, lr}}"), assemble("sub.w sp, sp, #4"))
 """What BEGIN expands to."""
 
 EXIT = (assemble("add sp, #4"), assemble(f"pop {{{_SAVED}, pc}}"))
@@ -32,6 +34,26 @@ def kernel_bytes(kernel: Kernel) -> int:
     bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
     bits += sum(instruction.width for item in kernel.steps for instruction in instructions(item))
     return -(-bits // 32) * 4
+
+
+def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
+    """A kernel's steps with its labels on word boundaries, on cores where that matters.
+
+    Args:
+        steps: between BEGIN and END.
+        timing: the core's pipeline.
+    """
+    if not timing.aligns:
+        return tuple(steps)
+    found: list[Step] = []
+    bits = sum(instruction.width for instruction in ENTRY)
+    for item in steps:
+        if item.name == "LABEL" and bits % 32:
+            found.append(Step("ALIGN"))
+            bits += sum(instruction.width for instruction in instructions(found[-1]))
+        found.append(item)
+        bits += sum(instruction.width for instruction in instructions(item))
+    return tuple(found)
 
 
 def plan_bytes(plan: Plan) -> int:

@@ -21,7 +21,9 @@ from export.targets.instruction import LOADS, STORES
 
 _VIRTUAL = "%"
 _WINDOWS = (24, 18, 14, 11, 9, 7, 6, 5, 4, 3, 2, 1)
+_LAZY_WINDOWS = (32, 18, 12, 8, 5)
 _TRIES = 24  # random orders beside those, while there are stalls
+_LAZY = 0.7  # how many of them are lazy on cores that pipeline loads
 _OFTEN = 0.8  # how often a random order takes the first operation that need not wait
 _PLACEHOLDERS = ("r0", "r2", "r4", "r6", "r8", "r10")
 
@@ -192,11 +194,16 @@ def _ordered(
     problem = _Problem(structure, registers, timing, dict(held))
     best: tuple[int, _Order] | None = None
     rng = random.Random(0)
-    attempts = [(window, None) for window in _WINDOWS] + [
-        (rng.choice((3, 4, 5, 6, 7, 8, 10, 12)), rng) for _ in range(_TRIES)
-    ]
-    for window, source in attempts:
-        order = problem.order(window, source)
+    attempts = [_Taste(window) for window in _WINDOWS]
+    if timing.pipelined_loads:
+        attempts += [_Taste(window, spare, True) for window in _LAZY_WINDOWS for spare in range(4)]
+    for _ in range(_TRIES):
+        lazy = timing.pipelined_loads and rng.random() < _LAZY
+        attempts.append(
+            _Taste(rng.choice((3, 4, 5, 6, 7, 8, 10, 12)), rng.randrange(4) if lazy else 0, lazy, rng)
+        )
+    for taste in attempts:
+        order = problem.order(taste)
         if order is None:
             continue
         cycles = problem.cycles(order)
@@ -209,6 +216,23 @@ def _ordered(
             f"{len(structure)} operations need more than the {len(registers)} registers they were given"
         )
     return best[1]
+
+
+@dataclass(frozen=True)
+class _Taste:
+    """What an order prefers.
+
+    Attributes:
+        window: how far behind the first waiting operation it looks.
+        spare: registers that it keeps free as long as there is an operation that takes none.
+        lazy: whether it loads only when nothing else can be done, which makes loads follow each other.
+        rng: of a random order, which does not always take the best.
+    """
+
+    window: int
+    spare: int = 0
+    lazy: bool = False
+    rng: random.Random | None = None
 
 
 class _Problem:
@@ -265,7 +289,7 @@ class _Problem:
             self._names[index], tuple(next(found) if kind is Operand.REGISTER else 128 for kind in kinds)
         )
 
-    def order(self, window: int, rng: random.Random | None) -> _Order | None:
+    def order(self, taste: _Taste) -> _Order | None:
         """A greedy order: the first operation within a window that need not wait, and for which there is a register."""
         where = dict(self._held)
         free = [register for register in self._registers if register not in where.values()]
@@ -277,7 +301,7 @@ class _Problem:
         names: list[tuple[str, ...]] = []
         now, loaded = 0, False
         while waiting:
-            chosen = self._choose(waiting, done, where, free, left, issued, now, loaded, window, rng)
+            chosen = self._choose(waiting, done, where, free, left, issued, now, loaded, taste)
             if chosen is None:
                 return None
             stall, index = chosen
@@ -324,30 +348,33 @@ class _Problem:
         issued: Mapping[str, tuple[int, Kind]],
         now: int,
         loaded: bool,
-        window: int,
-        rng: random.Random | None,
+        taste: _Taste,
     ) -> tuple[int, int] | None:
-        best: tuple[int, int] | None = None
-        bound = waiting[0] + window
+        best: tuple[int, int, int] | None = None
+        bound = waiting[0] + taste.window
         for index in waiting:
             if index > bound and best is not None:
                 break
-            if not self._needs[index] <= done or not self._has_register(index, where, free, left):
+            if not self._needs[index] <= done or not self._has_register(index, where, len(free), left):
                 continue
             wait = max(0, self._ready(index, issued) - now)
-            if self._timing.pipelined_loads and loaded and self._uses[index].kind not in LOADS:
+            load = self._uses[index].kind in LOADS
+            if self._timing.pipelined_loads and loaded and not load:
                 wait += 1  # a load that no load follows takes another cycle
-            if best is None or wait < best[0]:
-                best = (wait, index)
-            if wait == 0 and (rng is None or rng.random() < _OFTEN):
+            dislike = 0
+            if taste.lazy:
+                dislike = int(load and not loaded)
+                dislike += 2 * (not self._has_register(index, where, len(free) - taste.spare, left))
+            if best is None or (wait + dislike, wait) < best[:2]:
+                best = (wait + dislike, wait, index)
+            if wait + dislike == 0 and (taste.rng is None or taste.rng.random() < _OFTEN):
                 break
-        return best
+        return None if best is None else best[1:]
 
-    def _has_register(
-        self, index: int, where: Mapping[str, str], free: Sequence[str], left: Mapping[str, int]
-    ) -> bool:
+    def _has_register(self, index: int, where: Mapping[str, str], free: int, left: Mapping[str, int]) -> bool:
+        """Whether an operation finds a register for its result, if so many are free."""
         result = self._results[index]
-        if result is None or free or self._uses[index].tied:
+        if result is None or free > 0 or self._uses[index].tied:
             return True
         operands = [value for value, _ in self._operands[index]]
         return any(

@@ -43,7 +43,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_BEGIN_COPIED(name, frame) K_BEGIN_IN(".data.ka_copies.", "awx", name, frame)
 #define K_BEGIN_IN(section, flags, name, frame)                                                                       \
     __asm__(".pushsection " section #name ",\"" flags "\",%progbits\n.syntax unified\n.thumb\n.balign 4\n.global " #name \
-            "\n.type " #name ", %function\n.thumb_func\n" #name ":\npush {r4-r11, lr}\nsub sp, #4*" #frame "\n"
+            "\n.type " #name ", %function\n.thumb_func\n" #name ":\npush {r4-r11, lr}\nsub.w sp, sp, #4*" #frame "\n"
 #define K_END(name, frame)                                                                                            \
     "add sp, #4*" #frame "\npop {r4-r11, pc}\n.size " #name ", . - " #name "\n.popsection\n");
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from export.kernels.addresses import Addresses
+from export.kernels.instructions import aligned
 from export.kernels.language import NEAR, Step, label, step
 from export.kernels.plan import Kernel
 from export.kernels.straight_line import StraightLine
@@ -107,7 +108,7 @@ def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: 
     if not buffered and full:
         steps += [step("FETCH", "r4", _TILES_END), step("ADD", "r4", WORD), step("SAVE", "r4", _TILES_END)]
     steps.append(step("AGAIN", _COUNT, _PAIRS, turns=((True, pairs - 1), (False, 1))))
-    return Kernel(tuple(steps), _FRAME)
+    return Kernel(aligned(steps, timing), _FRAME)
 
 
 def _pointed(to: str, base: str, distance: int) -> list[Step]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.kernels.addresses import Addresses
+from export.kernels.instructions import aligned
 from export.kernels.language import label, load, step
 from export.kernels.plan import Kernel
 from export.kernels.straight_line import StraightLine
@@ -68,7 +69,7 @@ def output_kernel(
     steps += [step("ADD", "r0", PAIR_BYTES), step("ADD", "r1", target.element)]
     steps.append(step("UNTIL", "r2", "r3", _CHANNEL, turns=((True, "channels"), (False, 1))))
     steps.append(step("AGAIN", _COUNT, _TILE, turns=((True, "tiles"), (False, 1))))
-    return Kernel(tuple(steps), _FRAME)
+    return Kernel(aligned(steps, timing), _FRAME)
 
 
 class _Tile:

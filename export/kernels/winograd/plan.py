@@ -434,11 +434,11 @@ class _Builder:
         key = ("paired", group.depth)
         if holds_weights(group):
             return self._kernel(key, held_kernel, self._tiling, group, self._timing)
-        return self._kernel(key, paired_kernel, self._tiling, group, self._shape.unrolled)
+        return self._kernel(key, paired_kernel, self._tiling, group, self._shape.unrolled, self._timing)
 
     def _single(self, group: Group) -> int:
         key = ("single", group.depth)
-        return self._kernel(key, single_kernel, self._tiling, group, self._shape.unrolled)
+        return self._kernel(key, single_kernel, self._tiling, group, self._shape.unrolled, self._timing)
 
     def _output_call(self, strip: Strip, number: int, channels: int, kind: Kind) -> Call:
         shape, tiling = self._shape, self._tiling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from export.kernels.instructions import aligned
 from export.kernels.language import NEAR, Step, label, load, loads, move, step
 from export.kernels.plan import Kernel
 from export.kernels.straight_line import StraightLine
@@ -36,13 +37,14 @@ def header(tiling: Tiling, group: Group, blocks: int) -> list[int]:
     return [span, max(0, span - group.slot_bytes), len(group.points)]
 
 
-def paired_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
+def paired_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Kernel:
     """For blocks of two tiles: r0 the first block at the first point, r1 the constants, r3 a `header`.
 
     Args:
         tiling: of the layer.
         group: any of the depth that the kernel is for.
         most: pairs of input channels that a turn of the innermost loop may hold.
+        timing: the core's pipeline.
     """
     unrolled = unrolled_pairs(group.depth, most)
     turns = group.depth // unrolled
@@ -59,7 +61,8 @@ def paired_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
     steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, PAIRED), (False, 1)))]
     steps += [step("FETCH", "r3", _BACK), *move("wt", panel), step("RETREAT", "r0", "r0", "r3")]
     steps += [*move("r2", group.slot_bytes), step("SAVE", "r2", _END)]
-    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
+    steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
+    return Kernel(aligned(steps, timing), _FRAME)
 
 
 def holds_weights(group: Group) -> bool:
@@ -93,7 +96,8 @@ def held_kernel(tiling: Tiling, group: Group, timing: Timing) -> Kernel:
     steps += [step("UNTIL", "r0", "r1", _BLOCKS, turns=((True, PAIRED), (False, 1)))]
     steps += [step("FETCH", "r10", _BACK), *move("r1", group.slot_bytes), step("SAVE", "r1", _END)]
     steps += [step("RETREAT", "r0", "r0", "r10"), step("FETCH", "r1", _STREAM)]
-    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
+    steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
+    return Kernel(aligned(steps, timing), _FRAME)
 
 
 def _stride(distance: int) -> list[Step]:
@@ -109,7 +113,8 @@ def _turn(pairs: int, *, first: bool) -> list[Step]:
     for pair in range(pairs):
         steps.append(step("LDM2", "r0", "x0", "x1"))
         for half in range(2):
-            steps.append(load(("w0", "w1")))
+            # Two narrow instructions, then a wide one: so products stay on word boundaries, as the M4 wants them.
+            steps.append(step("LOAD2_WIDE" if half else "LOAD2", "w0", "w1"))
             for weight, sums in zip(("w0", "w1"), _SUMS[2 * half : 2 * half + 2], strict=True):
                 for register, x in zip(sums, ("x0", "x1"), strict=True):
                     if first and pair == 0:
@@ -119,7 +124,7 @@ def _turn(pairs: int, *, first: bool) -> list[Step]:
     return steps
 
 
-def single_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
+def single_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Kernel:
     """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
     unrolled = unrolled_pairs(group.depth, most)
     turns = group.depth // unrolled
@@ -130,7 +135,8 @@ def single_kernel(tiling: Tiling, group: Group, most: int) -> Kernel:
         steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
     steps += [step("STR", register, "r0", 2 * WORD * place) for place, register in enumerate(_SINGLE_SUMS)]
     steps.append(step("ADD", "r0", SUM_BYTES))
-    return Kernel((*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))), _FRAME)
+    steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
+    return Kernel(aligned(steps, timing), _FRAME)
 
 
 def _single_turn(pairs: int, *, first: bool) -> list[Step]:
