@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow fuzz lint format check setup clean
+.PHONY: help demo test test-slow fuzz lint docs format check setup clean
 
 help:
 	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (8 minutes)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-slow  the tests that take longer"
 	@echo "make fuzz       attacks and accidents, ten minutes from a new seed; ARGS=\"--seconds 3600 --seed 1\""
 	@echo "make lint       formatter, linter, import rules and types"
+	@echo "make docs       the documentation site, in build/site; fails at any warning"
 	@echo "make format     format the code"
 
 setup:
@@ -35,6 +36,9 @@ lint: setup
 	$(PYTHON) -m ruff check .
 	.venv/bin/lint-imports
 	$(PYTHON) -m mypy
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 format: setup
 	$(PYTHON) -m ruff format .

@@ -67,6 +67,50 @@ def tiers(results: Mapping[str, Any]) -> str:
     return table(("network", "tier", "model", "goal in cycles", *_FIGURES), rows, left=4)
 
 
+def summary(results: Mapping[str, Any]) -> str:
+    """The fastest model of each tier in five columns, from what `benchmarks/headline.py` saved."""
+    rows = []
+    for name in sorted(results["networks"], key=REFERENCE.index):
+        entries = results["networks"][name]
+        for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
+            accuracy, cycles = (
+                f"{100 * entries[label]['test_accuracy']:.2f} %",
+                _cycles_of((label, entries[label])),
+            )
+            points = "" if label == EXACT else f" ({_points(entries, label):+.2f})"
+            rows.append(
+                (
+                    name,
+                    f"{tier}: {_model(label)}",
+                    accuracy + points,
+                    f"{cycles:,}",
+                    f"{_gain(name, cycles):.1f}x",
+                )
+            )
+    return table(("network", "model", "test accuracy", "M33 cycles", "CMSIS-NN takes"), rows, left=2)
+
+
+def gains(results: Mapping[str, Any], tier: str) -> str:
+    """How many times fewer cycles than CMSIS-NN the fastest models of a tier take, from the least to the most."""
+    found = [
+        _gain(name, _cycles_of((label, entries[label])))
+        for name, entries in results["networks"].items()
+        for label, strictest in _tiers(entries).items()
+        if strictest == tier
+    ]
+    return f"{min(found):.1f} to {max(found):.1f}"
+
+
+def losses(results: Mapping[str, Any], label: str) -> str:
+    """Points that the models of a label lose against the exact ones, from the least to the most."""
+    found = [-_points(entries, label) for entries in results["networks"].values() if label in entries]
+    return f"{min(found):.2f} to {max(found):.2f}"
+
+
+def _gain(network: str, cycles: int) -> float:
+    return CMSIS_NN[network][_CORE] / cycles
+
+
 def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
     """The cells of a model under `_FIGURES`."""
     entry = entries[label]

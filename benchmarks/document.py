@@ -4,7 +4,7 @@
 
 Reads what `benchmarks/kernels.py`, `benchmarks/accuracy.py` and `benchmarks/headline.py` saved; writes docs/kernels.md,
 docs/accuracy.md, README.md and their plots. The text of the pages is written by hand; what stands between
-`<!-- table: name -->` and `<!-- end -->` is replaced.
+`<!-- table: name -->` and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
 """
 
 from __future__ import annotations
@@ -36,23 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(options.results.glob("accuracy/*.json"))
     ]
+    document_sentences(options.results, options.root)
     pages = {
         "docs/kernels.md": {
+            "overview": tables.overview(kernels),
             "networks": tables.networks(kernels),
             "terms": tables.terms(kernels),
             "layers": tables.layers(kernels),
             "checks": tables.checks(kernels),
         },
         "docs/accuracy.md": {
+            "tiers": accuracy_tables.tiers(headline),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
             "spread": accuracy_tables.spread(runs),
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
-        },
-        "README.md": {
-            "overview": tables.overview(kernels),
-            "tiers": accuracy_tables.tiers(headline),
         },
     }
     for name, found in pages.items():
@@ -64,26 +63,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def document_sentences(results: Path, root: Path) -> None:
+    """Puts the saved figures into README.md and into sentences of other pages.
+
+    Args:
+        results: folder of the saved figures.
+        root: folder of README.md and docs/.
+    """
+    headline = json.loads((results / "headline.json").read_text(encoding="utf-8"))
+    exactness = json.loads((results / "exactness.json").read_text(encoding="utf-8"))
+    compared = [max(model["differing_images"].values()) for model in exactness["results"]]
+    summary = {
+        "summary": accuracy_tables.summary(headline),
+        "exact_gain": accuracy_tables.gains(headline, "no loss"),
+        "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
+        "differing": f"{sum(compared)} of {exactness['images'] * len(compared):,}",
+    }
+    losses = {
+        f"{name}_{share}": accuracy_tables.losses(headline, f"{label}{share}")
+        for name, label in (("eliminated", accuracy_tables.ELIMINATED), ("tuned", accuracy_tables.KEPT_SHARE))
+        for share in (50, 25)
+    }
+    for name, found in (("README.md", summary), ("docs/howto/eliminate_or_fine_tune.md", losses)):
+        page = root / name
+        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+
+
 def fill(text: str, found: Mapping[str, str]) -> str:
-    """Replaces what stands between `<!-- table: name -->` and `<!-- end -->` by that table.
+    """Replaces what stands between `<!-- table: name -->`, or `<!-- figure: name -->`, and `<!-- end -->`.
 
     Args:
         text: a page.
-        found: tables by name.
+        found: tables and figures by name.
 
     Raises:
-        ValueError: a name that is no table, or a table that has no place.
+        ValueError: a name that is neither, or one that has no place.
     """
     missing = set(found)
 
     def replaced(match: re.Match[str]) -> str:
-        name = match.group(1)
+        kind, name = match.groups()
         if name not in found:
             raise ValueError(f"no table {name!r}; there are {', '.join(found)}")
         missing.discard(name)
-        return f"<!-- table: {name} -->\n{found[name]}<!-- end -->"
+        gap = "\n" if kind == "table" else ""
+        return f"<!-- {kind}: {name} -->{gap}{found[name]}<!-- end -->"
 
-    filled = re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", replaced, text, flags=re.DOTALL)
+    filled = re.sub(r"<!-- (table|figure): (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
     if missing:
         raise ValueError(f"no place for the tables {', '.join(sorted(missing))}; add '<!-- table: name -->'")
     return filled

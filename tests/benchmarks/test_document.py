@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import accuracy_tables, plot, tables
+from benchmarks import accuracy_tables, document, plot, tables
 from benchmarks.document import fill
 from benchmarks.terms import PRODUCTS, REQUANTIZATION, TERMS
 
@@ -239,3 +239,19 @@ def test_headline_plot_is_a_picture(tmp_path: Path) -> None:
 def test_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:
     plot.draw(results, tmp_path / "kernels.png")
     assert (tmp_path / "kernels.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sentences_show_the_saved_figures(tmp_path: Path) -> None:
+    root = document.ROOT
+    pages = ("README.md", "docs/howto/eliminate_or_fine_tune.md")
+    (tmp_path / "docs/howto").mkdir(parents=True)
+    for page in pages:
+        (tmp_path / page).write_text((root / page).read_text())
+    document.document_sentences(root / "benchmarks/results", tmp_path)
+    for page in pages:
+        assert (tmp_path / page).read_text() == (root / page).read_text(), "run python benchmarks/document.py"
+
+
+def test_single_figures_stay_in_their_sentence() -> None:
+    text = "It is <!-- figure: gain -->1<!-- end --> times faster."
+    assert fill(text, {"gain": "2 to 3"}) == "It is <!-- figure: gain -->2 to 3<!-- end --> times faster."
