@@ -1,4 +1,4 @@
-"""All that the exporter knows of `keras_approx`: wrapped models, the errors about them, and fronts.
+"""All that the exporter knows of `keras_approx`: wrapped models, errors about them, fronts, and how products are chosen.
 
 Nothing else in `export` imports it, but the command line, which runs both packages, and the records and locks of files
 that both write. What needs TensorFlow is imported when its name is first used.
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from keras_approx.errors import (
     CalibrationError,
     KerasApproxError,
+    MissingPackageError,
     NotCalibratedError,
     NotWrappedError,
+    OptionError,
     UnsupportedLayerError,
     UnsupportedModelError,
 )
+from keras_approx.skipping.granularity import Granularities, group_sums, spread
+from keras_approx.skipping.selection import LayerSetting, Selection
 from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:
@@ -24,23 +28,33 @@ if TYPE_CHECKING:
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import input_batches
+    from keras_approx.skipping.elimination import elimination_significance, refit
 
 __all__ = [
     "ELIMINATION",
     "CalibrationError",
     "EvaluatedDesign",
+    "Granularities",
     "KerasApproxError",
+    "LayerSetting",
+    "MissingPackageError",
     "NotCalibratedError",
     "NotWrappedError",
+    "OptionError",
     "ParetoFront",
+    "Selection",
     "UnsupportedLayerError",
     "UnsupportedModelError",
     "conversion_model",
+    "elimination_significance",
     "float_conversion_model",
     "get_masks",
+    "group_sums",
     "input_batches",
+    "refit",
     "set_masks",
     "skip_wrappers",
+    "spread",
     "tf",
 ]
 
@@ -48,9 +62,11 @@ _HOMES = {
     "EvaluatedDesign": "exploration.records",
     "ParetoFront": "exploration.front",
     "conversion_model": "conversion",
+    "elimination_significance": "skipping.elimination",
     "float_conversion_model": "conversion",
     "get_masks": "layers.skip_wrapper",
     "input_batches": "measure.batches",
+    "refit": "skipping.elimination",
     "set_masks": "layers.skip_wrapper",
     "skip_wrappers": "layers.skip_wrapper",
     "tf": "compat",

@@ -22,12 +22,18 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
-from keras_approx.errors import MissingPackageError, OptionError
-from keras_approx.skipping.granularity import Granularities, group_sums, spread
-from keras_approx.skipping.selection import LayerSetting, Selection
+from export.training_side import (
+    Granularities,
+    LayerSetting,
+    MissingPackageError,
+    OptionError,
+    Selection,
+    group_sums,
+    spread,
+)
 
 try:
-    from keras_approx.skipping.elimination import elimination_significance, refit
+    from export.training_side import elimination_significance, refit
 except ModuleNotFoundError as error:
     raise MissingPackageError(
         f"elimination needs {error.name}, which is not installed: pip install 'keras_approx[eliminate]'",
