@@ -55,3 +55,21 @@ def test_every_package_has_its_row(package: str) -> None:
     }
     folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
     assert rows == folders
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "examples/README.md"]
+)
+def test_links_into_the_repository_are_right(page: str) -> None:
+    # Those of docs/ are checked when the site is built.
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#\s]+)", text):
+        assert "://" in link or (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_paths_of_the_contributing_guide_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:export|keras_approx|tests|benchmarks|examples)/[\w./]+)`", text)
+    assert len(paths) > 20
+    for path in paths:
+        assert (ROOT / path).exists(), path
