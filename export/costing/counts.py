@@ -28,6 +28,7 @@ from export.kernels.conv import (
 from export.kernels.conv_loops import WORD, Epilogue, Geometry, write_program
 from export.kernels.instructions import kernel_bytes
 from export.kernels.language import NEAR
+from export.kernels.linear import Linear
 from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization
 from export.kernels.winograd.plan import Skeleton
@@ -100,18 +101,17 @@ def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) 
         rows: likewise.
         timing: the core's pipeline.
     """
-    mode = shared_mode(problem.requantization)
+    mode = shared_mode(problem.finish)
     assert mode is not None
     blank = tuple(Requantization(0, 0, 0, 1, mode, r.low, r.high) for r in problem.requantization)
-    rest = {name: getattr(problem, name) for name in _LAYER}
+    plain = [entry for entry in problem.finish if isinstance(entry, Linear)]
+    linear = tuple(Linear(1, 0, 1, min(1, entry.shift), entry.low, entry.high) for entry in plain)
+    rest = {name: getattr(problem, name) for name in _LAYER} | {"linear": linear or None}
     return _count_loop(problem.weights.shape, blank, tuple(rest.items()), unrolled, rows, timing)
 
 
-_LAYER = tuple(
-    field.name
-    for field in fields(ConvProblem)
-    if field.name not in ("weights", "bias", "requantization", "source", "target", "addition", "scaling")
-)
+_NUMBERS = ("weights", "bias", "requantization", "linear", "source", "target", "addition", "scaling")
+_LAYER = tuple(field.name for field in fields(ConvProblem) if field.name not in _NUMBERS)
 """What the kernels of a problem depend on, whatever its numbers."""
 
 
@@ -203,7 +203,7 @@ def _bodies(
 def _epilogues(problem: ConvProblem) -> list[Epilogue]:
     """Of each channel, one of the same instructions: neither the amount of a shift nor an offset changes them."""
     found: dict[tuple[Any, ...], Epilogue] = {}
-    kinds = [(r.mode, r.shift > 0, r.low, r.high) for r in problem.requantization]
+    kinds = [(r.mode, r.shift > 0, r.low, r.high) for r in problem.finish]
     for channel, kind in enumerate(kinds):
         if kind not in found:
             finish = epilogue_of(problem, channel, (channel,), streamed=False)

@@ -19,6 +19,7 @@ from export.kernels.body import Operand, schedule_body
 from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
 from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
 from export.kernels.language import NEAR, Step, move, repeat, step
+from export.kernels.linear import Linear
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization, Scaling
 
@@ -41,6 +42,7 @@ class ConvProblem:
         sum: the Add fused behind it, as its code needs it, or None.
         addition: its numbers.
         scaling: what accumulators become, where convolutions round twice; None for a dense layer.
+        linear: requantization by a single multiplication, where channels have such constants.
     """
 
     geometry: Geometry
@@ -56,6 +58,20 @@ class ConvProblem:
     sum: Sum | None = None
     addition: Addition | None = None
     scaling: Scaling | None = None
+    linear: tuple[Linear | None, ...] | None = None
+
+    @property
+    def finish(self) -> tuple[Requantization | Linear, ...]:
+        """The requantization of kernels that channels share: of one kind for all of them."""
+        found = self.each
+        return found if all(isinstance(entry, Linear) for entry in found) else self.requantization
+
+    @property
+    def each(self) -> tuple[Requantization | Linear, ...]:
+        """The fastest requantization of each channel by itself."""
+        if self.linear is None:
+            return self.requantization
+        return tuple(one or other for one, other in zip(self.linear, self.requantization, strict=True))
 
     @property
     def channels_of_word(self) -> int:
@@ -72,9 +88,11 @@ def block_channels(geometry: Geometry) -> int:
     return 8 // geometry.positions
 
 
-def scaled_weights(problem: ConvProblem) -> NDArray[np.int32]:
-    """Weights times 2^scale_bits of their channel; they fit 16 bits."""
-    scale = np.array([1 << r.scale_bits for r in problem.requantization], np.int32)
+def scaled_weights(
+    problem: ConvProblem, entries: Sequence[Requantization | Linear] | None = None
+) -> NDArray[np.int32]:
+    """Weights times the factor of their channel, by the entries that are given or all of one kind; they fit 16 bits."""
+    scale = np.array([r.factor for r in entries or problem.finish], np.int32)
     return problem.weights * scale[:, None, None, None]
 
 
@@ -127,7 +145,7 @@ def loop_unrollings(problem: ConvProblem) -> list[int]:
 
     None where channels cannot share a kernel, since no rounding mode is right for all of them.
     """
-    if shared_mode(problem.requantization) is None:
+    if shared_mode(problem.finish) is None:
         return []
     words = -(-problem.weights.shape[3] // problem.channels_of_word)
     per_word = problem.channels_of_word // 2
@@ -228,9 +246,9 @@ def epilogue_of(
     problem: ConvProblem, channel: int, block: Sequence[int], *, streamed: bool, mode: str | None = None
 ) -> Epilogue:
     """Requantization of a channel of a block, and where its output is stored."""
-    entry = problem.requantization[channel]
+    entry = problem.finish[channel]
     at = output_offsets_of(problem, block)[list(block).index(channel)]
-    shift = None if streamed else entry.shift
+    shift = None if streamed and not isinstance(entry, Linear) else entry.shift
     return Epilogue(mode or entry.mode, shift, entry.low, entry.high, at, problem.sum)
 
 
@@ -238,17 +256,23 @@ def block_stream(
     problem: ConvProblem, channels: Sequence[int], words: Sequence[int], *, streamed: bool
 ) -> list[int]:
     """A block's constants: biases, what its body takes, and each channel's requantization."""
-    entries = [problem.requantization[c] for c in channels]
-    result = [
-        (int(problem.bias[c]) << r.scale_bits) & 0xFFFFFFFF for c, r in zip(channels, entries, strict=True)
-    ]
+    entries = [problem.finish[c] for c in channels]
+    result = [initial_sum(problem, c, r) for c, r in zip(channels, entries, strict=True)]
     result += words
     for r in entries:
-        result += [r.mult & 0xFFFFFFFF, r.addend & 0xFFFFFFFF] + ([r.shift] if streamed else [])
+        if isinstance(r, Linear):
+            result.append(r.mult)
+        else:
+            result += [r.mult & 0xFFFFFFFF, r.addend & 0xFFFFFFFF] + ([r.shift] if streamed else [])
     return result
 
 
-def shared_mode(entries: Sequence[Requantization]) -> str | None:
+def initial_sum(problem: ConvProblem, channel: int, entry: Requantization | Linear) -> int:
+    """What a channel's accumulators start from, as a word."""
+    return (int(problem.bias[channel]) * entry.factor + entry.offset) & 0xFFFFFFFF
+
+
+def shared_mode(entries: Sequence[Requantization | Linear]) -> str | None:
     """The rounding mode that is right for every channel. "signed" is right where a shift follows."""
     modes = {entry.mode for entry in entries}
     if len(modes) == 1:
@@ -292,6 +316,6 @@ def _loop_steps(
     if rows > 1 and not whole:
         steps = repeat("outer", rows, OUTER, [*steps, *move("in", problem.tap_y - row_moved)])
         moved = rows * problem.tap_y
-    mode = shared_mode(problem.requantization)
+    mode = shared_mode(problem.finish)
     finish = [epilogue_of(problem, c, channels, streamed=True, mode=mode) for c in channels]
     return write_program(geometry, steps, moved, len(channels) * rows * columns * pairs, finish)

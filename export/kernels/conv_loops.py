@@ -88,7 +88,7 @@ class Epilogue:
     """Requantization of one channel, as a kernel's code needs it.
 
     Attributes:
-        mode: see `Requantization`.
+        mode: see `Requantization` and `Linear`.
         shift: the final shift, or None where it comes from the constant stream.
         low: lower clamp bound, or None.
         high: upper clamp bound, or None.
@@ -106,6 +106,8 @@ class Epilogue:
     @property
     def words(self) -> int:
         """Words of the constant stream it takes."""
+        if self.mode == "plain":
+            return 1
         return 2 if self.shift is not None else 3
 
 
@@ -177,19 +179,39 @@ def _finish(
     """Requantizes, adds where an Add is fused, and stores every accumulator."""
     steps = [step("FETCH", "x0", "out")]
     outputs: list[_Output] = []
-    for registers, entry in zip(accumulators, finish, strict=True):
-        results = registers[:1] if geometry.pooled else registers
-        steps.append(load(("w0", "w1")))
-        steps += [step(_SCALE[entry.mode], a) for a in results]
-        if entry.shift is None:
-            steps.append(load(("x1",)))
-            steps += [step("SHIFT", a) for a in results]
-        found = [(a, entry.at + position * geometry.out_x, entry) for position, a in enumerate(results)]
+    group = len(WEIGHTS) if finish[0].mode == "plain" else 1  # channels whose constants are loaded together
+    for start in range(0, len(finish), group):
+        entries = finish[start : start + group]
+        rows = [
+            registers[:1] if geometry.pooled else registers
+            for registers in accumulators[start : start + group]
+        ]
+        steps += _scaled(rows, entries)
+        found = [
+            (a, entry.at + position * geometry.out_x, entry)
+            for results, entry in zip(rows, entries, strict=True)
+            for position, a in enumerate(results)
+        ]
+        entry = entries[0]
         if entry.sum is None:
             steps += [*_saturated(found), *_stores(geometry, found)]
         outputs += found
     total = finish[0].sum
     return steps if total is None else steps + _add(geometry, outputs, total)
+
+
+def _scaled(rows: Sequence[Sequence[str]], entries: Sequence[Epilogue]) -> list[Step]:
+    """Loads the constants of some channels and scales their accumulators."""
+    if entries[0].mode == "plain":
+        scaled = [
+            step("SCALE_PLAIN", a, w) for results, w in zip(rows, WEIGHTS, strict=False) for a in results
+        ]
+        return [load(WEIGHTS[: len(rows)]), *scaled]
+    (results,), (entry,) = rows, entries
+    steps = [load(WEIGHTS), *(step(_SCALE[entry.mode], a) for a in results)]
+    if entry.shift is None:
+        steps += [load(("x1",)), *(step("SHIFT", a) for a in results)]
+    return steps
 
 
 _Output = tuple[str, int, Epilogue | Sum]

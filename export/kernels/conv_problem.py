@@ -12,6 +12,8 @@ from export.ir.requantization import requantize_conv, requantize_dense
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Geometry
 from export.kernels.layout import Layout
+from export.kernels.linear import Linear, linear_requantization
+from export.kernels.planes.plan import DepthwiseProblem
 from export.kernels.requantize import Requantization, Scaling, constant_requantization, plan_requantization
 
 
@@ -54,7 +56,42 @@ def conv_problem(
         ),
         widened=source.element == "int8",
         scaling=None if isinstance(op, FullyConnected) else _scaling(graph, op, pool, weights),
+        linear=_linear(graph, op, pool, weights),
     )
+
+
+def depthwise_problem(
+    graph: Graph, op: DepthwiseConv2D, source: Layout, target: Layout
+) -> DepthwiseProblem | None:
+    """States a depthwise convolution of multiplier 1; otherwise like `conv_problem`."""
+    problem = conv_problem(graph, op, None, source, target)
+    if problem is None:
+        return None
+    pitch = source.row * source.element_bytes, source.pixel * source.element_bytes
+    return DepthwiseProblem(problem, pitch, op.stride, op.dilation)
+
+
+def _linear(
+    graph: Graph,
+    op: Conv2D | DepthwiseConv2D | FullyConnected,
+    pool: MaxPool2D | None,
+    weights: NDArray[np.int32],
+) -> tuple[Linear | None, ...] | None:
+    """Requantization by a single multiplication, where channels have constants for it."""
+    folded, clamp = _folded_bias(graph, op, weights), _clamp(op, pool)
+    return linear_requantization(
+        conv_multipliers(graph, op),
+        graph.tensors[op.output].quant.zero_point,
+        clamp,
+        _bounds(weights, folded),
+        np.abs(weights).max(axis=(1, 2, 3), initial=0).astype(np.int64),
+        constants=np.clip(_outputs(graph, op, folded), *clamp).astype(np.int64),
+        once=_rounds_once(op),
+    )
+
+
+def _rounds_once(op: Conv2D | DepthwiseConv2D | FullyConnected) -> bool:
+    return isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once)
 
 
 def _scaling(
@@ -92,7 +129,7 @@ def requantizations(
     entries = []
     empty = _empty(weights)
     constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
-    once = isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once)
+    once = _rounds_once(op)
     for channel, multiplier in enumerate(conv_multipliers(graph, op)):
         if empty[channel]:
             entries.append(constant_requantization(int(constants[channel]), clamp, once=once))

@@ -32,7 +32,7 @@ _HALVES = ("MAC_LOW", "MAC_HIGH")
 def plan_depthwise(problem: ConvProblem) -> Plan:
     """Plans the kernels; the problem's weights are [channels, kernel y, kernel x, 1]."""
     weights = scaled_weights(problem)[..., 0]
-    mode = shared_mode(problem.requantization)
+    mode = shared_mode(problem.finish)
     kernels: list[Kernel] = []
     shared: dict[tuple[int, ...], int] = {}
     calls: list[Call] = []

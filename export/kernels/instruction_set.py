@@ -163,6 +163,10 @@ SCALE_FLOOR (a)
 > smmla {a}, {a}, r2, r3
 {a} = ka_smmla({a}, s.r2, s.r3, 0);
 
+SCALE_PLAIN (a, w)
+> smmul {a}, {a}, {w}
+{a} = ka_smmla({a}, {w}, 0, 0);
+
 SHIFT (a)
 > asr {a}, {a}, r5
 {a} = ka_asr({a}, s.r5);
@@ -461,6 +465,10 @@ POINT (d, p, #n)
 > addw {d}, {p}, #{n}
 {d} = {p} + {n};
 
+POINT_BACK (d, p, #n)
+> subw {d}, {p}, #{n}
+{d} = {p} - {n};
+
 ADVANCE (d, p, a)
 > add {d}, {p}, {a}
 {d} = {p} + ka_index({a});
@@ -553,6 +561,35 @@ UNTIL (p, end, :label)
 > cmp {p}, {end}
 > bne.w {label}b
 if ({p} != {end}) goto {label};
+
+MORE (a, :label)
+> cmp {a}, #0
+> bne.w {label}b
+if ((uint32_t){a} != 0) goto {label};
+
+DOT_FROM (d, x, w, c)
+> smlad {d}, {x}, {w}, {c}
+{d} = ka_smlad({c}, {x}, {w});
+
+LOW_LOW (d, x, w, c)
+> smlabb {d}, {x}, {w}, {c}
+{d} = ka_smlad({c}, {x} & 0xffff, {w});
+
+LOW_HIGH (d, x, w, c)
+> smlabt {d}, {x}, {w}, {c}
+{d} = ka_smlad({c}, {x} & 0xffff, (uint32_t){w} >> 16);
+
+HIGH_LOW (d, x, w, c)
+> smlatb {d}, {x}, {w}, {c}
+{d} = ka_smlad({c}, (uint32_t){x} >> 16, {w} & 0xffff);
+
+PACK_LOW (d, a, b)
+> pkhbt {d}, {a}, {b}, lsl #16
+{d} = ka_pack(ka_low({a}), ka_low({b}));
+
+PACK_HIGH (d, a, b)
+> pkhtb {d}, {b}, {a}, asr #16
+{d} = ka_pack(ka_high({a}), ka_high({b}));
 """
 
 MACROS: Mapping[str, Macro] = {

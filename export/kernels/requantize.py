@@ -45,6 +45,16 @@ class Requantization:
     low: int | None
     high: int | None
 
+    @property
+    def factor(self) -> int:
+        """What weights and bias are multiplied by."""
+        return 1 << self.scale_bits
+
+    @property
+    def offset(self) -> int:
+        """What is added to the bias after that."""
+        return 0
+
 
 def plan_requantization(
     multiplier: tuple[int, int],
@@ -85,7 +95,7 @@ def plan_requantization(
     fits = reach <= INT32_MAX and largest_weight << scale_bits <= INT16_MAX
     if not fits or not 0 <= final <= 31 or reach // 2 + abs(addend) + 1 > INT32_MAX:
         return None
-    return Requantization(scale_bits, mult, addend, final, mode, *_bounds(clamp))
+    return Requantization(scale_bits, mult, addend, final, mode, *bounds_beside_saturation(clamp))
 
 
 def constant_requantization(value: int, clamp: tuple[int, int], *, once: bool) -> Requantization:
@@ -93,10 +103,10 @@ def constant_requantization(value: int, clamp: tuple[int, int], *, once: bool) -
 
     Its own scale says nothing, and may be too small for the kernels.
     """
-    return Requantization(0, 0, 2 * value, 1, "floor" if once else "round", *_bounds(clamp))
+    return Requantization(0, 0, 2 * value, 1, "floor" if once else "round", *bounds_beside_saturation(clamp))
 
 
-def _bounds(clamp: tuple[int, int]) -> tuple[int | None, int | None]:
+def bounds_beside_saturation(clamp: tuple[int, int]) -> tuple[int | None, int | None]:
     """Bounds that saturation to int8 does not give already."""
     return (None if clamp[0] <= -128 else clamp[0]), (None if clamp[1] >= 127 else clamp[1])
 

@@ -18,10 +18,6 @@ from export.ir.ops import Conv2D, DepthwiseConv2D, Op
 from export.ir.requantization import requantize_conv
 from export.ir.tensor import Tensor
 from export.ir.windows import windows
-from export.kernels.conv_problem import conv_problem
-from export.kernels.depthwise import plan_depthwise
-from export.kernels.layout import Layout
-from export.kernels.plan import Plan
 from export.operators.operator import Channels, Mask, Operator, Order, Range
 from export.operators.plain_products import emit_products, work_of_products
 from export.operators.rules import of_channels
@@ -147,13 +143,6 @@ def _depthwise_channels(graph: Graph, op: DepthwiseConv2D) -> Channels:
     return Channels.SAME if op.multiplier == 1 else Channels.FIXED
 
 
-def _plan_depthwise(
-    graph: Graph, op: DepthwiseConv2D, sources: Sequence[Layout], target: Layout
-) -> Plan | None:
-    problem = conv_problem(graph, op, None, sources[0], target)
-    return None if problem is None else plan_depthwise(problem)
-
-
 CONV_2D = Operator(
     op=Conv2D,
     kind="conv2d",
@@ -175,7 +164,6 @@ DEPTHWISE_CONV_2D = Operator(
     emit=emit_products,
     work=work_of_products,
     readers={"DEPTHWISE_CONV_2D": _read_depthwise},
-    plan=_plan_depthwise,
     ranges=_ranges,
     reads=_depthwise_reads,
     channels=_depthwise_channels,

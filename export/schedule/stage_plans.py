@@ -10,18 +10,20 @@ import numpy as np
 
 from export.costing.candidate import Candidate
 from export.costing.choice import candidates, planned_candidate, priced_timing
+from export.costing.depthwise_choice import depthwise_candidates
 from export.costing.kernel_cost import plan_cost
 from export.ir.graph import Graph
 from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.addition import Addition, addition
 from export.kernels.conv import ConvProblem
 from export.kernels.conv_loops import Sum
-from export.kernels.conv_problem import conv_problem
+from export.kernels.conv_problem import conv_problem, depthwise_problem
 from export.kernels.elementwise import plan_border, plan_copy
 from export.kernels.layout import Layout, flat
 from export.kernels.nest import common_shape, nest
 from export.kernels.nested import plan_moves
 from export.kernels.plan import Plan, joined
+from export.kernels.planes.plan import DepthwiseProblem
 from export.operators.table import operator_of
 from export.schedule.stage import Stage
 from export.targets import Target
@@ -40,8 +42,11 @@ def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool 
     """
     timing = priced_timing(target)
     problem = stage_problem(graph, stage)
+    depthwise = _depthwise_problem(graph, stage)
     if problem is not None:
         found = candidates(problem, target, small=small)
+    elif depthwise is not None:
+        found = depthwise_candidates(depthwise, target)
     else:
         plan = _plan(graph, stage)
         found = [] if plan is None else [planned_candidate(plan, target)]
@@ -70,6 +75,13 @@ def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
         return problem
     numbers = _addition(graph, stage.add)
     return replace(problem, sum=_sum(stage, numbers), addition=numbers)
+
+
+def _depthwise_problem(graph: Graph, stage: Stage) -> DepthwiseProblem | None:
+    """The planning problem of a depthwise layer of multiplier 1, where kernels can compute it."""
+    if not isinstance(stage.op, DepthwiseConv2D) or stage.op.multiplier != 1:
+        return None
+    return depthwise_problem(graph, stage.op, stage.reads[0].layout, stage.writes.layout)
 
 
 def completed(graph: Graph, stage: Stage, plan: Plan) -> Plan:

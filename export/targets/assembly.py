@@ -216,7 +216,10 @@ def _is_rotated(base: str, operands: str) -> bool:
     match = _IMMEDIATE.search(operands)
     if match is None or base in ("addw", "subw"):
         return False
-    value = int(match.group(1), 0) & 0xFFFFFFFF
+    value = int(match.group(1), 0)
+    if value < 0:  # the assembler takes MVN or CMN of what is left
+        value = ~value if base in _MOVES else -value
+    value &= 0xFFFFFFFF
     low, high = value & 0xFF, (value >> 8) & 0xFF
     return value not in (low, low * 0x00010001, high * 0x01000100, low * 0x01010101)
 
