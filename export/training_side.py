@@ -1,4 +1,4 @@
-"""All that the exporter knows of `keras_approx`: wrapped models, errors about them, fronts, and how products are chosen.
+"""What the exporter knows of `keras_approx`: wrapped models, errors about them, fronts, and how products are chosen.
 
 Nothing else in `export` imports it, but the command line, which runs both packages, and the records and locks of files
 that both write. What needs TensorFlow is imported when its name is first used.

@@ -16,6 +16,7 @@ from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWr
 from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batches import Batches, input_batches
+from keras_approx.progress import Progress
 from keras_approx.skipping.significance import OperandStatistics
 
 # A sum that cancels to less than this share of its terms' magnitudes is taken to be this large: below one
@@ -110,7 +111,7 @@ class Calibrator:
         """Calibrates; see `calibrate`."""
         totals = _Totals()
         batches = input_batches(data, tuple(self.model.input_shape[1:]), batch_size, steps)
-        progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
+        progress = Progress("calibrating", batches.count, "batch", verbose)
         for number, (size, measured) in enumerate(self._measured(batches), start=1):
             totals.add(size, *tf.nest.map_structure(np.asarray, measured))
             progress.update(number)
@@ -118,8 +119,7 @@ class Calibrator:
             raise CalibrationError(
                 "there is no calibration data: expected at least one batch of inputs, got none"
             )
-        if batches.count is None:
-            progress.update(number, finalize=True)
+        progress.finish(number)
         self._store(totals)
 
     def _measured(self, batches: Batches) -> Iterator[tuple[int, Any]]:

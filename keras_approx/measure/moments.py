@@ -12,6 +12,7 @@ from keras_approx.errors import CalibrationError
 from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batches import input_batches
+from keras_approx.progress import Progress
 from keras_approx.skipping.elimination import LayerMoments
 
 
@@ -44,7 +45,7 @@ def measure_moments(
     inputs, outputs = [call.input_tensors[0] for call in wrappers], [call.output for call in wrappers]
     measure = _measuring(model, keras.Model(model.inputs, [*inputs, *outputs, model.output]), layers)
     batches = input_batches(data, tuple(model.input_shape[1:]), batch_size, steps)
-    progress = keras.utils.Progbar(batches.count, verbose=int(verbose), unit_name="batch")
+    progress = Progress("looking at activations", batches.count, "batch", verbose)
     totals: list[list[Any]] = [[0.0, 0.0, 0.0, 0.0] for _ in layers]
     samples = number = 0
     for number, batch in enumerate(batches, start=1):
@@ -55,8 +56,7 @@ def measure_moments(
         progress.update(number)
     if not number:
         raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
-    if batches.count is None:
-        progress.update(number, finalize=True)
+    progress.finish(number)
     return {
         layer.name: _layer_moments(layer.name, samples, *total)
         for layer, total in zip(layers, totals, strict=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.compat import keras
 from keras_approx.errors import OptionError
 from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
@@ -17,6 +16,7 @@ from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_moments
 from keras_approx.measure.summaries import mask_positions
+from keras_approx.progress import Progress
 from keras_approx.skipping.elimination import LayerMoments, elimination_significance, refit
 from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.selection import Selection
@@ -116,7 +116,7 @@ def eliminate(
     refits = measure_refits(student, data, verbose=verbose, **reading)
     layers = skip_wrappers(student)
     before = {layer.name: _used(layer) for layer in layers}
-    progress = keras.utils.Progbar(len(layers), verbose=int(verbose), unit_name="layer")
+    progress = Progress("fitting weights", len(layers), "layer", verbose)
     found = {}
     for number, (name, kernel) in enumerate(before.items(), start=1):
         found[name] = refits[name].significance(kernel, granularities[name])

@@ -1,0 +1,55 @@
+"""Progress of a step of work: a bar on a terminal, one line when the step is done everywhere else.
+
+A bar that is drawn again and again leaves a thousand lines in a log file and in a saved notebook.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from keras_approx.compat import keras
+
+
+class Progress:
+    """How far a step of work is.
+
+    Args:
+        doing: What is done, such as "calibrating".
+        total: How many units there are; None if nobody knows.
+        unit: What is counted, such as "batch".
+        enabled: Whether anything is shown.
+    """
+
+    def __init__(self, doing: str, total: int | None, unit: str, enabled: bool) -> None:
+        self._doing, self._total, self._unit = doing, total, unit
+        self._start = time.monotonic()
+        terminal = enabled and sys.stdout.isatty()
+        self._bar: Any = keras.utils.Progbar(total, unit_name=unit) if terminal else None
+        self._tells = enabled and not terminal
+
+    def update(self, number: int) -> None:
+        """So many units are done; the step ends with the last one, if their number was known."""
+        if self._bar is not None:
+            self._bar.update(number)
+        elif number == self._total:
+            self._tell(number)
+
+    def finish(self, number: int) -> None:
+        """The step ended with so many units, if their number was not known."""
+        if self._total is None and self._bar is not None:
+            self._bar.update(number, finalize=True)
+        elif self._total is None:
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        if self._tells:
+            units = (
+                self._unit
+                if number == 1
+                else f"{self._unit}es"
+                if self._unit[-2:] == "ch"
+                else f"{self._unit}s"
+            )
+            print(f"{self._doing}: {number:,} {units}, {time.monotonic() - self._start:.0f} s", flush=True)
