@@ -10,6 +10,7 @@ from export.commands.options import Commands, add_command
 from export.errors import InputError
 
 _EXAMPLES = """\
+  keras-approx report --export out/ --out report/                       # an export alone
   keras-approx report front.json --out report/
   keras-approx report front.json --export exact=out/exact --export chosen=out/tuned --out report/
   keras-approx report front.json --export out/ --measurement out=simulated.json \\
@@ -29,9 +30,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         description="Writes report.html, one file with everything in it, and the same as report.md with PNGs.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("front", help="what keras-approx explore or ParetoFront.save wrote")
+    parser.add_argument(
+        "front",
+        nargs="?",
+        help="what keras-approx explore or ParetoFront.save wrote; leave it out for a report on exports alone",
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--title", default="Exploration", help="of the page (default: Exploration)")
+    parser.add_argument("--title", help="of the page (default: Exploration, or Export without a front)")
     parser.add_argument(
         "--export",
         metavar="[NAME=]DIR",
@@ -71,7 +76,9 @@ def run(options: argparse.Namespace) -> Result:
             raise InputError(f"two {what} have the name {twice[0]!r}: give each another, NAME=...")
     from export.reporting import Baseline, report  # noqa: PLC0415 (slow to import)
 
-    say(f"drawing {options.front}")
+    if options.front is None and not exports:
+        raise InputError("a report is on a front or on exports: name the front's file, or give --export DIR")
+    say(f"drawing {options.front or ', '.join(folder for _, folder in exports)}")
     page = report(
         options.front,
         options.out,

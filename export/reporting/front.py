@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from export.reporting.choice import Chosen
 from export.reporting.document import Paragraph, Picture, Section, Table
 from export.reporting.sources import Baseline
 from export.reporting.style import COLORS, new_figure
-from export.reporting.text import count, percent, plural, points, printable, size
+from export.reporting.text import count, interval, percent, plural, points, printable, size
 from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN_LOSS = 0.2  # of accuracy: worse designs are not drawn
 _NAMES = {"ram": "RAM"}
+_FLATTERY = 0.03  # of accuracy: what chance may add before the reader is warned
 _LOGARITHMIC = 4  # the axis, if its ends are further apart
 
 
@@ -46,9 +48,41 @@ def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Seque
                 "Test images, where the table has them, were looked at "
                 "once, for designs that had been chosen already: that is the figure to quote."
             ),
+            *_warning(front),
             _table(front, chosen, baselines),
         ],
     )
+
+
+def _warning(front: ParetoFront) -> list[Paragraph]:
+    """Says so where few images ranked many designs: the best of them is then in part the luckiest."""
+    flattery = ranking_flattery(front.exact.correct, front.exact.images, len(front.evaluated))
+    if flattery < _FLATTERY:
+        return []
+    return [
+        Paragraph(
+            f"Warning: {plural(len(front.evaluated), 'design')} were ranked by {plural(front.exact.images, 'image')}. "
+            f"The best of so many can look up to {100 * flattery:.0f} points better than it is, by chance alone: one "
+            f"image is {100 / front.exact.images:.2g} points. Explore with more validation images, and compare the "
+            "chosen designs on test images that nothing has looked at."
+        )
+    ]
+
+
+def ranking_flattery(right: int, images: int, designs: int) -> float:
+    """How far the best of some designs can lie above its true accuracy by chance, as a share.
+
+    The expected maximum of n normal variables is below sqrt(2 ln n) of their standard deviation, that of a share of so
+    many images. Designs that err on the same images make it less: this is the most.
+
+    Args:
+        right: images that the exact model classifies right.
+        images: validation images.
+        designs: that were compared.
+    """
+    low, high = wilson_interval(right, images)
+    share = low if low > 0.5 else min(high, 0.5)  # where few images can tell, the share that varies most
+    return math.sqrt(share * (1 - share) / images) * math.sqrt(2 * math.log(max(2, designs)))
 
 
 def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
@@ -203,6 +237,7 @@ def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Bas
     columns += [
         ("kept", lambda record: percent(record.kept)),
         ("validation", lambda record: percent(record.accuracy, 2)),
+        ("95 % interval", lambda record: interval(record.correct, record.images)),
         ("change", lambda record: points(record.accuracy - exact.accuracy)),
         ("fine-tuned", lambda record: _share(record.fine_tuned_accuracy)),
         ("test", lambda record: _share(record.test_accuracy)),

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.manifest import LayerInfo
+from export.ir.layer_names import layer_name
 from export.reporting.bars import bars_height, draw_bars
 from export.reporting.choice import Chosen
 from export.reporting.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.kernels import kernels_used
 from export.reporting.sources import Exported
 from export.reporting.style import SERIES, new_figure
-from export.reporting.text import count, layer_label, percent, printable, size
+from export.reporting.text import count, folded, layer_label, milliseconds, percent, printable, size
 
 if TYPE_CHECKING:
     from export.training_side import ParetoFront
@@ -30,11 +32,17 @@ def layers_section(front: ParetoFront, chosen: Sequence[Chosen], exports: Sequen
     shown = chosen[: len(SERIES)]
     if len(shown) > 1:
         blocks.append(_kept_picture(front, shown))
-    if exports:
-        blocks += [_costs_picture(exports), *(_table(exported) for exported in exports)]
-    else:
+    blocks += export_blocks(exports)
+    if not exports:
         blocks.append(Paragraph("No exported folder was given, so cycles and flash by layer are not shown."))
     return Section("Layer by layer", blocks)
+
+
+def export_blocks(exports: Sequence[Exported]) -> list[Block]:
+    """Each export's layers: a picture of all, their figures, and why they have the kernels that they have."""
+    if not exports:
+        return []
+    return [_costs_picture(exports), *(_table(exported) for exported in exports), *kernels_used(exports)]
 
 
 def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
@@ -43,12 +51,11 @@ def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
     figure, ((axis,),) = new_figure(bars_height(len(names), len(designs)))
     draw_bars(
         axis,
-        [printable(name, 20) for name in names],
+        [folded(name) for name in names],
         {one.label: [100 * one.record.kept_by_layer[name] for name in names] for one in designs},
     )
-    axis.set_xlim(0, 100)
+    axis.set_xlim(0, 112)  # room for the figures
     axis.set_xlabel("products kept, %")
-    figure.legend(loc="outside upper left", ncols=2)
     shows = "; ".join(
         f"{one.label}: "
         + ", ".join(f"{printable(n)} {percent(one.record.kept_by_layer[n], 0)}" for n in names)
@@ -67,7 +74,10 @@ def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
 def _costs_picture(exports: Sequence[Exported]) -> Picture:
     exports = exports[: len(SERIES)]
     rows = _rows(exports)
-    labels = [layer_label(*row) for row in rows]
+    named = {
+        (layer.index, layer.kind): layer.name for exported in exports for layer in exported.manifest.layers
+    }
+    labels = [folded(f"{layer_label(*row)} {layer_name(named[row])}") for row in rows]
     height = bars_height(len(rows), len(exports))
     figure, axes = new_figure(3 * height, 3)
 
@@ -83,12 +93,11 @@ def _costs_picture(exports: Sequence[Exported]) -> Picture:
     panels = (
         ("products kept, thousands", lambda _, layer: layer.kept_macs / 1e3),
         ("cycles, thousands", lambda exported, layer: _thousands(exported.cycles(layer))),
-        ("flash, KB", lambda _, layer: _thousands(layer.predicted_flash_bytes)),
+        ("flash, KiB", lambda _, layer: _kibi(layer.predicted_flash_bytes)),
     )
-    for number, ((axis,), (title, what)) in enumerate(zip(axes, panels, strict=True)):
-        draw_bars(axis, labels, values(what), named=number == 0)
+    for (axis,), (title, what) in zip(axes, panels, strict=True):
+        draw_bars(axis, labels, values(what))
         axis.set_xlabel(title)
-    figure.legend(loc="outside upper left", ncols=2)
     measured = [exported.name for exported in exports if exported.measured is not None]
     source = f"measured by simulation for {', '.join(map(printable, measured))}" if measured else "predicted"
     return Picture(
@@ -112,8 +121,12 @@ def _thousands(number: int | None) -> float | None:
     return None if number is None else number / 1e3
 
 
+def _kibi(number: int | None) -> float | None:
+    return None if number is None else number / 1024
+
+
 def _table(exported: Exported) -> Table:
-    head = ("layer", "kernel", "output", "products", "kept", "cycles", "flash")
+    head = ("layer", "name", "kernel", "products", "kept", "cycles", "time", "flash")
     caption = f"{printable(exported.name, 24)} on {exported.target}"
     rows = [_row(exported, layer) for layer in exported.manifest.layers]
     layers = exported.manifest.layers
@@ -126,7 +139,8 @@ def _table(exported: Exported) -> Table:
         if unknown
         else count(exported.total_cycles)
     )
-    rows.append(("all layers", "", "", count(macs), share, total, size(flash)))
+    time = milliseconds(exported.board, exported.total_cycles)
+    rows.append(("all layers", "", "", count(macs), share, total, time, size(flash)))
     return Table(head, rows, left=3, caption=caption)
 
 
@@ -134,10 +148,11 @@ def _row(exported: Exported, layer: LayerInfo) -> tuple[str, ...]:
     cycles = exported.cycles(layer)
     return (
         layer_label(layer.index, layer.kind),
+        printable(layer_name(layer.name)),
         printable(layer.kernel, 16),
-        printable(layer.name.partition(";")[0], 28),
         count(layer.macs) if layer.macs else "",
         percent(layer.kept_macs / layer.macs) if layer.macs else "",
         "" if cycles is None else count(cycles),
+        "" if cycles is None else milliseconds(exported.board, cycles),
         "" if layer.predicted_flash_bytes is None else size(layer.predicted_flash_bytes),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from export.ir.layer_names import layer_name
 from export.reporting.bars import bars_height, draw_bars
 from export.reporting.document import Block, Paragraph, Picture, Section, Table
 from export.reporting.sources import Exported
 from export.reporting.style import COLORS, new_figure
-from export.reporting.text import count, layer_label, printable
+from export.reporting.text import count, folded, layer_label, printable
 
 
 def limit_section(exports: Sequence[Exported]) -> Section:
@@ -29,7 +30,7 @@ def limit_section(exports: Sequence[Exported]) -> Section:
             "The core can do two multiplications a cycle at most, with the instruction SMLAD. So a layer that "
             "keeps n pairs of products cannot take fewer than n cycles; loading inputs and weights, rounding "
             "results and counting loops come on top. A pair of which one product is skipped still takes its "
-            "cycle."
+            "cycle. A Winograd kernel multiplies less than that; its limit is what it multiplies."
         )
     ]
     for number, exported in enumerate(limited):
@@ -54,7 +55,7 @@ def _picture(exported: Exported, name: str) -> Picture:
         draw_limit(exported),
         f"Bars of cycles by layer with a mark at the limit. {', '.join(ratios)}.",
         f"Export: {printable(exported.name, 24)} on {exported.target}. Bars: cycles of each layer that "
-        f"multiplies ({source}). Marks: its limit, one cycle for each pair that is kept. The number is how "
+        f"multiplies ({source}). Marks: its limit, one cycle for each pair that it multiplies. The number is how "
         "many times the limit the layer takes: 1.00 would be a core that does nothing but multiply. Layers "
         "with few products kept for each input they load, such as the first, lie furthest from it.",
     )
@@ -67,8 +68,9 @@ def draw_limit(exported: Exported) -> Any:
     cycles = [exported.cycles(layer) for layer in layers]
     draw_bars(
         axis,
-        [layer_label(layer.index, layer.kind) for layer in layers],
+        [folded(f"{layer_label(layer.index, layer.kind)} {layer_name(layer.name)}") for layer in layers],
         {"cycles": [None if number is None else number / 1e3 for number in cycles]},
+        marked=False,
     )
     for place, (layer, number) in enumerate(zip(layers, cycles, strict=True)):
         assert layer.roofline_cycles

@@ -9,8 +9,8 @@ from export.artifact.manifest import Manifest
 from export.reporting.document import Block, Paragraph, Picture, Section
 from export.reporting.sources import Exported
 from export.reporting.style import COLORS, new_figure
-from export.reporting.text import layer_label, printable, size
-from export.targets import BOARDS
+from export.reporting.text import layer_label, memory, printable, size
+from export.targets import STACK_BYTES
 
 
 def memory_section(exports: Sequence[Exported]) -> Section:
@@ -34,8 +34,12 @@ def memory_section(exports: Sequence[Exported]) -> Section:
 def _picture(exports: Sequence[Exported], name: str) -> Picture:
     manifest = exports[0].manifest
     whose = ", ".join(printable(exported.name, 24) for exported in exports)
-    board = BOARDS.get(manifest.board or "")
-    room = f" The {board.name} has {size(board.ram_bytes)}." if board else ""
+    board = exports[0].board
+    room = (
+        f" The {board.name} has {memory(board.ram_bytes + STACK_BYTES)} for it and other data."
+        if board
+        else ""
+    )
     fullest = max(range(len(manifest.layers)), key=lambda number: used_bytes(manifest, number), default=0)
     where = (
         f"It is fullest, with {size(used_bytes(manifest, fullest))}, while layer "
@@ -67,9 +71,9 @@ def draw_memory(manifest: Manifest) -> Any:
         layers = buffer.last_layer - buffer.first_layer + 1
         axis.bar(
             buffer.first_layer - 0.5,
-            buffer.size / 1e3,
+            buffer.size / 1024,
             layers,
-            buffer.offset / 1e3,
+            buffer.offset / 1024,
             align="edge",
             color=colors[number % len(colors)],
             edgecolor=COLORS["ink"],
@@ -77,13 +81,13 @@ def draw_memory(manifest: Manifest) -> Any:
             alpha=0.85,
         )
         if buffer.size > 0.06 * manifest.arena_bytes:
-            middle = (buffer.first_layer + buffer.last_layer) / 2, (buffer.offset + buffer.size / 2) / 1e3
+            middle = (buffer.first_layer + buffer.last_layer) / 2, (buffer.offset + buffer.size / 2) / 1024
             axis.text(*middle, str(buffer.first_layer), ha="center", va="center", fontsize=8)
-    axis.axhline(manifest.arena_bytes / 1e3, color=COLORS["ink"], linewidth=1, linestyle=(0, (4, 3)))
+    axis.axhline(manifest.arena_bytes / 1024, color=COLORS["ink"], linewidth=1, linestyle=(0, (4, 3)))
     labels = [layer_label(layer.index, layer.kind) for layer in manifest.layers]
     axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_xlim(-0.6, len(labels) - 0.4)
-    axis.set_ylim(0, 1.06 * manifest.arena_bytes / 1e3 or 1)
+    axis.set_ylim(0, 1.06 * manifest.arena_bytes / 1024 or 1)
     axis.grid(False, axis="x")
-    axis.set_ylabel("arena, KB")
+    axis.set_ylabel("arena, KiB")
     return figure

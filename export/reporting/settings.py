@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 _MANY = 6  # values of a list: more are not listed
 
 
-def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section:
+def settings_section(front: ParetoFront | None, exports: Sequence[Exported]) -> Section:
     """Everything that would have to be the same for the same result."""
-    rows = [(printable(name), printable(value, 200)) for name, value in flat(front.settings)]
+    settings = {} if front is None else front.settings
+    rows = [(printable(name), printable(value, 200)) for name, value in flat(settings)]
     for exported in exports:
         manifest = exported.manifest
         what = f"{manifest.core}, {manifest.board or 'no board'}, flags {' '.join(manifest.compiler_flags)}"
@@ -30,7 +31,8 @@ def settings_section(front: ParetoFront, exports: Sequence[Exported]) -> Section
         "Settings and versions",
         [
             Paragraph(
-                "What the exploration was started with, as its file has it. Cycles are priced by a timing "
+                ("" if front is None else "What the exploration was started with, as its file has it. ")
+                + "Cycles are priced by a timing "
                 "model of the core with memories that never wait; nothing here was run on silicon."
             ),
             Table(("setting", "value"), rows, left=2),

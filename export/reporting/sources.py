@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from export.artifact.boards import exported_board
 from export.artifact.manifest import LayerInfo, Manifest, read_manifest
 from export.errors import InputError
 from export.simulation import Measurement
+from export.targets import Board, Span
 from keras_approx.schema import explain, read_bounded
 
 _MAX_BYTES = 64 << 20
@@ -41,11 +43,13 @@ class Exported:
         name: What to call it.
         manifest: What it says of itself.
         measured: What was measured of it, as Measurement.to_dict gives it, or None.
+        board: What it was made for, or None.
     """
 
     name: str
     manifest: Manifest
     measured: Mapping[str, Any] | None
+    board: Board | None = None
 
     @property
     def target(self) -> str:
@@ -66,6 +70,16 @@ class Exported:
         if self.measured is not None:
             return int(self.measured["cycles"])
         return sum(layer.predicted_cycles or 0 for layer in self.manifest.layers)
+
+    @property
+    def board_milliseconds(self) -> str | None:
+        """Time of one inference with the board's memories, from the least to the most; None where that is unknown."""
+        waits = [layer.predicted_board_cycles for layer in self.manifest.layers]
+        known = [one for one in waits if one is not None]
+        if self.board is None or len(known) < len(waits) or not known:
+            return None
+        low, high = (sum(ends) for ends in zip(*known, strict=True))
+        return f"{Span(1e3 * low / self.board.clock_hz, 1e3 * high / self.board.clock_hz):.3g} ms"
 
 
 def read_exports(
@@ -104,7 +118,7 @@ def read_exports(
             raise InputError(
                 f"the measurement of {name!r} has other layers than the export: simulate it again"
             )
-        found.append(Exported(name, manifest, measured))
+        found.append(Exported(name, manifest, measured, exported_board(Path(folder), manifest)))
     return tuple(found)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from math import floor, log10
+
+from export.proportions import wilson_interval
+from export.targets import Board
 
 _SHORT_KINDS = {
     "conv2d": "conv",
@@ -28,6 +32,11 @@ def printable(name: str, limit: int = 60) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "\u2026"
 
 
+def folded(name: str, width: int = 22) -> str:
+    """A whole name in lines that leave room for a picture."""
+    return "\n".join(textwrap.wrap(clean(name), width)) or "-"
+
+
 def layer_label(index: int | None, kind: str) -> str:
     """A layer of an export in few letters."""
     kind = printable(_SHORT_KINDS.get(kind, kind.replace("_", " ")), 16)
@@ -42,13 +51,35 @@ def count(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes: 257.0 KB (of 1000 bytes) or 812 B."""
-    return f"{number / 1e3:,.1f} KB" if number >= 1000 else f"{number:,.0f} B"
+    """Bytes: 251.0 KiB or 812 B."""
+    return f"{number / 1024:,.1f} KiB" if number >= 1024 else f"{number:,.0f} B"
+
+
+def memory(number: int) -> str:
+    """What a board has, as its makers write it: 786432 bytes are 768 KiB, 2097152 are 2 MiB."""
+    for unit, bytes_of in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= bytes_of and number % bytes_of == 0:
+            return f"{number // bytes_of} {unit}"
+    return size(number)
+
+
+def milliseconds(board: Board | None, cycles: float) -> str:
+    """Cycles as time at a board's clock; empty without a board."""
+    if board is None:
+        return ""
+    seconds = cycles / board.clock_hz
+    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-4 else f"{1e6 * seconds:.3g} \u00b5s"
 
 
 def percent(share: float, digits: int = 1) -> str:
     """A share as a percentage."""
     return f"{100 * share:.{digits}f} %"
+
+
+def interval(right: int, images: int) -> str:
+    """The 95 % interval of a share that was counted: 97.3 to 100.0 %."""
+    low, high = wilson_interval(right, images)
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
 def points(difference: float) -> str:

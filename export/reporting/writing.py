@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import InputError, OutputPathError
+from export.reporting.advice import advice_section
 from export.reporting.choice import Chosen, choose, highlight
-from export.reporting.document import Document, Paragraph
+from export.reporting.document import Block, Document, Paragraph, Section
 from export.reporting.front import front_section
 from export.reporting.html import write_html
-from export.reporting.layers import layers_section
+from export.reporting.layers import export_blocks, layers_section
 from export.reporting.limit import limit_section
 from export.reporting.markdown import write_markdown
 from export.reporting.memory import memory_section
+from export.reporting.network import network_summary
 from export.reporting.settings import settings_section
 from export.reporting.significance import significance_section
 from export.reporting.sources import Baseline, Exported, Exports, read_exports
 from export.reporting.style import drawing, png
-from export.reporting.text import count, percent, plural, points
+from export.reporting.text import count, interval, percent, plural, points
 from export.simulation import Measurement
 
 if TYPE_CHECKING:
@@ -28,40 +30,47 @@ if TYPE_CHECKING:
 
 
 def report(
-    front: ParetoFront | str | os.PathLike[str],
+    front: ParetoFront | str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
     *,
     exports: Exports = (),
     measurements: Mapping[str, Measurement | str | os.PathLike[str]] | None = None,
     baselines: Sequence[Baseline] = (),
-    title: str = "Exploration",
+    title: str | None = None,
 ) -> Path:
-    """Writes an exploration up, for someone who was not there.
+    """Writes an exploration or exports up, for someone who was not there.
 
     Args:
-        front: What `keras_approx.explore` returned, or the file it was saved to.
+        front: What `keras_approx.explore` returned, or the file it was saved to; None for a report on exports alone.
         out: Folder to write `report.html`, which holds everything, `report.md` and its PNGs into; files of the same
             names are replaced.
         exports: Exported folders by name, or folders alone, the exact model first: they add cycles and flash by
             layer, memory over time, and the core's limit.
         measurements: Of exports, by the same names: what `simulate` returned, or the JSON file of it.
         baselines: Cycles of the exact model by other means.
-        title: Of the page.
+        title: Of the page; "Exploration" or "Export" if None.
 
     Returns:
         The path of report.html.
 
     Raises:
-        InputError: The front or a measurement cannot be read, or does not fit.
+        InputError: The front or a measurement cannot be read, or does not fit; there is neither front nor export.
         StoreError: The file is no front.
         ModelFormatError: A folder is no export.
         OutputPathError: The folder cannot be written.
         ToolError: matplotlib is not installed.
     """
-    loaded = _load(front) if isinstance(front, str | os.PathLike) else front
     read = read_exports(exports, measurements or {})
+    if front is None and not read:
+        raise InputError("a report is on a front or on exports, got neither: give one of them")
+    if front is None and baselines:
+        raise InputError("baselines are drawn beside a front: give one, or leave the baselines out")
+    loaded = _load(front) if isinstance(front, str | os.PathLike) else front
     with drawing():
-        document = compose(loaded, read, baselines, title)
+        if loaded is None:
+            document = compose_exports(read, title or "Export")
+        else:
+            document = compose(loaded, read, baselines, title or "Exploration")
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,14 +95,28 @@ def compose(
     if front.significance:
         sections.append(significance_section(front, first))
     if exports:
-        sections += [memory_section(exports), limit_section(exports)]
-    summary = [Paragraph(_found(front, first, baselines))]
+        sections += [advice_section(exports), memory_section(exports), limit_section(exports)]
+    summary: list[Block] = [Paragraph(_found(front, first, baselines))]
     summary += [
         Paragraph(_tuned(front, one.record, baselines))
         for one in chosen
         if one.record.fine_tuned_accuracy is not None
     ]
+    if exports:
+        summary += network_summary(exports)
     return Document(title, summary, [*sections, settings_section(front, exports)])
+
+
+def compose_exports(exports: Sequence[Exported], title: str) -> Document:
+    """The content of a report on exports alone; within `drawing`."""
+    sections = [
+        Section("Layer by layer", export_blocks(exports)),
+        advice_section(exports),
+        memory_section(exports),
+        limit_section(exports),
+        settings_section(None, exports),
+    ]
+    return Document(title, network_summary(exports), sections)
 
 
 def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> str:
@@ -109,10 +132,11 @@ def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> 
     if best == exact:
         parts.append("No design that costs clearly less loses at most 5 points of accuracy.")
         return " ".join(parts)
-    lost = exact.accuracy - best.accuracy
-    change = f"loses {points(lost)[1:]} points" if lost > 0 else "loses nothing"
+    lost = exact.correct - best.correct
+    change = f"loses {points(lost / exact.images)[1:]} points" if lost > 0 else "loses nothing"
     parts.append(
-        f"Design {best.id} {change} ({percent(best.accuracy, 2)}). It keeps {percent(best.kept, 0)} of the "
+        f"Design {best.id} {change} on these {plural(exact.images, 'image')} ({percent(best.accuracy, 2)}, with 95 % "
+        f"confidence {interval(best.correct, best.images)}). It keeps {percent(best.kept, 0)} of the "
         f"products and takes {_times(front, best.costs[objective], baselines)}."
     )
     return " ".join(parts)

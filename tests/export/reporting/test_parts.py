@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.artifact.manifest import read_manifest
+from export.artifact.manifest import LayerInfo, read_manifest
+from export.ir.layer_names import layer_name
 from export.reporting import text
+from export.reporting.advice import suggestions
 from export.reporting.choice import choose
+from export.reporting.front import ranking_flattery
 from export.reporting.markdown import escape
 from export.reporting.memory import used_bytes
 from export.reporting.settings import flat
 from export.reporting.significance import threshold
+from export.targets import get_board
 from keras_approx.exploration.design import Design
 from tests.export.reporting import fronts
 
@@ -31,7 +35,7 @@ from tests.export.reporting import fronts
         (text.count(999_500), "1.00 M"),
         (text.count(1_371_000), "1.37 M"),
         (text.size(812), "812 B"),
-        (text.size(257_008), "257.0 KB"),
+        (text.size(257_008), "251.0 KiB"),
         (text.percent(0.12345), "12.3 %"),
         (text.points(-0.0093), "-0.93"),
         (text.points(0.0), "+0.00"),
@@ -90,7 +94,8 @@ def test_the_arena_is_as_large_as_what_lies_in_it_at_most(exported):
     for layer in manifest.layers:
         assert (layer.roofline_cycles is None) == (layer.macs == 0)
         if layer.roofline_cycles:
-            assert layer.kept_macs / 2 <= layer.roofline_cycles * 1.5
+            if not layer.kernel.startswith("winograd"):  # which multiplies less
+                assert layer.kept_macs / 2 <= layer.roofline_cycles * 1.5
             assert layer.roofline_cycles < layer.predicted_cycles
 
 
@@ -114,3 +119,66 @@ def test_settings_become_lines():
         *(("f", "none"), ("g", "none"), ("h", "3,000,000")),
         ("i", "9 values, 0.5 to 0.5"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "name"),
+    [
+        ("net/conv1_relu/Relu;net/conv1/BiasAdd;net/conv1/Conv2D;net/conv1/BiasAdd/ReadVariableOp1", "conv1"),
+        (
+            "model/activation/Relu;model/bn/FusedBatchNormV3;model/c/BiasAdd;model/d/Conv2D;model/c/Conv2D1",
+            "c",
+        ),
+        ("net/relu/Relu;net/stack1_add/add", "stack1_add"),
+        ("net/bn/FusedBatchNormV3;net/conv/Conv2D", "conv"),
+        ("net/block/inner/conv/BiasAdd", "block/inner/conv"),
+        ("net/flatten/Reshape;net/conv3_range/FakeQuantWithMinMaxVars", "flatten"),
+        ("net/image_range/FakeQuantWithMinMaxVars/FakeQuantWithMinMaxVars", "image_range"),
+        ("StatefulPartitionedCall:01", ""),
+        ("conv_7:0", "conv_7"),
+        ("", ""),
+    ],
+)
+def test_layers_have_the_names_of_their_users(tensor, name):
+    assert layer_name(tensor) == name
+
+
+def test_limits_read_as_makers_write_them():
+    assert [text.memory(number) for number in (786432, 2 << 20, 1536, 1000)] == [
+        "768 KiB",
+        "2 MiB",
+        "1.5 KiB",
+        "1,000 B",
+    ]
+    assert [text.size(number) for number in (1023, 1024, 262144)] == ["1,023 B", "1.0 KiB", "256.0 KiB"]
+    board = get_board("stm32f405")
+    assert [text.milliseconds(board, cycles) for cycles in (168_000, 1_680)] == ["1 ms", "10 \u00b5s"]
+    assert text.milliseconds(None, 5) == ""
+
+
+def test_few_images_flatter_the_best_of_many_designs():
+    assert ranking_flattery(126, 140, 5_000) > 0.1
+    assert ranking_flattery(9_000, 10_000, 5_000) < 0.015
+    assert ranking_flattery(140, 140, 5_000) > 0.05  # none wrong is no certainty
+    assert ranking_flattery(140, 140, 5_000) > ranking_flattery(140, 140, 50)
+
+
+def test_advice_follows_the_kernel():
+    def of(cycles, **changes):
+        base = {"index": 1, "kind": "conv2d", "name": "a", "source": "a.c", "kernel": "loop", "macs": 1000}
+        base |= {
+            "kept_macs": 1000,
+            "predicted_cycles": 600,
+            "predicted_flash_bytes": 10,
+            "roofline_cycles": 500,
+        }
+        base |= {"predicted_board_cycles": (600, 600), "copied_bytes": 0, **changes}
+        return " ".join(suggestions(LayerInfo(**base), cycles))
+
+    assert "skip products" in of(600)
+    assert "more channels" not in of(600)
+    assert "more channels" in of(2000)
+    assert "whole pairs" in of(600, kept_macs=500)
+    assert of(600, kept_macs=500, kernel="unpacked") == ""
+    assert "waits for flash" in of(600, predicted_board_cycles=(900, 1000))
+    assert "has a kernel" in of(600, kernel="plain", macs=0, kept_macs=0, roofline_cycles=None)

@@ -99,6 +99,32 @@ def written(exported, tmp_path_factory):
     return front, path
 
 
+def test_exports_alone_make_a_report(exported, tmp_path):
+    path = export.report(None, tmp_path / "report", exports=exported)
+    page, text = _check_page(path.read_text()), path.with_suffix(".md").read_text()
+    for heading in (
+        "Layer by layer",
+        "What would make it faster",
+        "Memory over time",
+        "Against the core's limit",
+    ):
+        assert f"## {heading}" in text.replace("\\", "")
+        assert heading in page.text
+    assert "exact is a network of" in page.text
+    assert not (path.parent / "front.png").exists()
+    with pytest.raises(InputError, match="got neither"):
+        export.report(None, tmp_path / "none")
+    with pytest.raises(InputError, match="baselines are drawn beside a front"):
+        export.report(None, tmp_path / "none", exports=exported, baselines=[export.Baseline("other", 1.0)])
+    assert not (tmp_path / "none").exists()
+
+
+def test_few_images_are_warned_of(tmp_path):
+    few, many = fronts.front(images=140), fronts.front(images=50_000)
+    assert "Warning:" in export.report(few, tmp_path / "few").with_suffix(".md").read_text()
+    assert "Warning:" not in export.report(many, tmp_path / "many").with_suffix(".md").read_text()
+
+
 def test_says_what_the_significance_is(tmp_path):
     texts = []
     for significance in ("energy", "elimination"):
@@ -122,8 +148,8 @@ def test_writes_one_page_and_the_same_as_markdown_with_pictures(written):
     for name in pictures:
         assert (path.parent / name).read_bytes().startswith(b"\x89PNG")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert len(headings) == 6
-    assert [heading in page.text for heading in headings] == [True] * 6
+    assert len(headings) == 7
+    assert [heading in page.text for heading in headings] == [True] * 7
     best = front.best(max_drop=0.01)
     for shown in (best.id, "CMSIS-NN", "validation images", "test", "nucleo-u575zi-q", "second"):
         assert shown in page.text

@@ -1,0 +1,27 @@
+"""The name that people gave a layer, out of what a converter called its output."""
+
+from __future__ import annotations
+
+import re
+
+# What converters add behind a layer's path: parameters, resources and ranges, which are no operators.
+_PARAMETERS = re.compile(r"(ReadVariableOp|resource|FakeQuant|Const)", re.IGNORECASE)
+
+
+def layer_name(tensor: str) -> str:
+    """The layer's own name, empty where the converter dropped it.
+
+    TFLite's converter joins the paths of all that it fused, such as `net/conv1_relu/Relu;net/conv1/BiasAdd;...`: the
+    model, the layer, what the layer did. The layer is the one that adds a bias, else the last. Names without a path
+    are those of other tools and stay.
+
+    Args:
+        tensor: the name of the layer's output in the graph; untrusted.
+    """
+    paths = [path.split("/") for path in tensor.split(";") if path.count("/") >= 2]
+    layers = [path for path in paths if not _PARAMETERS.search(path[-1])] or paths
+    if layers:
+        chosen = next((path for path in layers if path[-1].startswith("BiasAdd")), layers[-1])
+        return "/".join(part for part in chosen[1:-1] if not _PARAMETERS.search(part))
+    first = tensor.partition(";")[0]
+    return "" if first.startswith("StatefulPartitionedCall") else re.sub(r":\d+$", "", first)
