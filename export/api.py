@@ -64,6 +64,14 @@ class Export:
     estimate: Estimate
     manifest: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Export {self.name!r} in {str(self.path)!r}: {self.estimate!r}>"
+
+    def _repr_html_(self) -> str:
+        board = self.target.board.name if self.target.board else self.target.core.name
+        title = f"{self.name} for {board}, {len(self.manifest['files'])} files in {self.path}"
+        return self.estimate.to_html(title)
+
 
 def to_c(
     model: Any,

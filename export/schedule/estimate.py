@@ -13,11 +13,13 @@ from export.costing.candidate import CALL_OF_COPY_CYCLES, KernelWaits
 from export.costing.kernel_cost import KernelCost, plan_cost
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
+from export.ir.layer_names import layer_name
 from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule, Stage
 from export.schedule.stage_work import work_of
 from export.targets import STACK_BYTES, Core, Span, Target, Timing
+from keras_approx.notebooks import html_table
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,38 @@ class Estimate:
         """The layers that the totals leave out."""
         return tuple(layer for layer in self.layers if layer.cycles is None)
 
+    def __repr__(self) -> str:
+        return f"<Estimate for {self.target.core.name}: {self._totals()}, RAM {self.ram_bytes:,} B>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self, title: str = "") -> str:
+        """The layers as a table for notebooks, under a title."""
+        waits = self.board_cycles is not None
+        head = [
+            "layer",
+            "kind",
+            "name",
+            "kernel",
+            "kept",
+            "cycles",
+            *(["with waits"] if waits else []),
+            "flash",
+        ]
+        rows = [
+            [
+                *(str(layer.index), layer.kind, layer_name(layer.name), layer.kernel),
+                f"{100 * layer.kept_macs / layer.macs:.0f} %" if layer.macs else "",
+                "?" if layer.cycles is None else f"{layer.cycles:,}",
+                *([str(layer.board_cycles or "?")] if waits else []),
+                "?" if layer.flash_bytes is None else f"{layer.flash_bytes:,} B",
+            ]
+            for layer in self.layers
+        ]
+        note = f"{self.target.core.name}: {self._totals()}, {self._ram()}"
+        return html_table(head, rows, left=4, title=title, note=note)
+
     def __str__(self) -> str:
         waits = self.board_cycles is not None
         head = f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9}"
@@ -117,7 +151,7 @@ class Estimate:
             waited = f"{'?' if layer.board_cycles is None else layer.board_cycles!s:>24} " * waits
             lines.append(
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
-                f"{flash:>9}  {layer.name[:40]!r}"
+                f"{flash:>9}  {layer_name(layer.name)[:40]!r}"
             )
         lines.append(f"{self.target.core.name}: {self._totals()}, {self._ram()}")
         return "\n".join(lines)

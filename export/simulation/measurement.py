@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from export.ir.layer_names import layer_name
 from export.targets import Span
+from keras_approx.notebooks import html_table
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,41 @@ class Measurement:
         """Writes `to_dict()` as JSON."""
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
+    def __repr__(self) -> str:
+        return f"<Measurement on {self._totals()}>"
+
+    def _repr_html_(self) -> str:
+        waits = self.board_cycles is not None
+        head = [
+            "layer",
+            "kind",
+            "name",
+            "cycles",
+            *(["with waits"] if waits else []),
+            "instructions",
+            "flash",
+        ]
+        rows = [
+            [
+                "" if layer.index is None else str(layer.index),
+                *(layer.kind, layer_name(layer.name), f"{layer.cycles:,}"),
+                *([str(layer.board_cycles)] if waits else []),
+                *(f"{layer.instructions:,}", f"{layer.flash_bytes:,} B"),
+            ]
+            for layer in self.per_layer
+        ]
+        return html_table(head, rows, left=3, note=self._totals())
+
+    def _totals(self) -> str:
+        time = ""
+        if self.milliseconds is not None and self.clock_hz is not None:
+            time = f", {self.milliseconds:.2f} ms at {self.clock_hz / 1e6:g} MHz"
+        return (
+            f"{self.board or self.core}: {self.cycles:,} cycles an inference (worst of {self.inputs}: "
+            f"{self.worst_cycles:,}){time}; flash {self.flash_bytes:,} B, RAM {self.ram_bytes:,} B, "
+            f"stack {self.stack_bytes:,} B"
+        )
+
     def __str__(self) -> str:
         waits = self.board_cycles is not None
         rows = [
@@ -115,7 +152,7 @@ class Measurement:
                     *((str(layer.board_cycles),) if waits else ()),
                     f"{layer.instructions:,}",
                     f"{layer.flash_bytes:,}",
-                    _printable(layer.name),
+                    _printable(layer_name(layer.name)),
                 )
             )
         totals = (
@@ -133,15 +170,7 @@ class Measurement:
             ).rstrip()
             for row in rows
         ]
-        time = ""
-        if self.milliseconds is not None and self.clock_hz is not None:
-            time = f", {self.milliseconds:.2f} ms at {self.clock_hz / 1e6:g} MHz"
-        lines.append(
-            f"{self.board or self.core}: {self.cycles:,} cycles an inference (worst of {self.inputs}: "
-            f"{self.worst_cycles:,}){time}; flash {self.flash_bytes:,} B, RAM {self.ram_bytes:,} B, "
-            f"stack {self.stack_bytes:,} B"
-        )
-        return "\n".join(lines)
+        return "\n".join([*lines, self._totals()])
 
 
 def _printable(name: str, limit: int = 40) -> str:

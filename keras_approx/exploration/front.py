@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.evaluate.images import RECALIBRATION_BATCHES
+from keras_approx.exploration.front_tables import to_html, write_csv
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.text import json_of
@@ -75,6 +75,15 @@ class ParetoFront:
         Sorted by the first objective. Of designs with equal figures there is one.
         """
         return tuple(pareto_designs(self.evaluated, self.objectives))
+
+    def __repr__(self) -> str:
+        designs = f"{len(self.designs):,} of {len(self.evaluated):,} designs"
+        return (
+            f"<ParetoFront of {', '.join(self.objectives)}: {designs}, exact model {self.exact.accuracy:.2%}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __getitem__(self, name: str | Design) -> EvaluatedDesign:
         """The record of a design, by the design or its id.
@@ -258,26 +267,7 @@ class ParetoFront:
 
     def to_csv(self, path: str | Path) -> None:
         """Writes a table of all evaluated designs, one a line, those of the front first."""
-        front = self.designs
-        on_front = {record.id for record in front}
-        records = [*front, *(record for record in self.evaluated if record.id not in on_front)]
-        layers = list(self.exact.kept_by_layer)
-        measured = ("accuracy", "images", "dropped_early", "kept", "distortion", "fine_tuned_accuracy")
-        columns = ["id", "front", *measured, "test_accuracy", *self.exact.costs, "select", "granularity"]
-        columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            for record in records:
-                design = record.design
-                writer.writerow(
-                    [
-                        *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
-                        *(record.test_accuracy, *(record.costs[name] for name in self.exact.costs)),
-                        *(design.select, design.granularity, *(design.value(name) for name in layers)),
-                        *(record.kept_by_layer[name] for name in layers),
-                    ]
-                )
+        write_csv(self, path)
 
     def plot(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
         """Draws accuracy against a cost: all designs, the front, and the exact model.

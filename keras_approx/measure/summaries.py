@@ -12,6 +12,7 @@ from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.notebooks import html_table
 from keras_approx.skipping.granularity import group_sums
 
 
@@ -59,6 +60,13 @@ class Summary:
     def kept(self) -> int:
         """Products that are kept."""
         return sum(row.kept for row in self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Summary of {len(self.rows)} layers: {self.kept:,} of {self.products:,} products kept>"
+
+    def _repr_html_(self) -> str:
+        head, *rows = _cells(self)
+        return html_table(head, rows, left=2)
 
 
 def masked_layers(model: Any) -> list[str]:
@@ -110,6 +118,15 @@ def _row(layer: QuantizedWrapper) -> LayerRow:
 
 def format_table(summary: Summary) -> str:
     """The table that `keras_approx.summary` prints."""
+    lines = _cells(summary)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = [_line(line, widths) for line in lines]
+    rule = "-" * len(text[0])
+    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+
+
+def _cells(summary: Summary) -> list[tuple[str, ...]]:
+    """The head, a row a layer, and the totals."""
     counted = ("pairs", "pairs kept", "kernels", "kernels kept", "empty channels")
     lines: list[tuple[str, ...]] = [("layer", "kind", "products", "kept", "kept %", *counted)]
     lines += [
@@ -121,10 +138,7 @@ def format_table(summary: Summary) -> str:
         for row in summary.rows
     ]
     lines.append(("total", "", *_counts(summary.products, summary.kept), *[""] * len(counted)))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [_line(line, widths) for line in lines]
-    rule = "-" * len(text[0])
-    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+    return lines
 
 
 def _counts(products: int, kept: int) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,11 @@ def _damage(rng: np.random.Generator, holder: list[Any]) -> None:
             case 0 if parent is not holder:
                 del parent[key]
             case 1 if isinstance(parent, dict):
-                parent[str(rng.choice(["extra", "format", "name", ""]))] = value
+                parent[str(rng.choice(["extra", "format", "name", ""]))] = deepcopy(value)
             case 2 if isinstance(value, int | float) and not isinstance(value, bool):
                 parent[key] = value * int(rng.choice([-1, 2, 1000, 1 << 32])) + int(rng.integers(-2, 3))
             case 3 if isinstance(parent, list):
-                parent.insert(key, value)
+                parent.insert(key, deepcopy(value))
             case _:
-                parent[key] = _VALUES[int(rng.integers(len(_VALUES)))]
+                parent[key] = deepcopy(_VALUES[int(rng.integers(len(_VALUES)))])
         return

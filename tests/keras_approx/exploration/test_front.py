@@ -175,5 +175,5 @@ def test_plot(tmp_path: Path) -> None:
 
 def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ModuleNotFoundError, match=r"keras_approx\[plots\]"):
+    with pytest.raises(ImportError, match=r"keras_approx\[plots\]"):
         _front().plot()

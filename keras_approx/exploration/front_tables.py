@@ -1,0 +1,60 @@
+"""A front as tables: all of it for spreadsheets, the best of it for notebooks."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_approx.notebooks import html_table
+
+if TYPE_CHECKING:
+    from keras_approx.exploration.front import ParetoFront
+
+_SHOWN_DROPS = (0.0, 0.01, 0.05)  # of accuracy: the cheapest designs at these are shown
+
+
+def write_csv(front: ParetoFront, path: str | Path) -> None:
+    """Writes all evaluated designs, one a line, those of the front first."""
+    first = front.designs
+    on_front = {record.id for record in first}
+    records = [*first, *(record for record in front.evaluated if record.id not in on_front)]
+    layers = list(front.exact.kept_by_layer)
+    measured = ("accuracy", "images", "dropped_early", "kept", "distortion", "fine_tuned_accuracy")
+    columns = ["id", "front", *measured, "test_accuracy", *front.exact.costs, "select", "granularity"]
+    columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for record in records:
+            design = record.design
+            writer.writerow(
+                [
+                    *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
+                    *(record.test_accuracy, *(record.costs[name] for name in front.exact.costs)),
+                    *(design.select, design.granularity, *(design.value(name) for name in layers)),
+                    *(record.kept_by_layer[name] for name in layers),
+                ]
+            )
+
+
+def to_html(front: ParetoFront) -> str:
+    """The exact design and the cheapest at some losses, for notebooks."""
+    exact = front.exact
+    chosen = {exact.id: ("exact", exact)}
+    for drop in _SHOWN_DROPS:
+        record = front.best(max_drop=drop)
+        chosen.setdefault(
+            record.id, (f"at most {100 * drop:g} points lost" if drop else "nothing lost", record)
+        )
+    rows = [
+        (
+            *(why, record.id, f"{record.accuracy:.2%}", f"{record.kept:.1%}"),
+            *(f"{record.costs[name]:,.0f}" for name in exact.costs),
+            "" if record.fine_tuned_accuracy is None else f"{record.fine_tuned_accuracy:.2%}",
+        )
+        for why, record in chosen.values()
+    ]
+    head = ("design", "id", "validation", "kept", *exact.costs, "fine-tuned")
+    note = f"{len(front.evaluated):,} designs on {exact.images:,} images, {len(front.designs):,} on the front"
+    return html_table(head, rows, left=2, note=note)
