@@ -1,4 +1,4 @@
-"""Convolutions as plain C loops: depthwise ones, and layers whose numbers do not fit the kernels.
+"""Convolutions as plain C loops: layers whose numbers do not fit the kernels, and those of cores without any.
 
 Reads padding from the border like every kernel, so there are no branches.
 """
@@ -14,9 +14,12 @@ from export.csource.text import table
 from export.csource.work import Work, loop_work
 from export.ir.fixed_point import conv_multipliers
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
+from export.operators.plain_blocks import emit_blocks, in_blocks
 
 
 def emit_products(context: Context) -> str:
+    if in_blocks(context.source):
+        return emit_blocks(context)
     op = context.op
     assert isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected)
     graph, source, target, symbol = context.graph, context.source, context.target, context.symbol

@@ -39,7 +39,7 @@ class Layer:
 
 
 def fuse(graph: Graph) -> list[Layer]:
-    """The layers of a graph, in execution order."""
+    """The layers of a graph that kernels compute, in execution order."""
     pools = {op.inputs[0]: op for op in graph.ops if isinstance(op, MaxPool2D) and _joins_pool(graph, op)}
     adds = {
         conv.output: op for op in graph.ops if isinstance(op, Add) and (conv := _convolution_of(graph, op))

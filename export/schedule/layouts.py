@@ -22,7 +22,7 @@ def layouts_of(
         graph: the network.
         layers: its layers.
         shared: by tensor, the one whose buffer it takes over: each sum takes its residual's place.
-        element: "int16" or "int8": what operands that are read in pairs are stored as.
+        element: "int16" or "int8": what operands that are read in pairs are stored as; "plain" where none are.
     """
     return {
         tensor: _layout(graph, layers, group, element)
@@ -62,8 +62,10 @@ def _layout(graph: Graph, layers: Sequence[Layer], group: Sequence[int], element
     if plain.element != "int8":
         return plain
     readers = [op for tensor in group for op in _readers(layers, tensor)]
-    paired = any(isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers)
-    whole = any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
+    paired = element != "plain" and any(
+        isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected) for op in readers
+    )
+    whole = paired and any(isinstance(op, Conv2D | DepthwiseConv2D) for op in readers)
     shuffled = paired and element == "int8" and not any(_keeps_order(graph, layers, t) for t in group)
     word = 4 if shuffled else 2
     pads = [op.padding for op in readers if isinstance(op, Conv2D | DepthwiseConv2D)]

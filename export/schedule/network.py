@@ -12,7 +12,7 @@ from export.ir.graph import Graph
 from export.kernels.plan import with_copies
 from export.operators.table import operator_of
 from export.schedule.arena import ALIGNMENT
-from export.schedule.fusion import fuse
+from export.schedule.fusion import Layer, fuse
 from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
 from export.schedule.stage import Buffer, Schedule, Stage
@@ -30,13 +30,20 @@ class Requirements:
     Attributes:
         target: core and board.
         activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int16 unless that does not
-            fit and int8 does.
+            fit and int8 does. Cores whose layers are C loops hold int8 in any case.
         max_ram: bytes that activations, states and scratch memory may take; None for what the board has.
     """
 
     target: Target
     activations: str = "auto"
     max_ram: int | None = None
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Ways to lay activations out, see `layouts_of`; those to prefer first."""
+        if self.target.core.plain:
+            return ("plain",)
+        return ("int16", "int8") if self.activations == "auto" else (self.activations,)
 
     def hold(self, data_bytes: int) -> bool:
         """Whether there is memory for so many bytes of data, and for the stack."""
@@ -78,7 +85,7 @@ def price_network(
         candidates: gives the candidates for a stage; one that remembers them, for instance.
     """
     found = []
-    for element in ("int16", "int8") if requirements.activations == "auto" else (requirements.activations,):
+    for element in requirements.elements:
         schedule = _chosen(_lay_out(graph, element), requirements, candidates)
         if requirements.hold(schedule.data_bytes):
             return schedule
@@ -141,7 +148,7 @@ def _fitting(
 
 def _lay_out(graph: Graph, element: str) -> LaidOut:
     """Stages in execution order, with nothing chosen and nothing placed."""
-    layers = fuse(graph)
+    layers = [Layer(op) for op in graph.ops] if element == "plain" else fuse(graph)
     shared = {layer.output: layer.residual for layer in layers if layer.add is not None}
     layouts = layouts_of(graph, layers, shared, element)
     aliases = aliases_of(graph, layers, layouts)

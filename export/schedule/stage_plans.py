@@ -40,6 +40,8 @@ def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool 
         target: what candidates are priced for.
         small: whether those that are only smaller, not faster, are wanted too.
     """
+    if target.core.plain and (stage.op is None or operator_of(stage.op).emit is not None):
+        return []
     timing = priced_timing(target)
     problem = stage_problem(graph, stage)
     depthwise = _depthwise_problem(graph, stage)

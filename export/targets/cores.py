@@ -27,6 +27,11 @@ class Core:
     compiler_flags: tuple[str, ...]
     emulator: str | None
 
+    @property
+    def plain(self) -> bool:
+        """Whether layers are C loops: an Arm core that has no dual multiply-accumulate to write kernels for."""
+        return self.timing is not None and not self.dsp
+
 
 def _arm(name: str, cpu: str, *, dsp: bool, timing: Timing, emulator: str) -> Core:
     # Nothing generated computes in floating point, so the software ABI links with any project setting of the

@@ -187,10 +187,31 @@ static inline uint32_t ka_widen(uintptr_t word)
 #endif /* K_ASSEMBLY */
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
 
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__) || defined(K_NARROW)
+#define KA_NARROW 1 /* no long multiplications: products by halves, where compilers would call a function */
+#else
+#define KA_NARROW 0
+#endif
+
+#if KA_NARROW
+/* (a * b + add) / 2^(16 + n), rounded down, n 1 to 15; add is a multiple of 2^16 below 2^31. */
+static inline int32_t ka_product(int32_t a, int32_t b, int32_t add, int n)
+{
+    int32_t a_high = a >> 16, a_low = a & 0xffff, b_high = b >> 16, b_low = b & 0xffff;
+    int32_t middle = a_high * b_low + (int32_t)(((uint32_t)a_low * (uint32_t)b_low) >> 16);
+    int32_t low = a_low * b_high + (middle & 0xffff) + (add >> 16);
+    return (int32_t)((uint32_t)(a_high * b_high + (middle >> 16)) << (16 - n)) + (low >> n);
+}
+#endif
+
 /* a * b / 2^31, rounded. */
 static inline int32_t ka_high_multiply(int32_t a, int32_t b)
 {
+#if KA_NARROW
+    return ka_product(a, b, 1 << 30, 15);
+#else
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+#endif
 }
 
 /* x / 2^n to the nearest, ties away from zero. */
@@ -210,8 +231,16 @@ static inline int32_t ka_multiply(int32_t x, int32_t mult, int shift)
 /* x * mult * 2^(shift - 31) with one rounding. */
 static inline int32_t ka_multiply_once(int32_t x, int32_t mult, int shift)
 {
+#if KA_NARROW
+    if (shift < 0)
+        return ((ka_product(x, mult, 0, 15) >> (-shift - 1)) + 1) >> 1;
+    if (shift > 14)
+        shift = 14; /* far beyond int8 in either case, or 0 */
+    return ka_product(x, mult, 1 << (30 - shift), 15 - shift);
+#else
     int total = 31 - shift;
     return (int32_t)(((int64_t)x * mult + ((int64_t)1 << (total - 1))) >> total);
+#endif
 }
 
 /* Where a channel lies in a buffer whose middle two of every four channels trade places. */
