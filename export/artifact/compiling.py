@@ -99,7 +99,7 @@ def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = 
     definitions = [
         *("-I", str((Path(out_dir).resolve() / manifest.sources[0]).parent)),
         f'-DNETWORK_HEADER="{manifest.name}.h"',
-        f"-DNETWORK_RUN={_call(manifest)}",
+        f"-DNETWORK_RUN={network_call(manifest)}",
         f"-DNETWORK_INPUT_SIZE={places(manifest.inputs)[1]}",
         f"-DNETWORK_OUTPUT_SIZE={places(manifest.outputs)[1]}",
     ]
@@ -109,8 +109,8 @@ def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = 
     return HostModel(manifest, folder)
 
 
-def _call(manifest: Manifest) -> str:
-    """The call of the network on the runner's buffers."""
+def network_call(manifest: Manifest) -> str:
+    """C of the network's call on `input` and `output`, bytes as `places` lays them out."""
     arguments = []
     for kind, tensors in (("input", manifest.inputs), ("output", manifest.outputs)):
         pointers = [f"(void *)({kind} + {start})" for start in places(tensors)[0]]

@@ -20,7 +20,10 @@ _WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # SHF_WRITE, SHF_ALLOC, SHF_EXECIN
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes of the image at the address where the program finds them; in RAM if they are writable, else in flash."""
+    """Bytes of the image at the address where the program finds them; in RAM if they are writable, else in flash.
+
+    Executable are sections of code, and those of data that hold some: kernels that start-up code copies to RAM.
+    """
 
     address: int
     data: bytes
@@ -74,10 +77,10 @@ class LinkedElf:
             Segment(
                 section["sh_addr"],
                 section.data(),
-                executable=bool(section["sh_flags"] & _EXECUTABLE),
+                executable=bool(section["sh_flags"] & _EXECUTABLE) or number in self._sections_with_code,
                 writable=bool(section["sh_flags"] & _WRITABLE),
             )
-            for section in self._sections
+            for number, section in enumerate(self._sections)
             if section["sh_flags"] & _ALLOCATED and section["sh_type"] != "SHT_NOBITS" and section["sh_size"]
         )
 
@@ -165,6 +168,11 @@ class LinkedElf:
     @cached_property
     def _sections(self) -> list[Any]:
         return list(self._file.iter_sections())
+
+    @cached_property
+    def _sections_with_code(self) -> set[int]:
+        """Numbers of the sections in which a mapping symbol says that instructions begin."""
+        return {entry["st_shndx"] for entry in self._symbol_entries if entry.name[:2] == "$t"}
 
     @cached_property
     def _symbol_entries(self) -> list[Any]:

@@ -227,6 +227,23 @@ class Manifest(Record):
             packed[:, start : start + batch.shape[1]] = batch.view(np.uint8)
         return packed
 
+    def pack_outputs(self, outputs: Any) -> np.ndarray:
+        """The bytes of each inference's outputs: the other way round than `unpack`.
+
+        Args:
+            outputs: An array [n, *shape], or a tuple of them where there are several outputs.
+
+        Returns:
+            uint8 [n, bytes].
+        """
+        arrays = outputs if isinstance(outputs, tuple) else (outputs,)
+        starts, total = places(self.outputs)
+        packed = np.zeros((len(arrays[0]), total), np.uint8)
+        for start, info, values in zip(starts, self.outputs, arrays, strict=True):
+            flat = np.ascontiguousarray(values, info.dtype).reshape(len(values), -1).view(np.uint8)
+            packed[:, start : start + info.nbytes] = flat
+        return packed
+
     def unpack(self, packed: np.ndarray) -> Any:
         """The outputs of bytes laid out as `places` says.
 

@@ -28,6 +28,8 @@ _COMMANDS = {
     "simulate": ("simulate", "run an export on an emulated core and count cycles"),
     "report": ("report", "write a front and its exports up as a page with pictures"),
     "boards": ("boards", "list the boards that networks are exported and measured for"),
+    "firmware": ("firmware", "write firmware that measures an export on a board"),
+    "compare": ("compare", "set what a board measured beside what was predicted"),
     "doctor": ("doctor", "say what is installed, what is missing, and what it is for"),
 }
 _DESCRIPTION = """\

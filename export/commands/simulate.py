@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> Result:
     """Simulates, and saves what was asked for."""
     say = Steps()
     manifest = read_manifest(options.out_dir)
-    inputs, labels = _read(options, manifest)
+    inputs, labels = read_inputs(options, manifest)
     inputs = [values[: options.images] for values in inputs]
     say(f"compiling {options.out_dir}, then running {len(inputs[0]):,} inputs on the emulated core")
     from export.simulation import simulate  # noqa: PLC0415 (slow to import)
@@ -107,7 +107,9 @@ def _count_right(manifest: Manifest, outputs: Any, labels: np.ndarray) -> dict[s
     }
 
 
-def _read(options: argparse.Namespace, manifest: Manifest) -> tuple[list[np.ndarray], np.ndarray | None]:
+def read_inputs(
+    options: argparse.Namespace, manifest: Manifest
+) -> tuple[list[np.ndarray], np.ndarray | None]:
     """An array for each input, int8 [n, *shape], and labels if there are any."""
     if len(manifest.inputs) == 1:
         inputs, labels = _read_inputs(options, manifest.inputs[0])

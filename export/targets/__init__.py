@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from export.targets.board import BOARDS, Board, get_board, read_board
 from export.targets.cores import CORES, Core, get_core
+from export.targets.families import FAMILIES, Family, Startup, Uart
 from export.targets.instruction import Instruction, Kind, Memory
 from export.targets.memories import (
     NO_WAITS,
@@ -31,6 +32,7 @@ from export.targets.timing import Timing
 __all__ = [
     "BOARDS",
     "CORES",
+    "FAMILIES",
     "NO_WAITS",
     "READY",
     "STACK_BYTES",
@@ -38,6 +40,7 @@ __all__ = [
     "Board",
     "Cache",
     "Core",
+    "Family",
     "Flash",
     "Instruction",
     "Kind",
@@ -46,9 +49,11 @@ __all__ = [
     "Prefetch",
     "Reading",
     "Span",
+    "Startup",
     "State",
     "Target",
     "Timing",
+    "Uart",
     "arrival_cycles",
     "block_cycles",
     "continue_cycles",

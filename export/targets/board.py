@@ -12,6 +12,7 @@ from typing import Any
 
 from export.errors import TargetError
 from export.targets.board_file import BoardFile, load, parse
+from export.targets.families import Startup
 from export.targets.memories import Bank, Flash, Placement
 
 _LARGEST_FILE = 1 << 16  # bytes
@@ -30,6 +31,7 @@ class Board:
         placements: What may lie where, the fastest first.
         source: Documents the figures come from.
         caveats: What the documents leave out, if anything.
+        startup: How firmware starts it; None where that is not known.
         file: The content of the user's file that describes it; empty for a listed board.
     """
 
@@ -41,6 +43,7 @@ class Board:
     placements: tuple[Placement, ...]
     source: str
     caveats: str = ""
+    startup: Startup | None = None
     file: str = field(default="", repr=False)
 
     @property
@@ -87,6 +90,7 @@ def _board(found: BoardFile, text: str = "") -> Board:
         placements,
         found.source,
         found.caveats,
+        found.startup,
         text,
     )
 

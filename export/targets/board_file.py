@@ -19,13 +19,20 @@ name = "SRAM1"
 origin = 0x20000000
 bytes = 114_688
 waits = 0                # left out where no document says
-bus = "system"           # what the core reaches it over: its system bus, or one of the bank's "own"
-code = true              # whether code can run from it
+code_origin = 0x00000000 # where code runs from it without waits, over a bus that data do not take; left out for nowhere
 
 [[placement]]            # what lies where, the fastest first
 activations = ["SRAM1"]
 stack = "SRAM1"
-code = "SRAM1"           # where copies of hot kernels may go, left out for nowhere
+code = "SRAM2"           # where copies of hot kernels may go, left out for nowhere
+
+[firmware]               # how keras-approx firmware starts it; left out if that is not needed
+family = "f4"            # of the chip: f4, g4, h5, h7, l4 or u5
+pll = {m = 8, n = 168, out = 2}     # clock after reset / m * n / out is clock_hz
+uart = "USART1"          # at 115200 baud
+pin = "PA9"              # where it sends, with the number of the alternate function
+function = 7
+latency = 5              # of the flash controller; left out where it is waits
 """
 
 from __future__ import annotations
@@ -39,6 +46,7 @@ from typing import Any
 
 from export.errors import TargetError
 from export.targets.cores import CORES
+from export.targets.families import FAMILIES, Startup
 from export.targets.memories import Bank, Cache, Flash, Prefetch
 
 if sys.version_info >= (3, 11):
@@ -47,6 +55,7 @@ else:
     import tomli as tomllib
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_PIN = re.compile(r"P[A-K]([0-9]|1[0-5])")
 _BANK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,23}")
 _ADDRESSES = (0, 0xFFFFFFFF)
 _SIZES = (64, 1 << 28)
@@ -74,6 +83,7 @@ class BoardFile:
     placements: tuple[PlacementNames, ...]
     source: str
     caveats: str
+    startup: Startup | None
 
 
 class _Table:
@@ -165,8 +175,9 @@ def parse(text: str, where: str, listed: Callable[[str], Mapping[str, Any]] | No
     _check_apart(where, flash, banks)
     placements = tuple(_placement(entry, banks) for entry in table.tables("placement"))
     source, caveats = table.text("source"), table.text("caveats", default="")
+    startup = None if table.peek("firmware") is None else _startup(table.table("firmware"), flash)
     table.done()
-    return BoardFile(name, core, clock, flash, banks, placements, source, caveats)
+    return BoardFile(name, core, clock, flash, banks, placements, source, caveats, startup)
 
 
 def load(text: str, where: str) -> dict[str, Any]:
@@ -286,3 +297,27 @@ def _placement(table: _Table, banks: Iterable[Bank]) -> PlacementNames:
         )
     table.done()
     return PlacementNames(tuple(wanted), stack, code)
+
+
+def _startup(table: _Table, flash: Flash) -> Startup:
+    family = table.choice("family", FAMILIES)
+    pll = table.table("pll")
+    m, n = pll.number("m", 1, 63), pll.number("n", 4, 512)
+    out = pll.number("out", 1, 8)
+    if out not in FAMILIES[family].outs:
+        raise pll.error("out", f"one of {', '.join(map(str, FAMILIES[family].outs))}", out)
+    pll.done()
+    pin = table.text("pin", _PIN)
+    startup = Startup(
+        family=family,
+        m=m,
+        n=n,
+        out=out,
+        latency=table.number("latency", 0, 15, flash.waits),
+        uart=table.choice("uart", FAMILIES[family].uarts),
+        port=pin[1],
+        pin=int(pin[2:]),
+        function=table.number("function", 0, 15),
+    )
+    table.done()
+    return startup

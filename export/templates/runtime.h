@@ -40,7 +40,7 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 /* frame: stack slots of four bytes. Copied kernels run from RAM: they lie with the initial values of data, so that
  * start-up code copies them; a linker script may give `.data.ka_copies.*` a bank of its own. */
 #define K_BEGIN(name, frame) K_BEGIN_IN(".text.", "ax", name, frame)
-#define K_BEGIN_COPIED(name, frame) K_BEGIN_IN(".data.ka_copies.", "awx", name, frame)
+#define K_BEGIN_COPIED(name, frame) K_BEGIN_IN(".data.ka_copies.", "aw", name, frame)
 #define K_BEGIN_IN(section, flags, name, frame)                                                                       \
     __asm__(".pushsection " section #name ",\"" flags "\",%progbits\n.syntax unified\n.thumb\n.balign 4\n.global " #name \
             "\n.type " #name ", %function\n.thumb_func\n" #name ":\npush {r4-r11, lr}\nsub.w sp, sp, #4*" #frame "\n"

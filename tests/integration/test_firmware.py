@@ -1,8 +1,9 @@
-"""The STM32 firmware: run in QEMU where there is a machine for it, else built."""
+"""Firmware that `keras-approx firmware` writes: run in QEMU where there is a machine for it, built for every board."""
+
+from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,132 +11,217 @@ import numpy as np
 import pytest
 
 from export.api import to_c
-from export.artifact.compiling import build_host
-from export.frontend.reference import run_reference
-from tests.export import handmade
+from export.errors import InputError
+from export.firmware import write_firmware
+from export.firmware.capture import parse_capture
+from export.firmware.comparison import compare
+from export.targets import BOARDS
 from tests.export.networks import Layers, random_inputs
 
-PROJECT = Path(__file__).parents[2] / "examples" / "stm32"
+# QEMU's Netduino Plus 2 is an STM32F405 without CCM, PLL, flash controller, cycle counter, and SRAM at 0.
+QEMU_BOARD = """\
+name = "qemu-f405"
+like = "stm32f405"
+source = "QEMU, netduinoplus2"
+[[placement]]
+activations = ["SRAM1", "SRAM2"]
+stack = "SRAM2"
+"""
+SERIAL = ("-serial", "stdio")
+SEMIHOSTING = ("-serial", "none", "-semihosting-config", "enable=on,target=native")
 
 
-def build(out_dir, images, folder, board, output="uart"):
-    np.save(folder / "images.npy", images)
-    convert = [
-        sys.executable,
-        str(PROJECT / "images_to_c.py"),
-        str(folder / "images.npy"),
-        str(folder / "images.c"),
-    ]
-    configure = [
-        *("cmake", "-S", str(PROJECT), "-B", str(folder / "build"), "-G", "Ninja"),
-        *("-DCMAKE_TOOLCHAIN_FILE=arm-none-eabi.cmake", f"-DBOARD={board}", f"-DOUTPUT={output}"),
-        *(f"-DNETWORK={out_dir}", f"-DIMAGES={folder / 'images.c'}"),
-    ]
-    for command in (convert, configure, ["cmake", "--build", str(folder / "build")]):
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-    return folder / "build" / "firmware.elf"
+def network() -> bytes:
+    layers = Layers(np.random.default_rng(3), zeros=0.5)
+    x = layers.input((8, 8, 3))
+    y = layers.pool(layers.conv(x, 8, activation="relu"))
+    return layers.builder.finish(x, layers.dense(layers.builder.reshape(y, (1, 128)), 10))
 
 
-def run(elf, *options):
-    """Runs firmware until it prints its last line; returns the lines."""
-    command = [
-        "qemu-system-arm",
-        "-M",
-        "netduinoplus2",
-        "-nographic",
-        "-monitor",
-        "none",
-        *options,
-        "-kernel",
-        str(elf),
-    ]
-    lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as machine:
+@pytest.fixture(scope="module")
+def out_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("firmware")
+    (folder / "qemu.toml").write_text(QEMU_BOARD)
+    return to_c(network(), folder / "out", name="tiny", target=folder / "qemu.toml", layout="arduino").path
+
+
+@pytest.fixture(scope="module")
+def project(out_dir: Path) -> Path:
+    """The firmware, configured."""
+    folder = write_firmware(out_dir, out_dir.parent / "firmware", inputs=random_inputs((8, 8, 3), 2)).path
+    configure(folder, out_dir.parent / "build", "uart")
+    return folder
+
+
+def configure(folder: Path, build: Path, output: str) -> None:
+    command = ["cmake", "-S", str(folder), "-B", str(build), "-G", "Ninja", f"-DOUTPUT={output}"]
+    check([*command, "-DCMAKE_TOOLCHAIN_FILE=arm-none-eabi.cmake"])
+
+
+def check(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "arning" not in result.stdout + result.stderr
+
+
+def run(build: Path, *options: str) -> str:
+    """Builds firmware and runs it until it prints its last line; returns what it printed."""
+    check(["cmake", "--build", str(build)])
+    command = ["qemu-system-arm", "-M", "netduinoplus2", "-nographic", "-monitor", "none", *options]
+    text = ""
+    with subprocess.Popen(
+        [*command, "-kernel", str(build / "firmware.elf")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as machine:
         watchdog = threading.Timer(60, machine.kill)  # firmware that hangs ends the lines early
         watchdog.start()
         try:
             assert machine.stdout is not None
             for line in machine.stdout:
-                lines.append(line.strip())
-                if lines[-1] in ("done", "fault") or "error" in lines[-1]:
+                text += line
+                if line.startswith(("done", "fault")):
                     break
         finally:
             watchdog.cancel()
             machine.kill()
-    return lines
+    return text
 
 
-def parse(lines):
-    """Classes and int8 outputs of the image lines."""
-    found = [
-        re.fullmatch(r"image (\d+): class (\d+), cycles (?:\d+|not counted), output(.*)", line)
-        for line in lines
-    ]
-    assert all(found), lines
-    assert [int(match[1]) for match in found] == list(range(len(found)))
-    return [int(match[2]) for match in found], np.array([match[3].split() for match in found], np.int64)
+def changed(project: Path, file: str, before: str, after: str) -> str:
+    """Changes a file of the project; returns what it was."""
+    text = (project / file).read_text()
+    assert before in text
+    (project / file).write_text(text.replace(before, after, 1))
+    return text
+
+
+def test_f405_firmware_passes(project: Path, out_dir: Path) -> None:
+    capture = parse_capture(run(out_dir.parent / "build", *SERIAL))
+    assert (capture.network, capture.board, capture.clock_hz) == ("tiny", "qemu-f405", 16_000_000)
+    assert "the PLL did not start; full speed is 168000000 Hz" in capture.warnings  # as QEMU has none
+    assert [sample.verdict for sample in capture.samples] == ["PASS", "PASS"]
+    assert 100 < capture.stack_bytes < 512
+    with pytest.raises(InputError, match="the core counted none, as in an emulator"):
+        compare(project, capture)
+
+
+TIMER = """\
+#define SYST REGISTER(0xE000E010)
+static uint32_t ticks;
+static uint32_t *tick(void)
+{
+    if (!(SYST & 1u)) {
+        REGISTER(0xE000E014) = 0xFFFFFFu;
+        SYST = 5u;
+    }
+    ticks = 0xFFFFFFu - REGISTER(0xE000E018);
+    return &ticks;
+}
+#define DWT_CYCCNT (*tick())
+"""
+
+
+def test_cycles_by_layer_are_compared(project: Path, out_dir: Path) -> None:
+    """With QEMU's timer for a cycle counter: what it counts is time, but it counts."""
+    before = changed(project, "main.c", "#define DWT_CYCCNT REGISTER(0xE0001004)\n", TIMER)
+    try:
+        capture = parse_capture(run(out_dir.parent / "build", *SERIAL, "-icount", "shift=6"))
+    finally:
+        (project / "main.c").write_text(before)
+    found = compare(project, capture)
+    assert found.passed
+    assert found.basis == "export, without waits"  # the clock is that after reset
+    assert found.predicted is not None
+    assert [layer.index for layer in found.layers] == list(range(len(found.layers)))
+    assert all(layer.measured > 0 for layer in found.layers)
+    assert 0.9 * found.measured < sum(layer.measured for layer in found.layers) <= found.measured
+    assert max(found.layers, key=lambda layer: layer.measured).kind == "conv2d"
+
+
+def test_wrong_bytes_fail(project: Path, out_dir: Path) -> None:
+    before = (project / "samples.c").read_text()
+    _, rows = before.split("sample_outputs")
+    byte = re.search(r"\d+", rows.split("=", 1)[1])
+    assert byte is not None
+    wrong = (int(byte[0]) + 1) % 256
+    (project / "samples.c").write_text(before.replace(f"{{\n        {byte[0]},", f"{{\n        {wrong},"))
+    try:
+        capture = parse_capture(run(out_dir.parent / "build", *SERIAL))
+    finally:
+        (project / "samples.c").write_text(before)
+    assert not capture.passed
+    assert any(sample.verdict.startswith("FAIL: byte 0 is ") for sample in capture.samples)
 
 
 @pytest.mark.parametrize(
-    ("output", "options"),
-    [
-        ("uart", ["-serial", "stdio"]),
-        ("semihosting", ["-serial", "none", "-semihosting-config", "enable=on,target=native"]),
-    ],
+    ("file", "at"),
+    [("startup.c", "    copy(data_start, data_end, data_load);\n"), ("main.c", "    paint_stack();\n")],
 )
-def test_f405_firmware_prints_classes_and_bytes(tmp_path, output, options):
-    images = handmade.inputs(10)
-    out_dir = handmade.write_project(tmp_path / "out")
-    lines = run(build(out_dir, images, tmp_path, "stm32f405", output), *options)
-    assert (
-        lines[0] == "network model on stm32f405 at 16000000 Hz"
-    )  # QEMU has no PLL, and the firmware says so
-    assert lines[1].startswith("warning: the PLL did not start")
-    assert lines[-1] == "done"
-    classes, outputs = parse(lines[2:-1])
-    expected = handmade.reference(images)
-    np.testing.assert_array_equal(outputs, expected)
-    assert classes == expected.argmax(axis=1).tolist()
-    np.testing.assert_array_equal(build_host(out_dir).run(images), expected)
+def test_faults_are_reported(project: Path, out_dir: Path, file: str, at: str) -> None:
+    """One before any variable has a value and the UART is up, one at work."""
+    before = changed(project, file, at, f"*(volatile uint32_t *)0x30000000u = 0;\n{at}")
+    try:
+        text = run(out_dir.parent / "build", *SERIAL)
+    finally:
+        (project / file).write_text(before)
+    fault = next(line for line in text.splitlines() if line.startswith("fault"))
+    assert re.fullmatch(
+        r"fault 3: at 0x0800\w{4}, called from 0x0800\w{4}, CFSR 0x00008200, HFSR 0x40000000, MMFAR 0x\w{8}, "
+        "BFAR 0x30000000",
+        fault.strip(),
+    )
+    if file == "main.c":
+        with pytest.raises(InputError, match="the firmware stopped with a fault 3"):
+            parse_capture(text)
 
 
-def test_f405_firmware_runs_an_exported_network(tmp_path):
-    network = Layers(np.random.default_rng(3), zeros=0.5)
-    x = network.input((8, 8, 3))
-    y = network.pool(network.conv(x, 8, activation="relu"))
-    tflite = network.builder.finish(x, network.dense(network.builder.reshape(y, (1, 128)), 10))
-    images = random_inputs((8, 8, 3), 10)
-    out_dir = to_c(tflite, tmp_path / "out", name="tiny", target="stm32f405").path
-    lines = run(build(out_dir, images, tmp_path, "stm32f405"), "-serial", "stdio")
-    assert lines[0].startswith("network tiny on stm32f405")
-    classes, outputs = parse(lines[2:-1])
-    expected = run_reference(tflite, images)
-    np.testing.assert_array_equal(outputs, expected)
-    assert classes == expected.argmax(axis=1).tolist()
+def test_a_stack_that_overflows_is_reported(project: Path, out_dir: Path) -> None:
+    at = "    paint_stack();\n"
+    overflow = '__asm__ volatile("mov sp, %0\\npush {r0}" : : "r"(0x20000000u));\n'
+    before = changed(project, "main.c", at, at + overflow)
+    try:
+        assert "stack overflow" in run(out_dir.parent / "build", *SERIAL)
+    finally:
+        (project / "main.c").write_text(before)
 
 
-def test_images_of_another_size_are_reported(tmp_path):
-    out_dir = handmade.write_project(tmp_path / "out")
-    lines = run(build(out_dir, handmade.inputs(3).reshape(4, 6), tmp_path, "stm32f405"), "-serial", "stdio")
-    assert lines[-1] == "error: the images are not of the network's input size"
+def test_semihosting_prints_the_same(project: Path, out_dir: Path) -> None:
+    build = out_dir.parent / "semihosting"
+    configure(project, build, "semihosting")
+    assert parse_capture(run(build, *SEMIHOSTING)).passed
 
 
-def test_u575_firmware_is_built(tmp_path):
-    elf = build(handmade.write_project(tmp_path / "out"), handmade.inputs(10), tmp_path, "nucleo-u575zi-q")
-    header = subprocess.run(
-        ["arm-none-eabi-readelf", "-hA", str(elf)], capture_output=True, text=True, check=True
-    ).stdout
-    assert "v8-M.mainline" in header
-    binary = elf.with_suffix(".bin").read_bytes()
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_is_built_without_warnings(name: str, tmp_path: Path) -> None:
+    """With kernels that run as copies from RAM where the board has a bank for them."""
+    layers = Layers(np.random.default_rng(7), zeros=0.7)
+    x = layers.input((8, 8, 8))
+    y = layers.conv(x, 32, activation="relu")
+    model = layers.builder.finish(x, layers.dense(layers.builder.reshape(y, (1, 2048)), 4))
+    board = BOARDS[name]
+    export = to_c(model, tmp_path / "out", target=name)
+    placement = board.place(export.estimate.ram_bytes + 512)
+    configure(write_firmware(export.path, tmp_path / "firmware").path, tmp_path / "build", "uart")
+    check(["cmake", "--build", str(tmp_path / "build")])
+    binary = (tmp_path / "build" / "firmware.bin").read_bytes()
     stack, reset = np.frombuffer(binary[:8], "<u4").tolist()
-    assert stack == 0x200C0000
-    assert 0x08000000 < reset < 0x08000000 + len(binary)
-
-
-def test_unknown_boards_are_refused(tmp_path):
-    configure = ["cmake", "-S", str(PROJECT), "-B", str(tmp_path / "build"), "-G", "Ninja", "-DBOARD=arduino"]
-    configure.append("-DCMAKE_TOOLCHAIN_FILE=arm-none-eabi.cmake")
-    result = subprocess.run(configure, capture_output=True, text=True, check=False)
-    assert result.returncode != 0
-    assert "unknown BOARD 'arduino'; expected nucleo-u575zi-q or stm32f405" in " ".join(result.stderr.split())
+    assert stack == placement.stack.origin + placement.stack.size
+    assert board.flash.origin < reset < board.flash.origin + len(binary)
+    listed = subprocess.run(
+        ["arm-none-eabi-nm", str(tmp_path / "build" / "firmware.elf")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    symbols = {
+        line.split()[2]: int(line.split()[0], 16) for line in listed.splitlines() if len(line.split()) == 3
+    }
+    assert placement.origin <= symbols["bss_start"] <= symbols["bss_end"] <= placement.origin + placement.size
+    if export.estimate.copied_bytes:
+        assert placement.code is not None
+        assert symbols["copies"] == placement.code.code_origin
+        assert symbols["copies_start"] == placement.code.origin
+        assert symbols["copies_end"] - symbols["copies_start"] >= export.estimate.copied_bytes

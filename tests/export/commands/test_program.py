@@ -17,7 +17,20 @@ from export.errors import InputError
 from keras_approx.errors import OptionError
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("wrap", "explore", "fine-tune", "export", "simulate", "report", "boards", "doctor")
+COMMANDS = (
+    *(
+        "wrap",
+        "explore",
+        "fine-tune",
+        "export",
+        "simulate",
+        "report",
+        "boards",
+        "firmware",
+        "compare",
+        "doctor",
+    ),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,5 +7,6 @@
 void print(const char *text);
 void print_number(int32_t number);
 void print_count(uint32_t number);
+void print_hexadecimal(uint32_t number);
 
 #endif
