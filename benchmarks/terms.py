@@ -25,8 +25,8 @@ _BY_NAME: Mapping[str, str] = {
 }
 _OF_WINOGRAD: Mapping[str, str] = {
     **_BY_NAME,
-    "DOT": PRODUCTS,
-    **dict.fromkeys(("LDM2", "LDR_NEXT"), INPUTS),
+    **dict.fromkeys(("DOT", "ZERO"), PRODUCTS),
+    **dict.fromkeys(("LDM2", "LDR_NEXT", "LDRD"), INPUTS),
     **dict.fromkeys(
         ("LDR", "STR", "STORE_SUMS", "SAVE", "FETCH", "SUM", "DIFFERENCE", "SUM_LEFT"), TRANSFORMS
     ),

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from export.costing.candidate import Candidate
-from export.costing.counts import Count, count_loop, count_plan, count_skeleton, count_unpacked
+from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
+from export.costing.winograd_counts import count_winograd
 from export.kernels.conv import (
     ConvProblem,
     block_channels,
@@ -20,14 +21,8 @@ from export.kernels.conv import (
     plan_unpacked,
 )
 from export.kernels.plan import Plan
-from export.kernels.winograd.plan import (
-    algorithms_of,
-    layer_constants,
-    oriented,
-    plan_winograd,
-    shape_of,
-    skeleton,
-)
+from export.kernels.winograd.plan import layer_constants, plan_winograd
+from export.kernels.winograd.shape import algorithms_of, oriented, shape_of, sparse_shape
 from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Flash, Target, Timing
 
@@ -81,10 +76,12 @@ def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Coun
         if requantization is None:
             continue
         for height in strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)):
-            shape = shape_of(problem, algorithm, height, _MOST_UNROLLED)
-            made = skeleton(shape, requantization.form, timing)
-            plan = partial(plan_winograd, problem, shape, requantization, timing)
-            yield algorithm.name, count_skeleton(made, timing), made.scratch_bytes, plan
+            whole = shape_of(problem, algorithm, height, _MOST_UNROLLED)
+            for shape in (whole, sparse_shape(problem, whole)):
+                if shape is not None:
+                    count, made = count_winograd(shape, requantization.form, timing)
+                    plan = partial(plan_winograd, problem, shape, requantization, timing)
+                    yield shape.name, count, made.scratch_bytes, plan
 
 
 def _direct_candidates(

@@ -31,7 +31,6 @@ from export.kernels.language import NEAR
 from export.kernels.linear import Linear
 from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization
-from export.kernels.winograd.plan import Skeleton
 from export.targets import State, Timing
 
 
@@ -82,14 +81,6 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
             profiles[key] = kernel_profile(plan.kernels[call.kernel].steps, timing, call.counts)
         runs.append(Run(profiles[key], sizes[call.kernel], times, call.kernel))
     return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
-
-
-@lru_cache(maxsize=256)
-def count_skeleton(made: Skeleton, timing: Timing) -> Count:
-    """What a plan of Winograd's algorithm takes, whatever its weights."""
-    blank = Plan("", made.kernels, made.calls, ())
-    count = count_plan(blank, timing)
-    return replace(count, kernel_bytes=count.kernel_bytes + WORD * made.words)
 
 
 def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:

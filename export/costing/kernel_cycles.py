@@ -162,16 +162,17 @@ class Frame:
         entry: what the pipeline remembers where the body starts.
     """
 
-    def __init__(self, steps: Sequence[Step], timing: Timing) -> None:
+    def __init__(self, steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> None:
         """Follows one call of the kernel.
 
         Args:
             steps: between BEGIN and END, with one `BODY` in the place of the body.
             timing: the core's pipeline.
+            counts: of the call.
         """
         blocks, labels = _split(steps)
         stream = _Stream()
-        visits = Counter(_follow(blocks, labels, stream, {}))
+        visits = Counter(_follow(blocks, labels, stream, counts))
         held = next(index for index, block in enumerate(blocks) if BODY in block.steps)
         self.blocks = max(1, stream.rewinds)
         self._timing = timing

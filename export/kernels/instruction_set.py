@@ -513,6 +513,10 @@ WIDEN_ODD (d, x)
 > sxtb16 {d}, {x}, ror #8
 {d} = ka_widen({x} >> 8);
 
+ZERO (a)
+> mov.w {a}, #0
+{a} = 0;
+
 DOT (d, x, w)
 > smuad {d}, {x}, {w}
 {d} = ka_smlad(0, {x}, {w});

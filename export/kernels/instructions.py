@@ -47,13 +47,14 @@ def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
         return tuple(steps)
     found: list[Step] = []
     bits = sum(instruction.width for instruction in ENTRY)
-    for item in steps:
+    end = 1 + max((place for place, item in enumerate(steps) if item.name == "LABEL"), default=-1)
+    for item in steps[:end]:
         if item.name == "LABEL" and bits % 32:
             found.append(Step("ALIGN"))
             bits += sum(instruction.width for instruction in instructions(found[-1]))
         found.append(item)
         bits += sum(instruction.width for instruction in instructions(item))
-    return tuple(found)
+    return (*found, *steps[end:])
 
 
 def plan_bytes(plan: Plan) -> int:

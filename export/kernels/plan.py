@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from export.kernels.language import FRAME, Step
 
@@ -117,7 +118,16 @@ def calls_of(plan: Plan) -> Iterator[Call]:
                 yield from (call.moved(0, 0, turn) for call in item.calls)
 
 
-def repeated_calls(plan: Plan) -> Iterator[tuple[Call, int]]:
+class HasCalls(Protocol):
+    """What has calls: a plan, or one without its weights."""
+
+    @property
+    def calls(self) -> tuple[Call | Repeat, ...]:
+        """In order."""
+        ...
+
+
+def repeated_calls(plan: HasCalls) -> Iterator[tuple[Call, int]]:
     """Every call as it is written, and how often it runs."""
     for item in plan.calls:
         if isinstance(item, Call):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from export.kernels.instructions import aligned
 from export.kernels.language import NEAR, Step, label, load, loads, move, step
 from export.kernels.plan import Kernel
@@ -19,10 +21,10 @@ from export.kernels.winograd.tiles import (
 from export.targets import Timing
 
 _END, _BACK, _COUNT, _TURN, _STREAM = range(5)  # stack slots
-_FRAME = 5
+FRAME = 5
 _SLOTS, _BLOCKS, _TURNS = range(1, 4)  # labels
-_SUMS = tuple((f"a{2 * channel}", f"a{2 * channel + 1}") for channel in range(CHANNELS))
-_SINGLE_SUMS = ("r6", "r7", "r8", "r9")
+SUMS = tuple((f"a{2 * channel}", f"a{2 * channel + 1}") for channel in range(CHANNELS))
+SINGLE_SUMS = ("r6", "r7", "r8", "r9")
 _SINGLE_WEIGHTS = ("r2", "r3", "r5", "r10")
 _HELD_WEIGHTS = tuple(f"r{i}" for i in range(2, 10))
 _ALL = (*(f"r{i}" for i in range(13)), "lr")
@@ -48,21 +50,33 @@ def paired_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Ke
     """
     unrolled = unrolled_pairs(group.depth, most)
     turns = group.depth // unrolled
+    body = _turn(unrolled, first=True)
+    if turns > 1:
+        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
+        body += [step("SET", turns - 1, _TURN), label(_TURNS), *_turn(unrolled, first=False), again]
+    return Kernel(aligned(paired_steps(tiling, group, group.panel_words, body, 0), timing), FRAME)
+
+
+def paired_steps(tiling: Tiling, group: Group, panel: int, body: Sequence[Step], reach: int) -> list[Step]:
+    """A kernel for blocks of two tiles, around what is done at each.
+
+    Args:
+        tiling: of the layer.
+        group: any of the depth that the kernel is for.
+        panel: constants that the body reads.
+        body: leaves the sums in the accumulators.
+        reach: bytes from where it leaves r0 to the sums.
+    """
     steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]
     steps += [step("LDRC", "r4", "r3", WORD), step("SAVE", "r4", _BACK)]
     steps += [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT)]
-    steps += [label(_SLOTS), label(_BLOCKS), *_turn(unrolled, first=True)]
-    if turns > 1:
-        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
-        steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_turn(unrolled, first=False), again]
-    steps += [step("FETCH", "r2", _END), step("STORE_SUMS", "r0")]
-    panel = WORD * group.panel_words
-    steps += [*_stride(tiling.block_bytes - group.slot_bytes), *move("wt", -panel)]
+    steps += [label(_SLOTS), label(_BLOCKS), *body]
+    steps += [step("FETCH", "r2", _END), *(_stride(reach) if reach else []), step("STORE_SUMS", "r0")]
+    steps += [*_stride(tiling.block_bytes - group.slot_bytes), *move("wt", -WORD * panel)]
     steps += [step("UNTIL", "r0", "r2", _BLOCKS, turns=((True, PAIRED), (False, 1)))]
-    steps += [step("FETCH", "r3", _BACK), *move("wt", panel), step("RETREAT", "r0", "r0", "r3")]
+    steps += [step("FETCH", "r3", _BACK), *move("wt", WORD * panel), step("RETREAT", "r0", "r0", "r3")]
     steps += [*move("r2", group.slot_bytes), step("SAVE", "r2", _END)]
-    steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
-    return Kernel(aligned(steps, timing), _FRAME)
+    return [*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))]
 
 
 def holds_weights(group: Group) -> bool:
@@ -97,7 +111,7 @@ def held_kernel(tiling: Tiling, group: Group, timing: Timing) -> Kernel:
     steps += [step("FETCH", "r10", _BACK), *move("r1", group.slot_bytes), step("SAVE", "r1", _END)]
     steps += [step("RETREAT", "r0", "r0", "r10"), step("FETCH", "r1", _STREAM)]
     steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
-    return Kernel(aligned(steps, timing), _FRAME)
+    return Kernel(aligned(steps, timing), FRAME)
 
 
 def _stride(distance: int) -> list[Step]:
@@ -115,7 +129,7 @@ def _turn(pairs: int, *, first: bool) -> list[Step]:
         for half in range(2):
             # Two narrow instructions, then a wide one: so products stay on word boundaries, as the M4 wants them.
             steps.append(step("LOAD2_WIDE" if half else "LOAD2", "w0", "w1"))
-            for weight, sums in zip(("w0", "w1"), _SUMS[2 * half : 2 * half + 2], strict=True):
+            for weight, sums in zip(("w0", "w1"), SUMS[2 * half : 2 * half + 2], strict=True):
                 for register, x in zip(sums, ("x0", "x1"), strict=True):
                     if first and pair == 0:
                         steps.append(step("DOT", register, x, weight))
@@ -128,22 +142,27 @@ def single_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Ke
     """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
     unrolled = unrolled_pairs(group.depth, most)
     turns = group.depth // unrolled
-    steps = [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT), label(_SLOTS)]
-    steps += _single_turn(unrolled, first=True)
+    body = _single_turn(unrolled, first=True)
     if turns > 1:
         again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
-        steps += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
-    steps += [step("STR", register, "r0", 2 * WORD * place) for place, register in enumerate(_SINGLE_SUMS)]
+        body += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
+    return Kernel(aligned(single_steps(body, 0), timing), FRAME)
+
+
+def single_steps(body: Sequence[Step], reach: int) -> list[Step]:
+    """A kernel for a block of one tile, around what is done at each point; see `paired_steps`."""
+    steps = [step("LDRC", "r4", "r3", 2 * WORD), step("SAVE", "r4", _COUNT), label(_SLOTS), *body]
+    steps += _stride(reach) if reach else []
+    steps += [step("STR", register, "r0", 2 * WORD * place) for place, register in enumerate(SINGLE_SUMS)]
     steps.append(step("ADD", "r0", SUM_BYTES))
-    steps.append(step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1))))
-    return Kernel(aligned(steps, timing), _FRAME)
+    return [*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))]
 
 
 def _single_turn(pairs: int, *, first: bool) -> list[Step]:
     steps = []
     for pair in range(pairs):
         steps += [step("LDR_NEXT", "r4", "r0", PAIR_BYTES), load(_SINGLE_WEIGHTS)]
-        for register, weight in zip(_SINGLE_SUMS, _SINGLE_WEIGHTS, strict=True):
+        for register, weight in zip(SINGLE_SUMS, _SINGLE_WEIGHTS, strict=True):
             if first and pair == 0:
                 steps.append(step("DOT", register, "r4", weight))
             else:

@@ -34,17 +34,19 @@ class Group:
 
     Attributes:
         points: in the order of their slots.
-        depth: pairs of input channels that are added at each.
+        components: that are added at each.
+        depth: pairs of input channels that are added at each: of all components.
         offset: bytes from the start of a block to the first slot.
-        weights: constants of a block of output channels before those of these points.
+        before: components of the points before them.
         rows: whether tiles of the last row need them.
         columns: whether tiles of the last column do.
     """
 
     points: tuple[Point, ...]
+    components: int
     depth: int
     offset: int
-    weights: int
+    before: int
     rows: bool
     columns: bool
 
@@ -156,12 +158,15 @@ class Tiling:
                 left_out = self.cut[0] and i == down - 1, self.cut[1] and j == across - 1
                 members.setdefault((*left_out, -self.algorithm.depth((i, j))), []).append((i, j))
         found: list[Group] = []
-        offset = weights = 0
-        for (no_rows, no_columns, depth), points in sorted(members.items()):
-            group = Group(tuple(points), -depth * self.pairs, offset, weights, not no_rows, not no_columns)
+        offset = before = 0
+        for (no_rows, no_columns, fewest), points in sorted(members.items()):
+            count = -fewest
+            group = Group(
+                tuple(points), count, count * self.pairs, offset, before, not no_rows, not no_columns
+            )
             found.append(group)
             offset += len(points) * group.slot_bytes
-            weights += len(points) * group.panel_words
+            before += len(points) * count
         return tuple(found)
 
     @cached_property
@@ -170,9 +175,9 @@ class Tiling:
         return {point: group for group in self.groups for point in group.points}
 
     @property
-    def weights(self) -> int:
-        """Constants of a block of output channels."""
-        return sum(len(group.points) * group.panel_words for group in self.groups)
+    def components(self) -> int:
+        """Of all points."""
+        return sum(len(group.points) * group.components for group in self.groups)
 
     def input_slot(self, point: Point, component: int) -> int:
         """Byte offset in a block of the first pair of input channels of a component."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from export.costing.candidate import Candidate
+from export.costing.kernel_cost import plan_cost
 from export.frontend import read_tflite
 from export.kernels.layout import Layout
 from export.operators.table import operator_of
@@ -49,6 +50,7 @@ def models(draw: st.DrawFn) -> bytes:
     filters = draw(st.integers(1, 9))
     channels = filters if ending == "add" else draw(st.integers(1, 9))
     extreme = draw(st.booleans())
+    kept = draw(st.sampled_from([1, 1, 0.6, 0.2]))  # of whole kernels
     builder = ModelBuilder()
     start = builder.tensor((1, height, width, 2), 0.02, draw(st.integers(-128, 127)))
 
@@ -58,6 +60,8 @@ def models(draw: st.DrawFn) -> bytes:
         shape = (out, *kernel, x.shape[3])
         weights = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 128, shape)
         weights[rng.random(out) < 0.1] = 0
+        pairs = rng.random((out, -(-x.shape[3] // 2))) < kept
+        weights *= np.repeat(pairs, 2, axis=1)[:, None, None, : x.shape[3]]
         scale = draw(st.sampled_from([0.0004, 0.02, 0.3]))
         return builder.conv(
             x,
@@ -121,6 +125,8 @@ def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDA
     values = {graph.input: inputs}
     for op in graph.ops:
         values[op.output] = operator_of(op).compute(graph, op, *[values[tensor] for tensor in op.inputs])
+    timing = TARGET.core.timing
+    assert timing is not None
     found = 0
     for stage in schedule.stages:
         for candidate in winograd(schedule, stage) if stage.op is not None else []:
@@ -135,7 +141,9 @@ def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDA
                 after = stored(values[residual][0], target.layout, graph.tensors[residual].quant.zero_point)
             else:
                 after = bytearray(b"\x55" * target.layout.size_bytes)
-            run_plan(candidate.plan(), [before], after)
+            plan = candidate.plan()
+            assert plan_cost(plan, timing) == candidate.cost
+            run_plan(plan, [before], after)
             expected = values[target.tensor][0].reshape(
                 target.layout.height, target.layout.width, target.layout.channels
             )
@@ -154,6 +162,30 @@ def test_every_candidate_gives_the_interpreters_bytes(model: bytes, activations:
         return values.astype(np.int8)
 
     check(model, activations, image)
+
+
+def test_kept_kernels_are_found_from_zeros_and_cost_less() -> None:
+    """With half of the kernels, in blocks of four channels, the products take about half the cycles."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-127, 128, (16, 3, 3, 32)).astype(np.int8)
+
+    def model(weights: NDArray[np.int8]) -> dict[str, int]:
+        builder = ModelBuilder()
+        x = builder.tensor((1, 12, 12, 32), 0.02, 0)
+        y = builder.conv(x, weights, None, weight_scales=[0.01] * 16, scale=0.1, zero_point=0)
+        schedule = price_network(run_passes(read_tflite(builder.finish(x, y))), Requirements(TARGET))
+        found: dict[str, int] = {}
+        for stage in schedule.stages:
+            for candidate in winograd(schedule, stage) if stage.op is not None else []:
+                found.setdefault(candidate.variant, candidate.price.cycles)
+        return found
+
+    dense = model(weights)
+    kept = np.repeat(rng.permutation(64).reshape(4, 16) < 32, 4, axis=0)
+    half = model(weights * np.repeat(kept, 2, axis=1)[:, None, None, :].astype(np.int8))
+    assert not any(name.endswith("sparse") for name in dense)
+    assert half["winograd4"] == dense["winograd4"]
+    assert half["winograd4 sparse"] < 0.7 * dense["winograd4"]
 
 
 def test_a_layer_has_candidates_of_both_algorithms_and_of_several_strips() -> None:

@@ -1,0 +1,193 @@
+"""The shape of a layer that Winograd's algorithm computes: what its code depends on, whatever its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+
+import numpy as np
+
+from export.kernels.conv import ConvProblem, kept_pairs
+from export.kernels.conv_loops import Geometry, Sum
+from export.kernels.language import NEAR
+from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
+from export.kernels.winograd.outputs import Target
+from export.kernels.winograd.sparse import Pattern, kept_kernels
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, WORD, Tiling
+
+_DENSE = 0.95  # with more kernels kept, skipping saves nothing
+
+
+@dataclass(frozen=True)
+class ChannelBlock:
+    """Output channels that lie next to each other in memory and are computed together.
+
+    Attributes:
+        channels: their numbers in the order of memory; None for one that only fills a gap.
+        offset: bytes from the first position's outputs to the first one.
+    """
+
+    channels: tuple[int | None, ...]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the code of a layer depends on, whatever its weights.
+
+    Attributes:
+        algorithm: which one.
+        geometry: where outputs lie, and inputs.
+        taps: bytes from one row of the kernel to the next, and from one column to the next.
+        source: byte offset of the first input.
+        target: byte offset of the first outputs.
+        widened: whether inputs are int8.
+        pairs: of input channels.
+        blocks: of output channels.
+        sum: the Add fused behind, or None.
+        strip_rows: rows of tiles in a strip.
+        unrolled: most pairs of input channels in a turn of the products' loop.
+        patterns: the kernels that each block keeps; None where all are computed.
+    """
+
+    algorithm: Algorithm
+    geometry: Geometry
+    taps: tuple[int, int]
+    source: int
+    target: int
+    widened: bool
+    pairs: int
+    blocks: tuple[ChannelBlock, ...]
+    sum: Sum | None
+    strip_rows: int
+    unrolled: int
+    patterns: tuple[Pattern, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """As plans call it."""
+        return self.algorithm.name if self.patterns is None else f"{self.algorithm.name} sparse"
+
+    @cached_property
+    def tiling(self) -> Tiling:
+        """How the image is cut."""
+        return Tiling(self.algorithm, self.geometry.rows, self.geometry.columns, self.pairs, self.strip_rows)
+
+    @property
+    def outputs(self) -> Target:
+        """How outputs lie."""
+        geometry = self.geometry
+        return Target(geometry.out_x, geometry.out_y, geometry.out_channel, geometry.pooled, self.sum)
+
+    def kept(self, number: int) -> int:
+        """Constants of a block of output channels at one component of one point."""
+        return CHANNELS * self.pairs if self.patterns is None else kept_kernels(self.patterns[number])
+
+    @cached_property
+    def weights_before(self) -> tuple[int, ...]:
+        """Constants of the blocks before each block, and in the end of all."""
+        sizes = [self.tiling.components * self.kept(number) for number in range(len(self.blocks))]
+        return tuple(accumulate(sizes, initial=0))
+
+    @property
+    def output_steps(self) -> tuple[int, int]:
+        """Bytes from the outputs of a tile to those of the tile below it, and of the next one in its row."""
+        algorithm, outputs = self.algorithm, self.outputs
+        pooled = 2 if outputs.pooled else 1
+        return (
+            algorithm.down.outputs // pooled * outputs.row,
+            algorithm.across.outputs // pooled * outputs.pixel,
+        )
+
+
+def oriented(problem: ConvProblem) -> ConvProblem:
+    """The same layer with rows and columns exchanged where its kernel has three rows and one column."""
+    if problem.weights.shape[1:3] != (FOUR.taps, 1) or problem.geometry.pooled:
+        return problem
+    was = problem.geometry
+    return replace(
+        problem,
+        geometry=Geometry(
+            rows=was.columns,
+            columns=was.rows,
+            in_x=was.in_y,
+            in_y=was.in_x,
+            out_x=was.out_y,
+            out_y=was.out_x,
+            out_channel=was.out_channel,
+            pooled=False,
+        ),
+        weights=problem.weights.transpose(0, 2, 1, 3),
+        tap_y=problem.tap_x,
+        tap_x=problem.tap_y,
+    )
+
+
+def algorithms_of(problem: ConvProblem) -> list[Algorithm]:
+    """The algorithms that compute a layer: of a kernel as dense as its taps, within reach of the kernels' pointers."""
+    geometry = problem.geometry
+    if problem.scaling is None or not problem.tap_y or not problem.tap_x:
+        return []
+    strides = geometry.in_y / problem.tap_y, geometry.in_x / problem.tap_x
+    if not all(stride.is_integer() for stride in strides):
+        return []
+    rows, columns = problem.weights.shape[1:3]
+    return [
+        algorithm
+        for algorithm in algorithms((rows, columns), (int(strides[0]), int(strides[1])))
+        if algorithm.across.outputs * geometry.in_x <= NEAR
+        and algorithm.across.outputs * geometry.out_x <= NEAR
+        and not (geometry.pooled and algorithm.down.outputs % 2)
+        and not (geometry.rows == 1 and algorithm.down.outputs > 1 and rows == 1)
+    ]
+
+
+def shape_of(problem: ConvProblem, algorithm: Algorithm, strip_rows: int, unrolled: int) -> Shape:
+    """The shape of a layer, all its kernels computed."""
+    return Shape(
+        algorithm=algorithm,
+        geometry=problem.geometry,
+        taps=(problem.tap_y, problem.tap_x),
+        source=problem.source,
+        target=problem.target,
+        widened=problem.widened,
+        pairs=-(-problem.weights.shape[3] // 2),
+        blocks=_blocks(problem.output_offsets, problem.geometry.out_channel),
+        sum=problem.sum,
+        strip_rows=strip_rows,
+        unrolled=unrolled,
+    )
+
+
+def sparse_shape(problem: ConvProblem, shape: Shape) -> Shape | None:
+    """The same shape for what a layer's mask keeps of whole kernels; None where that saves nothing."""
+    kept = np.asarray(kept_pairs(problem).any(axis=(1, 2)))  # [out, pair]
+    reach = max(group.depth for group in shape.tiling.groups) * PAIR_BYTES
+    if kept.mean() > _DENSE or reach > NEAR - WORD:
+        return None
+    kept = kept[:, : shape.pairs]
+    masks = np.concatenate([kept, np.zeros_like(kept[:1])])
+    members = np.array([padded_channels(block) for block in shape.blocks])
+    bits = masks[members] << np.arange(CHANNELS)[None, :, None]  # [block, channel, pair]
+    return replace(shape, patterns=tuple(map(tuple, bits.sum(axis=1).tolist())))
+
+
+def padded_channels(block: ChannelBlock) -> list[int]:
+    """The channels of a block, with -1 for what is missing to `CHANNELS`."""
+    channels = [-1 if channel is None else channel for channel in block.channels]
+    return channels + [-1] * (CHANNELS - len(channels))
+
+
+def _blocks(offsets: Sequence[int], element: int) -> tuple[ChannelBlock, ...]:
+    """Fours of channels as they lie in memory; gaps between them, which nobody reads, are computed too."""
+    at = {offset // element: channel for channel, offset in enumerate(offsets)}
+    found = []
+    for start in range(0, max(at) + 1, CHANNELS):
+        inside = [at.get(place) for place in range(start, start + CHANNELS)]
+        while inside and inside[-1] is None:
+            inside.pop()
+        if inside:
+            found.append(ChannelBlock(tuple(inside), start * element))
+    return tuple(found)

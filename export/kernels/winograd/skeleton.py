@@ -1,0 +1,274 @@
+"""Kernels and calls of a layer that Winograd's algorithm computes, strip by strip, whatever its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from export.kernels.plan import Call, Kernel, Pointer, Repeat
+from export.kernels.tables import TABLE_SIZE
+from export.kernels.winograd.input_transform import Source, buffer_bytes, input_kernel
+from export.kernels.winograd.output_transform import header_words, output_kernel
+from export.kernels.winograd.products import (
+    PAIRED,
+    SINGLE,
+    header,
+    held_kernel,
+    holds_weights,
+    paired_kernel,
+    single_kernel,
+)
+from export.kernels.winograd.requantization import Form
+from export.kernels.winograd.shape import ChannelBlock, Shape
+from export.kernels.winograd.sparse import sparse_kernel
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, WORD, Group, Kind, Strip, Tiling
+from export.targets import Timing
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A kernel that is made when it is needed.
+
+    Attributes:
+        make: makes it from `args`.
+        args: what it depends on.
+    """
+
+    make: Callable[..., Kernel]
+    args: tuple[Any, ...]
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel."""
+        return _made(self)
+
+
+@lru_cache(maxsize=1 << 10)
+def _made(recipe: Recipe) -> Kernel:
+    return recipe.make(*recipe.args)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A plan without its weights.
+
+    Attributes:
+        recipes: of the kernels.
+        calls: in order.
+        tables: the first constants: what does not depend on weights.
+        words: of all constants.
+        scratch_bytes: memory the layer needs while it runs.
+    """
+
+    recipes: tuple[Recipe, ...]
+    calls: tuple[Call | Repeat, ...]
+    tables: tuple[int, ...]
+    words: int
+    scratch_bytes: int
+
+
+def scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
+    return header_words(shape.outputs) + len(block.channels) * form.words
+
+
+def scales_start(shape: Shape) -> int:
+    """Word at which the requantization constants start."""
+    return len(_tables(replace(shape, patterns=None)).words) + shape.weights_before[-1]
+
+
+@dataclass
+class _Tables:
+    """Constants that do not depend on weights; equal ones are kept once."""
+
+    words: list[int] = field(default_factory=list)
+    _known: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def at(self, values: Sequence[int]) -> int:
+        """Byte offset of some words, which are added if they are new."""
+        key = tuple(values)
+        if key not in self._known:
+            self._known[key] = WORD * len(self.words)
+            self.words += values
+        return self._known[key]
+
+
+@lru_cache(maxsize=256)
+def _tables(shape: Shape) -> _Tables:
+    """All tables of a layer."""
+    tiling, tables = shape.tiling, _Tables()
+    for strip in tiling.strips:
+        tables.at(_input_offsets(tiling, strip))
+        for group in tiling.groups:
+            blocks, _, _ = _tiles_of(tiling, strip, tiling.range_of(strip, group))
+            tables.at(header(tiling, group, blocks))
+        for kind in strip.kinds:
+            tables.at(_tile_table(shape, strip, kind))
+    return tables
+
+
+def _input_offsets(tiling: Tiling, strip: Strip) -> list[int]:
+    """Where each tile of a strip lies in scratch memory, row by row."""
+    place = {tile: tiling.place(number) for number, tile in enumerate(strip.order)}
+    return [place[y, x] for y in range(strip.first, strip.first + strip.rows) for x in range(tiling.across)]
+
+
+def _tile_table(shape: Shape, strip: Strip, kind: Kind) -> list[int]:
+    """The number of tiles of a kind, and offsets of their sums and outputs from those of the strip."""
+    tiling = shape.tiling
+    down, across = shape.output_steps
+    words = [len(kind.tiles)]
+    for tile in kind.tiles:
+        y, x = tile[0] - strip.first, tile[1]
+        words += [tiling.place(strip.order.index(tile)), y * down + x * across]
+    return words
+
+
+def _tiles_of(tiling: Tiling, strip: Strip, tiles: tuple[int, int]) -> tuple[int, int, bool]:
+    """Blocks of two tiles that a range takes, the first of them, and whether a block of a single tile follows."""
+    first, end = tiles[0] // TILES, tiles[1]
+    single = end % TILES == 1 and end == len(strip.order)
+    blocks = (end // TILES if single else -(-end // TILES)) - first
+    return blocks, first, single
+
+
+@lru_cache(maxsize=256)
+def skeleton(shape: Shape, form: Form, timing: Timing) -> Skeleton:
+    """Kernels and calls of a layer.
+
+    Args:
+        shape: of the layer.
+        form: of its requantization.
+        timing: the core's pipeline.
+    """
+    builder = _Builder(shape, form, timing)
+    for strip in shape.tiling.strips:
+        builder.add(strip)
+    tables = _tables(replace(shape, patterns=None))
+    scales = sum(scale_words(shape, form, block) for block in shape.blocks)
+    words = scales_start(shape) + scales + (0 if shape.sum is None else TABLE_SIZE)
+    scratch = shape.tiling.blocks * shape.tiling.block_bytes + buffer_bytes(shape.tiling)
+    return Skeleton(tuple(builder.recipes), tuple(builder.calls), tuple(tables.words), words, scratch)
+
+
+class _Builder:
+    """Collects the calls of a layer, and the kernels they need."""
+
+    def __init__(self, shape: Shape, form: Form, timing: Timing) -> None:
+        self.recipes: list[Recipe] = []
+        self.calls: list[Call | Repeat] = []
+        self._shape, self._form, self._timing = shape, form, timing
+        self._tiling = shape.tiling
+        self._tables = _tables(replace(shape, patterns=None))
+        self._numbers: dict[Recipe, int] = {}
+
+    def add(self, strip: Strip) -> None:
+        """Adds the calls of a strip."""
+        self._add_inputs(strip)
+        blocks = self._shape.blocks
+        alike = self._shape.patterns is None
+        whole = [block for block in blocks if alike and len(block.channels) == CHANNELS]
+        if whole:
+            self.calls.append(Repeat(len(whole), tuple(self._block_calls(strip, 0, CHANNELS))))
+        for number in range(len(whole), len(blocks)):
+            self.calls += self._block_calls(strip, number, len(blocks[number].channels))
+
+    def _add_inputs(self, strip: Strip) -> None:
+        """Transforms the inputs of a strip, those of rows of tiles of one shape in a loop."""
+        shape, tiling = self._shape, self._tiling
+        table = self._tables.at(_input_offsets(tiling, strip))
+        step = shape.algorithm.down.outputs * shape.geometry.in_y
+        buffer = tiling.blocks * tiling.block_bytes
+        row = strip.first
+        while row < strip.first + strip.rows:
+            rows = tiling.tile_rows(row)
+            same = sum(tiling.tile_rows(other) == rows for other in range(row, strip.first + strip.rows))
+            calls = []
+            for half in (0, 1) if shape.widened else (None,):
+                pairs = shape.pairs if half is None else (shape.pairs + 1 - half) // 2
+                if pairs == 0:
+                    continue
+                source = Source(shape.taps[1], shape.taps[0], half)
+                kernel = self._kernel(input_kernel, tiling, source, rows, pairs, self._timing)
+                calls.append(
+                    Call(
+                        kernel,
+                        Pointer("in0", shape.source + row * step, step),
+                        Pointer("scratch", PAIR_BYTES * (half or 0)),
+                        Pointer(
+                            "constants",
+                            table + WORD * tiling.across * (row - strip.first),
+                            WORD * tiling.across,
+                        ),
+                        Pointer("scratch", buffer),
+                    )
+                )
+            self.calls += [Repeat(same, tuple(calls))] if same > 1 else calls
+            row += same
+
+    def _block_calls(self, strip: Strip, number: int, channels: int) -> list[Call]:
+        """The calls of a block of output channels; in a `Repeat`, those of all that follow."""
+        calls = [call for group in self._tiling.groups for call in self._product_calls(strip, number, group)]
+        return calls + [self._output_call(strip, number, channels, kind) for kind in strip.kinds]
+
+    def _product_calls(self, strip: Strip, number: int, group: Group) -> list[Call]:
+        tiling = self._tiling
+        tiles = tiling.range_of(strip, group)
+        if tiles[0] == tiles[1]:
+            return []
+        blocks, start, single = _tiles_of(tiling, strip, tiles)
+        shape = self._shape
+        before = shape.weights_before[number] + group.before * shape.kept(number)
+        stream = Pointer(
+            "constants",
+            WORD * (len(self._tables.words) + before),
+            WORD * tiling.components * shape.kept(number),
+        )
+        table = Pointer("constants", self._tables.at(header(tiling, group, blocks)))
+        counts = {PAIRED: blocks, SINGLE: len(group.points)}
+        calls = []
+        for tiles_of_block, at, wanted in ((TILES, start, blocks > 0), (1, start + blocks, single)):
+            if wanted:
+                kernel = self._products(number, group.depth, tiles_of_block)
+                source = Pointer("scratch", at * tiling.block_bytes + group.offset)
+                calls.append(Call(kernel, source, Pointer("scratch", 0), stream, table, counts))
+        return calls
+
+    def _products(self, number: int, depth: int, tiles: int) -> int:
+        """The kernel of the products of a block of output channels, where so many pairs are added."""
+        tiling, timing = self._tiling, self._timing
+        group = next(group for group in tiling.groups if group.depth == depth)  # any will do
+        if self._shape.patterns is not None:
+            return self._kernel(sparse_kernel, tiling, group, self._shape.patterns[number], tiles, timing)
+        if tiles == 1:
+            return self._kernel(single_kernel, tiling, group, self._shape.unrolled, timing)
+        if holds_weights(group):
+            return self._kernel(held_kernel, tiling, group, timing)
+        return self._kernel(paired_kernel, tiling, group, self._shape.unrolled, timing)
+
+    def _output_call(self, strip: Strip, number: int, channels: int, kind: Kind) -> Call:
+        shape, tiling = self._shape, self._tiling
+        outputs = shape.outputs
+        kernel = self._kernel(
+            output_kernel, tiling, outputs, self._form, kind.rows, kind.columns, self._timing
+        )
+        before = sum(scale_words(shape, self._form, block) for block in shape.blocks[:number])
+        stride = scale_words(shape, self._form, shape.blocks[number])
+        target = shape.target + shape.blocks[number].offset + strip.first * shape.output_steps[0]
+        return Call(
+            kernel,
+            Pointer("scratch", 0),
+            Pointer("out", target, CHANNELS * outputs.element),
+            Pointer("constants", self._tables.at(_tile_table(shape, strip, kind))),
+            Pointer("constants", WORD * (scales_start(shape) + before), WORD * stride),
+            {"tiles": len(kind.tiles), "channels": channels},
+        )
+
+    def _kernel(self, make: Callable[..., Kernel], *args: Any) -> int:
+        """The number of a kernel."""
+        recipe = Recipe(make, args)
+        if recipe not in self._numbers:
+            self._numbers[recipe] = len(self.recipes)
+            self.recipes.append(recipe)
+        return self._numbers[recipe]
