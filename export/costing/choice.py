@@ -70,6 +70,8 @@ _Counted = tuple[str, Count, int, Callable[[], Plan]]
 
 
 def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Counted]:
+    if not problem.interleaved:
+        return
     problem = oriented(problem)
     for algorithm in algorithms_of(problem):
         requantization = layer_constants(problem, algorithm)

@@ -8,7 +8,7 @@ from export.costing.candidate import Candidate
 from export.costing.choice import planned_candidate
 from export.kernels.depthwise import plan_depthwise
 from export.kernels.plan import Plan
-from export.kernels.planes.plan import AXES, DepthwiseProblem, plan_gathered
+from export.kernels.planes.plan import AXES, DepthwiseProblem, plan_gathered, plan_planar
 from export.targets import Target
 
 
@@ -24,6 +24,11 @@ def depthwise_candidates(problem: DepthwiseProblem, target: Target) -> list[Cand
 
 
 def _plans(problem: DepthwiseProblem) -> Iterator[Plan]:
+    if problem.planes is not None:
+        plan = plan_planar(problem)
+        if plan is not None:
+            yield plan
+        return
     yield plan_depthwise(problem.conv)
     for axis in AXES:
         plan = plan_gathered(problem, axis)

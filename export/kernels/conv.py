@@ -74,6 +74,11 @@ class ConvProblem:
         return tuple(one or other for one, other in zip(self.linear, self.requantization, strict=True))
 
     @property
+    def interleaved(self) -> bool:
+        """Whether the outputs of a position lie next to each other, and not in planes."""
+        return max(self.output_offsets) < (len(self.output_offsets) + 3) * self.geometry.out_channel
+
+    @property
     def channels_of_word(self) -> int:
         """Input channels that a load of a word brings."""
         return 4 if self.widened else 2
@@ -116,7 +121,7 @@ def kept_pairs(problem: ConvProblem) -> NDArray[np.bool_]:
 
 def unpacked_blocks(problem: ConvProblem, kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
     """Channels that share an unpacked kernel, given `kept_pairs`."""
-    if len(kept) * problem.geometry.out_channel <= NEAR:
+    if max(problem.output_offsets) <= NEAR:
         return shared_blocks(kept.reshape(len(kept), -1), size)
     return consecutive_blocks(len(kept), size)  # a block's outputs must be within reach of a store
 

@@ -68,7 +68,8 @@ def depthwise_problem(
     if problem is None:
         return None
     pitch = source.row * source.element_bytes, source.pixel * source.element_bytes
-    return DepthwiseProblem(problem, pitch, op.stride, op.dilation)
+    planes = tuple(source.place(channel) * source.element_bytes for channel in range(source.channels))
+    return DepthwiseProblem(problem, pitch, op.stride, op.dilation, planes if source.lines else None)
 
 
 def _linear(

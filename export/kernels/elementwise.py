@@ -144,15 +144,17 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
 
 def plan_border(layout: Layout, zero_point: int) -> Plan | None:
     """Fills the output's border with the zero point; None where there is no border."""
-    border, row = layout.border, layout.row
+    border, row, line = layout.border, layout.row, layout.line
     left, right = border.left * layout.pixel, border.right * layout.pixel
-    areas = [
-        (0, [(1, 0), (border.top * row, 1)]),
-        ((layout.rows - border.bottom) * row, [(1, 0), (border.bottom * row, 1)]),
-    ]
+    planes = (layout.planes, layout.rows * row)
+    lines = (layout.height * max(1, layout.lines), line)
     first = border.top * row
-    areas.append((first, [(layout.height, row), (left, 1)]))
-    areas.append((first + row - right, [(layout.height, row), (right, 1)]))
+    areas = [
+        (0, [planes, (border.top * row, 1)]),
+        ((layout.rows - border.bottom) * row, [planes, (border.bottom * row, 1)]),
+        (first, [planes, lines, (left, 1)]),
+        (first + line - right, [planes, lines, (right, 1)]),
+    ]
     plans = []
     for start, loops in areas:
         if loops[-1][0]:

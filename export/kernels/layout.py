@@ -26,6 +26,8 @@ class Layout:
             "int32" for indices.
         shuffled: int8 only: of every four channels the middle two trade places, so that SXTB16, which widens every
             other byte of a word, gives neighbours.
+        lines: not 0 where channels lie in planes: rows of a single channel, `pixel` 1, those of so many channels next
+            to each other, so that all of them are within reach of a store.
     """
 
     height: int
@@ -35,6 +37,7 @@ class Layout:
     border: Padding
     element: str
     shuffled: bool = False
+    lines: int = 0
 
     @property
     def element_bytes(self) -> int:
@@ -42,9 +45,19 @@ class Layout:
         return ELEMENT_BYTES[self.element]
 
     @property
+    def line(self) -> int:
+        """Elements of a row of pixels, or of a single channel's row."""
+        return (self.border.left + self.width + self.border.right) * self.pixel
+
+    @property
     def row(self) -> int:
         """Elements from one row to the next."""
-        return (self.border.left + self.width + self.border.right) * self.pixel
+        return self.line * max(1, self.lines)
+
+    @property
+    def planes(self) -> int:
+        """Groups of channels, one behind the other, each with all rows."""
+        return -(-self.channels // self.lines) if self.lines else 1
 
     @property
     def rows(self) -> int:
@@ -54,7 +67,7 @@ class Layout:
     @property
     def size_bytes(self) -> int:
         """Bytes of the buffer, a multiple of 4 so that the last pair can be read as one word."""
-        return -(-self.rows * self.row * self.element_bytes // 4) * 4
+        return -(-self.planes * self.rows * self.row * self.element_bytes // 4) * 4
 
     @property
     def has_border(self) -> bool:
@@ -65,10 +78,12 @@ class Layout:
     def contiguous(self) -> bool:
         """Whether the elements lie row-major without gaps, as a flat vector would."""
         whole = not self.shuffled or self.channels % 4 == 0
-        return not self.has_border and self.pixel == self.channels and whole
+        return not self.has_border and not self.lines and self.pixel == self.channels and whole
 
     def place(self, channel: int) -> int:
-        """Where a channel lies within its pixel."""
+        """Where a channel lies within its pixel, or from the first channel's place."""
+        if self.lines:
+            return channel // self.lines * self.rows * self.row + channel % self.lines * self.line
         return shuffled_place(channel) if self.shuffled else channel
 
     def offset(self, y: int, x: int, channel: int = 0) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from export.costing.candidate import Candidate, copied_cycles, fastest, price_cycles
 from export.costing.copies import Copies, choose_copies, cycles_with_copies, no_copies
@@ -15,6 +17,7 @@ from export.schedule.arena import ALIGNMENT
 from export.schedule.fusion import Layer, fuse
 from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
+from export.schedule.planes import with_planes
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
@@ -86,11 +89,20 @@ def price_network(
     """
     found = []
     for element in requirements.elements:
-        schedule = _chosen(_lay_out(graph, element), requirements, candidates)
+        laid_out = with_planes(
+            _lay_out(graph, element), partial(_cycles, graph, requirements.target, candidates)
+        )
+        schedule = _chosen(laid_out, requirements, candidates)
         if requirements.hold(schedule.data_bytes):
             return schedule
         found.append(schedule)
     return min(found, key=lambda schedule: schedule.data_bytes)
+
+
+def _cycles(graph: Graph, target: Target, candidates: Candidates, stage: Stage) -> float:
+    """What a stage takes with its fastest kernels, if it has any."""
+    found = fastest(candidates(graph, stage, target))
+    return math.inf if found is None or found.cost.cycles is None else found.cost.cycles
 
 
 def _chosen(laid_out: LaidOut, requirements: Requirements, candidates: Candidates) -> Schedule:

@@ -64,7 +64,7 @@ class PlaneShape:
     @property
     def words(self) -> int:
         """Words that a row of outputs reads of each row of taps."""
-        return (self.length + 1) // 2 + 1 if self.stride == 1 else self.length + 1
+        return row_words(self.length, self.stride)
 
     @property
     def read(self) -> int:
@@ -76,6 +76,11 @@ class PlaneShape:
         """Whether everything is within reach of the kernel's loads and stores."""
         turn = min(self.length, _UNROLLED)
         return (self.rows - 1) * self.tap + 4 * turn + 8 <= NEAR and 2 * self.out_x <= NEAR
+
+
+def row_words(length: int, stride: int) -> int:
+    """Words that outputs of a row read of each row of taps."""
+    return (length + 1) // 2 + 1 if stride == 1 else length + 1
 
 
 def weight_words(shape: PlaneShape, rows: list[list[int]]) -> list[int]:

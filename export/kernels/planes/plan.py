@@ -24,12 +24,14 @@ class DepthwiseProblem:
         pitch: bytes from one row of inputs to the next, and from one pixel to the next.
         stride: of the window, rows and columns.
         dilation: likewise.
+        planes: where inputs lie in planes, the distance of each channel's from the first one's, in bytes; else None.
     """
 
     conv: ConvProblem
     pitch: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
+    planes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,9 @@ def plan_gathered(problem: DepthwiseProblem, axis: str) -> Plan | None:
     if walk is None:
         return None
     conv = problem.conv
-    shapes = _shapes(conv, walk, 0)
-    row = WORD * shapes[0].words
-    shapes = [replace(shape, tap=row * walk.dilation, step=row * walk.stride[1]) for shape in shapes]
-    gathering = Gathering(
-        shapes[0].words, shapes[0].read, walk.input_rows, walk.in_x, walk.in_y, conv.widened
-    )
+    words = _shapes(conv, walk, 0)[0].words
+    shapes = _shapes(conv, walk, WORD * words)
+    gathering = Gathering(words, shapes[0].read, walk.input_rows, walk.in_x, walk.in_y, conv.widened)
     if not gathering.applies or not all(shape.applies for shape in shapes):
         return None
     builder = _Builder(conv, shapes, _taps(conv, axis))
@@ -94,10 +93,23 @@ def plan_gathered(problem: DepthwiseProblem, axis: str) -> Plan | None:
         offsets = [gathering.plane_bytes * place for place in range(len(channels))]
         calls = [
             Call(0, Pointer("in0", conv.source + WORD * (first // size)), Pointer("scratch", 0)),
-            *builder.calls_of(channels, "scratch", offsets),
+            *builder.calls_of(channels, Pointer("scratch", 0), offsets),
         ]
         builder.add(calls)
     return builder.plan(size * gathering.plane_bytes)
+
+
+def plan_planar(problem: DepthwiseProblem) -> Plan | None:
+    """Plans a layer whose inputs are planes; None where the kernels do not compute it."""
+    walk, conv = _walk(problem, "x"), problem.conv
+    if walk is None or problem.planes is None or conv.source % WORD or walk.in_y % WORD:
+        return None
+    shapes = _shapes(conv, walk, walk.in_y)
+    if not all(shape.applies for shape in shapes):
+        return None
+    builder = _Builder(conv, shapes, _taps(conv, "x"))
+    builder.add(builder.calls_of(range(len(shapes)), Pointer("in0", conv.source), problem.planes))
+    return builder.plan(0)
 
 
 def _walk(problem: DepthwiseProblem, axis: str) -> _Walk | None:
@@ -165,12 +177,12 @@ class _Builder:
         self._words: list[int] = []
         self._groups: list[tuple[Call, ...]] = []
 
-    def calls_of(self, channels: Sequence[int], base: str, offsets: Sequence[int]) -> list[Call]:
+    def calls_of(self, channels: Sequence[int], source: Pointer, offsets: Sequence[int]) -> list[Call]:
         """One call for each run of channels of the same code.
 
         Args:
             channels: next to each other.
-            base: of the memory that their planes are in.
+            source: from where their planes are counted.
             offsets: of their planes.
         """
         calls = []
@@ -191,7 +203,7 @@ class _Builder:
             calls.append(
                 Call(
                     self._kernel(shape),
-                    Pointer(base, 0),
+                    source,
                     Pointer("out", self._conv.target + target),
                     Pointer("constants", start),
                     counts={"planes": len(run)},
