@@ -15,6 +15,7 @@ from export.errors import ExportError, TargetError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.validate import validate
+from export.packaging.names import LAYOUT_NAMES
 from export.passes import run_passes
 from export.simulation import simulate
 from export.targets import BOARDS, CORES
@@ -72,7 +73,7 @@ def networks(rng: np.random.Generator) -> str:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         target, activations = str(rng.choice([*CORES])), str(rng.choice(["int16", "int8"]))
-        to_c(data, out, target=target, activations=activations)
+        to_c(data, out, target=target, activations=activations, layout=str(rng.choice(LAYOUT_NAMES)))
         for compiler in ("gcc", "clang"):
             found = build_host(out, sanitize=compiler == "gcc", cc=compiler).run(inputs)
             np.testing.assert_array_equal(found, expected, f"{compiler}, {target}, {activations}")
