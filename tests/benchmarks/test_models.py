@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ def tflite() -> bytes:
     return network.builder.finish(x, network.dense(y, 4))
 
 
-def _weights(graph: Graph, kind: type) -> list[np.ndarray]:
+def _weights(graph: Graph, kind: Any) -> list[np.ndarray]:
     return [graph.constant(op.weights) for op in graph.ops if isinstance(op, kind)]
 
 

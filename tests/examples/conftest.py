@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ import cifar10
 def cifar_arrays() -> dict[str, np.ndarray]:
     """What `keras.datasets.cifar10.load_data` returns, for 40 and 20 images; brightness tells the label."""
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, n in (("train", 40), ("test", 20)):
         labels = np.arange(n)[:, None] % 10
         noise = rng.integers(0, 25, (n, 32, 32, 3))

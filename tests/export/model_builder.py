@@ -74,7 +74,7 @@ class ModelBuilder:
             buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype).tobytes(), np.uint8)
             tensor.buffer = len(self._buffers)
             self._buffers.append(buffer)
-        scales = [scale] if np.isscalar(scale) else list(scale)  # type: ignore[arg-type]
+        scales = [scale] if np.isscalar(scale) else list(scale)
         if dtype in ("int8", "uint8", "int16") or (dtype == "int32" and scale != 1.0):
             quantization = schema.QuantizationParametersT()
             quantization.scale = np.asarray(scales, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import export
 from export.frontend import read_tflite
@@ -17,7 +18,7 @@ def test_results_are_tables_in_notebooks_and_short_in_consoles(tmp_path: Path) -
     exported = export.to_c(model, tmp_path / "out", name="net", target="stm32f405")
     measured = export.simulate(exported.path, inputs_of(read_tflite(model), 2))
     front = fronts.front()
-    shown = {
+    shown: dict[str, tuple[Any, list[str]]] = {
         "Estimate": (exported.estimate, [layer.kind for layer in exported.estimate.layers]),
         "Export": (exported, [layer.kind for layer in exported.estimate.layers]),
         "Measurement": (measured, [layer.kind for layer in measured.per_layer]),

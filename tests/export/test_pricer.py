@@ -65,7 +65,7 @@ def structured_masks(model: Any, kept: float) -> Masks:
     return found
 
 
-def estimated(model: Any, masks: Masks, target: str, **options: Any) -> dict[str, float]:
+def estimated(model: Any, masks: Masks, target: str, **options: Any) -> dict[str, int | None]:
     before = keras_approx.get_masks(model)
     keras_approx.set_masks(model, masks)
     found = export.estimate(model, target=target, **options)

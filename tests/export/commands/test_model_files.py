@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from tests.keras_approx import models
 
 SYSTEM = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
 Layers = list[dict[str, Any]]
+
+
+def _append(layer: Any, layers: list[Any]) -> None:
+    layers.append(layer)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +103,7 @@ def test_functions_of_other_modules(saved: dict[str, bytes], tmp_path: Path) -> 
         ("Activation", {"activation": SYSTEM}, "holds 'function'"),
     ):
         layer = hostile_layer(kind, marker, **config)
-        path.write_bytes(configured(saved["2.keras"], lambda layers, layer=layer: layers.append(layer)))
+        path.write_bytes(configured(saved["2.keras"], partial(_append, layer)))
         refused(path, said, marker)
 
 

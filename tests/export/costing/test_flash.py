@@ -20,10 +20,11 @@ def test_less_flash_gives_smaller_kernels() -> None:
     y = network.conv(network.conv(x, 16), 16)
     graph = run_passes(read_tflite(network.builder.finish(x, y)))
     target = resolve("cortex-m33")
-    assert target.board is not None
+    listed = target.board
+    assert listed is not None
 
     def plan(flash_bytes: int) -> tuple[int, list[str]]:
-        board = replace(target.board, flash=replace(target.board.flash, size=flash_bytes))
+        board = replace(listed, flash=replace(listed.flash, size=flash_bytes))
         stages = plan_network(graph, Requirements(replace(target, board=board))).stages
         plans = [stage.plan for stage in stages if stage.plan is not None]
         return sum(map(plan_bytes, plans)), [plan.variant for plan in plans if plan.variant != "direct"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flatbuffers
 import numpy as np
 import pytest
@@ -57,8 +59,10 @@ def test_zeros_are_added(tmp_path, absent, multiplier):
     np.testing.assert_array_equal(run(graph, inputs), expected)
     np.testing.assert_array_equal(build_host(export.path).run(inputs), expected)
     completed = read_tflite(written)
-    assert graph.ops[0].bias is None
-    assert not completed.constant(completed.ops[0].bias).any()
+    before: Any = graph.ops[0]
+    after: Any = completed.ops[0]
+    assert before.bias is None
+    assert not completed.constant(after.bias).any()
     assert golden_model(written, completed) is written
 
 

@@ -1,5 +1,7 @@
 """Reading TFLite models: what is peeled off, resolved and dropped, and the numbers that are derived."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,8 @@ def test_graph_of_a_small_network():
     graph = read_tflite(model)
     validate(graph)
     assert kinds(graph) == [ops.Conv2D, ops.FullyConnected, ops.Softmax]
-    conv, dense, softmax = graph.ops
+    operators: Any = graph.ops
+    conv, dense, softmax = operators
     assert graph.tensors[graph.input].shape == (1, 8, 6, 3)
     assert graph.tensors[graph.input].quant == Quantization((x.scale,), (x.zero_point,))
     assert graph.tensors[conv.output].shape == (1, 4, 6, 5)

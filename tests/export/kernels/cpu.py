@@ -302,21 +302,22 @@ class Cpu:
         products = [x * y for x, y in zip(halves(self._value(a)), halves(self._value(b)), strict=True)]
         self._set(d, self._value(c) + sum(products))
 
-    def _smla(self, d: str, a: str, b: str, c: str, halves_of: tuple[int, int]) -> None:
+    def _smla(self, operands: Sequence[str], halves_of: tuple[int, int]) -> None:
+        d, a, b, c = operands
         x, y = halves(self._value(a))[halves_of[0]], halves(self._value(b))[halves_of[1]]
         self._set(d, self._value(c) + x * y)
 
     def do_smlabb(self, *o: str) -> None:
-        self._smla(*o, halves_of=(0, 0))
+        self._smla(o, (0, 0))
 
     def do_smlabt(self, *o: str) -> None:
-        self._smla(*o, halves_of=(0, 1))
+        self._smla(o, (0, 1))
 
     def do_smlatb(self, *o: str) -> None:
-        self._smla(*o, halves_of=(1, 0))
+        self._smla(o, (1, 0))
 
     def do_smlatt(self, *o: str) -> None:
-        self._smla(*o, halves_of=(1, 1))
+        self._smla(o, (1, 1))
 
     def _high(self, d: str, a: str, b: str, c: int, rounding: int) -> None:
         self._set(d, ((c << 32) + self._value(a) * self._value(b) + rounding) >> 32)

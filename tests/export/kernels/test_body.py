@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def test_every_product_is_computed_once(
     rows: list[tuple[int, int]], tap: int, second: int | None, data: st.DataObject
 ) -> None:
     offsets = [0] if second is None else [0, second]
-    operands = []
+    operands: list[Any] = []
     for row, pair in sorted(rows):
         for channel in sorted(data.draw(st.sets(st.integers(0, 3), min_size=1))):
             operands.append(Operand(row * tap + 4 * pair, row * tap, channel, len(operands) + 1))

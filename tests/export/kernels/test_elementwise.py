@@ -12,9 +12,9 @@ from export.costing.kernel_cost import plan_cost
 from export.ir.ops import Padding
 from export.kernels.elementwise import plan_border, plan_copy, plan_lookup
 from export.kernels.layout import Layout
-from export.targets import CORES
 from tests.export.kernels.cpu import run_plan
 from tests.export.kernels.test_layout import layouts
+from tests.export.timings import timing_of
 
 DTYPES = {"int8": np.int8, "int16": np.int16}
 
@@ -80,7 +80,7 @@ def test_a_lookup_maps_every_element(source: Layout, seed: int) -> None:
 def test_the_channels_of_several_pixels_are_copied_in_a_turn() -> None:
     source = Layout(30, 30, 3, 3, Padding(), "int8")
     target = replace(source, pixel=4, border=Padding(1, 1, 1, 1), element="int16")
-    timing = CORES["cortex-m33"].timing
+    timing = timing_of("cortex-m33")
     assert timing is not None
     cycles = plan_cost(plan_copy(source, target), timing).kernel_cycles
     assert cycles is not None

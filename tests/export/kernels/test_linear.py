@@ -37,7 +37,7 @@ def test_exact_for_every_accumulator(data: st.DataObject) -> None:
     clamp = low, data.draw(st.sampled_from([127, max(low, 60)]))
     first = data.draw(st.integers(-14, 1))
     multipliers = [
-        (int(rng.integers(1 << 30, 1 << 31)), int(min(first + rng.integers(-3, 1), 3)))
+        (int(rng.integers(1 << 30, 1 << 31)), min(first + int(rng.integers(-3, 1)), 3))
         for _ in range(channels)
     ]
     reach = 1 << data.draw(st.integers(8, 19))

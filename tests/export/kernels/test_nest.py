@@ -16,7 +16,7 @@ SHAPES = st.tuples(*[st.integers(1, 5)] * 3)
 
 def plain(shape: tuple[int, int, int], **changes: object) -> Layout:
     fields = {"pixel": shape[2], "border": Padding(), "element": "int8", **changes}
-    return Layout(*shape, **fields)  # type: ignore[arg-type]
+    return Layout(*shape, **fields)
 
 
 def visited(loops: Nest, operand: int) -> list[int]:

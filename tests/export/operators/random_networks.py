@@ -93,8 +93,8 @@ def _unary(b: Bench, rng: np.random.Generator, x: Value) -> Value:
                 alpha=alpha,
             )
         case 3:
-            alpha = b.constant((*[1] * (len(x.shape) - 2), x.shape[-1]), 0.01, int(rng.integers(-9, 9)))
-            made = b.op("PRELU", [x, alpha], x.shape, scale=scale, zero_point=zero_point)
+            slopes = b.constant((*[1] * (len(x.shape) - 2), x.shape[-1]), 0.01, int(rng.integers(-9, 9)))
+            made = b.op("PRELU", [x, slopes], x.shape, scale=scale, zero_point=zero_point)
         case 4:
             made = b.layers.elementwise(x, str(rng.choice(["RELU", "RELU6", "LOGISTIC", "QUANTIZE"])))
         case _:
@@ -241,7 +241,8 @@ def _softmax(b: Bench, rng: np.random.Generator, x: Value) -> Value:
 
 
 def _reshape(b: Bench, rng: np.random.Generator, x: Value) -> Value:
-    size, shape = int(np.prod(x.shape)), []
+    size = int(np.prod(x.shape))
+    shape: list[int] = []
     while size > 1 and len(shape) < 4:
         factor = int(rng.choice([f for f in range(1, size + 1) if size % f == 0]))
         shape.append(factor)

@@ -61,7 +61,7 @@ class Bench:
     ) -> Any:
         """An operator whose options are `kind=` (their table's name) and its fields."""
         first = like if like is not None else next(v for v in inputs if v is not None)
-        several = bool(shape) and not isinstance(shape[0], int)  # type: ignore[arg-type]
+        several = bool(shape) and not isinstance(shape[0], int)
         shapes: Any = shape if several else [shape]
         outs = [
             self.builder.tensor(

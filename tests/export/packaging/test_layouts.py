@@ -154,7 +154,7 @@ def test_the_cmsis_pack_lists_what_a_build_needs(tmp_path: Path) -> None:
     assert (package.findtext("vendor"), package.findtext("name")) == ("keras_approx", "net")
     component = package.find("components/component")
     assert component is not None
-    assert component.get("Cversion") == package.find("releases/release").get("version")  # type: ignore[union-attr]
+    assert component.get("Cversion") == package.find("releases/release").get("version")
     listed = [entry.attrib for entry in component.iterfind("files/file")]
     assert all((exported.path / entry["name"]).exists() for entry in listed)
     sources = [entry["name"] for entry in listed if entry["category"] == "source"]

@@ -1,5 +1,7 @@
 """What each pass does to the graphs it is made for, and that none changes a single output byte."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_pad_is_folded_into_all_its_convolutions(layers):
         layers.conv(padded, 4, padding="VALID"), layers.depthwise(padded, 2, (3, 3), padding="VALID")
     )
     before = graph_of(layers, x, y)
-    after = fold_pad(before)
+    after: Any = fold_pad(before)
     assert kinds(before) == ["Pad", "Conv2D", "DepthwiseConv2D", "Add"]
     assert kinds(after) == ["Conv2D", "DepthwiseConv2D", "Add"]
     assert after.ops[0].padding == after.ops[1].padding == ops.Padding(1, 2, 0, 3)
@@ -71,7 +73,7 @@ def test_pad_is_folded_into_all_its_convolutions(layers):
 def test_pad_adds_to_the_padding_that_is_there(layers):
     x = layers.input((6, 5, 2))
     before = graph_of(layers, x, layers.conv(layers.builder.pad(x, ((1, 0), (0, 2))), 3, padding="SAME"))
-    after = fold_pad(before)
+    after: Any = fold_pad(before)
     assert after.ops[0].padding == ops.Padding(2, 1, 1, 3)
     assert_same(before, after)
 
@@ -101,8 +103,8 @@ def test_relu_of_the_same_scale_is_fused(layers, name, producer):
         "add": lambda: layers.add(x, x),
         "pool": lambda: layers.pool(x),
     }[producer]()
-    before = graph_of(layers, x, layers.builder.elementwise(name, y, y.scale, y.zero_point))
-    after = prune(fuse_relu(before))
+    before: Any = graph_of(layers, x, layers.builder.elementwise(name, y, y.scale, y.zero_point))
+    after: Any = prune(fuse_relu(before))
     assert len(after.ops) == 1
     assert after.ops[0].clamp == before.ops[1].clamp
     assert_same(before, after)
@@ -111,8 +113,8 @@ def test_relu_of_the_same_scale_is_fused(layers, name, producer):
 def test_a_second_relu_narrows_the_clamp(layers):
     x = layers.input((4, 4, 2))
     y = layers.conv(x, 4, activation="relu")
-    before = graph_of(layers, x, layers.builder.elementwise("RELU_N1_TO_1", y, y.scale, y.zero_point))
-    after = fuse_relu(before)
+    before: Any = graph_of(layers, x, layers.builder.elementwise("RELU_N1_TO_1", y, y.scale, y.zero_point))
+    after: Any = fuse_relu(before)
     low, high = before.ops[0].clamp
     assert after.ops[0].clamp == (max(low, before.ops[1].clamp[0]), min(high, before.ops[1].clamp[1]))
     assert_same(before, after)
@@ -173,7 +175,7 @@ def test_reshapes_are_merged_and_identities_removed(layers):
 def test_a_table_of_identity_between_scales_stays(layers):
     x = layers.input((4, 4, 2))
     y = layers.builder.elementwise("QUANTIZE", x, x.scale * 1.0001, x.zero_point)
-    before = tabulate(graph_of(layers, x, layers.conv(y, 3)))
+    before: Any = tabulate(graph_of(layers, x, layers.conv(y, 3)))
     assert before.ops[0].table == tuple(range(-128, 128))
     assert remove_identities(before) == before
 

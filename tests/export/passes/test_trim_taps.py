@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,9 @@ def test_outputs_stay_whatever_the_window(data: st.DataObject) -> None:
     extent = [(kernel[i] - 1) * dilation[i] + 1 for i in range(2)]
     fits = extent[0] <= y.shape[1] and extent[1] <= y.shape[2]
     padding = draw(st.sampled_from(["SAME", "VALID"])) if fits else "SAME"
-    layer = draw(st.sampled_from([network.depthwise, lambda x, **options: network.conv(x, 3, **options)]))
+    layer: Any = draw(
+        st.sampled_from([network.depthwise, lambda x, **options: network.conv(x, 3, **options)])
+    )
     options = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding}
     graph = fold_pad(read_tflite(network.builder.finish(x, layer(y, **options))))
     changed = trim_taps(graph)

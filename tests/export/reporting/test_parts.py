@@ -73,6 +73,7 @@ def test_threshold_of_a_fraction_parts_the_histogram(share, seed):
     counts = np.random.default_rng(seed).integers(1, 200, 40)
     record = fronts.record(["layer"], [share])
     at = threshold({"edges": edges.tolist(), "counts": counts.tolist()}, record, "layer")
+    assert at is not None
     above = counts[edges[:-1] >= at].sum()
     reached = counts[edges[1:] > at].sum()
     assert above <= share * counts.sum() + 1e-6 * counts.sum() <= reached + 2e-6 * counts.sum()
@@ -96,6 +97,7 @@ def test_the_arena_is_as_large_as_what_lies_in_it_at_most(exported):
         if layer.roofline_cycles:
             if not layer.kernel.startswith("winograd"):  # which multiplies less
                 assert layer.kept_macs / 2 <= layer.roofline_cycles * 1.5
+            assert layer.predicted_cycles is not None
             assert layer.roofline_cycles < layer.predicted_cycles
 
 

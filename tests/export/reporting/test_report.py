@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -280,6 +281,7 @@ def test_measured_cycles_stand_in_for_predicted_ones(exported, tmp_path):
     assert f"{measured.cycles:,}" in texts[0] or f"{measured.cycles / 1e3:.1f} k" in texts[0]
 
     content = json.loads((tmp_path / "half.json").read_text())
+    broken: Any
     for broken in ({**content, "per_layer": content["per_layer"][1:]}, {}, []):
         (tmp_path / "broken.json").write_text(json.dumps(broken))
         with pytest.raises(InputError, match="measurement"):

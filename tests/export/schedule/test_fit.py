@@ -50,6 +50,7 @@ def test_memories_that_are_just_large_enough(planned: tuple[Schedule, Estimate])
 
 def test_too_little_flash_names_the_largest_layers(planned: tuple[Schedule, Estimate]) -> None:
     schedule, estimate = planned
+    assert estimate.flash_bytes is not None
     with pytest.raises(TargetError) as error:
         check_fit(schedule, on_board(estimate, flash_bytes=estimate.flash_bytes - 7, ram_bytes=1 << 20))
     largest = max(estimate.layers, key=lambda layer: layer.flash_bytes or 0)

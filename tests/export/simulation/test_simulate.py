@@ -15,6 +15,7 @@ from export.simulation.trace_cycles import TracePricer
 from export.targets import BOARDS, CORES, Memory, block_cycles
 from export.targets.assembly import decode
 from tests.export import handmade
+from tests.export.timings import timing_of
 
 ARM_CORES = sorted(set(CORES) - {"host"})
 
@@ -48,7 +49,7 @@ def test_straight_line_layer_costs_what_the_timing_model_says(out_dir):
     size = next(stop for first, stop in image.code_ranges if first == start) - start
     block = [decode(line.mnemonic, line.operands, 8 * line.length) for line in listing.block(start, size)]
     assert layer.instructions == len(block) == 44
-    assert layer.cycles == block_cycles(block, CORES["cortex-m33"].timing, taken=True)
+    assert layer.cycles == block_cycles(block, timing_of("cortex-m33"), taken=True)
 
 
 def test_instruction_counts_agree_with_single_steps(out_dir):
@@ -58,12 +59,12 @@ def test_instruction_counts_agree_with_single_steps(out_dir):
     core = "cortex-m0plus"
     image = build_arm(out_dir, core)
     listing = disassemble(image)
-    emulator = Emulator(image, listing, flash=None, timing=CORES[core].timing, max_instructions=10**6)
+    emulator = Emulator(image, listing, flash=None, timing=timing_of(core), max_instructions=10**6)
     stepped = []
     emulator._machine.hook_add(
         unicorn.UC_HOOK_CODE, lambda machine, address, size, data: stepped.append(address)
     )
-    pricer = TracePricer(listing, CORES[core].timing, {})
+    pricer = TracePricer(listing, timing_of(core), {})
     for values in handmade.inputs(5):
         stepped.clear()
         emulator.run(values)
@@ -78,7 +79,7 @@ def test_flash_is_waited_for_once_when_the_code_fits(out_dir):
         image,
         disassemble(image),
         flash=flash,
-        timing=CORES["cortex-m33"].timing,
+        timing=timing_of("cortex-m33"),
         max_instructions=10**6,
     )
     emulator.run(handmade.inputs(1)[0])
@@ -97,11 +98,11 @@ def test_loads_of_constants_are_found_in_flash(out_dir):
         image,
         disassemble(image),
         flash=None,
-        timing=CORES["cortex-m33"].timing,
+        timing=timing_of("cortex-m33"),
         max_instructions=10**6,
     )
     emulator.run(handmade.inputs(1)[0])
-    found = {image.symbol_at(address): [] for address in emulator.memories()}
+    found: dict[str | None, list[int]] = {image.symbol_at(address): [] for address in emulator.memories()}
     for address, memory in emulator.memories().items():
         found[image.symbol_at(address)].append(memory)
     assert Memory.FLASH in found["model_01_clip"]
@@ -112,6 +113,7 @@ def test_board_figures(out_dir):
     batch = handmade.inputs(4)
     default = simulate(out_dir, batch)
     assert (default.board, default.clock_hz) == ("nucleo-u575zi-q", 160_000_000)
+    assert default.board_cycles is not None
     low, high = default.board_cycles
     assert default.cycles < low <= high
     assert default.milliseconds == (low / 160_000, high / 160_000)

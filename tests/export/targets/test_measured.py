@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from export.targets import CORES, arrival_cycles, block_cycles
+from export.targets import arrival_cycles, block_cycles
 from export.targets.assembly import decode
+from tests.export.timings import timing_of
 
 M33 = "jnk0le, pipeline cycle test, cortex_m33.md: RP2350"
 M4 = "jnk0le, pipeline cycle test, cortex_m3m4.md: STM32F407"
@@ -100,22 +101,22 @@ def assembled(text):
 
 @pytest.mark.parametrize(("source", "core", "text", "taken", "cycles"), MEASURED)
 def test_sequences_cost_what_was_measured(source, core, text, taken, cycles):
-    assert block_cycles(assembled(text), CORES[core].timing, taken) == cycles, source
+    assert block_cycles(assembled(text), timing_of(core), taken) == cycles, source
 
 
 @pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4"])
 def test_loads_and_stores_overlap_in_one_memory_only(core):
     """jnk0le: SRAM1 against SRAM2 and CCM on an STM32F407."""
-    apart = replace(CORES[core].timing, stack_apart=True)
+    apart = replace(timing_of(core), stack_apart=True)
     for second in ("ldr r0, [sp, #8] :16", "str r2, [sp, #8] :16"):
         code = assembled(f"ldr r1, [r3] :16\n{second}")
-        assert block_cycles(code, apart) == block_cycles(code, CORES[core].timing) + 1
+        assert block_cycles(code, apart) == block_cycles(code, timing_of(core)) + 1
 
 
 def test_branches_to_unaligned_wide_instructions():
     """i-0.nl, alignment rules; the aligned ones are those of jnk0le's template."""
     wide, narrow = assembled("nop.w :32\nnop :16")
-    timing = CORES["cortex-m4"].timing
+    timing = timing_of("cortex-m4")
     assert [arrival_cycles(wide, address, timing) for address in (0x100, 0x102)] == [0, 1]
     assert arrival_cycles(narrow, 0x102, timing) == 0
-    assert arrival_cycles(wide, 0x102, CORES["cortex-m33"].timing) == 0
+    assert arrival_cycles(wide, 0x102, timing_of("cortex-m33")) == 0

@@ -17,12 +17,13 @@ from export.targets import (
     issue_cycles,
 )
 from export.targets.instruction import FLAGS, PC, SP
+from tests.export.timings import timing_of
 
-M33 = CORES["cortex-m33"].timing
-M4 = CORES["cortex-m4"].timing
-M3 = CORES["cortex-m3"].timing
-M0PLUS = CORES["cortex-m0plus"].timing
-M7 = CORES["cortex-m7"].timing
+M33 = timing_of("cortex-m33")
+M4 = timing_of("cortex-m4")
+M3 = timing_of("cortex-m3")
+M0PLUS = timing_of("cortex-m0plus")
+M7 = timing_of("cortex-m7")
 
 
 def alu(to, *operands, width=32, flags=False):
@@ -213,7 +214,7 @@ def _instructions():
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(st.lists(_instructions(), max_size=12), st.sampled_from(sorted(set(CORES) - {"host"})))
 def test_issue_never_goes_back_and_joining_blocks_costs_at_least_the_longer(block, core):
-    timing = CORES[core].timing
+    timing = timing_of(core)
     cycles = issue_cycles(block, timing)
     assert len(cycles) == len(block) + 1
     assert all(later >= earlier for earlier, later in itertools.pairwise(cycles))
@@ -223,7 +224,7 @@ def test_issue_never_goes_back_and_joining_blocks_costs_at_least_the_longer(bloc
 
 @given(st.lists(_instructions(), max_size=12), st.sampled_from(sorted(set(CORES) - {"host"})), st.data())
 def test_cycles_of_pieces_add_up(block, core, data):
-    timing = CORES[core].timing
+    timing = timing_of(core)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(block)), max_size=4)))
     total, state = 0, READY
     for start, end in itertools.pairwise([0, *cuts, len(block)]):

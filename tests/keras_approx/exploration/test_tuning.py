@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ LOSS = keras.losses.SparseCategoricalCrossentropy()
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_fine_tuning(problem: Small, front: ParetoFront, tmp_path: Path, wrapped: bool) -> None:
     model = problem.model if wrapped else models.small()
-    designs = [front.designs[1].design, front.exact]
+    designs: list[Any] = [front.designs[1].design, front.exact]
     before = model.get_weights()
     data = (problem.images[:256], problem.labels[:256])
     validation = (problem.images, problem.labels)

@@ -100,6 +100,7 @@ def test_gradients() -> None:
             for total, gradient in zip(expected, gradients, strict=True)
         ]
     keras_approx.calibrate(wrapped, batches, loss=loss, verbose=False)
+    gradient: Any
     for layer, gradient in zip(skip_wrappers(wrapped), expected, strict=True):
         measured = layer.get_statistics().gradient
         assert gradient[~layer.get_mask()].max() > 0
@@ -163,7 +164,9 @@ def test_ranges_hold_zero_and_all_that_was_seen() -> None:
     }
     keras_approx.calibrate(wrapped, x, verbose=False)
     for layer in quantizers:
-        low, high = layer.get_range()
+        limits = layer.get_range()
+        assert limits is not None
+        low, high = limits
         step = (high - low) / 255
         zero_point = -128 - low / step
         assert zero_point == pytest.approx(round(zero_point), abs=1e-3)

@@ -109,7 +109,7 @@ def test_names_and_extents_are_the_same() -> None:
 
 def test_taps_are_all_or_one() -> None:
     with pytest.raises(OptionError, match="True or False, got 9"):
-        Granularity(taps=9)  # type: ignore[arg-type]
+        Granularity(taps=9)
 
 
 @pytest.mark.parametrize("extents", [{"inputs": 0}, {"outputs": -4}, {"outputs": 1.5}])

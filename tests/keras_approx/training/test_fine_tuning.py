@@ -33,7 +33,8 @@ class _Batches(keras.utils.Sequence):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         part = slice(16 * index, 16 * (index + 1))
-        return tuple(array[part] for array in _data())
+        inputs, labels = _data()
+        return inputs[part], labels[part]
 
 
 class _Kept(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,10 @@ def check(model: bytes, activations: str) -> int:
         if any(stage.candidate is None for stage in schedule.stages):
             continue
         found += 1
-        stages = tuple(replace(stage, plan=stage.candidate.plan()) for stage in schedule.stages)
+        chosen: list[Any] = [stage.candidate for stage in schedule.stages]
+        stages = tuple(
+            replace(stage, plan=one.plan()) for stage, one in zip(schedule.stages, chosen, strict=True)
+        )
         for image, wanted in zip(inputs, expected, strict=True):
             assert run_schedule(replace(schedule, stages=stages), image)[0] == wanted.tobytes()
     return found
