@@ -2,9 +2,10 @@
 
     python benchmarks/document.py
 
-Reads what `benchmarks/kernels.py`, `benchmarks/accuracy.py` and `benchmarks/headline.py` saved; writes docs/kernels.md,
-docs/accuracy.md, README.md and their plots. The text of the pages is written by hand; what stands between
-`<!-- table: name -->` and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
+Reads what `benchmarks/kernels.py`, `benchmarks/accuracy.py`, `benchmarks/headline.py` and `benchmarks/published.py`
+saved; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md, README.md and their plots.
+The text of the pages is written by hand; what stands between `<!-- table: name -->`
+and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import accuracy_tables, plot, tables
+from benchmarks import accuracy_tables, plot, published, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     kernels = json.loads((options.results / "kernels.json").read_text(encoding="utf-8"))
     headline = json.loads((options.results / "headline.json").read_text(encoding="utf-8"))
+    silicon = json.loads((options.results / "published.json").read_text(encoding="utf-8"))
     runs = [
         json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(options.results.glob("accuracy/*.json"))
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "layers": tables.layers(kernels),
             "checks": tables.checks(kernels),
         },
+        "docs/cycles.md": {"published": published.summary(silicon)},
         "docs/accuracy.md": {
             "tiers": accuracy_tables.tiers(headline),
             "headline": accuracy_tables.headline(headline),

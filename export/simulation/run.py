@@ -56,11 +56,30 @@ def simulate(
         raise InputError(f"expected at least one input of shape {list(manifest.inputs[0].shape)}, got none")
     core_name, chosen = _target(out_dir, manifest, core, board)
     image = build_arm(out_dir, core_name, board=chosen, compiler=compiler)
+    return run_image(image, batch, board=chosen, max_instructions=max_instructions)
+
+
+def run_image(
+    image: LinkedElf, batch: np.ndarray, *, board: Board | None, max_instructions: int = 4_000_000_000
+) -> Measurement:
+    """Runs a linked network on an emulated core and prices every executed instruction.
+
+    Args:
+        image: What was linked.
+        batch: uint8 [n, bytes of the inputs], see `Manifest.pack`.
+        board: Whose memories to price, or None.
+        max_instructions: As for `simulate`.
+
+    Raises:
+        SimulationError: As for `simulate`.
+        ToolError: As for `simulate`.
+    """
+    manifest = image.manifest
     listing = disassemble(image)
-    placement = chosen.place(manifest.arena_bytes + manifest.state_bytes) if chosen else None
+    placement = board.place(manifest.arena_bytes + manifest.state_bytes) if board else None
     timing = placed_timing(image.core, placement)
     assert timing is not None
-    flash = chosen.flash if chosen and placement and placement.waits == 0 else None
+    flash = board.flash if board and placement and placement.waits == 0 else None
     emulator = Emulator(image, listing, flash=flash, timing=timing, max_instructions=max_instructions)
     outputs, traces = [], []
     for values in batch:
@@ -71,9 +90,9 @@ def simulate(
     per_layer = _per_layer(image, runs)
     cycles = sum(layer.cycles for layer in per_layer)
     return Measurement(
-        core=core_name,
-        board=chosen.name if chosen else None,
-        clock_hz=chosen.clock_hz if chosen else None,
+        core=image.core.name,
+        board=board.name if board else None,
+        clock_hz=board.clock_hz if board else None,
         inputs=len(batch),
         outputs=manifest.unpack(np.stack(outputs)),
         cycles=cycles,
