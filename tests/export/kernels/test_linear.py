@@ -17,7 +17,7 @@ def outputs(entry: Linear, accumulators: Ints) -> Ints:
     scaled = entry.factor * accumulators + entry.offset
     assert np.abs(scaled).max() <= INT32_MAX
     values = np.clip(((scaled * entry.mult) >> 32) >> entry.shift, -128, 127)
-    return np.clip(values, *(end if end is not None else None for end in (entry.low, entry.high)))
+    return np.clip(values, entry.low, entry.high)
 
 
 def reference(
