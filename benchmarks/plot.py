@@ -130,3 +130,35 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
+
+
+def draw_paper(networks: Mapping[str, Any], path: Path) -> None:
+    """Saves the fronts of the paper's way and of elimination: accuracy in the search against cycles.
+
+    Args:
+        networks: what `benchmarks/paper.py` saved, by name.
+        path: of the PNG.
+    """
+    mpl.use("Agg")
+    figure, axes = plt.subplots(
+        1, len(networks), figsize=(3.8 * len(networks), 3.6), squeeze=False, layout="constrained"
+    )
+    for axis, (name, network) in zip(axes[0], networks.items(), strict=True):
+        exact = network["exact"]
+        height = 100 * exact["search_accuracy"]
+        for way, color in (("paper", "#D55E00"), ("elimination", "#0072B2")):
+            points = [(cycles / 1e6, 100 * accuracy) for cycles, accuracy in network[f"{way}_front"]]
+            points = [point for point in points if point[1] > height - 12]
+            axis.plot(*zip(*points, strict=True), "o-", color=color, markersize=3, label=way)
+        axis.plot(exact["cycles"] / 1e6, height, "D", color="#009E73", label="exact, exported")
+        if network["cmsis_nn_cycles"]:
+            axis.plot(network["cmsis_nn_cycles"] / 1e6, height, "s", color="black", label="exact, CMSIS-NN")
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("million cycles, Cortex-M33")
+        axis.set_xlim(left=0)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel("accuracy in the search, %")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)

@@ -17,7 +17,7 @@ from keras_approx.errors import (
     UnsupportedLayerError,
     UnsupportedModelError,
 )
-from keras_approx.skipping.granularity import Granularities, group_sums, spread
+from keras_approx.skipping.granularity import Granularities, Granularity, group_sums, spread
 from keras_approx.skipping.selection import LayerSetting, Selection
 from keras_approx.skipping.significance import ELIMINATION
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import input_batches
-    from keras_approx.skipping.elimination import elimination_significance, refit
+    from keras_approx.skipping.elimination import InputMoments, elimination_significance, fit
 
 __all__ = [
     "ELIMINATION",
     "CalibrationError",
     "EvaluatedDesign",
     "Granularities",
+    "Granularity",
+    "InputMoments",
     "KerasApproxError",
     "LayerSetting",
     "MissingPackageError",
@@ -47,11 +49,11 @@ __all__ = [
     "UnsupportedModelError",
     "conversion_model",
     "elimination_significance",
+    "fit",
     "float_conversion_model",
     "get_masks",
     "group_sums",
     "input_batches",
-    "refit",
     "set_masks",
     "skip_wrappers",
     "spread",
@@ -60,13 +62,14 @@ __all__ = [
 
 _HOMES = {
     "EvaluatedDesign": "exploration.records",
+    "InputMoments": "skipping.elimination",
     "ParetoFront": "exploration.front",
     "conversion_model": "conversion",
     "elimination_significance": "skipping.elimination",
+    "fit": "skipping.elimination",
     "float_conversion_model": "conversion",
     "get_masks": "layers.skip_wrapper",
     "input_batches": "measure.batches",
-    "refit": "skipping.elimination",
     "set_masks": "layers.skip_wrapper",
     "skip_wrappers": "layers.skip_wrapper",
     "tf": "compat",

@@ -105,7 +105,12 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         help="fractions or thresholds that a layer may have (default: 0.05:1:0.05 for fractions)",
     )
     group.add_argument(
-        "--granularity", choices=sorted(GRANULARITIES), default="pair", help="kept together (default: pair)"
+        "--granularity",
+        metavar="[LAYER=]NAME[,NAME]",
+        type=_granularities,
+        action="append",
+        help=f"kept together: {', '.join(GRANULARITIES)} (default: pair); of several each layer chooses its own; with "
+        "the name or pattern of layers it is for those alone; can be given again, and the first that matches counts",
     )
     group.add_argument(
         "--exempt",
@@ -132,6 +137,16 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--store", metavar="DIR", type=Path, help="folder of what was measured (default: OUT.store)"
     )
+
+
+def _granularities(text: str) -> tuple[str, tuple[str, ...]]:
+    """The name or pattern of layers, and the names of granularities that they choose from."""
+    layers, _, names = text.rpartition("=")
+    found = tuple(names.split(","))
+    for name in found:
+        if name not in GRANULARITIES:
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(GRANULARITIES)}, got {name!r}")
+    return layers or "*", found
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -170,7 +185,7 @@ def run(options: argparse.Namespace) -> Result:
                 out=store,
                 select=options.select,
                 values=options.values,
-                granularity=options.granularity,
+                granularity=dict(options.granularity) if options.granularity else "pair",
                 exempt=options.exempt,
                 significance=options.significance,
                 recalibrate=options.recalibrate,

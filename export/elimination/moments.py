@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from export.elimination.samples import Values
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected, Softmax
 from export.operators.table import operator_of
+from export.training_side import InputMoments
 
 Sum = float | NDArray[np.float64]
 
@@ -20,26 +20,9 @@ ERROR = 0.5
 """Size of the errors that are tried, in standard deviations of a channel: about what skipping leaves."""
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Of the inputs a layer has and those it would have, at the same positions of the same samples.
-
-    Attributes:
-        mean: float64 [n], of those it has.
-        wanted: float64 [n], of the others.
-        covariance: float64 [n, n], of those it has.
-        cross: float64 [n, n], between those it has (rows) and the others (columns).
-    """
-
-    mean: NDArray[np.float64]
-    wanted: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    cross: NDArray[np.float64]
-
-
 def moments(
     has: Iterable[NDArray[np.float32]], wanted: Iterable[NDArray[np.float32]] | None = None
-) -> Moments:
+) -> InputMoments:
     """Measures moments in one pass.
 
     Args:
@@ -62,9 +45,9 @@ def moments(
     mean = np.asarray(sums) / count
     covariance = np.asarray(squares) / count - np.outer(mean, mean)
     if wanted is None:
-        return Moments(mean, mean, covariance, covariance)
+        return InputMoments(mean, mean, covariance)
     other = np.asarray(others) / count
-    return Moments(mean, other, covariance, np.asarray(products) / count - np.outer(mean, other))
+    return InputMoments(mean, other, covariance, np.asarray(products) / count - np.outer(mean, other))
 
 
 def sensitivities(

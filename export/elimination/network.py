@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.api import to_tflite
-from export.elimination.moments import Moments, moments, sensitivities
+from export.elimination.moments import moments, sensitivities
 from export.elimination.samples import Run, Values
 from export.errors import InputError, ModelFormatError, UnsupportedModelError
 from export.frontend import read_tflite
@@ -24,6 +24,7 @@ from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
 from export.training_side import (
     Granularities,
+    Granularity,
     LayerSetting,
     MissingPackageError,
     OptionError,
@@ -33,7 +34,7 @@ from export.training_side import (
 )
 
 try:
-    from export.training_side import elimination_significance, refit
+    from export.training_side import InputMoments, elimination_significance, fit
 except ModuleNotFoundError as error:
     raise MissingPackageError(
         f"elimination needs {error.name}, which is not installed: pip install 'keras_approx[eliminate]'",
@@ -56,7 +57,7 @@ def eliminate(
     layers: Mapping[str, LayerSetting] | None = None,
     scope: str = "global",
     cost_exponent: float = 1.0,
-    in_sequence: bool = False,
+    in_sequence: bool = True,
 ) -> bytes:
     """Skips products of an int8 network whose loss the other weights can make up for, without labels or Keras.
 
@@ -115,13 +116,13 @@ def eliminate(
             "the network has no convolution or dense layer whose products could be skipped"
         )
     given = quantized_inputs(graph, inputs)
-    eliminator = _Eliminator(graph, known, given)
+    eliminator = Eliminator(graph, known, given)
     masks = eliminator.masks(selection, kept)
     return replaced(data, eliminator.fitted(masks, in_sequence), known)
 
 
-class _Eliminator:
-    """One network and its samples.
+class Eliminator:
+    """One network and its samples, for several masks.
 
     Attributes:
         kernels: float32 (kernel height, kernel width, input channels, output channels) or (inputs, outputs), by layer.
@@ -130,7 +131,9 @@ class _Eliminator:
     def __init__(self, graph: Graph, known: Sequence[StoredLayer], inputs: Sequence[Values]) -> None:
         self._graph, self._known, self._inputs = graph, known, inputs
         self._at = {layer.index: layer for layer in known}
-        self._moments: dict[str, Moments] = {}
+        self._moments: dict[str, InputMoments] = {}
+        self._felt: dict[int, NDArray[np.float64]] = {}
+        self._significance: dict[tuple[str, str | Granularity], NDArray[np.float64]] = {}
         self.kernels = {layer.name: _kernel(graph, self._op(graph, layer.index)) for layer in known}
 
     @staticmethod
@@ -140,27 +143,30 @@ class _Eliminator:
         return op
 
     def masks(self, selection: Selection, kept: float) -> dict[str, NDArray[np.bool_]]:
-        """What each layer keeps."""
+        """What each layer keeps, bool arrays of the kernels' shapes by layer.
+
+        Args:
+            selection: how products are chosen.
+            kept: the fraction of them.
+
+        Raises:
+            OptionError: an option has a value it cannot have, or a pattern matches no layer.
+        """
         names = [layer.name for layer in self._known]
         selection.settings(names)
         granularities = selection.granularities(names)
-        run = Run(self._graph, self._inputs)
-        for index in range(len(self._graph.ops)):
-            if index in self._at:
-                op = self._op(self._graph, index)
-                self._moments[self._at[index].name] = moments(run.operands(self._graph, op))
-            run.step(self._graph, index)
-        few = [values[:SENSITIVITY_SAMPLES] for values in self._inputs]
-        felt = sensitivities(self._graph, list(self._at), few)
-        found = {
-            layer.name: elimination_significance(
-                self.kernels[layer.name],
-                self._moments[layer.name].covariance,
-                felt[layer.index],
-                granularities[layer.name],
-            )
-            for layer in self._known
-        }
+        self._measure()
+        found = {}
+        for layer in self._known:
+            key = (layer.name, granularities[layer.name])
+            if key not in self._significance:
+                self._significance[key] = elimination_significance(
+                    self.kernels[layer.name],
+                    self._moments[layer.name].covariance,
+                    self._felt[layer.index],
+                    granularities[layer.name],
+                )
+            found[layer.name] = self._significance[key]
         positions = {
             layer.name: math.prod(self._graph.tensors[self._graph.ops[layer.index].output].shape[1:-1])
             for layer in self._known
@@ -168,8 +174,26 @@ class _Eliminator:
         masks = selection.masks(found, positions, kept, step=selection.end_step)
         return {name: mask & _paired(self.kernels[name]) for name, mask in masks.items()}
 
+    def _measure(self) -> None:
+        """Measures the whole network, once."""
+        if self._moments:
+            return
+        run = Run(self._graph, self._inputs)
+        for index in range(len(self._graph.ops)):
+            if index in self._at:
+                op = self._op(self._graph, index)
+                self._moments[self._at[index].name] = moments(run.operands(self._graph, op))
+            run.step(self._graph, index)
+        few = [values[:SENSITIVITY_SAMPLES] for values in self._inputs]
+        self._felt = sensitivities(self._graph, list(self._at), few)
+
     def fitted(self, masks: Mapping[str, NDArray[np.bool_]], in_sequence: bool) -> dict[str, Constants]:
-        """New constants of the layers that change."""
+        """New constants of the layers that change.
+
+        Args:
+            masks: from `masks`.
+            in_sequence: as for `eliminate`.
+        """
         graph = self._graph
         found: dict[str, Constants] = {}
         exact, skipping = (Run(self._graph, self._inputs) for _ in range(2))
@@ -193,15 +217,9 @@ class _Eliminator:
         """Whether a layer loses more than it did not have before."""
         return bool(self.kernels[layer.name][~masks[layer.name]].any())
 
-    def _fit(self, layer: StoredLayer, mask: NDArray[np.bool_], measured: Moments) -> Constants:
+    def _fit(self, layer: StoredLayer, mask: NDArray[np.bool_], measured: InputMoments) -> Constants:
         op, kernel = self._op(self._graph, layer.index), self.kernels[layer.name]
-        follows = measured.cross is not measured.covariance
-        if op.bias is None:  # the weights alone set the means right
-            covariance = measured.covariance + np.outer(measured.mean, measured.mean)
-            cross = measured.cross + np.outer(measured.mean, measured.wanted) if follows else None
-        else:
-            covariance, cross = measured.covariance, measured.cross if follows else None
-        after = np.where(mask, refit(kernel, mask, covariance, cross), np.float32(0))
+        after = np.where(mask, fit(kernel, mask, measured, centered=op.bias is not None), np.float32(0))
         lost = measured.wanted @ _flat(kernel) - measured.mean @ _flat(after)
         return _rounded(self._graph, op, after, lost)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.ir.graph import Graph
-from export.ir.ops import Conv2D, FullyConnected
+from export.ir.ops import Conv2D, FullyConnected, Op
 from export.operators.conv import patches
 from export.operators.table import operator_of
 
@@ -17,6 +17,30 @@ BATCH = 64
 """Samples at a time: what a convolution unrolls, one row of inputs for each output position, stays small."""
 
 Values = NDArray[Any]
+
+
+def computed(graph: Graph, op: Op, values: Mapping[int, Values]) -> Values:
+    """An operator's output for all samples, a batch at a time.
+
+    Args:
+        graph: the network.
+        op: the operator.
+        values: by tensor, int8 [n, ...], those it reads.
+    """
+    count = len(next(values[tensor] for tensor in op.inputs if tensor in values))
+
+    def given(tensor: int, first: int) -> Values:
+        if tensor in values:
+            return values[tensor][first : first + BATCH]
+        data = graph.constant(tensor)
+        return np.broadcast_to(data, (min(BATCH, count - first), *data.shape[1:]))
+
+    return np.concatenate(
+        [
+            operator_of(op).compute(graph, op, *(given(tensor, first) for tensor in op.inputs))
+            for first in range(0, count, BATCH)
+        ]
+    )
 
 
 class Run:
@@ -33,7 +57,6 @@ class Run:
     def __init__(self, graph: Graph, inputs: Sequence[Values]) -> None:
         self.values: dict[int, Values] = dict(zip(graph.inputs, inputs, strict=True))
         self._last = {tensor: index for index, op in enumerate(graph.ops) for tensor in op.inputs}
-        self._count = len(inputs[0])
 
     def step(self, graph: Graph, index: int) -> None:
         """Computes an operator for all samples, and forgets what nothing reads any more.
@@ -43,25 +66,15 @@ class Run:
             index: of the operator; the one after that of the call before.
         """
         op = graph.ops[index]
-        parts = []
-        for first in range(0, self._count, BATCH):
-            given = [self._given(graph, tensor, first) for tensor in op.inputs]
-            parts.append(operator_of(op).compute(graph, op, *given))
-        self.values[op.output] = np.concatenate(parts)
+        self.values[op.output] = computed(graph, op, self.values)
         for tensor in op.inputs:
             if self._last[tensor] == index:
                 self.values.pop(tensor, None)
 
-    def _given(self, graph: Graph, tensor: int, first: int) -> Values:
-        if tensor in self.values:
-            return self.values[tensor][first : first + BATCH]
-        data = graph.constant(tensor)
-        return np.broadcast_to(data, (min(BATCH, self._count - first), *data.shape[1:]))
-
     def operands(self, graph: Graph, op: Conv2D | FullyConnected) -> Iterator[NDArray[np.float32]]:
         """The real inputs of each output position of an operator that comes next, [places, n] for each batch."""
         values = self.values[op.inputs[0]]
-        for first in range(0, self._count, BATCH):
+        for first in range(0, len(values), BATCH):
             yield operands(graph, op, values[first : first + BATCH])
 
 

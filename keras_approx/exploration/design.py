@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from keras_approx.errors import OptionError
 from keras_approx.schema import Record, explain
-from keras_approx.skipping.granularity import GRANULARITIES, Granularity, get_granularity
+from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES, Granularity, get_granularity
 from keras_approx.skipping.selection import LayerSetting, Selection
 
 EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
@@ -28,6 +28,10 @@ def canonical(granularity: str | Granularity) -> str | Granularity:
     """
     extent = get_granularity(granularity)
     return next((name for name, known in GRANULARITIES.items() if known == extent), extent)
+
+
+OfLayers = str | Granularity | Mapping[str, str | Granularity]
+"""The granularity of a design: one for all layers, or by layer name."""
 
 
 def granularity_json(granularity: str | Granularity) -> str | list[int]:
@@ -45,8 +49,9 @@ class Design:
     Attributes:
         select: What the values are: the "fraction" of a layer's products to keep, or the "threshold", the least
             significance to keep.
-        granularity: "operand", "pair", "block" or a Granularity: what is kept or skipped together. Where
-            nothing is skipped it is "pair", so that the exact design is one.
+        granularity: What is kept or skipped together: "operand", "pair", "block", "kernel", "kernel block" or a
+            Granularity, or one of them by layer name, "pair" where none is named. Where nothing is skipped it is
+            "pair", so that the exact design is one, and where all layers that skip have the same, it is that.
         values: By layer name; layers that are not named keep everything. A value that keeps everything is left
             out, so the exact design has none.
 
@@ -55,13 +60,12 @@ class Design:
     """
 
     select: str = "fraction"
-    granularity: str | Granularity = "pair"
+    granularity: OfLayers = "pair"
     values: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.select not in EVERYTHING:
             raise OptionError(f"select must be one of {', '.join(EVERYTHING)}, got {self.select!r}")
-        granularity = canonical(self.granularity)
         highest = 1.0 if self.select == "fraction" else np.inf
         values = {name: float(value) + 0.0 for name, value in sorted(self.values.items())}
         for name, value in values.items():
@@ -71,8 +75,24 @@ class Design:
                     f"{'1' if highest == 1 else 'below infinity'}, got {value}"
                 )
         kept = {name: value for name, value in values.items() if value != EVERYTHING[self.select]}
-        object.__setattr__(self, "granularity", granularity if kept else "pair")
+        object.__setattr__(self, "granularity", self._simplest(kept))
         object.__setattr__(self, "values", kept)
+
+    def _simplest(self, kept: Mapping[str, float]) -> OfLayers:
+        given = self.granularity
+        if not isinstance(given, Mapping):
+            uniform = canonical(given)
+            return uniform if kept else DEFAULT
+        found = {name: canonical(given.get(name, DEFAULT)) for name in kept}
+        if len(set(found.values())) > 1:
+            return found
+        return next(iter(found.values()), DEFAULT)
+
+    def granularity_of(self, layer: str) -> str | Granularity:
+        """What a layer keeps or skips together."""
+        if isinstance(self.granularity, Mapping):
+            return self.granularity.get(layer, DEFAULT)
+        return self.granularity
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -115,7 +135,11 @@ class Design:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: numbers, strings, lists and dicts."""
-        granularity = granularity_json(self.granularity)
+        given = self.granularity
+        if isinstance(given, Mapping):
+            granularity: Any = {name: granularity_json(one) for name, one in given.items()}
+        else:
+            granularity = granularity_json(given)
         return {"select": self.select, "granularity": granularity, "values": dict(self.values)}
 
     @classmethod
@@ -129,19 +153,24 @@ class Design:
             found = _DesignRecord.model_validate(data)
         except ValidationError as error:
             raise OptionError(explain(error)) from error
-        granularity = found.granularity
-        return cls(
-            found.select,
-            granularity
-            if isinstance(granularity, str)
-            else Granularity(int(granularity[0]), int(granularity[1]), taps=len(granularity) > 2),
-            found.values,
-        )
+        given = found.granularity
+        if isinstance(given, dict):
+            return cls(found.select, {name: _read(one) for name, one in given.items()}, found.values)
+        return cls(found.select, _read(given), found.values)
+
+
+_Stored = str | Annotated[list[PositiveInt | Literal[True]], Field(min_length=2, max_length=3)]
+
+
+def _read(stored: str | list[Any]) -> str | Granularity:
+    if isinstance(stored, str):
+        return stored
+    return Granularity(int(stored[0]), int(stored[1]), taps=len(stored) > 2)
 
 
 class _DesignRecord(Record):
     """What `Design.to_json` gives."""
 
     select: str
-    granularity: str | Annotated[list[PositiveInt | Literal[True]], Field(min_length=2, max_length=3)]
+    granularity: _Stored | dict[str, _Stored]
     values: dict[str, float]

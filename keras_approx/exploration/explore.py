@@ -25,7 +25,7 @@ from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.evolution import Evolve
 from keras_approx.exploration.search.grid import Grid
 from keras_approx.exploration.search.protocol import Search
-from keras_approx.exploration.search.space import Space, Values, make_space, measure_layers
+from keras_approx.exploration.search.space import Choices, Space, Values, make_space, measure_layers
 from keras_approx.exploration.store import Store
 from keras_approx.exploration.text import json_of
 from keras_approx.graph.topology import calls
@@ -57,7 +57,7 @@ def explore(
     out: str | Path = "runs/explore",
     select: str = "fraction",
     values: Values | None = None,
-    granularity: str | Granularity | Sequence[str | Granularity] = "pair",
+    granularity: Choices = "pair",
     exempt: Sequence[str] = (),
     significance: str | Metric | None = None,
     recalibrate: bool = False,
@@ -102,7 +102,9 @@ def explore(
         values: That layers may have: a sequence for all, such as numpy.arange(0, 0.011, 0.001), or sequences by layer
             name or pattern, the first that matches counts; a single value fixes a layer. None for the fractions from 1
             to 0.05 in steps of 0.05.
-        granularity: "operand", "pair", "block" or a Granularity; or several, each of which is tried.
+        granularity: "operand", "pair", "block", "kernel", "kernel block" or a Granularity; or several, each of which is
+            tried for all layers; or by layer name or pattern those that a layer may choose from whatever the others
+            choose, such as {"conv1": "pair", "conv*": ("pair", "kernel")}.
         exempt: Names or patterns of layers that keep all their products.
         significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
             weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
@@ -167,7 +169,9 @@ def explore(
     shared = warn_of_shared(watched, calibrated_with)
     bare = unmasked_copy(model)
     refits = measure_refits(bare, calibration, verbose=verbose) if eliminates else {}
-    layers = measure_layers(bare, significance, granularity=space.granularities[0], refits=refits)
+    names = masked_layers(model)
+    several = {name: space.choices.get(name, space.granularities) for name in names}
+    layers = measure_layers(bare, significance, granularities=several, refits=refits)
     packed = pack_model(bare)
     exact = Design(select)
     pricing = Pricing(layers, price, objectives)
@@ -179,9 +183,12 @@ def explore(
         "options": dict(vars(finder)),
         "select": select,
         "values": {name: list(found) for name, found in space.values.items()},
-        "granularity": [granularity_json(one) for one in space.granularities],
+        "granularity": {
+            name: [granularity_json(one) for one in found] for name, found in space.choices.items()
+        }
+        or [granularity_json(one) for one in space.granularities],
         "significance": significance if isinstance(significance, str) else _name(significance),
-        "significance values": _digest(layers.significance),
+        "significance values": _digest(layers.significance, layers.by_granularity if space.choices else {}),
         "objectives": list(pricing.objectives),
         "exact costs": pricing.costs(exact),
         "recalibrate": recalibrate,
@@ -219,7 +226,7 @@ def explore(
             },
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         },
-        significance=layers.histograms(space.granularities[0]),
+        significance=layers.histograms({name: found[0] for name, found in several.items()}),
     )
     front.save(folder / "front.json")
     return front
@@ -284,7 +291,7 @@ def _readable_twice(calibration: Any) -> bool:
 def _check_elimination(space: Space, calibration: Any) -> None:
     if not _takes_elimination(space):
         raise OptionError(
-            "significance 'elimination' goes with fractions and one granularity, as an order of groups; got "
+            "significance 'elimination' goes with fractions and one granularity a layer, or choices of layers; got "
             f"select={space.select!r} and {len(space.granularities)} granularities"
         )
     if calibration is None:
@@ -302,8 +309,11 @@ def _check_recalibration(model: Any, calibration: ImageSet) -> None:
         raise OptionError("recalibrate=True needs images to measure statistics on: give calibration=")
 
 
-def _digest(significance: Mapping[str, np.ndarray]) -> str:
+def _digest(
+    significance: Mapping[str, np.ndarray], by_granularity: Mapping[tuple[str, str | Granularity], np.ndarray]
+) -> str:
     found = hashlib.sha256()
-    for name, values in significance.items():
+    named = {f"{name} by {one}": values for (name, one), values in by_granularity.items()}
+    for name, values in {**significance, **named}.items():
         found.update(name.encode() + np.ascontiguousarray(values).tobytes())
     return found.hexdigest()

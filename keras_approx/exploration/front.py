@@ -196,6 +196,7 @@ class ParetoFront:
         from keras_approx.exploration.search.space import measure_layers  # noqa: PLC0415 - TensorFlow
         from keras_approx.layers.skip_wrapper import set_masks, skip_wrappers  # noqa: PLC0415 - TensorFlow
         from keras_approx.measure.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
+        from keras_approx.measure.summaries import masked_layers  # noqa: PLC0415 - TensorFlow
         from keras_approx.training.eliminate import measure_refits, refit_layer  # noqa: PLC0415 - TensorFlow
 
         metric = significance or self.settings["significance"]
@@ -214,7 +215,8 @@ class ParetoFront:
             if not chosen.values:
                 return
             refits = measure_refits(model, calibration, verbose=False)
-        found = measure_layers(model, metric, granularity=chosen.granularity, refits=refits)
+        several = {name: (chosen.granularity_of(name),) for name in masked_layers(model)}
+        found = measure_layers(model, metric, granularities=several, refits=refits)
         masks = chosen.masks(found.significance, found.positions)
         for name, refit in refits.items():
             refit_layer(layers[name], masks[name], refit)

@@ -17,11 +17,7 @@ from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batches import Batches, input_batches
 from keras_approx.progress import Progress
-from keras_approx.skipping.significance import OperandStatistics
-
-# A sum that cancels to less than this share of its terms' magnitudes is taken to be this large: below one
-# step of an int8 output, |w a| / |sum w a| says nothing but how near to zero the sum came.
-RELATIVE_FLOOR = 2.0**-8
+from keras_approx.skipping.significance import RELATIVE_FLOOR, OperandStatistics
 
 
 def calibrate(

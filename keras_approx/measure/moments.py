@@ -13,7 +13,7 @@ from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batches import input_batches
 from keras_approx.progress import Progress
-from keras_approx.skipping.elimination import LayerMoments
+from keras_approx.skipping.elimination import InputMoments, LayerMoments
 
 
 def measure_moments(
@@ -61,6 +61,42 @@ def measure_moments(
         layer.name: _layer_moments(layer.name, samples, *total)
         for layer, total in zip(layers, totals, strict=True)
     }
+
+
+def measure_input_moments(
+    model: Any, exact: Any, layer: SkipWrapper, data: Any, *, batch_size: int = 64, steps: int | None = None
+) -> InputMoments:
+    """The moments of a layer's inputs in a model, beside those in another one of the same layers.
+
+    Args:
+        model: A wrapped model, measured as it is.
+        exact: The model whose inputs are wanted.
+        layer: One of the model's.
+        data: Inputs, as keras_approx.calibrate takes them; none of it was missing before.
+        batch_size: Samples at a time, for arrays.
+        steps: Batches to use at most; None for all there are.
+    """
+    ends = [
+        next(call.input_tensors[0] for call in calls(each) if call.layer.name == layer.name)
+        for each in (model, exact)
+    ]
+    prefixes = [keras.Model(each.inputs, end) for each, end in zip((model, exact), ends, strict=True)]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    def measure(inputs: Any) -> tuple[Any, ...]:
+        has, wanted = (_operands(layer, prefix(inputs, training=False)) for prefix in prefixes)
+        count, total, products = _moments(has)
+        return count, total, products, tf.reduce_sum(wanted, axis=0), tf.matmul(has, wanted, transpose_a=True)
+
+    totals: list[Any] = [0.0] * 5
+    for batch in input_batches(data, tuple(model.input_shape[1:]), batch_size, steps):
+        found = measure(tf.constant(batch))
+        totals = [total + new.numpy().astype(np.float64) for total, new in zip(totals, found, strict=True)]
+    count, total, products, others, crossed = totals
+    mean, wanted = total / count, others / count
+    return InputMoments(
+        mean, wanted, products / count - np.outer(mean, mean), crossed / count - np.outer(mean, wanted)
+    )
 
 
 def _measuring(model: Any, tapped: Any, layers: Sequence[SkipWrapper]) -> Any:

@@ -51,6 +51,23 @@ class LayerMoments:
     sensitivity: np.ndarray
 
 
+@dataclass(frozen=True)
+class InputMoments:
+    """Moments of the inputs a layer has and of those it would have, at the same positions of the same samples.
+
+    Attributes:
+        mean: float64 [n], of those it has.
+        wanted: float64 [n], mean of the others.
+        covariance: float64 [n, n], of those it has.
+        cross: float64 [n, n], between those it has (rows) and the others (columns); None where they are the same.
+    """
+
+    mean: np.ndarray
+    wanted: np.ndarray
+    covariance: np.ndarray
+    cross: np.ndarray | None = None
+
+
 def elimination_significance(
     kernel: np.ndarray,
     covariance: np.ndarray,
@@ -87,6 +104,24 @@ def elimination_significance(
         ]
     sizes = group_sums(np.ones(kernel.shape), extent)
     return spread(np.stack(losses, axis=-1).reshape(sizes.shape) * whole / sizes, kernel.shape, extent)
+
+
+def fit(kernel: np.ndarray, mask: np.ndarray, inputs: InputMoments, *, centered: bool) -> np.ndarray:
+    """The weights of kept products that come nearest to the outputs which all of them give for the inputs wanted.
+
+    Args:
+        kernel: Weights of all products.
+        mask: bool, the kernel's shape, True where a product is kept.
+        inputs: What was measured.
+        centered: Whether something else, such as a bias, sets the outputs' means right; otherwise the weights do.
+
+    Returns:
+        float32 array of the kernel's shape; weights of skipped products are as they were.
+    """
+    if centered:
+        return refit(kernel, mask, inputs.covariance, inputs.cross)
+    cross = None if inputs.cross is None else inputs.cross + np.outer(inputs.mean, inputs.wanted)
+    return refit(kernel, mask, inputs.covariance + np.outer(inputs.mean, inputs.mean), cross)
 
 
 def refit(

@@ -15,7 +15,7 @@ outputs); masks are bool, True where a product is kept.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +68,37 @@ def threshold_mask(
     )
     keep = ((groups.ranks >= threshold) & groups.allowed) | groups.first
     return spread(keep, significance.shape, granularity)
+
+
+def share_thresholds(
+    significance: np.ndarray, shares: Sequence[float], granularity: str | Granularity = "pair"
+) -> list[float]:
+    """The thresholds at which threshold_mask keeps these shares of a layer's groups.
+
+    What a threshold skips depends on the layer and on the metric, so a grid of thresholds is best laid over shares.
+
+    Args:
+        significance: Array of a kernel's shape.
+        shares: Of the groups, 0 to 1; with 1 the threshold is 0.
+        granularity: A name in GRANULARITIES or a Granularity.
+
+    Raises:
+        OptionError: If a share or the granularity is none of the above.
+
+    Example:
+        thresholds = share_thresholds(significance("relative", kernel, statistics), (1.0, 0.8, 0.6))
+    """
+    ranked = np.sort(group_significance(significance, granularity), axis=None)[::-1]
+    found = []
+    for share in shares:
+        count = round(_share(share) * len(ranked))
+        if count == len(ranked):
+            found.append(0.0)
+        else:  # halfway to the first that goes, so that rounding does not matter
+            found.append(
+                float((ranked[count - 1] + ranked[count]) / 2) if count else float(2 * ranked[0] + 1)
+            )
+    return found
 
 
 def fraction_masks(

@@ -14,6 +14,10 @@ import numpy as np
 
 from keras_approx.errors import NotCalibratedError, OptionError
 
+RELATIVE_FLOOR = 2.0**-8
+"""A sum that cancels to less than this share of its terms' magnitudes is taken to be this large: below one step of an
+int8 output, |w a| / |sum w a| says nothing but how near to zero the sum came."""
+
 
 @dataclass(frozen=True)
 class OperandStatistics:

@@ -98,3 +98,16 @@ def test_fronts_are_read_without_tensorflow() -> None:
         "assert not {'tensorflow', 'tf_keras', 'keras'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_layers_have_granularities_of_their_own() -> None:
+    design = Design("fraction", {"conv": "kernel", "dense": Granularity(4, 2)}, {"conv": 0.5, "dense": 0.5})
+    assert Design.from_json(json.loads(json.dumps(design.to_json()))) == design
+    assert design.granularity_of("conv") == "kernel"
+    masks = design.masks(SIGNIFICANCE, POSITIONS)
+    for name, granularity in (("conv", "kernel"), ("dense", Granularity(4, 2))):
+        alone = Design("fraction", granularity, {name: 0.5}).masks(SIGNIFICANCE, POSITIONS)
+        np.testing.assert_array_equal(masks[name], alone[name])
+    same = Design("fraction", {"conv": "kernel", "dense": "kernel"}, {"conv": 0.5, "dense": 0.5})
+    assert same == Design("fraction", "kernel", {"conv": 0.5, "dense": 0.5})
+    assert Design("fraction", {"conv": "kernel"}, {"conv": 1.0}) == Design()

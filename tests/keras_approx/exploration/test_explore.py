@@ -187,6 +187,26 @@ def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None
         front.apply(front.exact, problem.model)
 
 
+def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> None:
+    granularity = {"third": "pair", "*": ("pair", "kernel")}
+    options: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], "budgets": 4, "rounds": 1}
+    front = _explore(problem, tmp_path, granularity=granularity, **options)
+    assert front.settings["significance"] == "elimination"
+    assert front.settings["granularity"]["first"] == ["pair", "kernel"]
+    singles = {
+        (name, record.design.granularity_of(name))
+        for record in front.evaluated
+        for name in record.design.values
+        if len(record.design.values) == 1
+    }
+    assert singles >= {(name, one) for name in ("first", "second") for one in ("pair", "kernel")}
+    assert ("third", "kernel") not in singles
+    mixed = next(r for r in front.evaluated if not isinstance(r.design.granularity, str))
+    model = unmasked_copy(problem.model)
+    ParetoFront.load(tmp_path / "front.json").apply(mixed, model, calibration=problem.calibration)
+    assert dataclasses.replace(problem, model=model).right() == mixed.correct
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

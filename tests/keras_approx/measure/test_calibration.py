@@ -14,7 +14,7 @@ from keras_approx.compat import keras, tf
 from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.layers.quantized_layers import QuantizeActivation
 from keras_approx.layers.skip_wrapper import skip_wrappers
-from keras_approx.measure.calibration import RELATIVE_FLOOR
+from keras_approx.skipping.significance import RELATIVE_FLOOR
 from tests.keras_approx import models
 
 layers = keras.layers

@@ -27,6 +27,7 @@ from keras_approx.skipping.masks import (
     kept_fraction,
     load_masks,
     save_masks,
+    share_thresholds,
     threshold_mask,
 )
 
@@ -252,3 +253,16 @@ def test_files_that_are_no_masks(tmp_path: Path) -> None:
             load_masks(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         load_masks(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("granularity", ["operand", "pair", "kernel", "kernel block"])
+def test_thresholds_of_shares_keep_them(granularity: str) -> None:
+    values = np.random.default_rng(0).random((3, 3, 6, 8))
+    shares = (1.0, 0.75, 0.5, 0.25, 0.0)
+    thresholds = share_thresholds(values, shares, granularity)
+    assert thresholds == sorted(thresholds)
+    for share, threshold in zip(shares, thresholds, strict=True):
+        kept = threshold_mask(values, threshold, granularity).mean()
+        assert kept == pytest.approx(share, abs=0.5 / group_sums(values, granularity).size)
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        share_thresholds(values, [1.5], granularity)

@@ -235,3 +235,27 @@ def test_what_cannot_be() -> None:
     with pytest.raises(CalibrationError, match="at least one batch"):
         keras_approx.eliminate(network, images[:0], verbose=False)
     assert all(layer.get_mask().all() for layer in skip_wrappers(keras_approx.wrap(network)))
+
+
+@pytest.mark.parametrize(("bias", "norm"), [(True, False), (False, False), (False, True)])
+def test_fitting_in_sequence_comes_nearer(bias: bool, norm: bool) -> None:
+    network, (images, others) = _network(bias=bias, norm=norm), np.split(_images(700), [500])
+    exact = keras_approx.eliminate(network, images, kept=1.0, verbose=False).predict(others, verbose=0)
+    alone, following = (
+        keras_approx.eliminate(network, images, kept=0.3, scope="layer", in_sequence=sequence, verbose=False)
+        for sequence in (False, True)
+    )
+    errors = [np.square(model.predict(others, verbose=0) - exact).mean() for model in (alone, following)]
+    assert errors[1] < errors[0]
+    for name, mask in keras_approx.get_masks(alone).items():
+        np.testing.assert_array_equal(mask, keras_approx.get_masks(following)[name])
+
+
+def test_nothing_skipped_in_sequence_changes_nothing() -> None:
+    network, images = _network(bias=True, norm=True), _images(50)
+    models = [
+        keras_approx.eliminate(network, images, kept=1.0, in_sequence=sequence, verbose=False)
+        for sequence in (False, True)
+    ]
+    for one, two in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 
@@ -167,3 +168,29 @@ def test_evolution_depends_on_the_seed() -> None:
 def test_options_out_of_range(make: Callable[..., Search], options: dict[str, float], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         make(**options)
+
+
+def test_budget_chooses_a_granularity_for_each_layer() -> None:
+    """Blocks are cheaper in one layer and do harm in the others."""
+
+    def measure(design: Design) -> EvaluatedDesign:
+        cycles = harm = 0.0
+        for name, (full, worst) in WEIGHTS.items():
+            block = design.granularity_of(name) == "block" and name in design.values
+            cycles += full * design.value(name) * (0.5 if block and name == "b" else 1.0)
+            harm += worst * (1 - design.value(name)) ** 2 * (1.0 if name == "b" or not block else 3.0)
+        return EvaluatedDesign(design, round(900 - 40 * harm), 1000, False, {"cycles": cycles}, 0.5, {}, harm)
+
+    records: dict[str, EvaluatedDesign] = {}
+    proposals = Budget().proposals(_space(granularity={"*": ("pair", "block")}), ["cycles"], 0)
+    proposal = next(proposals)
+    with contextlib.suppress(StopIteration):
+        while True:
+            found = [measure(design) for design in proposal.designs]
+            records |= {record.id: record for record in found}
+            proposal = proposals.send(found)
+    front = [record.design for record in _front(records) if record.design.values]
+    assert len(front) > 5
+    for design in front:
+        for name in design.values:
+            assert design.granularity_of(name) == ("block" if name == "b" else "pair")

@@ -78,7 +78,7 @@ def test_masks_are_those_of_the_design_and_one_array_for_one_value(problem: Smal
 def test_histograms_count_every_group() -> None:
     values = np.concatenate([np.zeros(10), np.geomspace(1e-9, 2.0, 90)]).reshape(50, 2)
     layers = Layers({"dense": values, "zero": np.zeros((4, 2))}, {"dense": 1, "zero": 1})
-    found = layers.histograms("pair")
+    found = layers.histograms({})
     groups = group_significance(values, "pair")
     histogram = found["dense"]
     assert len(histogram["edges"]) == 41 == len(histogram["counts"]) + 1
@@ -88,3 +88,20 @@ def test_histograms_count_every_group() -> None:
     assert histogram["counts"][-1] == np.count_nonzero(groups >= histogram["edges"][-2])
     assert sum(found["zero"]["counts"]) == 4
     assert np.all(np.diff(found["zero"]["edges"]) > 0)
+
+
+def test_layers_choose_granularities_of_their_own() -> None:
+    choices = {"conv1": "pair", "conv*": ("pair", "kernel")}
+    space = _space(values=[1.0, 0.5], granularity=choices, exempt=["dense"])
+    conv1, conv2 = list(space.values)
+    assert space.levels(conv1) == [(1.0, "pair"), (0.5, "pair")]
+    assert space.levels(conv2) == [(1.0, "pair"), (0.5, "pair"), (0.5, "kernel")]
+    assert space.sizes == (2, 3)
+    design = space.design([1, 2], "pair")
+    assert design == Design("fraction", {conv1: "pair", conv2: "kernel"}, {conv1: 0.5, conv2: 0.5})
+    assert space.design([1, 1], "pair") == Design("fraction", "pair", {conv1: 0.5, conv2: 0.5})
+    assert space.design([0, 2], "pair") == Design("fraction", "kernel", {conv2: 0.5})
+    with pytest.raises(OptionError, match="granularity must be one of"):
+        _space(granularity={"*": ("pair", "row")})
+    with pytest.raises(OptionError, match="pattern 'none' matches no layer"):
+        _space(granularity={"none": "pair"})
