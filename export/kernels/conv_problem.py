@@ -10,7 +10,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
 from export.ir.requantization import requantize_conv, requantize_dense
 from export.kernels.conv import ConvProblem
-from export.kernels.conv_loops import Geometry
+from export.kernels.conv_loops import WORD, Geometry
 from export.kernels.layout import Layout
 from export.kernels.linear import Linear, linear_requantization
 from export.kernels.planes.plan import DepthwiseProblem
@@ -42,14 +42,20 @@ def conv_problem(
     weights = _weights(graph, op)
     geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
     padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
+    first = source.offset(-padding.top, -padding.left) * source.element_bytes
+    spread = _spread(weights, op)
+    if source.element == "int16" and source.pixel % 2 and not source.lines:
+        if not _walks_by_words(op, source, geometry, first):
+            return None
+        spread = spread.reshape(*spread.shape[:2], 1, -1)  # a kernel's row is one pixel of many channels
     return ConvProblem(
         geometry=geometry,
-        weights=_spread(weights, op),
+        weights=spread,
         bias=np.where(_empty(weights), 0, _folded_bias(graph, op, weights)),
         requantization=requantization,
         tap_y=tap_y,
         tap_x=tap_x,
-        source=source.offset(-padding.top, -padding.left) * source.element_bytes,
+        source=first,
         target=target.offset(0, 0) * target.element_bytes,
         output_offsets=tuple(
             target.place(channel) * target.element_bytes for channel in range(target.channels)
@@ -58,6 +64,15 @@ def conv_problem(
         scaling=None if isinstance(op, FullyConnected) else _scaling(graph, op, pool, weights),
         linear=_linear(graph, op, pool, weights),
     )
+
+
+def _walks_by_words(
+    op: Conv2D | DepthwiseConv2D | FullyConnected, source: Layout, geometry: Geometry, first: int
+) -> bool:
+    """Whether every window of pixels without gaps starts with a whole word, and has rows without gaps."""
+    steps = (first, geometry.in_y, geometry.in_x if geometry.columns > 1 else 0)
+    dense = isinstance(op, Conv2D | DepthwiseConv2D) and op.dilation[1] == 1
+    return dense and source.row % 2 == 0 and all(step % WORD == 0 for step in steps)
 
 
 def depthwise_problem(

@@ -15,9 +15,9 @@ from export.kernels.plan import with_copies
 from export.operators.table import operator_of
 from export.schedule.arena import ALIGNMENT
 from export.schedule.fusion import Layer, fuse
+from export.schedule.layout_choice import with_faster_layouts
 from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
-from export.schedule.planes import with_planes
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
@@ -89,7 +89,7 @@ def price_network(
     """
     found = []
     for element in requirements.elements:
-        laid_out = with_planes(
+        laid_out = with_faster_layouts(
             _lay_out(graph, element), partial(_cycles, graph, requirements.target, candidates)
         )
         schedule = _chosen(laid_out, requirements, candidates)

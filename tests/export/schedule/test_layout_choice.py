@@ -1,4 +1,4 @@
-"""Activations in planes: taken where they are faster, exact in any chain, refused where somebody else reads them."""
+"""Activations in other layouts: taken where they are faster, exact in any chain, refused where others read them."""
 
 from __future__ import annotations
 
@@ -70,3 +70,39 @@ def test_planes_are_taken_where_they_are_faster() -> None:
 def test_pixels_stay_where_somebody_else_reads_them() -> None:
     assert planes(planned(separable(twice=True))) == 0
     assert planes(planned(separable(), activations="int8")) == 0
+
+
+@settings(max_examples=10)
+@given(st.data())
+def test_few_channels_are_exact(data: st.DataObject) -> None:
+    """Pairs along a kernel's rows, where windows start with whole words; whatever is chosen is exact."""
+
+    def drawn(low: int, high: int) -> int:
+        return data.draw(st.integers(low, high))
+
+    network = Layers(np.random.default_rng(drawn(0, 99)), zeros=data.draw(st.sampled_from([0.0, 0.6])))
+    kernel = (drawn(1, 4), drawn(1, 5))
+    x = network.input((drawn(4, 9), drawn(5, 9), data.draw(st.sampled_from([1, 3, 5]))))
+    y = network.conv(
+        x,
+        drawn(1, 6),
+        kernel,
+        stride=(drawn(1, 3), data.draw(st.sampled_from([1, 2, 2, 4]))),
+        padding=data.draw(st.sampled_from(["SAME", "VALID"])),
+    )
+    model = network.builder.finish(x, y)
+    check_schedule(planned(model), model, 1)
+
+
+def test_pairs_along_rows_halve_what_single_channels_cost() -> None:
+    """The first layer of keyword spotting; 40 products an output."""
+    network = Positive(np.random.default_rng(0))
+    x = network.input((49, 10, 1))
+    y = network.conv(x, 8, (10, 4), stride=(2, 2), activation="relu")
+    model = network.builder.finish(x, y)
+    schedule = planned(model)
+    assert [stage.writes.layout.pixel for stage in schedule.stages[:1]] == [1]
+    layer = schedule.stages[1]
+    assert layer.candidate is not None
+    assert layer.candidate.cost.cycles <= 45 * 25 * 5 * layer.writes.layout.channels
+    check_schedule(schedule, model, 1)
