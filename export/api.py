@@ -300,7 +300,7 @@ def _manifest(
         ),
         buffers=tuple(
             BufferInfo(
-                name=graph.tensors[buffer.tensor].name,
+                name=None if buffer.tensor is None else graph.tensors[buffer.tensor].name,
                 offset=buffer.offset,
                 bytes=buffer.size,
                 first_layer=buffer.first,

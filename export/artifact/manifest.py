@@ -136,9 +136,12 @@ class LayerInfo(Record):
 
 
 class BufferInfo(Record):
-    """An activation in the arena, from the layer that writes it to the last that reads it; `name` is untrusted."""
+    """An activation in the arena, from the layer that writes it to the last that reads it; `name` is untrusted.
 
-    name: str
+    What a layer's kernels work in has no name.
+    """
+
+    name: str | None
     offset: _Count
     size: _Count = Field(alias="bytes")
     first_layer: _Count
@@ -162,7 +165,7 @@ class Manifest(Record):
         arena_bytes: RAM for activations.
         state_bytes: RAM for what is kept from one inference to the next.
         layers: In order of execution.
-        buffers: Activations in the arena, in the order in which they are written.
+        buffers: Activations and scratch memory in the arena, in the order in which they are written.
         files: All that the export wrote.
     """
 

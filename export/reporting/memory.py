@@ -22,7 +22,8 @@ def memory_section(exports: Sequence[Exported]) -> Section:
         Paragraph(
             "Activations live in one block of RAM, the arena. Each stays from the layer that writes it to the "
             "last one that reads it; then others take its place. Skipping products changes them only where "
-            "all products of a channel are gone. The caller's input and output arrays and the stack are not "
+            "all products of a channel are gone. What kernels work in lies there too, while their layer runs. "
+            "The caller's input and output arrays and the stack, of which networks take up to 300 bytes, are not "
             "in it."
         )
     ]
@@ -52,9 +53,10 @@ def _picture(exports: Sequence[Exported], name: str) -> Picture:
         draw_memory(manifest),
         f"The arena of {size(manifest.arena_bytes)} over {len(manifest.layers)} layers. {where}",
         f"Export: {whose}. Across: layers in the order in which they run. Up: bytes of the arena, "
-        f"{size(manifest.arena_bytes)} in all (dashed). Each box is one activation, borders included; the "
-        f"number is that of the layer that writes it. {where}{room} A large box over a single layer is the "
-        "place to save RAM: a smaller image, an earlier pool, or int8 in place of int16 activations.",
+        f"{size(manifest.arena_bytes)} in all (dashed). Each box is one activation, borders included, or, "
+        "pale, what a layer's kernels work in; the number is that of the layer that writes it. "
+        f"{where}{room} A large box over a single layer is the place to save RAM: a smaller image, an earlier "
+        "pool, or int8 in place of int16 activations.",
     )
 
 
@@ -78,7 +80,7 @@ def draw_memory(manifest: Manifest) -> Any:
             color=colors[number % len(colors)],
             edgecolor=COLORS["ink"],
             linewidth=0.6,
-            alpha=0.85,
+            alpha=0.85 if buffer.name is not None else 0.35,
         )
         if buffer.size > 0.06 * manifest.arena_bytes:
             middle = (buffer.first_layer + buffer.last_layer) / 2, (buffer.offset + buffer.size / 2) / 1024

@@ -9,17 +9,17 @@ from export.schedule.stage import Schedule
 
 @dataclass(frozen=True)
 class LiveBuffer:
-    """An activation's stay in the arena.
+    """The stay in the arena of an activation, or of the memory that a layer's kernels work in.
 
     Attributes:
-        tensor: index in the graph of what was written there.
+        tensor: index in the graph of what was written there; None for what kernels work in.
         offset: bytes from the start of the arena.
         size: bytes, borders included.
         first: the layer that writes it.
         last: the last layer that reads it.
     """
 
-    tensor: int
+    tensor: int | None
     offset: int
     size: int
     first: int
@@ -27,7 +27,7 @@ class LiveBuffer:
 
 
 def live_buffers(schedule: Schedule) -> tuple[LiveBuffer, ...]:
-    """Every activation that lies in the arena, in the order in which they are written.
+    """Every activation that lies in the arena, and all scratch memory, in the order in which they are written.
 
     A reshape that costs nothing leaves its input where it is, and a sum computed in place takes over from its
     summand: what lies there stays as long as anybody reads it.
@@ -46,4 +46,6 @@ def live_buffers(schedule: Schedule) -> tuple[LiveBuffer, ...]:
         elif buffer.place == "arena":
             newest[buffer.offset] = len(found)
             found.append(LiveBuffer(buffer.tensor, buffer.offset, buffer.layout.size_bytes, number, number))
+        if stage.scratch_bytes:
+            found.append(LiveBuffer(None, stage.scratch_offset, stage.scratch_bytes, number, number))
     return tuple(found)

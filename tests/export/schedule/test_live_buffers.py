@@ -35,6 +35,13 @@ def test_no_two_share_a_byte_and_the_highest_fills_the_arena(activations: str) -
             apart = one.offset + one.size <= other.offset or other.offset + other.size <= one.offset
             assert apart or not alive
     assert max(one.offset + one.size for one in found) == schedule.arena_bytes
+    scratch = [(one.offset, one.size, one.first, one.last) for one in found if one.tensor is None]
+    assert scratch == [
+        (stage.scratch_offset, stage.scratch_bytes, number, number)
+        for number, stage in enumerate(schedule.stages)
+        if stage.scratch_bytes
+    ]
+    assert scratch
     for number, stage in enumerate(schedule.stages):
         for buffer in (*stage.reads, stage.writes):
             if buffer.place == "arena":
