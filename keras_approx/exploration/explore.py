@@ -53,7 +53,7 @@ def explore(
     calibration: Any = None,
     price: Price | None = None,
     objectives: Sequence[str] | None = None,
-    search: str = "budget",
+    search: str | Search = "budget",
     out: str | Path = "runs/explore",
     select: str = "fraction",
     values: Values | None = None,
@@ -96,7 +96,9 @@ def explore(
             elimination the code of a design can cost a little more or less, as its weights are others.
         objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
             price, "products" without.
-        search: "budget", "grid" or "evolve".
+        search: "budget", "grid", "evolve", or a search: Budget(...) and its like, or an object of your own with the
+            method of exploration.search.protocol.Search. Its attributes are recorded as
+            its options, but those that begin with an underscore.
         out: Folder for what is evaluated.
         select: What a value is, the "fraction" of a layer's products to keep or the "threshold" of significance.
         values: That layers may have: a sequence for all, such as numpy.arange(0, 0.011, 0.001), or sequences by layer
@@ -156,7 +158,7 @@ def explore(
     watched.add(images)
     space = make_space(masked_layers(model), select, granularity, values, exempt)
     if significance is None:
-        suits = search == "budget" and _takes_elimination(space) and _readable_twice(calibration)
+        suits = isinstance(finder, Budget) and _takes_elimination(space) and _readable_twice(calibration)
         significance = ELIMINATION if suits else "energy"
     eliminates = significance == ELIMINATION
     if eliminates:
@@ -179,8 +181,8 @@ def explore(
         "model": packed.digest,
         "calibration": calibrated_with.digest,
         "validation": hashlib.sha256(watched.digest.encode() + labels.tobytes()).hexdigest(),
-        "search": search,
-        "options": dict(vars(finder)),
+        "search": _search_name(finder),
+        "options": {name: value for name, value in vars(finder).items() if not name.startswith("_")},
         "select": select,
         "values": {name: list(found) for name, found in space.values.items()},
         "granularity": {
@@ -237,9 +239,17 @@ def _name(metric: Metric) -> str:
     return getattr(metric, "__qualname__", type(metric).__qualname__)
 
 
-def _search(search: str, options: Mapping[str, Any]) -> Search:
-    if search not in SEARCHES:
-        raise OptionError(f"search must be one of {', '.join(SEARCHES)}, got {search!r}")
+def _search(search: str | Search, options: Mapping[str, Any]) -> Search:
+    if not isinstance(search, str) and callable(getattr(search, "proposals", None)):
+        if options:
+            raise OptionError(
+                f"options of a search that is an object are its own, got {', '.join(options)} beside it"
+            )
+        return search
+    if not isinstance(search, str) or search not in SEARCHES:
+        raise OptionError(
+            f"search must be one of {', '.join(SEARCHES)} or an object with a method proposals, got {search!r}"
+        )
     known = [field.name for field in dataclasses.fields(SEARCHES[search])]
     unknown = [name for name in options if name not in known]
     if unknown:
@@ -247,6 +257,12 @@ def _search(search: str, options: Mapping[str, Any]) -> Search:
             f"search {search!r} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}"
         )
     return SEARCHES[search](**options)
+
+
+def _search_name(search: Search) -> str:
+    """What is recorded of a search beside its attributes."""
+    names: dict[type, str] = {kind: name for name, kind in SEARCHES.items()}
+    return names.get(type(search), type(search).__qualname__)
 
 
 def _classes(model: Any) -> int:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from keras_approx.errors import (
 )
 from keras_approx.exploration.evaluate.packing import unmasked_copy
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.search.protocol import Proposal, Proposals
+from keras_approx.exploration.search.space import Space
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import VALUES, Small, price
 
@@ -313,10 +316,38 @@ def test_other_images_or_weights_are_another_problem(problem: Small, content: by
         _explore(dataclasses.replace(problem, model=model), tmp_path)
 
 
+class _Ends:
+    """The designs that keep most and least."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        self._found: list[EvaluatedDesign] = []
+
+    def proposals(self, space: Space, objectives: Sequence[str], seed: int) -> Proposals:
+        for _ in range(self.rounds):
+            ends = [[0] * len(space.sizes), [size - 1 for size in space.sizes]]
+            designs = [space.design(levels, space.granularities[0]) for levels in ends]
+            self._found += yield Proposal(designs, remaining=0, droppable=False)
+
+
+def test_a_search_of_the_user(problem: Small, tmp_path: Path) -> None:
+    search = _Ends(2)
+    front = _explore(problem, tmp_path, search=search)
+    assert len(front.evaluated) == 2
+    assert [record.design for record in search._found[:2]] == [record.design for record in search._found[2:]]
+    assert front.settings["search"] == "_Ends"
+    assert front.settings["options"]["rounds"] == 2
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"search": "guess"}, "search must be one of budget, grid, evolve"),
+        ({"search": 3}, "or an object with a method proposals, got 3"),
+        (
+            {"search": _Ends(1), "budgets": 3},
+            "options of a search that is an object are its own, got budgets",
+        ),
         ({"budgets": 3}, "search 'grid' has no option budgets; it has none"),
         ({"search": "budget", "population": 3}, "it has budgets, rounds"),
         ({"confidence": 1.0}, "confidence must be between 0 and 1"),
