@@ -22,7 +22,7 @@ from export.kernels.conv import (
 )
 from export.kernels.plan import Plan
 from export.kernels.winograd.plan import layer_constants, plan_winograd
-from export.kernels.winograd.shape import algorithms_of, oriented, shape_of, sparse_shape
+from export.kernels.winograd.shape import algorithms_of, oriented, packed_shape, shape_of, sparse_shape
 from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Flash, Target, Timing
 
@@ -79,7 +79,7 @@ def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Coun
             continue
         for height in strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)):
             whole = shape_of(problem, algorithm, height, _MOST_UNROLLED)
-            for shape in (whole, sparse_shape(problem, whole)):
+            for shape in (whole, sparse_shape(problem, whole), packed_shape(whole)):
                 if shape is not None:
                     count, made = count_winograd(shape, requantization.form, timing)
                     plan = partial(plan_winograd, problem, shape, requantization, timing)

@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 
 from export.costing.candidate import Candidate
 
+_SPARED = 16  # one part in so many of the flash
+
 
 def fit_flash(
     fastest: Sequence[Candidate | None], more: Callable[[int], Sequence[Candidate]], limit: int
 ) -> list[Candidate | None]:
     """Takes smaller kernels, those first that save most bytes for a cycle, until all stages fit.
+
+    The last of them may have saved more than was needed, so what then fits again is taken back; of that, some flash
+    is spared, since the firmware around the network needs its own.
 
     Args:
         fastest: the fastest candidate for each stage, or None where there is none.
@@ -39,8 +44,27 @@ def fit_flash(
         candidates = choices[index]
         total -= candidates[current[index]].price.flash_bytes - candidates[smaller].price.flash_bytes
         current[index] = smaller
-        result[index] = candidates[smaller]
-    return result
+    while (larger := _taken_back(choices, current, limit - limit // _SPARED - total)) is not None:
+        index, place = larger
+        total += choices[index][place].price.flash_bytes - choices[index][current[index]].price.flash_bytes
+        current[index] = place
+    return [
+        choices[index][place] if choices[index] else fastest[index] for index, place in enumerate(current)
+    ]
+
+
+def _taken_back(
+    choices: Sequence[Sequence[Candidate]], current: Sequence[int], room: int
+) -> tuple[int, int] | None:
+    """The stage and candidate that save most cycles and need no more room than there is; None of none."""
+    found = [
+        (candidates[now].price.cycles - candidates[place].price.cycles, index, place)
+        for index, (candidates, now) in enumerate(zip(choices, current, strict=True))
+        for place in range(now)
+        if candidates[place].price.flash_bytes - candidates[now].price.flash_bytes <= room
+    ]
+    saved, index, place = max(found, default=(0, 0, 0))
+    return (index, place) if saved > 0 else None
 
 
 def _bytes_a_cycle(now: Candidate, then: Candidate) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from export.costing.counts import Count, Run
@@ -45,6 +46,8 @@ def _count(shape: Shape, form: Form, timing: Timing) -> tuple[Count, Skeleton]:
     for call, times in repeated_calls(made):
         recipe = made.recipes[call.kernel]
         profile, size = _profile(recipe, tuple(sorted(call.counts.items())), timing)
+        if call.stream is not None and call.stream.base == "scratch":
+            profile = replace(profile, words=0, window=0)  # what it reads does not lie in flash
         sizes[call.kernel] = size
         runs.append(Run(profile, size, times, call.kernel))
     return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from export.kernels.language import NEAR
 from export.kernels.straight_line import StraightLine
 
-_STEP = NEAR // 4 * 4
+_PAGE = 4096  # what the offset of a load or store reaches; multiples of it are immediates of one addition
 
 
 class Addresses:
@@ -14,16 +13,17 @@ class Addresses:
     def __init__(self, block: StraightLine, base: str) -> None:
         self._block = block
         self._base = base
-        self._far, self._start = base, 0
+        self._far, self._page = base, 0
 
     def at(self, offset: int) -> tuple[str, int]:
-        """A register or value and the distance from it, within reach of a load."""
-        if 0 <= offset <= NEAR:
+        """A register or value and the distance from it, within reach of a load.
+
+        Args:
+            offset: bytes, not negative and less than a megabyte.
+        """
+        page, inside = divmod(offset, _PAGE)
+        if page == 0:
             return self._base, offset
-        if not 0 <= offset - self._start <= NEAR:
-            if offset < self._start:
-                self._far, self._start = self._base, 0
-            while offset - self._start > NEAR:
-                self._far = self._block.value("POINT", self._far, _STEP)
-                self._start += _STEP
-        return self._far, offset - self._start
+        if page != self._page:
+            self._far, self._page = self._block.value("BASE", self._base, page * _PAGE), page
+        return self._far, inside

@@ -469,6 +469,10 @@ POINT_BACK (d, p, #n)
 > subw {d}, {p}, #{n}
 {d} = {p} - {n};
 
+BASE (d, p, #n)
+> add.w {d}, {p}, #{n}
+{d} = {p} + {n};
+
 ADVANCE (d, p, a)
 > add {d}, {p}, {a}
 {d} = {p} + ka_index({a});

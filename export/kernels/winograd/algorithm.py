@@ -211,7 +211,7 @@ def _input4(code: StraightLine, d: Sequence[str], points: int) -> dict[Component
     odd2, first2 = plus(odd, odd), plus(first, first)
     four_two, four_one = plus(two, two), plus(one, one)
     first4 = plus(first2, first2)
-    left, right = minus(d[4], four_two), minus(d[3], four_one)
+    left, right = minus(four_two, d[4]), minus(four_one, d[3])
     found = [plus(first4, even), plus(left, right), minus(left, right), plus(even, odd2), minus(even, odd2)]
     if points == 6:
         found.append(minus(last, plus(odd2, odd2)))
@@ -256,7 +256,7 @@ FOUR = Scheme(
     outputs=4,
     taps=3,
     stride=1,
-    kernel=(((6, 0, 0),), ((-4, -4, -4),), ((-4, 4, -4),), ((1, 2, 4),), ((1, -2, 4),), ((0, 0, 12),)),
+    kernel=(((6, 0, 0),), ((4, 4, 4),), ((4, -4, 4),), ((1, 2, 4),), ((1, -2, 4),), ((0, 0, 12),)),
     inputs=(),
     order=tuple(range(6)),
     denominator=24,

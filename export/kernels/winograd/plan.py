@@ -13,6 +13,7 @@ from export.kernels.winograd.requantization import Constants, constants
 from export.kernels.winograd.shape import Shape, padded_channels
 from export.kernels.winograd.skeleton import scale_words, scales_start, skeleton
 from export.kernels.winograd.tiles import CHANNELS, WORD
+from export.kernels.winograd.weight_transform import packed_words
 from export.targets import Timing
 
 
@@ -41,16 +42,22 @@ def plan_winograd(problem: ConvProblem, shape: Shape, requantization: Constants,
 
 
 def _weights(problem: ConvProblem, shape: Shape) -> list[int]:
-    """Transformed weights: by block of channels, point, component, pair of input channels, channel."""
+    """Weights as the kernels read them, by block of output channels."""
+    members = np.array([padded_channels(block) for block in shape.blocks])
+    members[members < 0] = len(problem.weights)  # a channel of zeros for gaps
+    missing = problem.weights.shape[3] % 2
+    if shape.packed:
+        weights = np.pad(problem.weights, ((0, 1), (0, 0), (0, 0), (0, missing)))
+        taps = weights.reshape(len(weights), -1, shape.pairs, 2).transpose(0, 2, 1, 3)  # [out, pair, tap, 2]
+        words = packed_words(taps)[members].transpose(0, 2, 1, 3)  # [block, pair, channel, word]
+        return [int(word) for word in words.ravel()]
     transformed = shape.algorithm.transformed(problem.weights)
     points = [point for group in shape.tiling.groups for point in group.points]
     panels = np.concatenate([transformed[point] for point in points], axis=1)  # [channel, component, in]
     assert np.array_equal(panels, panels.astype(np.int16))
-    panels = np.pad(panels, ((0, 1), (0, 0), (0, panels.shape[2] % 2)))  # a channel of zeros for gaps
+    panels = np.pad(panels, ((0, 1), (0, 0), (0, missing)))
     halves = (panels & 0xFFFF).astype(np.uint32)
     words = halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
-    members = np.array([padded_channels(block) for block in shape.blocks])
-    members[members < 0] = len(words) - 1
     found: NDArray[np.uint32] = words[members].transpose(0, 2, 3, 1)  # [block, component, pair, channel]
     if shape.patterns is None:
         return [int(word) for word in found.ravel()]

@@ -16,6 +16,7 @@ from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
 from export.kernels.winograd.outputs import Target
 from export.kernels.winograd.sparse import Pattern, kept_kernels
 from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, WORD, Tiling
+from export.kernels.winograd.weight_transform import KERNEL_WORDS
 
 _DENSE = 0.95  # with more kernels kept, skipping saves nothing
 
@@ -50,6 +51,7 @@ class Shape:
         strip_rows: rows of tiles in a strip.
         unrolled: most pairs of input channels in a turn of the products' loop.
         patterns: the kernels that each block keeps; None where all are computed.
+        packed: whether weights lie in flash as int8, and are transformed at run time.
     """
 
     algorithm: Algorithm
@@ -64,11 +66,12 @@ class Shape:
     strip_rows: int
     unrolled: int
     patterns: tuple[Pattern, ...] | None = None
+    packed: bool = False
 
     @property
     def name(self) -> str:
         """As plans call it."""
-        return self.algorithm.name if self.patterns is None else f"{self.algorithm.name} sparse"
+        return self.algorithm.name + " sparse" * (self.patterns is not None) + " packed" * self.packed
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -88,8 +91,13 @@ class Shape:
     @cached_property
     def weights_before(self) -> tuple[int, ...]:
         """Constants of the blocks before each block, and in the end of all."""
-        sizes = [self.tiling.components * self.kept(number) for number in range(len(self.blocks))]
-        return tuple(accumulate(sizes, initial=0))
+        return tuple(accumulate(map(self.block_words, range(len(self.blocks))), initial=0))
+
+    def block_words(self, number: int) -> int:
+        """Constants of the weights of a block of output channels."""
+        if self.packed:
+            return CHANNELS * self.pairs * KERNEL_WORDS
+        return self.tiling.components * self.kept(number)
 
     @property
     def output_steps(self) -> tuple[int, int]:
@@ -172,6 +180,12 @@ def sparse_shape(problem: ConvProblem, shape: Shape) -> Shape | None:
     members = np.array([padded_channels(block) for block in shape.blocks])
     bits = masks[members] << np.arange(CHANNELS)[None, :, None]  # [block, channel, pair]
     return replace(shape, patterns=tuple(map(tuple, bits.sum(axis=1).tolist())))
+
+
+def packed_shape(shape: Shape) -> Shape | None:
+    """The same shape with weights transformed at run time; None where that would happen again for every strip."""
+    whole = shape.algorithm.down is FOUR and shape.algorithm.across is FOUR and len(shape.tiling.strips) == 1
+    return replace(shape, packed=True) if whole else None
 
 
 def padded_channels(block: ChannelBlock) -> list[int]:

@@ -24,6 +24,7 @@ from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import ChannelBlock, Shape
 from export.kernels.winograd.sparse import sparse_kernel
 from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, WORD, Group, Kind, Strip, Tiling
+from export.kernels.winograd.weight_transform import transformed_bytes, weights_kernel
 from export.targets import Timing
 
 
@@ -148,8 +149,15 @@ def skeleton(shape: Shape, form: Form, timing: Timing) -> Skeleton:
     tables = _tables(replace(shape, patterns=None))
     scales = sum(scale_words(shape, form, block) for block in shape.blocks)
     words = scales_start(shape) + scales + (0 if shape.sum is None else TABLE_SIZE)
-    scratch = shape.tiling.blocks * shape.tiling.block_bytes + buffer_bytes(shape.tiling)
+    scratch = _transformed_at(shape.tiling)
+    if shape.packed:
+        scratch += transformed_bytes(shape.tiling)
     return Skeleton(tuple(builder.recipes), tuple(builder.calls), tuple(tables.words), words, scratch)
+
+
+def _transformed_at(tiling: Tiling) -> int:
+    """Byte of scratch memory at which weights that are transformed at run time start."""
+    return tiling.blocks * tiling.block_bytes + buffer_bytes(tiling)
 
 
 class _Builder:
@@ -209,7 +217,9 @@ class _Builder:
 
     def _block_calls(self, strip: Strip, number: int, channels: int) -> list[Call]:
         """The calls of a block of output channels; in a `Repeat`, those of all that follow."""
-        calls = [call for group in self._tiling.groups for call in self._product_calls(strip, number, group)]
+        calls = [self._weights_call(number)] if self._shape.packed else []
+        for group in self._tiling.groups:
+            calls += self._product_calls(strip, number, group)
         return calls + [self._output_call(strip, number, channels, kind) for kind in strip.kinds]
 
     def _product_calls(self, strip: Strip, number: int, group: Group) -> list[Call]:
@@ -219,12 +229,11 @@ class _Builder:
             return []
         blocks, start, single = _tiles_of(tiling, strip, tiles)
         shape = self._shape
-        before = shape.weights_before[number] + group.before * shape.kept(number)
-        stream = Pointer(
-            "constants",
-            WORD * (len(self._tables.words) + before),
-            WORD * tiling.components * shape.kept(number),
-        )
+        inside = WORD * group.before * shape.kept(number)
+        if shape.packed:
+            stream = Pointer("scratch", _transformed_at(tiling) + inside)
+        else:
+            stream = Pointer("constants", self._weights_at(number) + inside, WORD * shape.block_words(number))
         table = Pointer("constants", self._tables.at(header(tiling, group, blocks)))
         counts = {PAIRED: blocks, SINGLE: len(group.points)}
         calls = []
@@ -234,6 +243,19 @@ class _Builder:
                 source = Pointer("scratch", at * tiling.block_bytes + group.offset)
                 calls.append(Call(kernel, source, Pointer("scratch", 0), stream, table, counts))
         return calls
+
+    def _weights_at(self, number: int) -> int:
+        """Byte at which the weights of a block of output channels start."""
+        return WORD * (len(self._tables.words) + self._shape.weights_before[number])
+
+    def _weights_call(self, number: int) -> Call:
+        """Transforms the weights of a block of output channels."""
+        return Call(
+            self._kernel(weights_kernel, self._tiling, self._timing),
+            Pointer("scratch", 0),
+            Pointer("scratch", _transformed_at(self._tiling)),
+            Pointer("constants", self._weights_at(number), WORD * self._shape.block_words(number)),
+        )
 
     def _products(self, number: int, depth: int, tiles: int) -> int:
         """The kernel of the products of a block of output channels, where so many pairs are added."""

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.costing.candidate import Candidate, Price
+from export.costing.flash import fit_flash
+from export.costing.kernel_cost import KernelCost
 from export.frontend import read_tflite
 from export.kernels.instructions import plan_bytes
 from export.passes import run_passes
@@ -37,3 +40,16 @@ def test_less_flash_gives_smaller_kernels() -> None:
     least, all_small = plan(0)
     assert least < smaller or one_less == all_small
     assert all_small == ["loop", "loop"]
+
+
+def _candidate(cycles: int, flash_bytes: int) -> Candidate:
+    return Candidate(f"{cycles}", Price(cycles, flash_bytes), KernelCost(cycles, 0, 0, flash_bytes), 0, None)
+
+
+def test_what_was_saved_for_nothing_is_taken_back() -> None:
+    """The first layer saves most bytes a cycle, then the second one has to be smaller, after which the first fits."""
+    choices = [[_candidate(100, 500), _candidate(110, 100)], [_candidate(100, 1000), _candidate(300, 100)]]
+    found = fit_flash([first for first, *_ in choices], choices.__getitem__, 800)
+    assert [one.variant for one in found if one is not None] == ["100", "300"]
+    tight = fit_flash([first for first, *_ in choices], choices.__getitem__, 610)
+    assert [one.variant for one in tight if one is not None] == ["110", "300"]  # some flash is spared
