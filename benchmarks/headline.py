@@ -50,6 +50,7 @@ from benchmarks.runs import (
     fine_tuned,
     first,
     remembered,
+    sgd,
     with_data,
     write_json,
 )
@@ -205,13 +206,16 @@ def _tuned(
     """A design, fine-tuned from the float weights."""
 
     def train() -> tuple[keras.Model, keras.callbacks.History]:
-        (result,) = front.fine_tune(
+        batches = AugmentedBatches(data.train, seed=options.seed)
+        (result,) = keras_approx.fine_tune_designs(
+            front,
             design,
             pretrained(name),
-            AugmentedBatches(data.train, seed=options.seed),
+            batches,
             validation=(data.validation.inputs, data.validation.labels),
             price=pricer,
             epochs=epochs,
+            optimizer=sgd(epochs * len(batches)),
             loss=LOSS,
             input_range=INPUT_RANGE,
             verbose=2,

@@ -18,6 +18,7 @@ from networks import pretrained
 from train import accuracy
 
 import keras_approx
+from keras_approx.skipping.significance import ELIMINATION
 
 EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
 """Of a fine-tuning, unless other numbers are asked for."""
@@ -25,6 +26,7 @@ KEPT = (0.25, 0.18, 0.12, 0.5)
 """Fractions of the products, unless others are asked for; what matters most comes first."""
 ELIMINATION_IMAGES = 5120
 """The first of the training images, for elimination where nothing is trained."""
+LEARNING_RATE = 0.1
 WORK = Path("runs") / "models"
 """Folder of the fine-tuned models, which benchmarks share."""
 MODEL = "model.keras"
@@ -40,7 +42,8 @@ class Run:
         kept: fraction of the products in the end; with 1 it is the exact int8 model.
         epochs: passes over the training images.
         seed: of shuffling, augmentation and dropout.
-        options: other arguments of `keras_approx.fine_tune`, such as {"significance": "taylor"}.
+        options: what differs from the recipe: "significance", a metric in place of elimination; "learning_rate",
+            "distillation" (the teacher's weight), "elimination_rounds", "granularity", "scope" and "cost_exponent".
         wrapping: arguments of `keras_approx.wrap`, such as {"skipped_gradient": "straight_through"}.
     """
 
@@ -52,6 +55,18 @@ class Run:
     wrapping: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def skipping(self) -> keras_approx.Eliminate | keras_approx.Rank:
+        """How products are skipped."""
+        names = ("granularity", "scope", "cost_exponent")
+        masks = {name: self.options[name] for name in names if name in self.options}
+        significance = self.options.get("significance", ELIMINATION)
+        if significance == ELIMINATION:
+            return keras_approx.Eliminate(
+                self.kept, rounds=self.options.get("elimination_rounds", 1), **masks
+            )
+        return keras_approx.Rank(significance, self.kept, **masks)
+
+    @property
     def name(self) -> str:
         """Tells runs apart, in a folder's name too."""
         parts = [f"kept{100 * self.kept:g}", f"epochs{self.epochs}", f"seed{self.seed}"]
@@ -59,21 +74,28 @@ class Run:
         return "_".join([self.network, *parts])
 
 
+def sgd(steps: int, learning_rate: float = LEARNING_RATE) -> keras.optimizers.Optimizer:
+    """The optimizer of all recorded runs: Nesterov momentum, a learning rate that falls along a cosine."""
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+
+
 def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Does a run, or finds it again; see `remembered`. The test part of the data is not touched."""
 
     def train() -> tuple[keras.Model, keras.callbacks.History]:
         network = pretrained(run.network)
+        batches = AugmentedBatches(data.train, seed=run.seed)
         return keras_approx.fine_tune(
             keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE, **run.wrapping),
-            AugmentedBatches(data.train, seed=run.seed),
-            kept=run.kept,
+            batches,
+            skipping=run.skipping,
             epochs=run.epochs,
-            teacher=network,
+            optimizer=sgd(run.epochs * len(batches), run.options.get("learning_rate", LEARNING_RATE)),
+            distillation=keras_approx.Distillation(run.options.get("distillation", 0.5), teacher=network),
             loss=LOSS,
             validation_data=(data.validation.inputs, data.validation.labels),
             verbose=2,
-            **run.options,
         )
 
     return remembered(train, asdict(run), data, folder)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
+    from keras_approx.exploration.tuning import fine_tune_designs as fine_tune_designs
     from keras_approx.layers.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.layers.skip_wrapper import get_masks as get_masks
     from keras_approx.layers.skip_wrapper import set_masks as set_masks
@@ -22,9 +23,15 @@ if TYPE_CHECKING:
     from keras_approx.skipping.granularity import Granularity as Granularity
     from keras_approx.skipping.selection import LayerSetting as LayerSetting
     from keras_approx.training import callbacks as callbacks
+    from keras_approx.training.batches import Augmentation as Augmentation
+    from keras_approx.training.batches import ShuffledBatches as ShuffledBatches
+    from keras_approx.training.checkpoints import Checkpoints as Checkpoints
     from keras_approx.training.distillation import distill as distill
     from keras_approx.training.eliminate import eliminate as eliminate
     from keras_approx.training.fine_tuning import fine_tune as fine_tune
+    from keras_approx.training.options import Distillation as Distillation
+    from keras_approx.training.options import Eliminate as Eliminate
+    from keras_approx.training.options import Rank as Rank
     from keras_approx.training.prices import measure_prices as measure_prices
     from keras_approx.wrapping import strip as strip
     from keras_approx.wrapping import wrap as wrap
@@ -32,10 +39,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Augmentation": "training.batches",
+    "Checkpoints": "training.checkpoints",
     "Design": "exploration.design",
+    "Distillation": "training.options",
+    "Eliminate": "training.options",
     "Granularity": "skipping.granularity",
     "LayerSetting": "skipping.selection",
     "ParetoFront": "exploration.front",
+    "Rank": "training.options",
+    "ShuffledBatches": "training.batches",
     "SkipWrapper": "layers.skip_wrapper",
     "approx_scope": "saving",
     "calibrate": "measure.calibration",
@@ -44,6 +57,7 @@ _HOMES = {
     "eliminate": "training.eliminate",
     "explore": "exploration.explore",
     "fine_tune": "training.fine_tuning",
+    "fine_tune_designs": "exploration.tuning",
     "get_masks": "layers.skip_wrapper",
     "measure_prices": "training.prices",
     "recalibrate_batch_norm": "measure.batch_norm",
@@ -61,10 +75,16 @@ _MODULES = {
 }
 
 __all__ = [
+    "Augmentation",
+    "Checkpoints",
     "Design",
+    "Distillation",
+    "Eliminate",
     "Granularity",
     "LayerSetting",
     "ParetoFront",
+    "Rank",
+    "ShuffledBatches",
     "SkipWrapper",
     "approx_scope",
     "calibrate",
@@ -75,6 +95,7 @@ __all__ = [
     "errors",
     "explore",
     "fine_tune",
+    "fine_tune_designs",
     "get_masks",
     "masks",
     "measure_prices",

@@ -41,5 +41,9 @@ class StoreError(KerasApproxError, ValueError):
     """A file of an exploration is none, was damaged, or belongs to another problem."""
 
 
+class CheckpointError(KerasApproxError, ValueError):
+    """A folder cannot hold the checkpoints of a training, holds those of another, or was damaged."""
+
+
 class ExplorationError(KerasApproxError, RuntimeError):
     """An exploration cannot go on; what it evaluated is kept."""

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.commands.batches import Augmentation, Batches
 from export.commands.chosen import add_choice, choose, pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
 from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
@@ -32,7 +31,10 @@ from export.commands.options import (
 )
 from export.commands.samples import Samples, check_classes, read_samples, read_test, split
 from export.errors import InputError
+from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.significance import ELIMINATION, METRICS
+from keras_approx.training.batches import Augmentation, ShuffledBatches
+from keras_approx.training.options import Eliminate, Rank
 
 _EXAMPLES = """\
   keras-approx fine-tune model.keras --data train.npz --kept 0.25 --out tuned.keras
@@ -99,8 +101,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         metavar="RATE",
         type=positive,
-        default=0.1,
-        help="of the first step (default: 0.1)",
+        help="at its peak (default: from the size of the weights)",
     )
     group.add_argument(
         "--distillation",
@@ -129,9 +130,9 @@ def run(options: argparse.Namespace) -> Result:
     check_model_name(options.out)
     check_model(options.model)
     chosen = choose(options)
-    masks = _masks(options)
+    _check_masks(options)
     load_tensorflow()
-    from export.commands.checkpoints import Checkpoints, is_saving  # noqa: PLC0415 (loads TensorFlow)
+    from keras_approx.training.checkpoints import Checkpoints, is_saving  # noqa: PLC0415 (loads TensorFlow)
 
     folder = options.checkpoint or options.out.with_name(options.out.name + ".checkpoint")
     check_new_file(options.out, options.force or is_saving(folder))
@@ -140,24 +141,29 @@ def run(options: argparse.Namespace) -> Result:
     samples, test = _read(options, model, say)
     training, validation = split(samples, options.validation_share, options.split_seed)
     augmentation = Augmentation(options.shift, options.flip)
-    batches = Batches(training, options.batch_size, augmentation, options.seed)
+    batches = ShuffledBatches(
+        training.inputs, training.classes, options.batch_size, augmentation, options.seed
+    )
 
     import keras_approx  # noqa: PLC0415
     from keras_approx.compat import keras  # noqa: PLC0415
 
     settings = _settings(options, samples, None if chosen is None else chosen[1].id)
     checkpoints = Checkpoints(folder, settings, batches)
-    recipe = {**_recipe(options, model), **masks, "callbacks": [checkpoints], "verbose": verbosity()}
+    recipe = {**_recipe(options, model), "callbacks": [checkpoints], "verbose": verbosity()}
     keras.utils.set_random_seed(options.seed)
     say(f"{len(training):,} samples to train on, {len(validation):,} to validate with")
     held_out = (validation.inputs, validation.classes)
     try:
         if chosen is None:
-            tuned, _ = keras_approx.fine_tune(model, batches.dataset(), validation_data=held_out, **recipe)
+            tuned, _ = keras_approx.fine_tune(
+                model, batches.dataset(), validation_data=held_out, skipping=_skipping(options), **recipe
+            )
         else:
             front, record = chosen
             price = pricer(model, front.settings["target"]) if "target" in front.settings else None
-            ((tuned, _),) = front.fine_tune(
+            ((tuned, _),) = keras_approx.fine_tune_designs(
+                front,
                 record,
                 model,
                 batches.dataset(),
@@ -190,20 +196,21 @@ def accuracy(model: Any, samples: Samples) -> float:
     return float((outputs.argmax(axis=-1) == samples.classes).mean())
 
 
-def _masks(options: argparse.Namespace) -> dict[str, Any]:
-    """Options of masks that were given; a design has its own."""
-    masks = {
-        "kept": options.kept,
-        "significance": options.significance,
-        "granularity": granularity(options),
-        "exempt": options.exempt,
-    }
-    given = {name: value for name, value in masks.items() if value is not None}
+def _check_masks(options: argparse.Namespace) -> None:
+    """Refuses options of masks beside a design, which has its own."""
+    names = ("kept", "significance", "granularity", "exempt")
+    given = [f"--{name}" for name in names if getattr(options, name) is not None]
     if options.front is not None and given:
-        raise InputError(
-            f"a design says itself what is kept: leave out {', '.join('--' + name for name in given)}, or --front"
-        )
-    return given
+        raise InputError(f"a design says itself what is kept: leave out {', '.join(given)}, or --front")
+
+
+def _skipping(options: argparse.Namespace) -> Eliminate | Rank:
+    """How products are skipped without a design."""
+    kept = 0.25 if options.kept is None else options.kept
+    masks: dict[str, Any] = {"granularity": granularity(options) or DEFAULT, "exempt": options.exempt or ()}
+    if options.significance in (None, ELIMINATION):
+        return Eliminate(kept, **masks)
+    return Rank(options.significance, kept, **masks)
 
 
 def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples, Samples | None]:
@@ -218,14 +225,14 @@ def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples,
 def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:
     """Options of keras_approx.fine_tune that are not about masks."""
     from keras_approx.compat import keras  # noqa: PLC0415
-    from keras_approx.training.distillation import gives_probabilities  # noqa: PLC0415
+    from keras_approx.training.tasks import last_activation  # noqa: PLC0415
 
     return {
         "epochs": options.epochs,
         "learning_rate": options.learning_rate,
         "distillation": options.distillation,
         "input_range": input_range(options),
-        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=not gives_probabilities(model)),
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=last_activation(model) == "linear"),
     }
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from keras_approx.errors import OptionError
 from keras_approx.schema import Record, explain
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES, Granularity, get_granularity
-from keras_approx.skipping.selection import LayerSetting, Selection
+from keras_approx.skipping.selection import LayerSetting, Select, Selection
 
 EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
 """For each selection the value with which a layer keeps all its products."""
@@ -59,7 +59,7 @@ class Design:
         OptionError: If one has another value than those above.
     """
 
-    select: str = "fraction"
+    select: Select = "fraction"
     granularity: OfLayers = "pair"
     values: Mapping[str, float] = field(default_factory=dict)
 
@@ -130,7 +130,9 @@ class Design:
             )
         settings = {name: LayerSetting(self.values[name]) for name in self.values}
         exempt = [name for name in significance if name not in settings]
-        selection = Selection(self.select, self.granularity, exempt=exempt, layers=settings)
+        selection = Selection(
+            select=self.select, granularity=self.granularity, exempt=exempt, layers=settings
+        )
         return selection.masks(significance, positions, EVERYTHING[self.select])
 
     def to_json(self) -> dict[str, Any]:
@@ -171,6 +173,6 @@ def _read(stored: str | list[Any]) -> str | Granularity:
 class _DesignRecord(Record):
     """What `Design.to_json` gives."""
 
-    select: str
+    select: Literal["fraction", "threshold"]
     granularity: _Stored | dict[str, _Stored]
     values: dict[str, float]

@@ -35,6 +35,7 @@ from keras_approx.measure.batches import input_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.selection import Select
 from keras_approx.skipping.significance import ELIMINATION, Metric
 from keras_approx.training.eliminate import measure_refits
 
@@ -55,7 +56,7 @@ def explore(
     objectives: Sequence[str] | None = None,
     search: str | Search = "budget",
     out: str | Path = "runs/explore",
-    select: str = "fraction",
+    select: Select = "fraction",
     values: Values | None = None,
     granularity: Choices = "pair",
     exempt: Sequence[str] = (),
@@ -71,7 +72,7 @@ def explore(
     """Searches the designs that no other beats in accuracy and cost.
 
     A design gives every layer a share of products to keep, or a threshold of significance. Its accuracy is that of
-    the masked, quantized model on the validation images, without any training; `ParetoFront.fine_tune` says what
+    the masked, quantized model on the validation images, without any training; `fine_tune_designs` says what
     becomes of chosen ones.
 
     Every evaluated design is kept in `out`/evaluations.jsonl. Calling again with the same arguments continues where

@@ -224,49 +224,6 @@ class ParetoFront:
         if self.settings.get("recalibrate", False) and chosen.values:
             recalibrate_batch_norm(model, calibration, steps=RECALIBRATION_BATCHES)
 
-    def fine_tune(
-        self,
-        designs: EvaluatedDesign | Design | Sequence[EvaluatedDesign | Design],
-        model: Any,
-        data: Any,
-        *,
-        validation: tuple[Any, Any],
-        price: Any = None,
-        **options: Any,
-    ) -> list[tuple[Any, Any]]:
-        """Fine-tunes designs, each from the given model, and records their accuracies.
-
-        Each layer goes from keeping everything to its value of the design, at once if the significance is
-        "elimination"; see keras_approx.fine_tune. Otherwise significance is measured again as training goes on:
-        fractions keep what they cost, thresholds need not.
-
-        Args:
-            designs: One, or several.
-            model: A trained model, or the wrapped one that was explored. It is left as it is.
-            data: Inputs and labels to train on, as keras_approx.fine_tune takes them.
-            validation: The validation images and labels of the exploration.
-            price: As for `explore`: the masks that training ended with are priced.
-            **options: Of keras_approx.fine_tune, such as epochs=; the design gives kept=, select=, granularity=
-                and layers=.
-
-        Returns:
-            For each design the wrapped model, and the History of `fit`.
-
-        Raises:
-            OptionError: If an option is one that the design gives, or none of keras_approx.fine_tune.
-            KeyError: If a design was not evaluated.
-        """
-        from keras_approx.exploration.tuning import fine_tune_design  # noqa: PLC0415 - TensorFlow
-
-        several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
-        options = {"significance": self.settings["significance"], **options}
-        found = []
-        for record in [self[design.id] for design in several]:
-            tuned = fine_tune_design(record.design, model, data, validation, price, options)
-            self.annotate(record, fine_tuned_accuracy=tuned.accuracy, fine_tuned_costs=tuned.costs)
-            found.append((tuned.model, tuned.history))
-        return found
-
     def to_csv(self, path: str | Path) -> None:
         """Writes a table of all evaluated designs, one a line, those of the front first."""
         write_csv(self, path)

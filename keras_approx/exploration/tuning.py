@@ -1,10 +1,9 @@
-"""Fine-tunes a model with the values of a design."""
+"""Fine-tunes a model with the values of designs."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,84 +13,95 @@ from keras_approx.exploration.design import EVERYTHING, Design
 from keras_approx.exploration.evaluate.design_prices import Price
 from keras_approx.exploration.evaluate.images import checked_validation
 from keras_approx.exploration.evaluate.packing import unmasked_copy
+from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import get_masks
-from keras_approx.skipping.schedules import Constant, Polynomial, Schedule
+from keras_approx.skipping.schedules import Constant, Ramp
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
-from keras_approx.training.fine_tuning import elimination_schedule, fine_tune, training_steps
-
-_GIVEN = ("kept", "select", "granularity", "layers", "scope", "exempt", "prices")
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A design after fine-tuning.
-
-    Attributes:
-        model: The wrapped model, compiled.
-        history: Of `fit`.
-        accuracy: On the validation images.
-        costs: Of its masks; None without a price.
-    """
-
-    model: Any
-    history: Any
-    accuracy: float
-    costs: dict[str, float] | None
+from keras_approx.training.fine_tuning import elimination_schedule, fine_tune
+from keras_approx.training.options import Eliminate, Rank
 
 
-def fine_tune_design(
-    design: Design,
+def fine_tune_designs(
+    front: ParetoFront,
+    designs: EvaluatedDesign | Design | Sequence[EvaluatedDesign | Design],
     model: Any,
     data: Any,
+    *,
     validation: tuple[Any, Any],
-    price: Price | None,
-    options: Mapping[str, Any],
-) -> Tuned:
-    """Fine-tunes with every layer at the design's value, or on its way there from keeping everything.
+    price: Price | None = None,
+    skipping: Eliminate | Rank | None = None,
+    **options: Any,
+) -> list[tuple[Any, Any]]:
+    """Fine-tunes designs, each from the given model, and records their accuracies in the front.
 
-    Ranked by a metric, over the first half of the steps, and with elimination in its rounds, as keras_approx.fine_tune
-    does with a fraction for all layers; the arguments are those of ParetoFront.fine_tune.
+    Each layer goes from keeping everything to its value of the design: at once or in rounds with `Eliminate`; with
+    `Rank` over the first half of the steps, while significance is measured again: fractions keep what they cost,
+    thresholds need not.
+
+    Args:
+        front: Of the exploration; the records of the designs get what was measured.
+        designs: One, or several.
+        model: A trained model, or the wrapped one that was explored. It is left as it is.
+        data: Inputs and labels to train on, as keras_approx.fine_tune takes them.
+        validation: The validation images and labels of the exploration.
+        price: As for `explore`: the masks that training ended with are priced.
+        skipping: How products are skipped; the design gives its kept=, select=, granularity= and layers=. None for that
+            which the exploration did.
+        **options: Other arguments of keras_approx.fine_tune, such as epochs=.
+
+    Returns:
+        For each design the wrapped model, and the History of `fit`.
 
     Raises:
         OptionError: If an option is one that the design gives, or has a value that it cannot have.
+        TypeError: If fine_tune has no such option.
+        KeyError: If a design was not evaluated.
     """
-    taken = [name for name in _GIVEN if name in options]
-    if taken:
-        raise OptionError(f"{', '.join(taken)} of fine_tune follow from the design: leave them out")
+    if "kept" in options:
+        raise OptionError("what is kept follows from the design: leave out kept=")
     wrapped = any(isinstance(layer, QuantizedWrapper) for layer in model.layers)
-    student = unmasked_copy(model) if wrapped else model
     if wrapped and "loss" not in options:
-        options = {**options, "loss": getattr(model, "loss", None)}
+        options["loss"] = getattr(model, "loss", None)
     images, labels = checked_validation(validation, tuple(model.input_shape[1:]), model.output_shape[-1])
-    bound = inspect.signature(fine_tune).bind(student, data, **options)
-    bound.apply_defaults()
-    steps_per_epoch, epochs = (bound.arguments[name] for name in ("steps_per_epoch", "epochs"))
-    steps = epochs * training_steps(data, bound.arguments["batch_size"], steps_per_epoch)
-    start = EVERYTHING[design.select]
-    eliminates = options.get("significance") == ELIMINATION
-    in_rounds = eliminates and bound.arguments["elimination_rounds"] > 1
+    way = _way(front) if skipping is None else skipping
+    several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
+    found = []
+    for record in [front[design.id] for design in several]:
+        tuned, history = fine_tune(
+            unmasked_copy(model) if wrapped else model,
+            data,
+            skipping=_of_design(way, record.design),
+            **{"validation_data": (images, labels), **options},
+        )
+        right = tuned.predict(images, verbose=0).argmax(axis=1) == labels
+        costs = (
+            None if price is None else {name: float(cost) for name, cost in price(get_masks(tuned)).items()}
+        )
+        front.annotate(record, fine_tuned_accuracy=float(np.mean(right)), fine_tuned_costs=costs)
+        found.append((tuned, history))
+    return found
 
-    def schedule(value: float) -> Schedule:
-        if in_rounds:
-            return elimination_schedule(value, steps)
-        return Constant(value) if eliminates else Polynomial(start, value, steps // 2)
 
-    tuned, history = fine_tune(
-        student,
-        data,
-        kept=start if eliminates else Constant(start),
-        select=design.select,
-        granularity=design.granularity,
-        layers={name: LayerSetting(schedule(value)) for name, value in design.values.items()},
-        **options,
-    )
-    right = tuned.predict(images, verbose=0).argmax(axis=1) == labels
-    costs = price(get_masks(tuned)) if price is not None else None
-    return Tuned(
-        tuned,
-        history,
-        float(np.mean(right)),
-        None if costs is None else {name: float(value) for name, value in costs.items()},
-    )
+def _way(front: ParetoFront) -> Eliminate | Rank:
+    """How the exploration skipped products."""
+    significance = front.settings["significance"]
+    return Eliminate() if significance == ELIMINATION else Rank(significance)
+
+
+def _of_design(way: Eliminate | Rank, design: Design) -> Eliminate | Rank:
+    """The same way, to the values of a design."""
+    everything = EVERYTHING[design.select]
+
+    def value(of: float) -> Any:
+        if isinstance(way, Eliminate):
+            return elimination_schedule(of) if way.rounds > 1 else of
+        return Ramp(everything, of)
+
+    layers = {name: LayerSetting(value(of)) for name, of in design.values.items()}
+    given: dict[str, Any] = {"select": design.select, "granularity": design.granularity, "layers": layers}
+    if isinstance(way, Eliminate):
+        return replace(way, kept=everything, **given)
+    return replace(way, kept=Constant(everything), **given)

@@ -78,6 +78,19 @@ def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int
     )
 
 
+def check_readable_again(data: Any) -> None:
+    """Refuses what is empty after it was read once.
+
+    Raises:
+        CalibrationError: If the data is a generator or another iterator.
+    """
+    if isinstance(data, Iterator):
+        raise CalibrationError(
+            f"the data are read several times, but a {type(data).__name__} is used up after the first: give an array, "
+            "a tf.data.Dataset, or a list of batches"
+        )
+
+
 def _least(size: int | None, steps: int | None) -> int | None:
     counts = [count for count in (size, steps) if count is not None]
     return min(counts, default=None)

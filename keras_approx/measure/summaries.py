@@ -94,6 +94,15 @@ def summarize(model: Any) -> Summary:
     return Summary(tuple(_row(layer) for layer in model.layers if isinstance(layer, QuantizedWrapper)))
 
 
+def kept_text(model: Any) -> str:
+    """What a wrapped model keeps, in a phrase: of the products that can be skipped, and of all."""
+    found = summarize(model)
+    skippable = [row for row in found.rows if row.pairs is not None]
+    share = sum(row.kept for row in skippable) / sum(row.products for row in skippable)
+    of_all = "" if len(skippable) == len(found.rows) else f" ({found.kept / found.products:.1%} of all)"
+    return f"keeps {share:.1%} of the products that can be skipped{of_all}"
+
+
 def _row(layer: QuantizedWrapper) -> LayerRow:
     times = positions(layer.output_shape[1:])
     products = times * int(layer.kernel.shape.num_elements())

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -34,7 +34,8 @@ from keras_approx.skipping.granularity import (
     spread,
 )
 
-SCOPES = ("global", "layer")
+Scope = Literal["global", "layer"]
+"""Whether all layers are in one ranking, or each in its own."""
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
@@ -107,7 +108,7 @@ def fraction_masks(
     fraction: float,
     *,
     granularity: Granularities = "pair",
-    scope: str = "global",
+    scope: Scope = "global",
     cost_exponent: float = 1.0,
     least: Mapping[str, float] = NOTHING,
     most: Mapping[str, float] = NOTHING,
@@ -138,8 +139,8 @@ def fraction_masks(
     """
     if not 0 <= fraction <= 1:
         raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {fraction}")
-    if scope not in SCOPES:
-        raise OptionError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
+    if scope not in get_args(Scope):
+        raise OptionError(f"scope must be one of {', '.join(get_args(Scope))}, got {scope!r}")
     extents = layer_granularities(granularity, list(significance))
     groups = {
         name: _Groups(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from keras_approx.skipping.granularity import (
     group_sums,
     layer_granularities,
 )
-from keras_approx.skipping.masks import SCOPES, budget_masks, fraction_masks, pair_price, threshold_mask
+from keras_approx.skipping.masks import Scope, budget_masks, fraction_masks, pair_price, threshold_mask
 from keras_approx.skipping.schedules import AnySchedule, get_schedule
 
-SELECTIONS = ("fraction", "threshold", "budget")
+Select = Literal["fraction", "threshold", "budget"]
+"""What a value of a schedule, of a layer or of a design stands for."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class LayerSetting:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """Chooses masks from significance.
 
@@ -67,16 +69,16 @@ class Selection:
         OptionError: If one has another value than those above.
     """
 
-    select: str = "fraction"
+    select: Select = "fraction"
     granularity: Granularities = "pair"
-    scope: str = "global"
+    scope: Scope = "global"
     cost_exponent: float = 1.0
     exempt: Sequence[str] = ()
     layers: Mapping[str, LayerSetting] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_choice("select", self.select, SELECTIONS)
-        _check_choice("scope", self.scope, SCOPES)
+        _check_choice("select", self.select, get_args(Select))
+        _check_choice("scope", self.scope, get_args(Scope))
         if self.scope != "global" and self.select != "fraction":
             raise OptionError(f"scope {self.scope!r} is for fractions, not for a {self.select}")
         given = self.granularity

@@ -113,7 +113,8 @@ def get_metric(metric: str | Metric) -> Metric:
         return metric
     if metric == ELIMINATION:
         raise OptionError(
-            "significance 'elimination' fits weights anew: use keras_approx.eliminate, fine_tune or callbacks.Eliminate"
+            "significance 'elimination' fits weights anew: use keras_approx.eliminate, or fine_tune with "
+            "skipping=Eliminate()"
         )
     if metric not in METRICS:
         raise OptionError(f"significance must be one of {', '.join(METRICS)} or a function, got {metric!r}")

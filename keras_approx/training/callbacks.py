@@ -8,9 +8,9 @@ from typing import Any
 from keras_approx.compat import keras
 from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
 from keras_approx.measure.summaries import format_table, summarize
-from keras_approx.training.mask_updates import Eliminate, MoveMasks, PublishKept, UpdateSkipMasks
+from keras_approx.training.mask_updates import EliminateInRounds, MoveMasks, PublishKept, UpdateSkipMasks
 
-__all__ = ["AfterSkipping", "Eliminate", "PublishKept", "SkipSummaries", "UpdateSkipMasks"]
+__all__ = ["AfterSkipping", "EliminateInRounds", "PublishKept", "SkipSummaries", "UpdateSkipMasks"]
 
 Cycles = Callable[[Any], float | Mapping[str, float]]
 
@@ -23,7 +23,8 @@ class AfterSkipping(keras.callbacks.Callback):
     skipped then. `fine_tune` wraps those two itself.
 
     Args:
-        updates: The callback that moves the masks, which must come before this one: UpdateSkipMasks or Eliminate.
+        updates: The callback that moves the masks, which must come before this one: UpdateSkipMasks or
+            EliminateInRounds.
         callback: The other.
 
     Example:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
+from keras_approx.measure.batches import check_readable_again, input_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_input_moments, measure_moments
-from keras_approx.measure.summaries import mask_positions
+from keras_approx.measure.summaries import kept_text, mask_positions
 from keras_approx.progress import Progress
 from keras_approx.skipping.elimination import InputMoments, LayerMoments, elimination_significance, fit
-from keras_approx.skipping.granularity import Granularity
-from keras_approx.skipping.selection import Selection
+from keras_approx.skipping.granularity import Granularities, Granularity
+from keras_approx.skipping.masks import Scope
+from keras_approx.skipping.selection import LayerSetting, Select, Selection
+from keras_approx.training.options import Eliminate
 from keras_approx.wrapping import wrap
 
 
@@ -47,13 +51,18 @@ def eliminate(
     data: Any,
     *,
     kept: float = 0.25,
+    granularity: Granularities = "pair",
+    scope: Scope = "global",
+    select: Select = "fraction",
+    cost_exponent: float = 1.0,
+    exempt: Sequence[str] = (),
+    layers: Mapping[str, LayerSetting] = MappingProxyType({}),
+    prices: Mapping[str, float] | None = None,
     input_range: tuple[float, float] | None = None,
     batch_size: int = 64,
     steps: int | None = None,
     verbose: bool = True,
-    prices: Mapping[str, float] | None = None,
     in_sequence: bool = True,
-    **selection: Any,
 ) -> Any:
     """Skips the products whose loss the other weights can make up for, and fits those anew. Nothing is trained.
 
@@ -72,16 +81,20 @@ def eliminate(
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and is changed in
             place; products it skips stay skipped unless others matter less.
         data: Inputs, of the distribution that training sees, as keras_approx.calibrate takes them; read several times.
-        kept: The fraction of products to keep, or what the option `select` says: a budget in cycles.
+        kept: The fraction of products to keep, of those that can be skipped; or what `select` says: a budget in cycles.
+        granularity: What is kept or skipped together; see callbacks.UpdateSkipMasks for this and the next four.
+        scope: "global" for one ranking of all layers, "layer" for the fraction of each.
+        select: "fraction" or "budget".
+        cost_exponent: How much the cost of a weight counts against it.
+        exempt: Names or patterns of layers that keep all.
+        layers: Settings of single layers by name or pattern.
+        prices: For budgets; see keras_approx.measure_prices.
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
         batch_size: Samples at a time, for arrays.
         steps: Batches to use at most; None for all there are.
-        verbose: Whether to show progress.
-        prices: For budgets; see keras_approx.measure_prices.
+        verbose: Whether to show progress, and to say in the end what is kept and how far the outputs moved.
         in_sequence: Fits each layer for the inputs that the layers before it leave, once they skip, in place of those
             of the whole model. It takes another pass over the data for each layer, and gains up to half a point.
-        **selection: Other options of which products are kept: granularity=, scope=, exempt=, layers=, select=,
-            cost_exponent=; see callbacks.UpdateSkipMasks.
 
     Returns:
         The wrapped model, calibrated. Compile it to evaluate it.
@@ -90,42 +103,98 @@ def eliminate(
         OptionError: If an option has a value it cannot have, or thresholds are asked for.
         UnsupportedModelError: If the model cannot be wrapped.
         UnsupportedLayerError: Likewise for a layer.
-        CalibrationError: If the data does not fit the model.
+        CalibrationError: If the data does not fit the model, or cannot be read several times.
 
     Example:
         model = keras_approx.eliminate(network, images[:5000], kept=0.5)
         export.to_c(model, "out/")
     """
-    chosen = Selection(**selection)
-    wrapped = any(isinstance(layer, QuantizedWrapper) for layer in getattr(model, "layers", ()))
-    if wrapped and input_range is not None:
+    way = Eliminate(
+        kept,
+        granularity=granularity,
+        scope=scope,
+        select=select,
+        cost_exponent=cost_exponent,
+        exempt=exempt,
+        layers=layers,
+        prices=prices,
+    )
+    check_readable_again(data)
+    student = wrapped_student(model, input_range)
+    seen = next(iter(input_batches(data, tuple(student.input_shape[1:]), batch_size, steps)), None)
+    before = np.zeros(0) if seen is None else student.predict_on_batch(seen)
+    skip_by_elimination(
+        student,
+        data,
+        way,
+        kept,
+        prices=prices,
+        in_sequence=in_sequence,
+        batch_size=batch_size,
+        steps=steps,
+        verbose=verbose,
+    )
+    if verbose and seen is not None:
+        print(_told(student, before, student.predict_on_batch(seen)))
+    return student
+
+
+def wrapped_student(model: Any, input_range: tuple[float, float] | None) -> Any:
+    """The model itself if it is wrapped, else wrapped with compensation.
+
+    Raises:
+        OptionError: If it is wrapped already, but a range of inputs is given.
+        UnsupportedModelError: If it cannot be wrapped.
+    """
+    if not any(isinstance(layer, QuantizedWrapper) for layer in getattr(model, "layers", ())):
+        return wrap(model, compensate=True, input_range=input_range)
+    if input_range is not None:
         raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
-    if chosen.select == "threshold":
-        raise OptionError(
-            "what is eliminated together has no threshold of its own: give a fraction or a budget"
-        )
-    if chosen.select == "fraction" and not 0 <= kept <= 1:
-        raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {kept}")
-    if (prices is not None) != (chosen.select == "budget"):
-        raise OptionError(
-            "a budget needs prices, the cycles of one kept pair by layer name, and nothing else does; select is "
-            f"{chosen.select!r}"
-        )
-    student = model if wrapped else wrap(model, compensate=True, input_range=input_range)
+    return model
+
+
+def skip_by_elimination(
+    student: Any,
+    data: Any,
+    selection: Selection,
+    kept: float,
+    *,
+    prices: Mapping[str, float] | None = None,
+    in_sequence: bool = True,
+    batch_size: int = 64,
+    steps: int | None = None,
+    verbose: bool = True,
+) -> None:
+    """Eliminates products of a wrapped model; see `eliminate`.
+
+    Args:
+        student: The model, changed in place.
+        data: Inputs, which can be read several times.
+        selection: Which products are kept; schedules of single layers are read at their end.
+        kept: What `selection.select` says.
+        prices: For budgets.
+        in_sequence: See `eliminate`.
+        batch_size: Samples at a time, for arrays.
+        steps: Batches to use at most.
+        verbose: Whether to show progress.
+
+    Raises:
+        OptionError: If a pattern matches no layer.
+        CalibrationError: If the data does not fit the model.
+    """
     names = [layer.name for layer in skip_wrappers(student)]
-    chosen.settings(names)
-    granularities = chosen.granularities(names)
+    selection.settings(names)
+    granularities = selection.granularities(names)
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
     refits = measure_refits(student, data, verbose=verbose, **reading)
     layers = skip_wrappers(student)
-    before = {layer.name: _used(layer) for layer in layers}
     progress = Progress("fitting weights", len(layers), "layer", verbose)
     found = {}
-    for number, (name, kernel) in enumerate(before.items(), start=1):
-        found[name] = refits[name].significance(kernel, granularities[name])
+    for number, layer in enumerate(layers, start=1):
+        found[layer.name] = refits[layer.name].significance(_used(layer), granularities[layer.name])
         progress.update(number)
-    masks = chosen.masks(found, mask_positions(student), kept, step=chosen.end_step, prices=prices)
+    masks = selection.masks(found, mask_positions(student), kept, step=selection.end_step, prices=prices)
     if in_sequence:
         _fit_in_sequence(student, masks, refits, data, **reading)
     else:
@@ -138,7 +207,17 @@ def eliminate(
     calibrate(student, data, verbose=False, **reading)
     if norms:  # calibration changed what compensates for skipped products
         recalibrate_batch_norm(student, data, layers=norms, **reading)
-    return student
+
+
+def _told(student: Any, before: np.ndarray, after: np.ndarray) -> str:
+    """What was started from and what was reached, for people."""
+    moved = float(np.mean(np.square(after - before)) / (np.var(before) or 1))
+    told = f"eliminate: {kept_text(student)}; outputs moved by {moved:.1%} of their variance"
+    if before.ndim != 2 or before.shape[1] < 2:
+        return f"{told}. fine_tune begins with the same, and wins more back"
+    same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
+    advice = "" if same > 0.99 else ". fine_tune begins with the same, and wins more back"
+    return f"{told}, and {same:.1%} of {len(before)} inputs keep their highest output{advice}"
 
 
 def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:

@@ -1,28 +1,31 @@
-"""The recommended recipe in one call: wrap, calibrate, skip by and by, learn from the exact model."""
+"""The recommended recipe in one call: wrap, calibrate, skip, learn from the exact model, return the best state."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
-import numpy as np
-
-from keras_approx.compat import keras, tf
+from keras_approx.compat import keras
 from keras_approx.errors import OptionError
-from keras_approx.keras3 import PyDatasetSequence, check_callbacks, converted, converted_data
-from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.keras3 import check_callbacks, converted
 from keras_approx.layers.skip_wrapper import get_masks
 from keras_approx.measure.calibration import calibrate
-from keras_approx.measure.summaries import mask_positions
+from keras_approx.measure.summaries import kept_text, mask_positions
 from keras_approx.skipping.masks import kept_fraction
-from keras_approx.skipping.schedules import Constant, Polynomial, Schedule
+from keras_approx.skipping.schedules import AnySchedule, Constant, Ramp
 from keras_approx.skipping.selection import Selection
-from keras_approx.skipping.significance import ELIMINATION, Metric, taylor
-from keras_approx.training.callbacks import AfterSkipping, Eliminate, UpdateSkipMasks
+from keras_approx.skipping.significance import taylor
+from keras_approx.training.callbacks import AfterSkipping, EliminateInRounds, UpdateSkipMasks
+from keras_approx.training.data import TrainingData, training_data
 from keras_approx.training.distillation import distill
+from keras_approx.training.eliminate import wrapped_student
+from keras_approx.training.guard import Guard, Score
 from keras_approx.training.mask_updates import MoveMasks, compares_epochs
-from keras_approx.wrapping import strip, wrap
+from keras_approx.training.options import Distillation, Eliminate, Rank
+from keras_approx.training.rates import WarmCosine, default_rate
+from keras_approx.training.tasks import Task, task_of
+from keras_approx.wrapping import strip
 
 FIRST_ROUND = 1.6
 """What the first round of elimination keeps, over what the last one does."""
@@ -34,138 +37,203 @@ def fine_tune(
     model: Any,
     data: Any,
     *,
-    kept: Schedule | float = 0.25,
+    kept: float | None = None,
+    skipping: Eliminate | Rank | None = None,
     epochs: int = 14,
     batch_size: int = 128,
     steps_per_epoch: int | None = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     validation_data: Any = None,
+    validation_split: float | None = None,
     loss: Any = None,
-    metrics: Sequence[Any] = ("accuracy",),
+    metrics: Sequence[Any] | None = None,
     optimizer: Any = None,
-    learning_rate: float = 0.1,
-    teacher: Any = None,
-    temperature: float = 3.0,
-    distillation: float = 0.5,
+    learning_rate: float | None = None,
+    distillation: Distillation | float = Distillation(),
     input_range: tuple[float, float] | None = None,
-    calibration_batches: int = 10,
-    elimination_batches: int = 40,
-    elimination_rounds: int = 1,
-    significance: str | Metric | None = None,
     callbacks: Sequence[Any] = (),
     verbose: int | str = "auto",
-    **masks: Any,
 ) -> tuple[Any, Any]:
     """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
 
-    The model is wrapped with compensation and calibrated. Elimination skips products before the first step, or, in
-    several rounds, over the first 40 % of the steps, see `elimination_schedule`. With another significance the masks
-    follow a cubic ramp over the first half of the steps instead. The loss is half that of the labels, half the
-    distance from the model as it was given; the learning rate of SGD with Nesterov momentum 0.9 falls along a cosine.
+    The model is wrapped with compensation and calibrated. Elimination skips products before the first step, or a
+    metric ranks them while training, see `Eliminate` and `Rank`. The loss is half that of the labels, half the distance
+    from the model as it was given, which depends on the task: see `distill`. Adam's learning rate follows from the size
+    of the weights, rises over the first steps and falls along a cosine.
+
+    What comes back is the best state that has the final masks, elimination's own among them, by the first metric (or
+    the loss) on the validation data. Where there are none, a tenth of the arrays is set apart for this; of a dataset
+    the first batches are looked at, which it trains on too. Training that diverges goes on from the last good state
+    with a lower learning rate.
 
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
             place; if masks were set, that begins at what they keep.
-        data: Inputs and labels: a tuple of two arrays, a batched tf.data.Dataset, or a Sequence of tf_keras or
-            PyDataset of Keras 3.
-        kept: The fraction of products in the end, or a schedule for it or for what the option `select` says.
-            With 1 nothing is skipped: that is the exact model, to compare with.
+        data: Inputs and labels, and perhaps weights of the samples: a tuple of arrays, a batched tf.data.Dataset, or a
+            Sequence of tf_keras or PyDataset of Keras 3.
+        kept: The fraction of products in the end, of those that can be skipped: short for skipping=Eliminate(kept).
+        skipping: How products are skipped; None for Eliminate().
         epochs: Passes over the data.
         batch_size: Samples in a step, for arrays.
         steps_per_epoch: Needed for datasets that do not know their length.
+        sample_weight: Weights of the samples, for arrays.
+        class_weight: As for `fit`.
         validation_data: As for `fit`.
+        validation_split: Share of arrays to set apart by chance in place of validation data; 0 for none.
         loss: As for `compile`; None for that which the model was compiled with.
-        metrics: As for `compile`.
-        optimizer: A tf_keras optimizer in place of SGD, at step 0.
-        learning_rate: At the first step, for SGD.
-        teacher: What to learn from; None for the model as given, which is not quantized and, unless masks
-            were set, skips nothing.
-        temperature: Of distillation; see `distill`.
-        distillation: Weight of the teacher, 0 to 1; 0 for none.
+        metrics: As for `compile`; None for the accuracy, or the mean absolute error of values.
+        optimizer: A tf_keras optimizer in place of Adam, at step 0, with a learning rate of its own.
+        learning_rate: Adam's at its peak; None for one that suits the model's weights, see rates.default_rate.
+        distillation: How to learn from the model as given, or another; a number is the weight of the teacher, 0 for
+            none.
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
-        calibration_batches: How many of the first batches measure statistics and ranges; for significance
-            "taylor" also the gradients of the loss.
-        elimination_batches: How many of the first batches elimination looks at; their inputs stay in memory.
-        elimination_rounds: In how many rounds products are eliminated; with 1 all before the first step. More
-            take longer, and gained nothing beyond chance on our networks.
-        significance: "elimination" skips products at once or in rounds, see callbacks.Eliminate; a metric, as
-            callbacks.UpdateSkipMasks takes it, ranks them while training. None for elimination if `kept` is a
-            fraction and no option of updates is given, else for "energy".
-        callbacks: More Keras callbacks; they come after the one that updates masks. EarlyStopping, and
-            ModelCheckpoint with save_best_only, see epochs only from the end of the schedule on, as others keep more.
-        verbose: As for `fit`.
-        **masks: Options of callbacks.UpdateSkipMasks, such as granularity= or exempt=; without frequency=, data=
-            and loss= for elimination.
+        callbacks: More Keras callbacks; they come after those that move masks and keep the best state. EarlyStopping,
+            and ModelCheckpoint with save_best_only, see epochs only from the end of the schedule on, as others keep
+            more.
+        verbose: As for `fit`; with 0 what was reached is not printed either.
 
     Returns:
         The wrapped model, compiled, and the History of `fit`.
 
     Raises:
-        OptionError: If there is no loss, fewer than two steps, or an option has a value it cannot have.
+        OptionError: If there is no loss, data and labels do not fit the model and the loss, there are fewer than two
+            steps, or an option has a value it cannot have.
         UnsupportedModelError: If the model cannot be wrapped, or not be taught.
         UnsupportedLayerError: Likewise for a layer.
         CalibrationError: If the data does not fit the model.
+
+    Warns:
+        UserWarning: If no epoch was better than what training began with.
 
     Example:
         model, history = keras_approx.fine_tune(network, (images, labels), kept=0.2, epochs=20)
         export.to_c(model, "out/")
     """
-    loss = converted("loss", getattr(model, "loss", None) if loss is None else loss)
-    metrics, optimizer = converted("metric", list(metrics)), converted("optimizer", optimizer)
-    data, validation_data = converted_data(data), converted_data(validation_data)
-    check_callbacks(list(callbacks))
-    if loss is None:
-        raise OptionError("there is no loss: give loss=, or compile the model")
-    steps = epochs * training_steps(data, batch_size, steps_per_epoch)
+    way, teaching = _way(kept, skipping), _teaching(distillation)
+    _check(epochs, optimizer, learning_rate, callbacks)
+    student = wrapped_student(model, input_range)
+    teacher = (strip(model) if student is model else model) if teaching.teacher is None else teaching.teacher
+    task = task_of(student, getattr(model, "loss", None) if loss is None else loss)
+    learnt = training_data(
+        data,
+        student,
+        task,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        sample_weight=sample_weight,
+        validation_data=validation_data,
+        validation_split=validation_split,
+        first=way.batches,
+    )
+    steps = epochs * learnt.steps
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
-    if elimination_rounds < 1:
-        raise OptionError(f"elimination takes at least one round, got {elimination_rounds}")
-    eliminated_to = _share_by_elimination(significance, kept, masks)
-    if elimination_rounds > 1 and eliminated_to is None and kept != 1:
-        raise OptionError(
-            f"elimination_rounds={elimination_rounds} is for elimination, but a metric ranks these products: leave it "
-            "out, or give kept= as a fraction and no significance"
-        )
-    student, exact = _student(model, input_range)
-    if eliminated_to is not None:
-        schedule = elimination_schedule(eliminated_to, steps, _kept_now(student, masks))
-        updates: MoveMasks = Eliminate(
-            schedule if elimination_rounds > 1 else eliminated_to,
-            _first_inputs(data, batch_size, elimination_batches),
-            steps=_round_steps(steps, elimination_rounds),
-            **masks,
-        )
-    else:
-        calibrate(
-            student,
-            _first_batches(data, batch_size, calibration_batches),
-            loss=loss if significance in ("taylor", taylor) else None,
-            steps=calibration_batches,
-            verbose=False,
-        )
-        ramp = _ramp(kept, _kept_now(student, masks), steps // 2) if isinstance(kept, (int, float)) else kept
-        metric = "energy" if significance in (None, ELIMINATION) else significance
-        updates = UpdateSkipMasks(ramp, significance=metric, **masks)
-    if optimizer is None:
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    student.compile(optimizer, loss, metrics=metrics)
+    rate = None if optimizer is not None else WarmCosine(learning_rate or default_rate(student), steps)
+    compiled = {
+        "optimizer": keras.optimizers.Adam() if optimizer is None else converted("optimizer", optimizer),
+        "loss": task.loss,
+        "metrics": [task.metric] if metrics is None else converted("metric", list(metrics)),
+        "weighted_metrics": [],  # metrics count samples, whatever their weights
+    }
+    student.compile(**compiled)
     trained = student
-    if distillation:
-        taught_by = exact if teacher is None else teacher
-        trained = distill(student, taught_by, temperature=temperature, weight=distillation)
-        trained.compile(optimizer, loss, metrics=metrics)
+    if teaching.weight:
+        trained = distill(student, teacher, temperature=teaching.temperature, weight=teaching.weight)
+        trained.compile(**compiled)
+    given = Score.of(learnt.judge(trained))
+    updates = _updates(way, student, learnt, steps, task)
+    guard = Guard(
+        updates,
+        learnt.judge,
+        validated=learnt.validation is not None,
+        rate=rate,
+        constant_loss=None if class_weight or learnt.weighted else task.constant_loss(learnt.labels),
+        say=print if verbose else warnings.warn,
+    )
     history = trained.fit(
-        *(data if isinstance(data, tuple) else (data,)),
-        batch_size=batch_size if isinstance(data, tuple) else None,
+        **learnt.fit_arguments,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        validation_data=validation_data,
-        callbacks=[updates, *(_after_skipping(updates, callback) for callback in callbacks)],
+        validation_data=learnt.validation,
+        class_weight=None if class_weight is None else dict(class_weight),
+        callbacks=[updates, guard, *(_after_skipping(updates, callback) for callback in callbacks)],
         verbose=verbose,
-        **(data.fit_arguments if isinstance(data, PyDatasetSequence) else {}),
     )
+    _tell(student, learnt, given, guard, verbose)
     return student, history
+
+
+def _way(kept: float | None, skipping: Eliminate | Rank | None) -> Eliminate | Rank:
+    if skipping is not None and kept is not None:
+        raise OptionError("give kept= or skipping=, which has a kept= of its own, not both")
+    if skipping is None:
+        return Eliminate() if kept is None else Eliminate(kept)
+    if not isinstance(skipping, (Eliminate, Rank)):
+        raise OptionError(
+            f"skipping must be Eliminate(kept, ...) or Rank(significance, kept, ...) of keras_approx, got {skipping!r}"
+        )
+    return skipping
+
+
+def _teaching(distillation: Distillation | float) -> Distillation:
+    if isinstance(distillation, (int, float)):
+        return Distillation(distillation)
+    if not isinstance(distillation, Distillation):
+        raise OptionError(
+            f"distillation must be keras_approx.Distillation(weight, ...) or the teacher's weight, got {distillation!r}"
+        )
+    return distillation
+
+
+def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: Sequence[Any]) -> None:
+    """Checks what needs no model."""
+    if not isinstance(epochs, int) or epochs < 1:
+        raise OptionError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+    if learning_rate is not None:
+        if optimizer is not None:
+            raise OptionError(
+                "the learning rate is the optimizer's own: give optimizer= or learning_rate=, not both"
+            )
+        WarmCosine(learning_rate, 1)
+    check_callbacks(list(callbacks))
+
+
+def _updates(way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: int, task: Task) -> MoveMasks:
+    """What moves the masks while training."""
+    now = _kept_now(student, way)
+    if isinstance(way, Eliminate):
+        if way.kept == 1 and way.select == "fraction" and not way.layers:
+            calibrate(student, learnt.inputs(way.batches), verbose=False)
+            return UpdateSkipMasks(1.0)
+        return EliminateInRounds(
+            elimination_schedule(way.kept, now) if way.rounds > 1 else way.kept,
+            learnt.inputs(way.batches),
+            steps=_round_steps(steps, way.rounds),
+            selection=way,
+            prices=way.prices,
+            in_sequence=way.in_sequence,
+        )
+    calibrate(
+        student,
+        learnt.dataset(way.batches),
+        loss=task.loss if way.significance in ("taylor", taylor) else None,
+        verbose=False,
+    )
+    return UpdateSkipMasks(
+        _ramp(way.kept, now) if isinstance(way.kept, (int, float)) else way.kept,
+        select=way.select,
+        significance=way.significance,
+        granularity=way.granularity,
+        scope=way.scope,
+        cost_exponent=way.cost_exponent,
+        frequency=way.frequency,
+        exempt=way.exempt,
+        layers=way.layers,
+        prices=way.prices,
+        data=way.data,
+        loss=way.loss,
+    )
 
 
 def _after_skipping(updates: MoveMasks, callback: Any) -> Any:
@@ -174,52 +242,30 @@ def _after_skipping(updates: MoveMasks, callback: Any) -> Any:
     return AfterSkipping(updates, callback) if stops or compares_epochs(callback) else callback
 
 
-def _share_by_elimination(
-    significance: str | Metric | None, kept: Schedule | float, masks: Mapping[str, Any]
-) -> float | None:
-    """The fraction to keep if products are eliminated; None if a metric ranks them."""
-    share = kept if isinstance(kept, (int, float)) else None
-    select = masks.get("select", "fraction")
-    if share is not None and select != "fraction":
-        raise OptionError(f"with select={select!r} give kept= as a schedule of {select}s, not as {kept}")
-    moving = [name for name in ("frequency", "data", "loss") if masks.get(name) is not None]
-    if significance == ELIMINATION and (share is None or moving):
-        given = "kept= is a schedule" if share is None else f"{', '.join(moving)} is given"
-        raise OptionError(
-            f"elimination has its own schedule, but {given}: give kept= as a fraction and nothing about updates, or "
-            "the significance of a metric"
-        )
-    wanted = significance == ELIMINATION or (significance is None and not moving)
-    return share if wanted and (share != 1 or masks.get("layers")) else None
-
-
-def elimination_schedule(kept: float, steps: int, now: float = 1.0) -> Schedule:
+def elimination_schedule(kept: float, now: float = 1.0) -> AnySchedule:
     """The fraction to keep in each round of elimination: 1.6 times the last one first, then ever smaller steps.
 
     Args:
         kept: In the end, 0 to 1.
-        steps: Of the whole training.
         now: What is kept already.
     """
     first = min(now, FIRST_ROUND * kept)
-    end = int(ELIMINATION_SHARE * steps)
-    return Polynomial(first, kept, end, power=2) if kept < first and end else Constant(kept)
+    return Ramp(first, kept, ELIMINATION_SHARE, power=2) if kept < first else Constant(kept)
 
 
 def _round_steps(steps: int, rounds: int) -> list[int]:
     """The steps at which rounds are due: the first before training, the last at the end of the schedule."""
-    end = int(ELIMINATION_SHARE * steps)
+    end = round(ELIMINATION_SHARE * steps)
     return [end * done // max(1, rounds - 1) for done in range(rounds)]
 
 
-def _ramp(kept: float, now: float, end_step: int) -> Schedule:
+def _ramp(kept: float, now: float) -> AnySchedule:
     """From the share that the ranked layers keep now to the one asked for."""
-    return Polynomial(now, kept, end_step) if kept < now else Constant(kept)
+    return Ramp(now, kept) if kept < now else Constant(kept)
 
 
-def _kept_now(student: Any, masks: Mapping[str, Any]) -> float:
+def _kept_now(student: Any, selection: Selection) -> float:
     """The share that the ranked layers keep."""
-    selection = Selection(exempt=masks.get("exempt", ()), layers=dict(masks.get("layers") or {}))
     found = get_masks(student)
     settings = selection.settings(list(found)).items()
     ranked = {
@@ -228,45 +274,27 @@ def _kept_now(student: Any, masks: Mapping[str, Any]) -> float:
     return kept_fraction(ranked, mask_positions(student)) if ranked else 1.0
 
 
-def _student(model: Any, input_range: tuple[float, float] | None) -> tuple[Any, Any]:
-    """The wrapped model and the one it is to be like."""
-    if not any(isinstance(layer, QuantizedWrapper) for layer in getattr(model, "layers", ())):
-        return wrap(model, compensate=True, input_range=input_range), model
-    if input_range is not None:
-        raise OptionError("the model is wrapped already: give input_range to keras_approx.wrap")
-    return model, strip(model)
-
-
-def _first_batches(data: Any, batch_size: int, count: int) -> Any:
-    """Batches with labels; of arrays only as much as is looked at."""
-    if not isinstance(data, tuple):
-        return data
-    part = tuple(np.asarray(array[: count * batch_size]) for array in data)
-    return tf.data.Dataset.from_tensor_slices(part).batch(batch_size)
-
-
-def _first_inputs(data: Any, batch_size: int, count: int) -> list[np.ndarray]:
-    """Inputs of the first batches, as they are before training: each round of elimination sees the same."""
-    if count < 1:
-        raise OptionError(f"elimination looks at no fewer than one batch, got {count}")
-    return [np.asarray(batch[0]) for batch in islice(_first_batches(data, batch_size, count), count)]
-
-
-def training_steps(data: Any, batch_size: int, steps_per_epoch: int | None) -> int:
-    """Steps in an epoch, whatever the data are.
-
-    Raises:
-        OptionError: If nobody knows.
-    """
-    if steps_per_epoch is not None:
-        return steps_per_epoch
-    if isinstance(data, tuple) and len(data) == 2:
-        return -(-len(data[0]) // batch_size)
-    if isinstance(data, tf.data.Dataset) and int(data.cardinality()) >= 0:
-        return int(data.cardinality())
-    if isinstance(data, keras.utils.Sequence):
-        return len(data)
-    raise OptionError(
-        "data must be (inputs, labels), a tf.data.Dataset or a keras.utils.Sequence of known length; give "
-        f"steps_per_epoch= for a dataset that does not know its own; got {type(data).__name__}"
+def _tell(student: Any, learnt: TrainingData, given: Score, guard: Guard, verbose: int | str) -> None:
+    """Says what was started from and what was reached, and warns if training was in vain."""
+    where = (
+        "the validation data" if learnt.validation is not None else "the first batches of the training data"
     )
+    found = [f"{given} as given"]
+    if guard.first is not None:
+        found.append(f"{guard.first.value:.4g} before training")
+    if guard.best is not None and guard.best_epoch:
+        found.append(f"{guard.best.value:.4g} after epoch {guard.best_epoch}, which is what comes back")
+    if verbose:
+        print(f"fine_tune: {kept_text(student)}; on {where}, {', '.join(found)}")
+    if guard.best is None:
+        warnings.warn(
+            "no epoch ended with the final masks, so what comes back is the last state, and nothing compared it with "
+            "others: train longer, or let the schedule of masks end earlier",
+            stacklevel=3,
+        )
+    elif not guard.best_epoch:
+        warnings.warn(
+            f"no epoch was better than what training began with ({guard.best} on {where}), which is what comes back: "
+            "keras_approx.eliminate gives the same in less time; train longer, or give another learning_rate=",
+            stacklevel=3,
+        )

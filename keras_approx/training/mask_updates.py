@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from keras_approx.compat import keras
 from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
+from keras_approx.measure.batches import check_readable_again
 from keras_approx.measure.calibration import Calibrator
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.granularity import Granularities
-from keras_approx.skipping.masks import kept_fraction
+from keras_approx.skipping.masks import Scope, kept_fraction
 from keras_approx.skipping.schedules import AnySchedule, Schedule, get_schedule
-from keras_approx.skipping.selection import LayerSetting, Selection
+from keras_approx.skipping.selection import LayerSetting, Select, Selection
 from keras_approx.skipping.significance import Metric, get_metric, significance
-from keras_approx.training.eliminate import eliminate
-
-Prices = Mapping[str, float] | Callable[[Any], Mapping[str, float]]
+from keras_approx.training.eliminate import skip_by_elimination
+from keras_approx.training.options import Prices
 
 MOST_STEPS_BETWEEN_UPDATES = 50
 UPDATES_IN_A_RAMP = 10
@@ -59,6 +60,7 @@ class MoveMasks(PublishKept):
     Attributes:
         schedule: The schedule in steps, from the first epoch on.
         selection: The selection with layers' own schedules in steps, from the first epoch on.
+        moves: How many times masks were chosen.
     """
 
     def __init__(self, schedule: AnySchedule, selection: Selection) -> None:
@@ -66,6 +68,7 @@ class MoveMasks(PublishKept):
         self._given = schedule, selection
         self.schedule: Schedule | None = None
         self.selection = selection
+        self.moves = 0
         self._moved_to: float | None = None
         self._others: Sequence[Any] = ()
 
@@ -123,6 +126,7 @@ class MoveMasks(PublishKept):
         raise NotImplementedError
 
     def _moved(self) -> None:
+        self.moves += 1
         self._moved_to = kept_now(self.model)
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -191,10 +195,10 @@ class UpdateSkipMasks(MoveMasks):
         self,
         schedule: AnySchedule,
         *,
-        select: str = "fraction",
+        select: Select = "fraction",
         significance: str | Metric = "energy",
         granularity: Granularities = "pair",
-        scope: str = "global",
+        scope: Scope = "global",
         cost_exponent: float = 1.0,
         frequency: int | None = None,
         exempt: Sequence[str] = (),
@@ -203,7 +207,14 @@ class UpdateSkipMasks(MoveMasks):
         data: Any = None,
         loss: Any = None,
     ) -> None:
-        selection = Selection(select, granularity, scope, cost_exponent, exempt, dict(layers or {}))
+        selection = Selection(
+            select=select,
+            granularity=granularity,
+            scope=scope,
+            cost_exponent=cost_exponent,
+            exempt=exempt,
+            layers=dict(layers or {}),
+        )
         super().__init__(schedule, selection)
         if frequency is not None and frequency < 1:
             raise OptionError(f"frequency must be at least 1 step, got {frequency}")
@@ -300,7 +311,7 @@ class UpdateSkipMasks(MoveMasks):
             )
 
 
-class Eliminate(MoveMasks):
+class EliminateInRounds(MoveMasks):
     """Skips products by elimination, in rounds, while `fit` runs, and publishes `kept` into the epoch logs.
 
     In between the rest trains, so that each round measures a network that has recovered from the one before. The step
@@ -313,8 +324,10 @@ class Eliminate(MoveMasks):
         data: Inputs, as keras_approx.eliminate takes them, which can be read many times.
         steps: At which a round is due, before the batch of this number.
         batch_size: Samples at a time, for arrays.
+        selection: Which products are kept, such as options of Eliminate; schedules of single layers are read in each
+            round.
         prices: For budgets; see keras_approx.measure_prices.
-        **selection: Other options of keras_approx.eliminate; schedules of single layers are read in each round.
+        in_sequence: See keras_approx.eliminate.
 
     Raises:
         OptionError: If there are no steps, or an option has a value it cannot have; some of these when training starts.
@@ -329,16 +342,19 @@ class Eliminate(MoveMasks):
         *,
         steps: Sequence[int] = (0,),
         batch_size: int = 64,
+        selection: Selection = Selection(),
         prices: Mapping[str, float] | None = None,
-        **selection: Any,
+        in_sequence: bool = True,
     ) -> None:
-        super().__init__(schedule, Selection(**selection))
+        super().__init__(schedule, selection)
+        check_readable_again(data)
         if not steps or min(steps) < 0:
             raise OptionError(f"expected at least one step for elimination, none below 0, got {list(steps)}")
         self.data = data
         self.steps = tuple(sorted(set(steps)))
         self.batch_size = batch_size
         self.prices = prices
+        self.in_sequence = in_sequence
         self._due: list[int] = []
 
     @property
@@ -369,13 +385,14 @@ class Eliminate(MoveMasks):
             for name, setting in chosen.layers.items()
         }
         schedule = self.schedule or get_schedule(self._given[0])
-        eliminate(
+        skip_by_elimination(
             self.model,
             self.data,
-            kept=schedule(step),
+            replace(chosen, layers=layers),
+            schedule(step),
+            prices=self.prices,
+            in_sequence=self.in_sequence,
             batch_size=self.batch_size,
             verbose=False,
-            prices=self.prices,
-            **{**vars(chosen), "layers": layers},
         )
         self._moved()

@@ -15,7 +15,7 @@ import pytest
 import keras_approx
 from keras_approx.compat import keras, tf
 from keras_approx.skipping.schedules import Polynomial
-from keras_approx.training.callbacks import Eliminate, UpdateSkipMasks
+from keras_approx.training.callbacks import EliminateInRounds, UpdateSkipMasks
 from tests.keras_approx import models
 
 
@@ -45,7 +45,7 @@ def _updates(inputs: np.ndarray) -> keras.callbacks.Callback:
 
 
 def _eliminates(inputs: np.ndarray) -> keras.callbacks.Callback:
-    return Eliminate(Polynomial(0.6, 0.4, end_step=4), inputs, steps=(0, 4))
+    return EliminateInRounds(Polynomial(0.6, 0.4, end_step=4), inputs, steps=(0, 4))
 
 
 def _train(

@@ -14,7 +14,7 @@ from keras_approx.exploration.design import EVERYTHING, Design, canonical
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions, masked_layers
 from keras_approx.skipping.granularity import DEFAULT, Granularity, first_matches, group_significance
-from keras_approx.skipping.selection import Selection
+from keras_approx.skipping.selection import Select, Selection
 from keras_approx.skipping.significance import ELIMINATION, Metric, significance
 from keras_approx.training.eliminate import Refit
 
@@ -45,7 +45,7 @@ class Space:
             the design is for all.
     """
 
-    select: str
+    select: Select
     granularities: tuple[str | Granularity, ...]
     values: Mapping[str, tuple[float, ...]]
     choices: Mapping[str, tuple[str | Granularity, ...]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Space:
 
 def make_space(
     layers: Sequence[str],
-    select: str,
+    select: Select,
     granularity: Choices,
     values: Values | None,
     exempt: Sequence[str],
@@ -121,7 +121,7 @@ def _choices(
     return {name: (DEFAULT,) if number is None else several[number] for name, number in first.items()}
 
 
-def _layer_values(name: str, select: str, given: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
+def _layer_values(name: str, select: Select, given: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
     pattern = next((pattern for pattern in given if fnmatchcase(name, pattern)), None)
     if pattern is None:
         raise OptionError(f"layer {name!r} has no values: give values= for it, or make it exempt")

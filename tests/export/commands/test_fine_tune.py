@@ -14,11 +14,8 @@ import pytest
 
 import keras_approx
 from export.commands import main, program
-from export.commands.batches import Augmentation, Batches
-from export.commands.checkpoints import Checkpoints
 from export.commands.models import load_model
-from export.commands.samples import Samples
-from export.errors import InputError, ModelFormatError, OutputPathError
+from keras_approx.training.checkpoints import Checkpoints
 
 OPTIONS = ("--batch-size", 16, "--learning-rate", 0.01, "--kept", 0.5, "--shift", 1, "--flip", "--epochs", 5)
 
@@ -92,14 +89,16 @@ def test_accuracies_are_those_of_the_samples_named(folder, tmp_path, run):
 def test_defaults_are_those_of_the_function():
     options = program.parser().parse_args(["fine-tune", "m.keras", "--data", "d.npz", "--out", "o.keras"])
     parameters = inspect.signature(keras_approx.fine_tune).parameters
-    for name in ("epochs", "batch_size", "learning_rate", "distillation", "input_range"):
+    for name in ("epochs", "batch_size", "learning_rate", "input_range"):
         assert getattr(options, name) == parameters[name].default
+    assert keras_approx.Distillation(options.distillation) == parameters["distillation"].default
 
 
 def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
     arguments = [*_arguments(folder, tmp_path / "t.keras")]
     assert "are the same file" in fails(*arguments, "--test", folder / "train.npz")
-    assert "--batch-size" in fails(*arguments, "--batch-size", 4000)
+    assert "a smaller batch size" in fails(*arguments, "--batch-size", 4000)
+    assert "shift of 8 moves images of 8 x 8 pixels out of sight" in fails(*arguments, "--shift", 8)
     assert "--max-drop without --front" in fails(*arguments, "--max-drop", 0.1)
     np.savez(tmp_path / "classes.npz", inputs=np.zeros((9, 8, 8, 3)), labels=np.arange(9))
     assert "class 8, but the model has only 4" in fails(*arguments, "--data", tmp_path / "classes.npz")
@@ -107,49 +106,6 @@ def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
     (tmp_path / "mine" / "letter.txt").write_text("Dear")
     assert "no checkpoint" in fails(*arguments, "--checkpoint", tmp_path / "mine")
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
-
-
-def _samples(n=20):
-    rng = np.random.default_rng(0)
-    return Samples("x", rng.normal(size=(n, 4, 6, 2)).astype(np.float32), np.arange(n))
-
-
-def test_batches_depend_on_seed_and_epoch_alone():
-    batches = Batches(_samples(), 8, Augmentation(shift=1, flip=True), seed=1)
-    assert len(batches) == 2
-    first = [x for x, _ in batches]
-    assert all(np.array_equal(a, b) for a, (b, _) in zip(first, batches, strict=True))
-    assert all(np.array_equal(a, b.numpy()) for a, (b, _) in zip(first, batches.dataset(), strict=True))
-    batches.epoch = 1
-    assert not np.array_equal(first[0], next(iter(batches))[0])
-
-
-@pytest.mark.parametrize("shift", [0, 2])
-@pytest.mark.parametrize("flip", [False, True])
-def test_augmented_images_are_shifted_and_mirrored_ones(shift, flip):
-    images = _samples(40).inputs
-    found = Augmentation(shift, flip)(images, np.random.default_rng(5))
-    used = set()
-    for before, after in zip(images, found, strict=True):
-        padded = np.pad(before, ((shift, shift), (shift, shift), (0, 0)), mode="edge")
-        mirrored = np.pad(before[:, ::-1], ((shift, shift), (shift, shift), (0, 0)), mode="edge")
-        matches = [
-            (name, y, x)
-            for name, source in (("plain", padded), ("mirrored", mirrored))
-            for y in range(2 * shift + 1)
-            for x in range(2 * shift + 1)
-            if np.array_equal(source[y : y + 4, x : x + 6], after)
-        ]
-        assert len(matches) == 1
-        used.add(matches[0])
-    assert {name for name, _, _ in used} == ({"plain", "mirrored"} if flip else {"plain"})
-    assert len(used) > 10 if shift else True
-
-
-def test_only_images_can_be_augmented():
-    vectors = Samples("x", np.zeros((9, 5), np.float32), np.zeros(9, np.int64))
-    with pytest.raises(InputError, match="are for images"):
-        Batches(vectors, 3, Augmentation(flip=True), 0)
 
 
 def test_a_kill_right_after_the_result_is_saved_is_gone_on_from(folder, tmp_path, run, monkeypatch):
@@ -172,28 +128,7 @@ def test_a_kill_right_after_the_result_is_saved_is_gone_on_from(folder, tmp_path
         assert one.read("config.json") == other.read("config.json")
 
 
-def test_what_stands_in_the_way_of_a_checkpoint(tmp_path):
-    batches = Batches(_samples(), 8, Augmentation(), 0)
-    first = Checkpoints(tmp_path / "c", {"seed": 1}, batches)
-    with pytest.raises(OutputPathError, match="another fine-tune trains with the checkpoint"):
-        Checkpoints(tmp_path / "c", {"seed": 1}, batches)
-    os.close(first._lock)
-    second = Checkpoints(tmp_path / "c", {"seed": 2}, batches)  # nothing was trained with the other seed
-    (tmp_path / "c" / "curves.json").write_text('[{"loss": 1.0}]')
-    os.close(second._lock)
-    with pytest.raises(ModelFormatError, match=r"made with other options \(seed: 2, now 3\)"):
-        Checkpoints(tmp_path / "c", {"seed": 3}, batches)
-    for damaged in ("{", "[" * 100_000, "7", "\udcff"):
-        (tmp_path / "d").mkdir(exist_ok=True)
-        (tmp_path / "d" / "curves.json").write_text("[]")
-        (tmp_path / "d" / "settings.json").write_bytes(damaged.encode(errors="surrogateescape"))
-        with pytest.raises(ModelFormatError, match=r"settings\.json' of the checkpoint is damaged"):
-            Checkpoints(tmp_path / "d", {"seed": 2}, batches)
-
-
-def test_shifts_out_of_sight_and_seeds_beyond_any_generator(tmp_path, capsys):
-    with pytest.raises(InputError, match="--shift 8 moves images of 4 x 6 pixels out of sight"):
-        Batches(_samples(), 8, Augmentation(shift=8), 0)
+def test_seeds_beyond_any_generator(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["fine-tune", "m", "--data", "d", "--out", str(tmp_path / "o.keras"), "--seed", str(2**32)])
     assert "below 2^32" in capsys.readouterr().err

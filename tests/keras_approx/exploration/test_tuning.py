@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def test_fine_tuning(problem: Small, front: ParetoFront, tmp_path: Path, wrapped
     before = model.get_weights()
     data = (problem.images[:256], problem.labels[:256])
     validation = (problem.images, problem.labels)
-    found = front.fine_tune(
+    found = keras_approx.fine_tune_designs(
+        front,
         designs,
         model,
         data,
@@ -70,9 +72,20 @@ def test_layers_go_from_everything_to_their_value(problem: Small, front: ParetoF
 
     design = next(record for record in front.evaluated if record.design.value("second") == 0.25)
     data = (problem.images[:256], problem.labels[:256])
-    options = {"loss": LOSS, "epochs": 2, "batch_size": 32, "frequency": 1, "verbose": 0, "distillation": 0.0}
-    validation = (problem.images, problem.labels)
-    front.fine_tune(design, problem.model, data, validation=validation, callbacks=[Watch()], **options)
+    keras_approx.fine_tune_designs(
+        front,
+        design,
+        problem.model,
+        data,
+        validation=(problem.images, problem.labels),
+        skipping=keras_approx.Rank("energy", frequency=1),
+        loss=LOSS,
+        epochs=2,
+        batch_size=32,
+        distillation=0,
+        callbacks=[Watch()],
+        verbose=0,
+    )
     assert shares[0] == 1
     assert np.all(np.diff(shares) <= 0)
     assert shares[0] > shares[4] > shares[8] == shares[-1] == pytest.approx(0.25, abs=0.02)
@@ -90,13 +103,13 @@ def test_elimination_in_rounds(problem: Small, front: ParetoFront, rounds: int) 
     design = next(record for record in front.evaluated if record.design.value("second") == 0.25)
     options = {"loss": LOSS, "epochs": 1, "batch_size": 32, "verbose": 0, "distillation": 0.0}
     for record in (design, front.exact):
-        ((tuned, _),) = front.fine_tune(
+        ((tuned, _),) = keras_approx.fine_tune_designs(
+            front,
             record,
             problem.model,
             (problem.images[:256], problem.labels[:256]),
             validation=(problem.images, problem.labels),
-            significance="elimination",
-            elimination_rounds=rounds,
+            skipping=keras_approx.Eliminate(rounds=rounds),
             callbacks=[Watch()],
             **options,
         )
@@ -109,7 +122,10 @@ def test_elimination_in_rounds(problem: Small, front: ParetoFront, rounds: int) 
 
 def test_options_that_the_design_gives(problem: Small, front: ParetoFront) -> None:
     validation = (problem.images, problem.labels)
-    with pytest.raises(OptionError, match="kept, layers of fine_tune follow from the design"):
-        front.fine_tune(front.exact, problem.model, validation, validation=validation, kept=0.5, layers={})
+    tune = functools.partial(keras_approx.fine_tune_designs, front, front.exact, problem.model, validation)
+    with pytest.raises(OptionError, match="what is kept follows from the design"):
+        tune(validation=validation, kept=0.5)
     with pytest.raises(OptionError, match="there is no loss"):
-        front.fine_tune(front.exact, problem.model, validation, validation=validation)
+        tune(validation=validation)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'layers'"):
+        tune(validation=validation, loss=LOSS, layers={})

@@ -117,7 +117,7 @@ def test_a_budget_pays_for_everything() -> None:
     with pytest.raises(OptionError, match="take the whole budget"):
         _masks(500, select="budget", **options)
     with pytest.raises(OptionError, match="needs prices"):
-        Selection("budget").masks(SIGNIFICANCE, POSITIONS, 500)
+        Selection(select="budget").masks(SIGNIFICANCE, POSITIONS, 500)
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ import pytest
 
 import keras_approx
 from keras_approx.compat import keras, tf
-from keras_approx.errors import NotCalibratedError, NotWrappedError, OptionError
+from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.granularity import group_sums
 from keras_approx.skipping.masks import fraction_masks, kept_fraction, threshold_mask
 from keras_approx.skipping.schedules import Constant, Polynomial, Ramp
-from keras_approx.skipping.selection import LayerSetting
+from keras_approx.skipping.selection import LayerSetting, Selection
 from keras_approx.skipping.significance import OperandStatistics, significance
-from keras_approx.training.callbacks import AfterSkipping, Eliminate, SkipSummaries, UpdateSkipMasks
+from keras_approx.training.callbacks import AfterSkipping, EliminateInRounds, SkipSummaries, UpdateSkipMasks
 from tests.keras_approx import models
 
 
@@ -137,7 +137,7 @@ def test_training_that_ends_before_its_schedule() -> None:
         UserWarning, match="ended after 4 steps, but the last move of masks was due before step 9"
     ):
         model = _compiled()
-        _fit(model, Eliminate(0.5, models.inputs(model), steps=[0, 9]))
+        _fit(model, EliminateInRounds(0.5, models.inputs(model), steps=[0, 9]))
 
 
 def test_the_best_epoch_is_one_with_the_final_masks(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_elimination_in_rounds() -> None:
     model, watch = _compiled(), _Watch()
     inputs = models.inputs(model, 100)
     schedule = Polynomial(0.6, 0.3, end_step=5, power=1)
-    history = _fit(model, Eliminate(schedule, inputs, steps=[5, 0, 2]), watch, epochs=2)
+    history = _fit(model, EliminateInRounds(schedule, inputs, steps=[5, 0, 2]), watch, epochs=2)
     expected = [schedule(step) for step in (0, 0, 2, 2, 2, 5, 5, 5)]
     np.testing.assert_allclose(watch.kept, expected, atol=0.02)
     assert history["kept"] == [watch.kept[3], watch.kept[7]]
@@ -304,7 +304,9 @@ def test_elimination_is_that_of_the_function_and_goes_on_where_training_does() -
     model.optimizer.learning_rate.assign(0)
     inputs = models.inputs(model, 100)
     first = LayerSetting(Polynomial(0.5, 0.4, end_step=4, power=1))
-    eliminates = Eliminate(0.5, inputs, steps=[0, 4], layers={"first": first}, granularity="operand")
+    eliminates = EliminateInRounds(
+        0.5, inputs, steps=[0, 4], selection=Selection(layers={"first": first}, granularity="operand")
+    )
     shares = []
     for _ in range(3):  # the second round is due where the second part begins, and not again in the third
         _fit(model, eliminates)
@@ -400,12 +402,12 @@ def test_options_that_do_not_exist(options: dict[str, Any], says: str) -> None:
     [
         ({"steps": []}, "at least one step"),
         ({"steps": [-1]}, "none below 0"),
-        ({"granularity": "triple"}, "granularity must be"),
+        ({"data": iter([])}, "is used up after the first"),
     ],
 )
 def test_elimination_that_cannot_be(options: dict[str, Any], says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        Eliminate(0.5, np.zeros((4, 8, 8, 3)), **options)
+    with pytest.raises((OptionError, CalibrationError), match=says):
+        EliminateInRounds(0.5, **{"data": np.zeros((4, 8, 8, 3)), **options})
 
 
 def test_models_that_cannot_be_masked() -> None:

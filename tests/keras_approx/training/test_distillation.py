@@ -84,5 +84,52 @@ def test_models_and_options_that_do_not_fit() -> None:
     flat = keras.layers.Flatten()(image)
     with pytest.raises(UnsupportedModelError, match="outputs of student and teacher"):
         keras_approx.distill(student, keras.Model(image, keras.layers.Dense(5)(flat)))
-    with pytest.raises(UnsupportedModelError, match="ends in sigmoid"):
-        keras_approx.distill(student, keras.Model(image, keras.layers.Dense(4, "sigmoid")(flat)))
+    trained = keras_approx.distill(student, keras.Model(image, keras.layers.Dense(4, "sigmoid")(flat)))
+    with pytest.raises(UnsupportedModelError, match=r"the teacher '.*' ends in sigmoid"):
+        trained.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(UnsupportedModelError, match="the student 'small' ends in softmax"):
+        trained.compile("sgd", "binary_crossentropy")
+    with pytest.raises(OptionError, match="there is no loss"):
+        trained.compile("sgd")
+
+
+def _ends_in(activation: str | None, seed: int) -> Any:
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(image))
+    return models.randomize(keras.Model(image, keras.layers.Dense(3, activation)(flat)), seed)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-values.astype(np.float64)))
+
+
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_labels_each_on_its_own(probabilities: bool) -> None:
+    """A divergence for each label, softened like those of classes; student and teacher end alike or not."""
+    student = keras_approx.wrap(_ends_in("sigmoid" if probabilities else None, 1))
+    teacher = _ends_in(None, 2)
+    trained = keras_approx.distill(student, teacher, temperature=2.0, weight=1.0)
+    trained.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=not probabilities))
+    x = models.inputs(student, 8) / 4
+    outputs = trained(x)
+    found = trained.compute_loss(x, tf.zeros((8, 3)), outputs, None)
+    logits = np.asarray(outputs, np.float64)
+    logits = np.log(logits / (1 - logits)) if probabilities else logits
+    p, q = _sigmoid(np.asarray(teacher(x)) / 2), _sigmoid(logits / 2)
+    divergence = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    assert float(found) == pytest.approx(4 * divergence.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "loss", ["mse", "mae", keras.losses.Huber(), lambda y, p: tf.reduce_sum(y * p, axis=-1)]
+)
+def test_values_by_the_loss_itself(loss: Any) -> None:
+    """What the teacher says stands in the labels' place; a loss that is none of Keras's is no distance."""
+    student, teacher = keras_approx.wrap(_ends_in(None, 1)), _ends_in(None, 2)
+    trained = keras_approx.distill(student, teacher, weight=0.75)
+    trained.compile("sgd", loss)
+    x, y = models.inputs(student, 8), tf.ones((8, 3))
+    own = keras.losses.get(loss)
+    distance = own if getattr(own, "__name__", "") != "<lambda>" else keras.losses.mse
+    expected = 0.25 * np.mean(own(y, trained(x))) + 0.75 * np.mean(distance(teacher(x), trained(x)))
+    assert float(trained.compute_loss(x, y, trained(x), None)) == pytest.approx(expected, rel=1e-5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_approx
+from keras_approx import Distillation, Eliminate, Rank
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.layers.skip_wrapper import skip_wrappers
@@ -63,13 +64,12 @@ def test_recipe() -> None:
         network,
         data,
         loss=LOSS,
-        kept=0.4,
         epochs=4,
         batch_size=16,
         learning_rate=0.01,
         validation_data=data,
         callbacks=[Watch()],
-        frequency=2,
+        skipping=Rank("energy", 0.4, frequency=2),
         verbose=0,
     )
     assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
@@ -78,9 +78,11 @@ def test_recipe() -> None:
     assert _kept(model) == pytest.approx(0.4, abs=0.02)
     assert rates[0] == pytest.approx(0.01)
     assert rates == sorted(rates, reverse=True)
-    assert rates[-1] == pytest.approx(0.01 * (1 + np.cos(np.pi * 14 / 16)) / 2, rel=1e-3)
+    assert rates[-1] == pytest.approx(0.01 * (1 + np.cos(np.pi * 14 / 15)) / 2, rel=1e-3)
     assert all(layer.compensate for layer in skip_wrappers(model))
-    assert model.evaluate(*data, verbose=0)[1] == pytest.approx(history.history["val_accuracy"][-1])
+    final = [epoch for epoch, share in enumerate(kept) if share == kept[-1]]
+    best = max(history.history["val_accuracy"][epoch] for epoch in final)
+    assert model.evaluate(*data, verbose=0)[1] == pytest.approx(best)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +117,12 @@ def test_parts_can_be_replaced() -> None:
     model, _ = keras_approx.fine_tune(
         wrapped,
         _data(),
-        kept=Constant(0.5),
+        skipping=Rank("taylor", Constant(0.5), granularity="block", exempt=("first",)),
         epochs=1,
         batch_size=16,
         optimizer=optimizer,
-        teacher=models.randomize(models.small(), seed=7),
+        distillation=Distillation(teacher=models.randomize(models.small(), seed=7)),
         verbose=0,
-        granularity="block",
-        significance="taylor",
-        exempt=("first",),
     )
     assert model is wrapped
     assert model.optimizer is optimizer
@@ -140,10 +139,10 @@ def test_elimination_in_rounds(rounds: int) -> None:
         models.small(),
         _data(80),
         loss=LOSS,
-        kept=0.25,
+        skipping=Eliminate(0.25, rounds=rounds),
         epochs=2,
         batch_size=8,
-        elimination_rounds=rounds,
+        validation_split=0,
         callbacks=[kept],
         verbose=0,
     )
@@ -164,15 +163,10 @@ def test_elimination_takes_nothing_back() -> None:
 def test_goes_on_from_the_masks_of_a_model() -> None:
     options = {"loss": LOSS, "epochs": 4, "batch_size": 16, "distillation": 0, "verbose": 0}
     kept = [_Kept(), _Kept(), _Kept()]
-    model, _ = keras_approx.fine_tune(
-        models.small(), _data(), kept=0.5, exempt=("first",), frequency=1, callbacks=[kept[0]], **options
-    )
-    model, _ = keras_approx.fine_tune(
-        model, _data(), kept=0.5, exempt=("first",), frequency=1, callbacks=[kept[1]], **options
-    )
-    model, _ = keras_approx.fine_tune(
-        model, _data(), kept=0.3, exempt=("first",), frequency=1, callbacks=[kept[2]], **options
-    )
+    model = models.small()
+    for share, watch in zip((0.5, 0.5, 0.3), kept, strict=True):
+        way = Rank("energy", share, exempt=("first",), frequency=1)
+        model, _ = keras_approx.fine_tune(model, _data(), skipping=way, callbacks=[watch], **options)
     first, second, third = (found.of_steps for found in kept)
     assert first[0] == 1
     # Whole pairs, some of them of one product, seldom make the same share.
@@ -187,8 +181,7 @@ def test_a_best_epoch_before_the_final_masks_does_not_come_back() -> None:
         models.small(),
         _data(),
         loss=LOSS,
-        kept=0.3,
-        significance="energy",
+        skipping=Rank("energy", 0.3),
         epochs=6,
         batch_size=8,
         callbacks=[stop],
@@ -206,24 +199,80 @@ def test_the_exact_model() -> None:
     assert all(layer.calibrated.numpy() for layer in skip_wrappers(model))
 
 
+_ONE_HOT = np.eye(4)[models.labels()]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"loss": None}, "give loss="),
-        ({"batch_size": 64}, "at least two steps"),
-        ({"data": iter(())}, "steps_per_epoch="),
-        ({"granularity": "triple"}, "granularity must be"),
-        ({"select": "threshold"}, "give kept= as a schedule of thresholds"),
-        ({"elimination_rounds": 0}, "at least one round"),
-        ({"elimination_rounds": 2, "significance": "energy"}, "a metric ranks these products"),
-        ({"elimination_batches": 0}, "no fewer than one batch"),
+        ({"loss": "crossentropy"}, "Keras has no loss 'crossentropy'"),
+        ({"loss": ["mse", "mse"]}, "expected one loss"),
+        ({"batch_size": 64, "validation_split": 0}, "at least two steps"),
+        ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"epochs": 0}, "epochs must be a whole number"),
+        ({"data": iter(())}, "can be read more than once; got tuple_iterator"),
+        ({"data": tf.data.Dataset.from_generator(list, tf.int8)}, "give steps_per_epoch="),
+        ({"skipping": "energy"}, r"skipping must be Eliminate\(kept, ...\) or Rank"),
+        ({"skipping": Eliminate(), "kept": 0.5}, "give kept= or skipping="),
+        ({"kept": Constant(0.5)}, "give kept= as a fraction"),
+        ({"kept": 1.5}, "must be between 0 and 1"),
         ({"distillation": 2}, "weight between 0 and 1"),
+        ({"distillation": "teacher"}, "distillation must be keras_approx.Distillation"),
+        ({"learning_rate": float("nan")}, "a finite number above 0, got nan"),
+        ({"learning_rate": -1}, "a finite number above 0, got -1"),
+        ({"learning_rate": 1, "optimizer": "sgd"}, "optimizer= or learning_rate="),
+        ({"data": (_data()[0], _ONE_HOT)}, "they are one-hot: give numpy.argmax"),
+        ({"data": _data(), "loss": "categorical_crossentropy"}, r"shape \(n, 4\).*sparse_categorical"),
+        ({"data": (_data()[0], models.labels() + 1)}, "go from 1 to 4, but the model has 4 outputs"),
+        ({"data": (_data()[0], models.labels() - 0.5)}, "whole numbers from 0 to 3"),
+        ({"data": (_data()[0], np.array(["cat"] * 64))}, "number them from 0 on"),
+        ({"data": (_data()[0], np.array([None] * 64))}, "build an array of numbers of one shape"),
+        ({"data": (_data()[0], models.labels(63))}, r"64 inputs, but labels of shape \(63,\)"),
+        ({"data": (_data()[0][:, :4], models.labels())}, r"must have the shape \(n, 8, 8, 3\)"),
+        ({"data": (_data()[0] * np.inf, models.labels())}, "hold NaN or infinity"),
+        ({"data": _data()[:1]}, "must be \\(inputs, labels\\)"),
+        ({"data": (_data()[0], _ONE_HOT - 1), "loss": "binary_crossentropy"}, "go from -1.0 to 0.0"),
+        ({"data": (*_data(), np.ones(63))}, "but weights of shape"),
+        ({"validation_data": _data(), "validation_split": 0.5}, "not both"),
+        ({"validation_split": 1.0}, "a share from 0 to below 1"),
+        ({"data": _Batches(), "sample_weight": np.ones(64)}, "are for arrays"),
+        ({"validation_data": (_data()[0], _ONE_HOT)}, "labels of validation_data"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
     given = {"data": _data(), "loss": LOSS, "epochs": 1, "batch_size": 16, "verbose": 0, **options}
     with pytest.raises(OptionError, match=says):
         keras_approx.fine_tune(models.small(), **given)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Rank("energy", granularity="triple"), "granularity must be"),
+        (lambda: Rank("energy", 0.5, select="threshold"), "give kept= as a schedule of thresholds"),
+        (lambda: Rank("elimination"), "fits weights anew"),
+        (lambda: Rank("enrgy"), "significance must be one of"),
+        (lambda: Rank(kept=2), "between 0 and 1"),
+        (lambda: Rank(batches=0), "no fewer than one batch"),
+        (lambda: Eliminate(rounds=0), "at least one round"),
+        (lambda: Eliminate(batches=0), "no fewer than one batch"),
+        (lambda: Eliminate(select="threshold"), "no threshold of its own"),
+        (lambda: Eliminate(100, select="budget"), "needs prices"),
+        (lambda: Eliminate(scope="globall"), "scope must be one of global, layer"),
+        (lambda: Distillation(temperature=0), "temperature above 0"),
+    ],
+)
+def test_ways_that_cannot_be(make: Any, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        make()
+
+
+def test_an_option_that_there_is_not_is_named() -> None:
+    with pytest.raises(TypeError, match=r"fine_tune\(\) got an unexpected keyword argument 'keep'"):
+        keras_approx.fine_tune(models.small(), _data(), loss=LOSS, keep=0.5)
+    with pytest.raises(TypeError, match=r"Eliminate.__init__\(\) got an unexpected keyword argument 'keep'"):
+        Eliminate(keep=0.5)
 
 
 def test_input_range_of_a_wrapped_model() -> None:

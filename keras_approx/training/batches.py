@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from export.commands.samples import Samples
-from export.errors import InputError
+from keras_approx.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -39,59 +38,66 @@ class Augmentation:
         return images
 
 
-class Batches:
+class ShuffledBatches:
     """Shuffled, augmented batches.
 
     Args:
-        samples: With labels.
+        inputs: [n, *input shape], numbers.
+        labels: [n, ...].
         batch_size: Samples in a batch; a last, smaller one is left out.
         augmentation: What happens to each image.
         seed: Of all chance.
 
     Attributes:
-        epoch: Whose batches come next; `fit` takes them in order if a callback counts it up.
+        epoch: Whose batches come next; `fit` takes them in order if a callback counts it up, as Checkpoints does.
 
     Raises:
-        InputError: There are too few samples for a batch, or they are no images but are to be augmented.
+        OptionError: If there are too few samples for a batch, or they are no images but are to be augmented.
     """
 
-    def __init__(self, samples: Samples, batch_size: int, augmentation: Augmentation, seed: int) -> None:
-        if len(samples) < batch_size:
-            raise InputError(
-                f"{len(samples):,} samples to train on are fewer than the {batch_size:,} of a batch: give "
-                "more, or a smaller --batch-size"
+    def __init__(
+        self,
+        inputs: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        augmentation: Augmentation = Augmentation(),
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= batch_size <= len(inputs):
+            raise OptionError(
+                f"{len(inputs):,} samples to train on are fewer than the {batch_size:,} of a batch: give more, or a "
+                "smaller batch size, of at least 1"
             )
-        if augmentation != Augmentation() and samples.inputs.ndim != 4:
-            raise InputError(
-                f"--shift and --flip are for images [n, height, width, channels], got {list(samples.inputs.shape)}"
+        if augmentation != Augmentation() and inputs.ndim != 4:
+            raise OptionError(
+                f"shifts and flips are for images [n, height, width, channels], got {list(inputs.shape)}"
             )
-        if augmentation.shift and augmentation.shift >= min(samples.inputs.shape[1:3]):
-            raise InputError(
-                f"--shift {augmentation.shift} moves images of {samples.inputs.shape[1]} x {samples.inputs.shape[2]} "
-                "pixels out of sight: give fewer"
+        if augmentation.shift and augmentation.shift >= min(inputs.shape[1:3]):
+            raise OptionError(
+                f"a shift of {augmentation.shift} moves images of {inputs.shape[1]} x {inputs.shape[2]} pixels out of "
+                "sight: give fewer"
             )
-        self._samples, self._batch_size = samples, batch_size
+        self._inputs, self._labels, self._batch_size = inputs, labels, batch_size
         self._augmentation, self._seed = augmentation, seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self._samples) // self._batch_size
+        return len(self._inputs) // self._batch_size
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng((self._seed, self.epoch))
-        order = rng.permutation(len(self._samples))
+        order = rng.permutation(len(self._inputs))
         for first in range(0, len(self) * self._batch_size, self._batch_size):
             chosen = order[first : first + self._batch_size]
-            yield self._augmentation(self._samples.inputs[chosen], rng), self._samples.classes[chosen]
+            yield self._augmentation(self._inputs[chosen], rng), self._labels[chosen]
 
     def dataset(self) -> Any:
         """The batches of the current epoch as a tf.data.Dataset; each iteration asks anew which that is."""
         from keras_approx.compat import tf  # noqa: PLC0415
 
-        shape = self._samples.inputs.shape[1:]
-        signature = (
-            tf.TensorSpec((self._batch_size, *shape), tf.float32),
-            tf.TensorSpec((self._batch_size,), tf.int64),
+        signature = tuple(
+            tf.TensorSpec((self._batch_size, *array.shape[1:]), tf.as_dtype(array.dtype))
+            for array in (self._inputs, self._labels)
         )
         batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
         return batches.apply(tf.data.experimental.assert_cardinality(len(self)))

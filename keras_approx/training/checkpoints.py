@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from export.commands.batches import Batches
-from export.errors import ModelFormatError, OutputPathError
 from keras_approx.compat import keras, tf
+from keras_approx.errors import CheckpointError
 from keras_approx.locks import try_lock
 from keras_approx.schema import explain, read_bounded
+from keras_approx.training.batches import ShuffledBatches
+from keras_approx.training.guard import Guard
 
 _SETTINGS, _CURVES, _STATE, _SAVING = "settings.json", "curves.json", "state", "saving"
-_OURS = (_SETTINGS, "settings.new", _CURVES, "curves.new", _STATE, _SAVING)
+_BEST = "best-{}.npz"  # after so many epochs
+_OURS = re.compile(r"(settings|curves)\.(json|new)|state|saving|best-\d+\.(npz|new)")
 _MAX_BYTES = 64 << 20
 _Content = TypeVar("_Content")
 _SettingsFile = TypeAdapter(dict[str, Any])
@@ -29,7 +34,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
     """Saves model, optimizer and curves after each epoch, and restores them before the first.
 
     They are restored while `fit` collects its callbacks, before any of these asks the optimizer for its step when
-    training begins; UpdateSkipMasks then goes on with its schedule.
+    training begins; UpdateSkipMasks then goes on with its schedule. The best state that `fine_tune` keeps is saved too.
 
     Args:
         folder: Of the checkpoint; made if it is missing.
@@ -37,16 +42,29 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
         batches: What is trained on; its epoch is kept that of training.
 
     Raises:
-        OutputPathError: The folder cannot be written, holds something else, or another process trains with it.
-        ModelFormatError: Its checkpoint is of training with other settings.
+        CheckpointError: If the folder cannot be written, holds something else or a checkpoint of training with other
+            settings, or another process trains with it.
+
+    Example:
+        batches = ShuffledBatches(images, labels, 128, Augmentation(shift=4, flip=True), seed=0)
+        checkpoints = Checkpoints("run/", {"kept": 0.25, "epochs": 40, "seed": 0}, batches)
+        model, _ = fine_tune(network, batches.dataset(), kept=0.25, epochs=40, callbacks=[checkpoints])
+        model.save("tuned.keras")
+        checkpoints.remove()
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], batches: Batches) -> None:
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any], batches: ShuffledBatches) -> None:
+        folder = Path(folder)
         self._lock = _prepare(folder, settings)
         super().__init__(str(folder / _STATE), delete_checkpoint=False)
         self.folder = folder
         self.batches = batches
         self.curves: list[dict[str, float]] = []
+        self._guards: list[Guard] = []
+
+    def set_others(self, callbacks: Sequence[Any]) -> None:
+        """Takes the callbacks that train with this one; `fit` of a wrapped model calls it."""
+        self._guards = [callback for callback in callbacks if isinstance(callback, Guard)]
 
     @property
     def epoch(self) -> int:
@@ -58,7 +76,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
             super().set_model(model)
             super().on_train_begin()
         except (tf.errors.OpError, ValueError) as error:
-            raise ModelFormatError(
+            raise CheckpointError(
                 f"the checkpoint {str(self.folder)!r} cannot be restored: {error}; remove the folder to start again"
             ) from error
         done = int(model.optimizer.iterations.numpy()) // len(self.batches)
@@ -66,6 +84,8 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
         # The curves are written before the state: an epoch that was cut off in between is trained again.
         self.curves = _read(_CurvesFile, path)[:done] if done else []
         self.batches.epoch = done
+        for guard in self._guards if done else ():
+            guard.restore(_load_arrays(self.folder / _BEST.format(done)))
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Nothing is left to do."""
@@ -74,12 +94,15 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
         self.curves.append({name: float(value) for name, value in (logs or {}).items()})
         try:
             _write(self.folder / _CURVES, self.curves)
+            for guard in self._guards:
+                _save_arrays(self.folder / _BEST.format(epoch + 1), guard.state())
             super().on_epoch_end(epoch, logs)
         except (tf.errors.OpError, OSError) as error:
-            raise OutputPathError(
+            raise CheckpointError(
                 f"cannot write the checkpoint {str(self.folder)!r}: {getattr(error, 'message', error)}; make room, "
                 "then give the same command again"
             ) from error
+        (self.folder / _BEST.format(epoch)).unlink(missing_ok=True)
         self.batches.epoch = epoch + 1
 
     def saving(self) -> None:
@@ -104,7 +127,7 @@ def _prepare(folder: Path, settings: Mapping[str, Any]) -> int:
         lock = os.open(folder, os.O_RDONLY)
         try:
             if not try_lock(lock):
-                raise OutputPathError(
+                raise CheckpointError(
                     f"another fine-tune trains with the checkpoint {str(folder)!r}: wait until it has finished, or "
                     "choose another --out or --checkpoint"
                 )
@@ -112,18 +135,18 @@ def _prepare(folder: Path, settings: Mapping[str, Any]) -> int:
         except BaseException:
             os.close(lock)
             raise
-    except OutputPathError:
+    except CheckpointError:
         raise
     except OSError as error:
-        raise OutputPathError(
+        raise CheckpointError(
             f"cannot use {str(folder)!r} for checkpoints: {error}; remove it, or choose another --checkpoint"
         ) from error
     return lock
 
 
 def _claim(folder: Path, wanted: Mapping[str, Any]) -> None:
-    if {entry.name for entry in folder.iterdir()} - {*_OURS}:
-        raise OutputPathError(
+    if any(not _OURS.fullmatch(entry.name) for entry in folder.iterdir()):
+        raise CheckpointError(
             f"the folder {str(folder)!r} holds something that is no checkpoint: choose another --checkpoint"
         )
     path = folder / _SETTINGS
@@ -134,7 +157,7 @@ def _claim(folder: Path, wanted: Mapping[str, Any]) -> None:
     changed = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
     if changed:
         first = changed[0]
-        raise ModelFormatError(
+        raise CheckpointError(
             f"the checkpoint {str(folder)!r} was made with other options ({first}: {found.get(first)!r}, now "
             f"{wanted.get(first)!r}): give the same ones, or remove the folder to start again"
         )
@@ -145,7 +168,7 @@ def _read(kind: TypeAdapter[_Content], path: Path) -> _Content:
         return kind.validate_json(read_bounded(path, _MAX_BYTES))
     except (OSError, ValueError) as error:
         reason = explain(error) if isinstance(error, ValidationError) else error
-        raise ModelFormatError(
+        raise CheckpointError(
             f"{str(path)!r} of the checkpoint is damaged: {reason}; remove the folder to start again"
         ) from error
 
@@ -154,3 +177,20 @@ def _write(path: Path, content: Any) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
     os.replace(temporary, path)
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    temporary = path.with_suffix(".new")
+    with open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+    os.replace(temporary, path)
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{str(path)!r} of the checkpoint is damaged: {error}; remove the folder to start again"
+        ) from error

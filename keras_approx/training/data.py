@@ -1,0 +1,265 @@
+"""What a model trains on, checked against its task, and what is set apart to judge it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from keras_approx.compat import keras, tf
+from keras_approx.errors import OptionError
+from keras_approx.keras3 import PyDatasetSequence, converted_data
+from keras_approx.training.tasks import Task
+
+HELD_OUT = 0.1
+"""Share of arrays that is set apart where no validation data are given."""
+
+Batch = tuple[np.ndarray, ...]
+"""Inputs, labels, and weights of the samples if there are any."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What `fit` is given.
+
+    Attributes:
+        source: Arrays of inputs, labels and perhaps weights; or a dataset of batches of them.
+        batch_size: Samples in a step, of arrays; None for a dataset.
+        steps: In an epoch.
+        validation: As for `fit`: what training does not see; None if there is none.
+        first: The first batches of `source`, as they are before training.
+    """
+
+    source: Batch | Any
+    batch_size: int | None
+    steps: int
+    validation: Any
+    first: tuple[Batch, ...]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples have weights."""
+        return len(self.first[0]) > 2
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of the first batches."""
+        return np.concatenate([batch[1] for batch in self.first])
+
+    def inputs(self, batches: int) -> list[np.ndarray]:
+        """Inputs of the first batches."""
+        return [batch[0] for batch in self.first[:batches]]
+
+    def dataset(self, batches: int) -> Any:
+        """The first batches, as a tf.data.Dataset of (inputs, labels) and perhaps weights."""
+        shown = self.first[:batches]
+        signature = tuple(
+            tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in shown[0]
+        )
+        return tf.data.Dataset.from_generator(lambda: iter(shown), output_signature=signature)
+
+    def judge(self, model: Any) -> dict[str, float]:
+        """Loss and metrics of a compiled model by name: on the validation data, else on the first batches."""
+        names = ("x", "y", "sample_weight")
+        if isinstance(self.validation, tuple):
+            given = {**dict(zip(names, self.validation, strict=False)), "batch_size": self.batch_size or 128}
+        else:
+            given = {"x": self.dataset(len(self.first)) if self.validation is None else self.validation}
+        found = model.evaluate(**given, verbose=0, return_dict=True)
+        model.reset_metrics()
+        return {name: float(value) for name, value in found.items()}
+
+    @property
+    def fit_arguments(self) -> dict[str, Any]:
+        """What `fit` takes: x, y, batch_size and so on."""
+        if not isinstance(self.source, tuple):
+            return {"x": self.source, **getattr(self.source, "fit_arguments", {})}
+        names = ("x", "y", "sample_weight")
+        return {**dict(zip(names, self.source, strict=False)), "batch_size": self.batch_size}
+
+
+def training_data(
+    data: Any,
+    model: Any,
+    task: Task,
+    *,
+    batch_size: int,
+    steps_per_epoch: int | None = None,
+    sample_weight: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
+    first: int = 40,
+) -> TrainingData:
+    """Checks what a model is to train on.
+
+    Args:
+        data: (inputs, labels) or (inputs, labels, weights), arrays; a batched tf.data.Dataset; or a Sequence of
+            tf_keras or PyDataset of Keras 3.
+        model: The model.
+        task: What it learns.
+        batch_size: Samples in a step, for arrays.
+        steps_per_epoch: Needed for datasets that do not know their length.
+        sample_weight: Of the samples of arrays.
+        validation_data: As for `fit`.
+        validation_split: Share of arrays to set apart, by chance; None for HELD_OUT if there are no validation data.
+        first: How many batches to keep at hand.
+
+    Raises:
+        OptionError: If anything does not fit; the message says what was expected.
+    """
+    for name, number in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
+        if number is not None and (not isinstance(number, (int, np.integer)) or number < 1):
+            raise OptionError(f"{name} must be a whole number of at least 1, got {number!r}")
+    validation = converted_data(validation_data)
+    if isinstance(data, (tuple, list)):
+        arrays = _checked(
+            "data", (*data, sample_weight) if sample_weight is not None else tuple(data), model, task
+        )
+        if isinstance(validation, (tuple, list)):
+            validation = _checked("validation_data", tuple(validation), model, task)
+        arrays, validation = _split(arrays, validation, validation_split, batch_size)
+        starts = range(0, len(arrays[0]), batch_size)
+        at_hand = tuple(tuple(array[at : at + batch_size] for array in arrays) for at in starts[:first])
+        return TrainingData(arrays, batch_size, steps_per_epoch or len(starts), validation, at_hand)
+    if sample_weight is not None or validation_split:
+        raise OptionError(
+            "sample_weight= and validation_split= are for arrays: let the dataset give (inputs, labels, weights), and "
+            "give validation_data="
+        )
+    if isinstance(validation, (tuple, list)):
+        validation = _checked("validation_data", tuple(validation), model, task)
+    source = converted_data(data)
+    steps = _steps(source, steps_per_epoch)
+    at_hand = tuple(
+        _checked(f"batch {number} of data", batch, model, task)
+        for number, batch in enumerate(islice(_batches(source), min(first, steps)))
+    )
+    if not at_hand:
+        raise OptionError("there is no data: expected at least one batch of inputs and labels, got none")
+    return TrainingData(source, None, steps, validation, at_hand)
+
+
+def _steps(source: Any, steps_per_epoch: int | None) -> int:
+    """Steps in an epoch."""
+    dataset = isinstance(source, tf.data.Dataset)
+    if not dataset and not isinstance(source, (keras.utils.Sequence, PyDatasetSequence)):
+        raise OptionError(
+            "data must be arrays (inputs, labels), a tf.data.Dataset, a tf_keras.utils.Sequence or a PyDataset, which "
+            f"can be read more than once; got {type(source).__name__}"
+        )
+    if steps_per_epoch is not None:
+        return steps_per_epoch
+    if not dataset:
+        return len(source)
+    if int(source.cardinality()) >= 0:
+        return int(source.cardinality())
+    raise OptionError("the dataset does not know how many batches it has: give steps_per_epoch=")
+
+
+def _batches(source: Any) -> Iterator[Any]:
+    if isinstance(source, tf.data.Dataset):
+        return iter(source.as_numpy_iterator())
+    return (source[number] for number in range(len(source)))
+
+
+def _split(arrays: Batch, validation: Any, share: float | None, batch_size: int) -> tuple[Batch, Any]:
+    """Arrays without what is set apart to judge by, and that."""
+    if share is not None and not 0 <= share < 1:
+        raise OptionError(f"validation_split must be a share from 0 to below 1, got {share!r}")
+    if validation is not None:
+        if share:
+            raise OptionError("give validation_data= or validation_split=, not both")
+        return arrays, validation
+    count = len(arrays[0])
+    apart = round(count * (HELD_OUT if share is None else share))
+    if share is None and count - apart <= batch_size:  # too few to set any apart unasked
+        apart = 0
+    if not apart:
+        return arrays, None
+    order = np.random.default_rng(0).permutation(count)
+    rest, chosen = np.sort(order[apart:]), np.sort(order[:apart])
+    return tuple(array[rest] for array in arrays), tuple(array[chosen] for array in arrays)
+
+
+def _checked(what: str, batch: Any, model: Any, task: Task) -> Batch:
+    """Inputs, labels and perhaps weights as arrays, which fit the model and its task."""
+    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+        raise OptionError(
+            f"{what} must be (inputs, labels), or with weights of samples as a third; got {_shown(batch)}"
+        )
+    names = ("inputs", "labels", "weights")
+    inputs, labels, *weights = (
+        _numbers(f"{name} of {what}", value) for name, value in zip(names, batch, strict=False)
+    )
+    shape = tuple(model.input_shape[1:])
+    if inputs.shape[1:] != shape or not len(inputs):
+        wanted = ", ".join(["n", *map(str, shape)])
+        raise OptionError(
+            f"inputs of {what} must have the shape ({wanted}) that the model takes, with n >= 1; got {inputs.shape}"
+        )
+    for name, array in (("labels", labels), *(("weights", array) for array in weights)):
+        if not array.ndim or len(array) != len(inputs):
+            raise OptionError(
+                f"{what} has {len(inputs)} inputs, but {name} of shape {array.shape}: expected one for each input"
+            )
+    _check_labels(what, labels, tuple(model.output_shape[1:]), task)
+    return (inputs, labels, *weights)
+
+
+def _numbers(what: str, value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind in "SUO":
+        fix = (
+            "number them from 0 on" if array.dtype.kind in "SU" else "build an array of numbers of one shape"
+        )
+        raise OptionError(f"{what} must be numbers, got {_shown(value)}: {fix}")
+    if array.dtype.kind not in "biuf":
+        raise OptionError(f"{what} must be numbers, got {_shown(value)}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise OptionError(f"{what} hold NaN or infinity: expected finite numbers; clean the data")
+    return array
+
+
+def _check_labels(what: str, labels: np.ndarray, outputs: tuple[int, ...], task: Task) -> None:
+    shape, low, high = labels.shape[1:], labels.min(), labels.max()
+    classes = outputs[-1]
+    if task.sparse:
+        if shape not in ((), (1,), outputs[:-1]):
+            fix = "give numpy.argmax(labels, axis=1), or the loss 'categorical_crossentropy'"
+            one_hot = "they are one-hot: " if shape == outputs else ""
+            raise OptionError(
+                f"labels of {what} must be one class number for each input, as the loss {task.name} takes them; got "
+                f"the shape {labels.shape}; {one_hot}{fix}"
+            )
+        if not 0 <= low <= high < classes or (labels.dtype.kind == "f" and (labels % 1).any()):
+            raise OptionError(
+                f"labels of {what} go from {low} to {high}, but the model has {classes} outputs: expected whole "
+                f"numbers from 0 to {classes - 1}"
+            )
+        return
+    if task.takes_outputs and shape != outputs and not (shape == () and outputs == (1,)):
+        wanted = ", ".join(["n", *map(str, outputs)])
+        fix = (
+            "; for class numbers give the loss 'sparse_categorical_crossentropy'"
+            if task.kind == "classes"
+            else ""
+        )
+        raise OptionError(
+            f"labels of {what} must have the shape ({wanted}) of the outputs, as the loss {task.name} takes them; got "
+            f"{labels.shape}{fix}"
+        )
+    if task.kind == "labels" and not 0 <= low <= high <= 1:
+        raise OptionError(
+            f"labels of {what} go from {low} to {high}: the loss {task.name} takes 0 for a label that does not hold, 1 "
+            "for one that does"
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__} of {len(value)}"
+    array = np.asarray(value)
+    return f"{type(value).__name__} of {array.dtype}, shape {array.shape}"

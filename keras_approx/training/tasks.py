@@ -1,0 +1,186 @@
+"""What a model is trained for, as its loss says: which labels fit, how a teacher helps, what tells progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import xlogy
+
+from keras_approx.compat import keras, tf
+from keras_approx.errors import OptionError
+from keras_approx.graph.topology import calls
+from keras_approx.keras3 import converted
+from keras_approx.layers.quantized_layers import QuantizeActivation
+
+Kind = Literal["classes", "labels", "values"]
+"""One of several classes; labels that hold or do not, each on its own; values to come near to."""
+
+_OF_CLASSES = (
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+)
+_OF_LABELS = ("binary_crossentropy", "binary_focal_crossentropy")
+_OF_VALUES = (
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "huber",
+    "huber_loss",
+    "log_cosh",
+    "cosine_similarity",
+    "poisson",
+)
+_METRICS = {"classes": "accuracy", "labels": "binary_accuracy", "values": "mae"}
+_HIGHER_IS_BETTER = (
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "f1_score",
+    "fbeta_score",
+    "iou",
+    "r2_score",
+    "sensitivity",
+)
+_LOWER_IS_BETTER = (
+    *(
+        "loss",
+        "error",
+        "mae",
+        "mse",
+        "mape",
+        "msle",
+        "crossentropy",
+        "divergence",
+        "hinge",
+        "poisson",
+        "cosh",
+    ),
+    "false_positives",
+    "false_negatives",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A loss, and what follows from it.
+
+    Attributes:
+        kind: What outputs stand for.
+        loss: What `compile` takes.
+        name: Of the loss, such as "mean_squared_error".
+    """
+
+    kind: Kind
+    loss: Any
+    name: str
+
+    @property
+    def metric(self) -> str:
+        """What is measured beside the loss if nothing else is asked for."""
+        return _METRICS[self.kind]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether labels are class numbers."""
+        return self.name == "sparse_categorical_crossentropy"
+
+    @property
+    def takes_outputs(self) -> bool:
+        """Whether labels are of the outputs' shape for sure: so do Keras's losses, whatever a user's own does."""
+        return not self.sparse and self.name in (*_OF_CLASSES, *_OF_LABELS, *_OF_VALUES)
+
+    def constant_loss(self, labels: np.ndarray) -> float:
+        """The least loss of outputs that do not depend on inputs, about: what lost training ends at.
+
+        Args:
+            labels: Of some samples.
+        """
+        if self.kind == "values":
+            targets = tf.cast(labels.reshape(len(labels), -1), tf.float32)
+            constant = tf.broadcast_to(tf.reduce_mean(targets, axis=0, keepdims=True), targets.shape)
+            return float(np.mean(keras.losses.get(self.loss)(targets, constant)))
+        if self.sparse:
+            shares = np.bincount(labels.reshape(-1).astype(np.int64)) / labels.size
+        else:
+            shares = labels.reshape(-1, labels.shape[-1] if labels.ndim > 1 else 1).mean(axis=0)
+        entropy = -xlogy(shares, shares)
+        return float(
+            entropy.sum() if self.kind == "classes" else np.mean(entropy - xlogy(1 - shares, 1 - shares))
+        )
+
+    def distance(self) -> Callable[[Any, Any], Any]:
+        """How far outputs are from a teacher's, for values: float32 [samples], of (teacher's, student's).
+
+        It is the loss itself, with what the teacher says in place of the labels, or the mean squared error where the
+        loss is none of Keras's for values.
+        """
+        name = self.name if self.name in _OF_VALUES else "mean_squared_error"
+        loss = (
+            self.loss if name == self.name and not isinstance(self.loss, str) else getattr(keras.losses, name)
+        )
+        if isinstance(loss, keras.losses.Loss):
+            return loss.call
+        return loss
+
+
+def task_of(model: Any, loss: Any) -> Task:
+    """The task of a model that trains with a loss.
+
+    Args:
+        model: A functional model.
+        loss: As for `compile`: a name, a function or an object, of Keras 3 too.
+
+    Raises:
+        OptionError: If there is no loss, Keras has none of its name, or there are several.
+    """
+    if loss is None:
+        raise OptionError("there is no loss: give loss=, or compile the model")
+    if isinstance(loss, (list, tuple, dict)):
+        if len(loss) != 1:
+            raise OptionError(f"expected one loss, for the one output, got {len(loss)}")
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+    loss = converted("loss", loss)
+    try:
+        known = keras.losses.get(loss)
+    except (ValueError, TypeError) as error:
+        raise OptionError(
+            f"Keras has no loss {loss!r}: give the name of one, such as 'sparse_categorical_crossentropy', a function "
+            "of labels and outputs, or an object of tf_keras.losses"
+        ) from error
+    name = _snake_case(getattr(known, "__name__", type(known).__name__))
+    if name in _OF_CLASSES:
+        kind: Kind = "classes"
+    elif name in _OF_LABELS:
+        kind = "labels"
+    else:
+        kind = "classes" if name not in _OF_VALUES and last_activation(model) == "softmax" else "values"
+    return Task(kind, loss, name)
+
+
+def last_activation(model: Any) -> str:
+    """The activation that a model ends in: "softmax", "sigmoid", "linear" or another."""
+    found = calls(model)
+    last = found[-1]
+    while isinstance(last.layer, QuantizeActivation):
+        last = found[last.inputs[0]]
+    if type(last.layer).__name__ == "Softmax":
+        return "softmax"
+    return str(getattr(getattr(last.layer, "activation", None), "__name__", "linear"))
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Whether a metric of Keras is better the higher it is; None if its name does not say."""
+    name = metric.lower()
+    if any(part in name for part in _LOWER_IS_BETTER):
+        return False
+    return True if any(part in name for part in _HIGHER_IS_BETTER) else None
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
