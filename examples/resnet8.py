@@ -12,7 +12,7 @@ from cifar10 import INPUT_RANGE, AugmentedBatches
 from common import LOSS, finish, float_network, parse
 
 import keras_approx
-from keras_approx import LayerSetting
+from keras_approx import Eliminate, LayerSetting
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,13 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     model, _ = keras_approx.fine_tune(
         network,
         AugmentedBatches(data.train, seed=options.seed),
-        kept=options.kept,
+        skipping=Eliminate(options.kept, layers={"conv1": LayerSetting(least=0.6)}, exempt=["logits"]),
         epochs=options.epochs,
         loss=LOSS,
         input_range=INPUT_RANGE,
         validation_data=(data.validation.inputs, data.validation.labels),
-        layers={"conv1": LayerSetting(least=0.6)},
-        exempt=["logits"],
         verbose=options.verbose,
     )
     keras_approx.summary(model)

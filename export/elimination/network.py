@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def eliminate(
     granularity: Granularities = "pair",
     exempt: Sequence[str] = (),
     layers: Mapping[str, LayerSetting] | None = None,
-    scope: str = "global",
+    scope: Literal["global", "layer"] = "global",
     cost_exponent: float = 1.0,
     in_sequence: bool = True,
 ) -> bytes:
