@@ -43,6 +43,8 @@ from export.schedule.roofline import roofline_cycles
 from export.targets import Span, Target, resolve
 from keras_approx import __version__
 
+_KERAS_FILES = (".keras", ".h5", ".hdf5")
+
 COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O2")
 
 
@@ -238,6 +240,11 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
         ExportError: the model cannot be converted.
     """
     if isinstance(model, bytes | bytearray | memoryview | str | os.PathLike):
+        if isinstance(model, str | os.PathLike) and Path(model).suffix in _KERAS_FILES:
+            raise ModelFormatError(
+                f"{str(model)!r} is a Keras model: load it, with keras.models.load_model, and pass the model; paths "
+                "are those of .tflite files"
+            )
         if representative_data is not None:
             raise QuantizationError(
                 "representative_data goes with a float Keras model; a .tflite file has its ranges already: leave it out"

@@ -118,6 +118,10 @@ class ParetoFront:
         Raises:
             OptionError: If no limit is given, one is on a cost that was not measured, or no design is within them.
         """
+        if max_drop is not None and not 0 <= max_drop < 1:
+            raise OptionError(
+                f"max_drop is a share of the samples from 0 to below 1: 0.01 is one percentage point; got {max_drop}"
+            )
         given = {"cycles": max_cycles, "flash": max_flash, "ram": max_ram}
         limits = {name: limit for name, limit in given.items() if limit is not None}
         if max_drop is None and not limits:

@@ -37,7 +37,6 @@ def read_model(model: Any) -> Graph:
         UnsupportedLayerError: If a layer or one of its settings is not supported.
     """
     found = calls(model)
-    _check_name("model", model.name)
     names: dict[int, str] = {}
     nodes: list[Node] = []
     for call in found:
@@ -45,7 +44,7 @@ def read_model(model: Any) -> Graph:
         names[call.key] = node.name
         nodes.append(node)
     _reject_shared_weights(found)
-    return Graph(model.name, tuple(nodes), names[found[-1].key])
+    return Graph(_safe_name(model.name), tuple(nodes), names[found[-1].key])
 
 
 def _reject_shared_weights(found: list[Call]) -> None:
@@ -61,7 +60,7 @@ def _reject_shared_weights(found: list[Call]) -> None:
 
 def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
     layer = call.layer
-    _check_name("layer", layer.name)
+    _check_name(layer.name)
     name = unique_name(layer.name, taken)
     if isinstance(layer, QuantizeActivation):
         config = {"layer": layer.name, "range": layer.get_range(), "fixed_range": layer.fixed_range}
@@ -73,6 +72,11 @@ def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
         raise UnsupportedLayerError(
             f"layer {layer.name!r} (Dense) gives an output of shape {call.shape}; supported: one vector a "
             "sample; use Flatten before it, or a 1x1 Conv2D instead"
+        )
+    if type(layer).__name__ == "BatchNormalization" and len(call.shape) not in (1, 3):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} (BatchNormalization) works on a tensor of shape {call.shape}; supported: a vector or "
+            "an image (height, width, channels) a sample; use Reshape before it"
         )
     return Node(
         name,
@@ -119,12 +123,18 @@ def _wrapped_node(
     return Node(name, type(layer).__name__, inputs, shape, config, weights)
 
 
-def _check_name(what: str, name: str) -> None:
+def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UnsupportedLayerError(
-            f"{what} name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
-            f"'/', the first a letter or digit, without '..'; rename the {what}"
+            f"layer name {name[:60]!r} cannot be used: expected 1 to 128 letters, digits, '_', '-', '.', "
+            "'/', the first a letter or digit, without '..'; rename the layer"
         )
+
+
+def _safe_name(name: str) -> str:
+    """A model's name, which nothing refers to, in letters that names of TensorFlow and of files may have."""
+    safe = re.sub(r"[^A-Za-z0-9_]+", "_", name)[:128].strip("_")
+    return name if _NAME.fullmatch(name) else safe or "model"
 
 
 def _spec(layer: Any) -> LayerSpec:

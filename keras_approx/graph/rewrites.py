@@ -13,7 +13,8 @@ def normalize(graph: Graph) -> Graph:
     """The same function in fewer kinds of layers.
 
     A separable convolution becomes a depthwise and a 1x1 convolution, an activation inside a layer a layer of
-    its own, and ReLU and Softmax layers become Activation; linear activations go.
+    its own, a sum of several tensors sums of two, and ReLU and Softmax layers become Activation; linear activations
+    go.
     """
     nodes: list[Node] = []
     renamed: dict[str, str] = {}
@@ -36,6 +37,8 @@ def _parts(node: Node, taken: set[str]) -> Iterator[Node]:
         yield dataclasses.replace(node, op="Activation", config={"activation": "softmax"})
     elif node.op == "Activation":
         yield node if node.config["activation"] != "linear" else dataclasses.replace(node, op="Identity")
+    elif node.op == "Add" and len(node.inputs) > 2:
+        yield from _add_in_turn(node, taken)
     elif "activation" in node.config:
         activation = node.config["activation"]
         config = {key: value for key, value in node.config.items() if key != "activation"}
@@ -46,6 +49,18 @@ def _parts(node: Node, taken: set[str]) -> Iterator[Node]:
             yield Node(name, "Activation", (node.name,), node.shape, {"activation": activation})
     else:
         yield node
+
+
+def _add_in_turn(node: Node, taken: set[str]) -> Iterator[Node]:
+    """A sum of several tensors, two at a time; the last sum keeps the layer's name."""
+    total, *others = node.inputs
+    used = set(taken)
+    for number, other in enumerate(others[:-1], start=2):
+        name = unique_name(f"{node.name}_{number}", used)
+        used.add(name)
+        yield dataclasses.replace(node, name=name, inputs=(total, other))
+        total = name
+    yield dataclasses.replace(node, inputs=(total, others[-1]))
 
 
 def _separate(node: Node, taken: set[str]) -> Iterator[Node]:

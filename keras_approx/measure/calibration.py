@@ -19,6 +19,8 @@ from keras_approx.measure.batches import Batches, input_batches
 from keras_approx.progress import Progress
 from keras_approx.skipping.significance import RELATIVE_FLOOR, OperandStatistics
 
+_PIXELS = "they look like pixels from 0 to 255 that were not scaled: "
+
 
 def calibrate(
     model: Any,
@@ -176,9 +178,10 @@ class Calibrator:
                 )
             fixed = call.layer.fixed_range
             if call.inputs == (0,) and fixed and not fixed[0] <= low <= high <= fixed[1]:
+                pixels = _PIXELS if low >= 0 and 127 < high <= 255 else ""
                 raise CalibrationError(
                     f"calibration data reaches from {low} to {high}, outside the input_range {fixed} that "
-                    "the model was wrapped with; scale the data, or wrap with another range"
+                    f"the model was wrapped with; {pixels}scale the data as for training, or wrap with another range"
                 )
             _, (other_low, other_high) = found.get(id(call.layer), (None, (low, high)))
             found[id(call.layer)] = (call.layer, (min(low, other_low), max(high, other_high)))

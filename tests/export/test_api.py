@@ -190,6 +190,7 @@ GOOD = named_model("t")
         (GOOD[:8] + np.random.default_rng(1).bytes(len(GOOD) - 8), "damaged"),
         (bytearray(GOOD[:100]), "damaged"),
         ("no such file.tflite", "cannot read the TFLite model .*No such file.*pass a path"),
+        ("model.keras", "'model.keras' is a Keras model: load it"),
         (".", "cannot read the TFLite model .*Is a directory"),
         ("nul\0byte", "cannot read the TFLite model .*null byte"),
         ("x" * 300, "cannot read the TFLite model .*File name too long"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras as keras3
 import numpy as np
 import pytest
 
+import export
 import keras_approx
 from keras_approx.compat import keras
 from keras_approx.errors import NotWrappedError, OptionError, UnsupportedLayerError, UnsupportedModelError
@@ -260,8 +262,34 @@ def test_names_that_nothing_may_carry(name: str) -> None:
     with pytest.raises(UnsupportedLayerError, match="rename the layer"):
         keras_approx.wrap(model)
     model = keras3.Model(image, keras3.layers.Dense(2)(image), name=name)
-    with pytest.raises(UnsupportedLayerError, match="rename the model"):
+    assert re.fullmatch(r"\w{1,128}", keras_approx.wrap(model).name, re.ASCII)
+
+
+def test_a_models_name_may_have_spaces() -> None:
+    image = keras3.Input((3,))
+    model = keras3.Model(image, keras3.layers.Dense(2)(image), name="my model")
+    assert keras_approx.wrap(model).name == "my_model"
+
+
+def test_batch_normalization_of_other_than_images() -> None:
+    image = keras3.Input((8, 8, 4))
+    cubes = keras3.layers.Reshape((4, 2, 8, 4))(keras3.layers.Conv2D(4, 1)(image))
+    model = keras3.Model(image, keras3.layers.Flatten()(keras3.layers.BatchNormalization(name="norm")(cubes)))
+    with pytest.raises(
+        UnsupportedLayerError, match=r"'norm' \(BatchNormalization\) works on a tensor of shape"
+    ):
         keras_approx.wrap(model)
+
+
+def test_a_sum_of_three_is_two_sums() -> None:
+    image = keras.Input((6, 6, 4))
+    branches = [image, layers.Conv2D(4, 1)(image), layers.Conv2D(4, 1)(image)]
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.Add()(branches))))
+    wrapped = keras_approx.wrap(model)
+    x = models.inputs(wrapped)
+    np.testing.assert_array_equal(wrapped.predict(x, verbose=0), model.predict(x, verbose=0))
+    keras_approx.calibrate(wrapped, x, verbose=False)
+    assert export.estimate(wrapped).cycles > 0
 
 
 def test_options() -> None:

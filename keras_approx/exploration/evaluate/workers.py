@@ -96,6 +96,11 @@ class Runner:
     def __init__(self, problem: Problem, executor: Executor | None, chunk: int) -> None:
         if chunk < 1:
             raise OptionError(f"chunk must be at least 1 design, got {chunk}")
+        if executor is not None and not isinstance(executor, Executor):
+            raise OptionError(
+                f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}: of a Dask client give "
+                "client.get_executor()"
+            )
         if executor is not None and _forks(executor):
             raise OptionError(
                 "a forked process of one that uses TensorFlow hangs: give the executor "

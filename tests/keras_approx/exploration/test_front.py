@@ -80,6 +80,8 @@ def test_best_without_limits_or_beyond_them() -> None:
         _front().best(max_cycles=10)
     with pytest.raises(OptionError, match="ram was not measured, only cycles, flash"):
         _front().best(max_ram=10)
+    with pytest.raises(OptionError, match=r"0\.01 is one percentage point; got 1"):
+        _front().best(max_drop=1)
 
 
 def test_notes_are_kept(tmp_path: Path) -> None:

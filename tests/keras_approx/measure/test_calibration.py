@@ -188,6 +188,8 @@ def test_given_input_range() -> None:
     assert wrapped.layers[1].get_range() == (-1, 127 / 128)
     with pytest.raises(CalibrationError, match="outside the input_range"):
         keras_approx.calibrate(wrapped, 2 * x, verbose=False)
+    with pytest.raises(CalibrationError, match="they look like pixels from 0 to 255 that were not scaled"):
+        keras_approx.calibrate(wrapped, np.full_like(x, 200).astype(np.uint8), verbose=False)
     with pytest.raises(OptionError, match="min < max"):
         keras_approx.wrap(models.small(), input_range=(1, -1))
 

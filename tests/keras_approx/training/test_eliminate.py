@@ -234,6 +234,8 @@ def test_what_cannot_be() -> None:
         keras_approx.eliminate(network, images[:, :5], verbose=False)
     with pytest.raises(CalibrationError, match="at least one batch"):
         keras_approx.eliminate(network, images[:0], verbose=False)
+    with pytest.raises(CalibrationError, match="a generator is used up after the first: give an array"):
+        keras_approx.eliminate(network, (batch for batch in [images]), verbose=False)
     assert all(layer.get_mask().all() for layer in skip_wrappers(keras_approx.wrap(network)))
 
 

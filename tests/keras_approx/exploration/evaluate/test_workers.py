@@ -88,6 +88,11 @@ def test_errors_of_workers_come_through(problem: Small, tmp_path: Path) -> None:
         _explore(problem, tmp_path, Failing())
 
 
+def test_what_is_no_executor_is_refused(problem: Small, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"of a Dask client give client\.get_executor\(\)"):
+        _explore(problem, tmp_path, object())
+
+
 def test_pools_that_fork_are_refused(problem: Small, tmp_path: Path) -> None:
     fork = multiprocessing.get_context("fork")
     with (
