@@ -35,7 +35,7 @@ void {name}_reset_in(void *state);
 _RUN = """\
 /* Runs one inference in static memory. Needs no initialisation, is not reentrant, returns 0{kept}.
  * Compile {name}.c with {NAME}_NO_STATIC_ARENA to leave that memory out, or with {NAME}_ARENA_SECTION defined as a
- * string to place it in that section. */
+ * string to place it in that section; one that begins with ".bss." takes no flash. */
 #ifndef {NAME}_NO_STATIC_ARENA
 {run};
 """

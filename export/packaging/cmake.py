@@ -16,7 +16,7 @@ if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
     target_link_libraries(example PRIVATE {name})
 endif()
 
-set({NAME}_ARENA_SECTION "" CACHE STRING "section that the static arena of {name} lies in, such as .ccmram")
+set({NAME}_ARENA_SECTION "" CACHE STRING "section that the static arena of {name} lies in, such as .bss.dtcm")
 add_library({name} STATIC
 {sources}
 )

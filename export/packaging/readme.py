@@ -19,7 +19,8 @@ _RUN_IN = (
 )
 _STATE = " and a state of `{NAME}_STATE_SIZE`, which `{name}_reset_in(state)` sets up first"
 _SECTION = (
-    'Place the static arena: compile with `{NAME}_ARENA_SECTION` defined as a string, such as `".ccmram"`.'
+    "Place the static arena: compile with `{NAME}_ARENA_SECTION` defined as the name of a section of your linker "
+    'script, a string such as `".bss.dtcm"`; one that begins with `.bss.` takes no flash.'
 )
 _HOOKS = (
     "Time the layers: compile with `{NAME}_LAYER_HOOKS` defined, and write `{name}_before_layer(int)` and "

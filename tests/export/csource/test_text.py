@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.csource.text import WIDTH, comment, indent, printable, table
+from export.csource.text import WIDTH, comment, indent, printable, quoted, table
 
 NASTY = st.text(st.sampled_from('*/\\?"\n\r\0 %$`;#<>äx'), max_size=80)
 
@@ -50,3 +50,12 @@ def test_hexadecimal_words() -> None:
 
 def test_indentation_leaves_empty_lines_empty() -> None:
     assert indent(indent("a\n\n  b\n")) == "        a\n\n          b\n"
+
+
+@given(st.one_of(st.text(max_size=60), NASTY))
+def test_strings_come_back_out_of_their_literals(text: str) -> None:
+    literal = quoted(text.encode("utf-8", "replace").decode())
+    assert re.fullmatch(r'"(\\[0-3][0-7]{2}|[ -~])*"', literal)
+    assert not re.search(r'[?"]', literal[1:-1])
+    decoded = re.sub(r"\\([0-3][0-7]{2})", lambda m: chr(int(m[1], 8)), literal[1:-1])
+    assert decoded.encode("latin-1") == text.encode("utf-8", "replace")
