@@ -18,6 +18,7 @@ EXACT = "exact"
 KEPT_SHARE = "kept "
 ELIMINATED = "eliminated "
 MILLION_CYCLES = "M"
+IN_SEQUENCE = " in sequence"
 
 # Points that a tier may lose against the exact model.
 TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
@@ -260,6 +261,42 @@ def ingredients(records: Records) -> str:
             )
         )
     return table(("network", "change", "validation accuracy", "accuracy in training"), rows, left=2)
+
+
+def recipe(records: Records) -> str:
+    """Validation accuracy and cycles of the trainings of `benchmarks/recipe.py`, by what each changes."""
+    base = {
+        record["settings"]["seed"]: record for record in records if record["settings"]["trial"] == "recipe"
+    }
+    rows = []
+    for record in sorted(
+        records, key=lambda record: (record["settings"]["seed"], -record["validation_accuracy"])
+    ):
+        settings = record["settings"]
+        gained = record["validation_accuracy"] - base[settings["seed"]]["validation_accuracy"]
+        rows.append(
+            (
+                settings["trial"].replace("_", " "),
+                *(str(settings["epochs"]), str(settings["seed"])),
+                f"{100 * record['validation_accuracy']:.2f} %",
+                f"{100 * gained:+.2f}",
+                f"{record['cycles']:,}",
+            )
+        )
+    head = ("what is different", "epochs", "seed", "validation accuracy", "points", "M33 cycles")
+    return table(head, rows, left=1)
+
+
+def sequence(results: Mapping[str, Any]) -> str:
+    """Validation accuracy after elimination alone, each layer by itself or in sequence."""
+    rows = []
+    for name, found in results.items():
+        pairs = ((label, found.get(f"{label}{IN_SEQUENCE}")) for label in found)
+        for label, fitted in ((label, fitted) for label, fitted in pairs if fitted is not None):
+            alone, following = found[label]["keras"], fitted["keras"]
+            cells = (f"{100 * alone:.2f} %", f"{100 * following:.2f} %", f"{100 * (following - alone):+.2f}")
+            rows.append((name, label, *cells))
+    return table(("network", "kept", "each alone", "in sequence", "points"), rows, left=2)
 
 
 def _order(record: Mapping[str, Any]) -> tuple[int, float, str, int]:

@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(options.results.glob("accuracy/*.json"))
     ]
+    trainings = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
+    ]
+    sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
     document_sentences(options.results, options.root)
     pages = {
         "docs/kernels.md": {
@@ -55,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "spread": accuracy_tables.spread(runs),
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
+            "recipe": accuracy_tables.recipe(trainings),
+            "sequence": accuracy_tables.sequence(sequence),
         },
     }
     for name, found in pages.items():

@@ -25,6 +25,7 @@ from train import accuracy
 
 import export
 import keras_approx
+from benchmarks.accuracy_tables import IN_SEQUENCE
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import first, write_json
 from export.analysis.interpreter import run
@@ -48,14 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exact = keras_approx.eliminate(
             network, images.inputs, kept=1.0, input_range=INPUT_RANGE, verbose=False
         )
-        tflite = export.to_tflite(exact)
+        tflite = export.to_tflite(exact) if options.int8 else b""
         done = record.get(name, {})
         if done.get("settings") != settings:
             done = {"settings": settings, "exact": accuracy(exact, validation)}
         for granularity, shares in MASKS.items():
             for kept in shares:
                 for sequence in (False, True):
-                    label = f"{granularity} {kept:g}{' in sequence' if sequence else ''}"
+                    label = f"{granularity} {kept:g}{IN_SEQUENCE if sequence else ''}"
                     if label in done:
                         continue
                     how: dict[str, Any] = {"kept": kept, "granularity": granularity, "in_sequence": sequence}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
 
-_SEARCHES = ("budget", "grid", "evolve")
+_SEARCHES = ("budget", "grid", "evolve", "alone")
 _DROPS = (0.0, 0.01, 0.05)  # losses of accuracy whose best designs are printed
 _EXAMPLES = """\
   keras-approx explore wrapped.keras --data train.npz --out front.json

@@ -21,6 +21,7 @@ from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.search.alone import Alone
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.evolution import Evolve
 from keras_approx.exploration.search.grid import Grid
@@ -39,7 +40,8 @@ from keras_approx.skipping.selection import Select
 from keras_approx.skipping.significance import ELIMINATION, Metric
 from keras_approx.training.eliminate import measure_refits
 
-SEARCHES: Mapping[str, type[Budget] | type[Grid] | type[Evolve]] = {
+SEARCHES: Mapping[str, type[Budget] | type[Grid] | type[Evolve] | type[Alone]] = {
+    "alone": Alone,
     "budget": Budget,
     "grid": Grid,
     "evolve": Evolve,
@@ -80,6 +82,7 @@ def explore(
     The front is saved as `out`/front.json.
 
     Searches and their options:
+        "alone": each layer at each of its values, the others whole; see ParetoFront.sensitivity.
         "budget": `budgets` (24) and `rounds` (2); see exploration.budget.Budget.
         "grid": every combination of `values`, as in Armeniakos et al. (2024); see exploration.grid.Grid.
         "evolve": `population` (48), `generations` (20), `mutation`; see exploration.evolution.Evolve.
@@ -97,9 +100,9 @@ def explore(
             elimination the code of a design can cost a little more or less, as its weights are others.
         objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
             price, "products" without.
-        search: "budget", "grid", "evolve", or a search: Budget(...) and its like, or an object of your own with the
-            method of exploration.search.protocol.Search. Its attributes are recorded as
-            its options, but those that begin with an underscore.
+        search: "budget", "grid", "evolve", "alone", or a search: Budget(...) and its like, or an object of your own with
+            the method of exploration.search.protocol.Search. Its attributes are recorded as its options, but those
+            that begin with an underscore.
         out: Folder for what is evaluated.
         select: What a value is, the "fraction" of a layer's products to keep or the "threshold" of significance.
         values: That layers may have: a sequence for all, such as numpy.arange(0, 0.011, 0.001), or sequences by layer

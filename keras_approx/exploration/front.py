@@ -19,6 +19,7 @@ from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.text import json_of
 from keras_approx.schema import Record, explain, read_bounded
+from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.significance import ELIMINATION
 
 FORMAT = "keras_approx Pareto front"
@@ -249,6 +250,49 @@ class ParetoFront:
         from keras_approx.exploration.plotting import plot_front  # noqa: PLC0415 - matplotlib
 
         return plot_front(self, path, objective or self.objectives[0])
+
+    def sensitivity(self) -> dict[tuple[str, str | Granularity], list[EvaluatedDesign]]:
+        """What each layer bears by itself: the designs in which it alone skips, and the exact one.
+
+        The search "alone" evaluates them all, "budget" does so on its way.
+
+        Returns:
+            By layer name and granularity, sorted by the share of the layer that is kept, the exact design last.
+
+        Example:
+            front = keras_approx.explore(model, search="alone", granularity=["pair", "kernel"], ...)
+            front.plot_sensitivity("layers.png")
+        """
+        found: dict[tuple[str, str | Granularity], list[EvaluatedDesign]] = {}
+        for record in self.evaluated:
+            names = list(record.design.values)
+            if len(names) == 1 and not record.dropped_early:
+                found.setdefault((names[0], record.design.granularity_of(names[0])), []).append(record)
+        order = list(self.exact.kept_by_layer)
+        return {
+            key: [*sorted(records, key=lambda record: record.kept_by_layer[key[0]]), self.exact]
+            for key, records in sorted(
+                found.items(), key=lambda item: (order.index(item[0][0]), str(item[0][1]))
+            )
+        }
+
+    def plot_sensitivity(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
+        """Draws what each layer bears by itself: accuracy against the cost of the whole model.
+
+        Args:
+            path: Where to save the picture; its ending says the format. None saves nothing.
+            objective: The cost; None for the first objective.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            MissingPackageError: If matplotlib is not installed; the message says how to get it.
+            OptionError: If the cost was not measured, or no design in which one layer skips was evaluated.
+        """
+        from keras_approx.exploration.plotting import plot_sensitivity  # noqa: PLC0415 - matplotlib
+
+        return plot_sensitivity(self, path, objective or self.objectives[0])
 
     def save(self, path: str | Path) -> None:
         """Writes everything to one JSON file: the whole file, or none of it."""

@@ -10,21 +10,13 @@ from keras_approx.errors import MissingPackageError, OptionError
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
 
+_LINES = ("-", "--", ":", "-.")
 _FRONT, _OTHER, _EXACT = "#1f5fa8", "#c3c9d1", "#c2452d"
 
 
 def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> Any:
     """See ParetoFront.plot."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "plotting needs matplotlib: pip install 'keras_approx[plots]'", name=error.name
-        ) from error
-    if objective not in front.exact.costs:
-        raise OptionError(f"{objective!r} was not measured; these costs were: {', '.join(front.exact.costs)}")
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _figure(front, objective)
     whole = [record for record in front.evaluated if not record.dropped_early]
     unit, scale = _unit(front.exact.costs[objective])
 
@@ -49,6 +41,51 @@ def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> A
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
+
+
+def plot_sensitivity(front: ParetoFront, path: str | Path | None, objective: str) -> Any:
+    """See ParetoFront.plot_sensitivity."""
+    figure, axes = _figure(front, objective)
+    curves = front.sensitivity()
+    if not curves:
+        raise OptionError(
+            "no design was evaluated in which one layer alone skips: explore with search='alone' or 'budget'"
+        )
+    unit, scale = _unit(front.exact.costs[objective])
+    layers = list(dict.fromkeys(layer for layer, _ in curves))
+    granularities = list(dict.fromkeys(granularity for _, granularity in curves))
+    for (layer, granularity), records in curves.items():
+        costs = [record.costs[objective] / scale for record in records]
+        axes.plot(
+            costs,
+            [100 * record.accuracy for record in records],
+            linestyle=_LINES[granularities.index(granularity) % len(_LINES)],
+            marker=".",
+            color=f"C{layers.index(layer)}",
+            label=f"{layer}, {granularity}",
+        )
+    axes.set_xlabel(f"{objective} of the model{unit}")
+    axes.set_ylabel("validation accuracy, %")
+    axes.grid(color="#e6e9ed", zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _figure(front: ParetoFront, objective: str) -> tuple[Any, Any]:
+    """An empty picture for a cost that was measured."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            "plotting needs matplotlib: pip install 'keras_approx[plots]'", name=error.name
+        ) from error
+    if objective not in front.exact.costs:
+        raise OptionError(f"{objective!r} was not measured; these costs were: {', '.join(front.exact.costs)}")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    return figure, figure.subplots()
 
 
 def _unit(number: float) -> tuple[str, float]:

@@ -255,3 +255,30 @@ def test_sentences_show_the_saved_figures(tmp_path: Path) -> None:
 def test_single_figures_stay_in_their_sentence() -> None:
     text = "It is <!-- figure: gain -->1<!-- end --> times faster."
     assert fill(text, {"gain": "2 to 3"}) == "It is <!-- figure: gain -->2 to 3<!-- end --> times faster."
+
+
+def test_recipe_and_sequence() -> None:
+    trials = [("exact", 0.8, 900), ("recipe", 0.75, 500), ("hidden_squares", 0.76, 500)]
+    records = [
+        {
+            "settings": {"trial": trial, "epochs": 3, "seed": 0},
+            "validation_accuracy": accuracy,
+            "cycles": cycles,
+        }
+        for trial, accuracy, cycles in trials
+    ]
+    assert _rows(accuracy_tables.recipe(records)) == [
+        ["exact", "3", "0", "80.00 %", "+5.00", "900"],
+        ["hidden squares", "3", "0", "76.00 %", "+1.00", "500"],
+        ["recipe", "3", "0", "75.00 %", "+0.00", "500"],
+    ]
+    found = {
+        "settings": {"images": 9},
+        "exact": 0.8,
+        "pair 0.5": {"keras": 0.7},
+        "kernel 0.5": {"keras": 0.5},
+    }
+    found |= {"pair 0.5 in sequence": {"keras": 0.71}}
+    assert _rows(accuracy_tables.sequence({"lenet": found})) == [
+        ["lenet", "pair 0.5", "70.00 %", "71.00 %", "+1.00"]
+    ]

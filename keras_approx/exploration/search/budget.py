@@ -10,6 +10,7 @@ from scipy.optimize import LinearConstraint, milp
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.search.alone import single_levels
 from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.search.protocol import Proposal, Proposals
 from keras_approx.exploration.search.space import Space
@@ -52,14 +53,9 @@ class Budget:
 
     def _refined(self, space: Space, objective: str, granularity: str | Granularity) -> Proposals:
         sizes = space.sizes
-        singles = [
-            tuple(level if other == layer else 0 for other in range(len(sizes)))
-            for layer, size in enumerate(sizes)
-            for level in range(1, size)
-        ]
         near = len(sizes) ** 2  # moves from one design
         remaining = self.budgets * (1 + self.rounds * near)
-        levels = [(0,) * len(sizes), *singles]
+        levels = [(0,) * len(sizes), *single_levels(sizes)]
         records = yield Proposal(
             [space.design(one, granularity) for one in levels], remaining, droppable=False
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_approx.errors import OptionError, StoreError
+from keras_approx.exploration.design import Design
 from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from tests.keras_approx.exploration.problems import record
@@ -173,6 +175,26 @@ def test_plot(tmp_path: Path) -> None:
     assert front.plot().axes[0].get_xlabel() == "cycles, thousands"
     with pytest.raises(OptionError, match="'ram' was not measured; these costs were: cycles, flash"):
         front.plot(objective="ram")
+
+
+def test_sensitivity_is_by_layer_and_granularity(tmp_path: Path) -> None:
+    exact = record({}, 900, 1000.0)
+    alone = [record({"b": 0.5}, 850, 700.0), record({"a": 0.5}, 880, 800.0), record({"a": 0.2}, 700, 600.0)]
+    kernels = dataclasses.replace(
+        alone[1], design=Design(granularity="kernel", values={"a": 0.5}), correct=860
+    )
+    both = record({"a": 0.5, "b": 0.5}, 800, 500.0)
+    front = ParetoFront(exact, [*alone, kernels, both], objectives=["cycles"], settings={}, significance={})
+    found = front.sensitivity()
+    assert list(found) == [("a", "kernel"), ("a", "pair"), ("b", "pair")]
+    assert found["a", "pair"] == [alone[2], alone[1], exact]
+    assert found["a", "kernel"] == [kernels, exact]
+    figure = front.plot_sensitivity(tmp_path / "layers.png")
+    assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["a, kernel", "a, pair", "b, pair"]
+    with pytest.raises(OptionError, match="one layer alone"):
+        ParetoFront(exact, [both], objectives=["cycles"], settings={}, significance={}).plot_sensitivity()
 
 
 def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:

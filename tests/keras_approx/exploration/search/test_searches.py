@@ -13,6 +13,7 @@ from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.front import pareto_designs
 from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.search.alone import Alone
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.evolution import Evolve
 from keras_approx.exploration.search.grid import Grid
@@ -194,3 +195,10 @@ def test_budget_chooses_a_granularity_for_each_layer() -> None:
     for design in front:
         for name in design.values:
             assert design.granularity_of(name) == ("block" if name == "b" else "pair")
+
+
+def test_each_layer_is_tried_alone() -> None:
+    made, records = _run(Alone(), _space(granularity=["pair", "block"]))
+    assert [proposal.droppable for proposal in made] == [False]
+    assert len(records) == 2 * len(WEIGHTS) * (len(VALUES) - 1)
+    assert all(len(record.design.values) == 1 for record in records.values())
