@@ -50,7 +50,8 @@ class HostModel:
         """Runs the network on each input, one after the other; a network with states starts from its initial ones.
 
         Args:
-            inputs: int8 [n, *input shape], or a single input; a sequence of such arrays for several inputs.
+            inputs: int8 [n, *input shape], or real numbers, which are quantized; a single input likewise; a sequence
+                of such arrays for several inputs.
 
         Returns:
             int8 [n, *output shape] (int32 for indices); a tuple of such arrays for several outputs.

@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from export.artifact.names import PATTERN
 from export.errors import InputError, ModelFormatError
+from export.ir.real import quantize
 from keras_approx.schema import Record, explain, read_bounded
 
 MANIFEST_NAME = "manifest.json"
@@ -82,22 +83,22 @@ class TensorInfo(Record):
         return self.size * np.dtype(self.dtype).itemsize
 
     def batch(self, values: np.ndarray) -> np.ndarray:
-        """Checks a batch of inputs.
+        """Checks a batch of inputs, and quantizes real ones.
 
         Args:
-            values: int8 [n, *shape], or one input, int8 [*shape].
+            values: int8 or real numbers [n, *shape], or one input [*shape].
 
         Returns:
             int8 [n, size], contiguous.
 
         Raises:
-            InputError: Another type or shape.
+            InputError: Another type or shape, or numbers that are not finite.
         """
-        if not isinstance(values, np.ndarray) or values.dtype != np.int8:
+        real = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        if not isinstance(values, np.ndarray) or not (real or values.dtype == np.int8):
             came = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
             raise InputError(
-                f"expected int8 inputs, got {came}; quantize with scale {self.scale:g} and zero point "
-                f"{self.zero_point}"
+                f"expected inputs of int8, or real numbers as the float model takes them, got {came}"
             )
         if values.shape == self.shape:
             values = values[np.newaxis]
@@ -105,6 +106,10 @@ class TensorInfo(Record):
             raise InputError(
                 f"expected inputs of shape [n, {str(list(self.shape))[1:]}, got {list(values.shape)}"
             )
+        if real:
+            if not np.isfinite(values).all():
+                raise InputError("expected finite inputs, got NaN or infinity among them")
+            values = quantize(values, self.scale, self.zero_point)
         return np.ascontiguousarray(values.reshape(len(values), self.size))
 
 
@@ -209,7 +214,8 @@ class Manifest(Record):
         """The bytes of each inference's inputs, one after the other, see `places`.
 
         Args:
-            inputs: int8 [n, *shape] or a single input; a sequence of such arrays where there are several inputs.
+            inputs: int8 or real numbers [n, *shape], or a single input; a sequence of such arrays where there are
+                several inputs.
 
         Returns:
             uint8 [n, bytes].

@@ -14,7 +14,6 @@ from export.commands.console import Result, Steps
 from export.commands.options import Commands, add_command, at_least_one
 from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
-from export.ir.real import quantize
 from export.proportions import wilson_interval
 from export.targets import CORES
 
@@ -23,9 +22,8 @@ _EXAMPLES = """\
   keras-approx simulate out/ --inputs images.npy --board stm32f405 --json result.json
   keras-approx simulate out/ --inputs images.npy --core cortex-m4 --outputs classes.npy
 
-images.npy holds int8 inputs [n, *input shape], quantized with the scale and zero point in the export's
-header; test.npz holds inputs as the float model takes them, which are quantized here, and class numbers if
-the accuracy is wanted.
+images.npy holds inputs [n, *input shape] as the float model takes them, which are quantized here, or int8;
+test.npz holds such inputs, and class numbers if the accuracy is wanted.
 """
 
 
@@ -41,7 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     )
     parser.add_argument("out_dir", help="folder that keras-approx export or export.to_c wrote")
     parser.add_argument(
-        "--inputs", required=True, metavar="FILE", help=".npy file of int8 inputs, or .npz of float inputs"
+        "--inputs", required=True, metavar="FILE", help=".npy or .npz file of inputs, real numbers or int8"
     )
     parser.add_argument(
         "--images", metavar="N", type=at_least_one, help="run the first N inputs (default: all in the file)"
@@ -128,7 +126,7 @@ def _read_inputs(options: argparse.Namespace, info: TensorInfo) -> tuple[np.ndar
             shape=info.shape,
             needed=options.labels_array is not None,
         )
-        return quantize(samples.inputs, info.scale, info.zero_point), samples.labels
+        return info.batch(samples.inputs).reshape(-1, *info.shape), samples.labels
     if options.labels_array is not None:
         raise InputError(f"labels come in .npz files: expected one for --inputs, got {options.inputs!r}")
     return info.batch(read_npy(options.inputs)).reshape(-1, *info.shape), None

@@ -34,8 +34,8 @@ def simulate(
 
     Args:
         out_dir: The folder `export.to_c` wrote.
-        inputs: int8 [n, *input shape], or a single input; a sequence of such arrays for several inputs. They are run
-            one after the other in the same memory.
+        inputs: int8 [n, *input shape], or real numbers, which are quantized; a single input likewise; a sequence of
+            such arrays for several inputs. They are run one after the other in the same memory.
         core: Name of the core; the board's, else the one it was exported for, if None.
         board: Name of the board, or the path of a .toml file that describes it; the one it was exported for, if None
             and `core` does not say otherwise.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from export.artifact.compiling import build_arm, build_host
+from export.artifact.manifest import read_manifest
 from export.errors import InputError, SimulationError, TargetError, ToolError
 from export.targets import CORES
 from tests.export import handmade
@@ -25,6 +26,15 @@ def test_host_build_computes_the_reference(out_dir, sanitize):
     assert sorted(path.name for path in out_dir.iterdir()) == before
 
 
+def test_real_inputs_are_quantized(out_dir):
+    batch = handmade.inputs(6)
+    info = read_manifest(out_dir).inputs[0]
+    real = (batch.astype(np.float32) - info.zero_point) * np.float32(info.scale)
+    model = build_host(out_dir)
+    for given in (real, real.astype(np.float64)):
+        np.testing.assert_array_equal(model.run(given), handmade.reference(batch))
+
+
 def test_a_single_input_is_a_batch_of_one(out_dir):
     batch = handmade.inputs(1)
     np.testing.assert_array_equal(build_host(out_dir, cc="clang").run(batch[0]), handmade.reference(batch))
@@ -32,7 +42,14 @@ def test_a_single_input_is_a_batch_of_one(out_dir):
 
 @pytest.mark.parametrize(
     "inputs",
-    [np.zeros((2, 8), np.float32), np.zeros((2, 7), np.int8), np.zeros((1, 2, 8), np.int8), [[0] * 8]],
+    [
+        np.zeros((2, 8), np.uint8),
+        np.full((2, 8), np.nan),
+        np.zeros((2, 7), np.float32),
+        np.zeros((2, 7), np.int8),
+        np.zeros((1, 2, 8), np.int8),
+        [[0] * 8],
+    ],
 )
 def test_inputs_of_another_type_or_shape_are_refused(out_dir, inputs):
     with pytest.raises(InputError, match="expected"):
