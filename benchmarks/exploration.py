@@ -68,7 +68,7 @@ def explore(model: Any, options: Mapping[str, Any], confidence: float | None) ->
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
         front = keras_approx.explore(
-            model, **options, search="grid", price=price, out=out, confidence=confidence
+            model, **options, search=keras_approx.Grid(), price=price, out=out, confidence=confidence
         )
         seconds = time.perf_counter() - begin
     records = front.evaluated

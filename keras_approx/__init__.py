@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
+    from keras_approx.exploration.search.budget import Budget as Budget
+    from keras_approx.exploration.search.evolution import Evolve as Evolve
+    from keras_approx.exploration.search.grid import Grid as Grid
+    from keras_approx.exploration.search.protocol import Proposal as Proposal
+    from keras_approx.exploration.search.protocol import Search as Search
     from keras_approx.exploration.tuning import fine_tune_designs as fine_tune_designs
     from keras_approx.layers.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.layers.skip_wrapper import get_masks as get_masks
@@ -40,14 +45,19 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Augmentation": "training.batches",
+    "Budget": "exploration.search.budget",
     "Checkpoints": "training.checkpoints",
     "Design": "exploration.design",
     "Distillation": "training.options",
     "Eliminate": "training.options",
+    "Evolve": "exploration.search.evolution",
+    "Grid": "exploration.search.grid",
     "Granularity": "skipping.granularity",
     "LayerSetting": "skipping.selection",
     "ParetoFront": "exploration.front",
+    "Proposal": "exploration.search.protocol",
     "Rank": "training.options",
+    "Search": "exploration.search.protocol",
     "ShuffledBatches": "training.batches",
     "SkipWrapper": "layers.skip_wrapper",
     "approx_scope": "saving",
@@ -76,14 +86,19 @@ _MODULES = {
 
 __all__ = [
     "Augmentation",
+    "Budget",
     "Checkpoints",
     "Design",
     "Distillation",
     "Eliminate",
+    "Evolve",
     "Granularity",
+    "Grid",
     "LayerSetting",
     "ParetoFront",
+    "Proposal",
     "Rank",
+    "Search",
     "ShuffledBatches",
     "SkipWrapper",
     "approx_scope",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import multiprocessing
 import signal
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from keras_approx.skipping.significance import ELIMINATION, METRICS
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
+    from keras_approx.exploration.search.protocol import Search
 
 _SEARCHES = ("budget", "grid", "evolve", "alone")
 _DROPS = (0.0, 0.01, 0.05)  # losses of accuracy whose best designs are printed
@@ -158,6 +160,7 @@ def run(options: argparse.Namespace) -> Result:
     load_tensorflow()
     import keras_approx  # noqa: PLC0415
 
+    search = _search(options.search, dict(options.search_option))
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
     if not is_wrapped(model):
@@ -181,7 +184,7 @@ def run(options: argparse.Namespace) -> Result:
                 calibration=training.inputs[: options.calibration_images],
                 validation=(validation.inputs, validation.classes),
                 price=price,
-                search=options.search,
+                search=search,
                 out=store,
                 select=options.select,
                 values=options.values,
@@ -191,7 +194,6 @@ def run(options: argparse.Namespace) -> Result:
                 recalibrate=options.recalibrate,
                 executor=executor,
                 seed=options.seed,
-                **dict(options.search_option),
             )
     except KeyboardInterrupt:
         raise Interrupted(
@@ -207,6 +209,20 @@ def run(options: argparse.Namespace) -> Result:
             f"cannot write {str(options.out)!r}: {error.strerror}; choose another --out"
         ) from error
     return _result(front, options.out, table_path)
+
+
+def _search(name: str, options: dict[str, int]) -> Search:
+    """The search of a name with options of its own."""
+    import keras_approx  # noqa: PLC0415
+
+    kinds = {"budget": keras_approx.Budget, "grid": keras_approx.Grid, "evolve": keras_approx.Evolve}
+    known = inspect.signature(kinds[name]).parameters
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise InputError(
+            f"search {name!r} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}"
+        )
+    return kinds[name](**options)
 
 
 @contextmanager

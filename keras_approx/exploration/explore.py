@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,7 @@ from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.search.alone import Alone
 from keras_approx.exploration.search.budget import Budget
-from keras_approx.exploration.search.evolution import Evolve
-from keras_approx.exploration.search.grid import Grid
 from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Choices, Space, Values, make_space, measure_layers
 from keras_approx.exploration.store import Store
@@ -40,12 +36,6 @@ from keras_approx.skipping.selection import Select
 from keras_approx.skipping.significance import ELIMINATION, Metric
 from keras_approx.training.eliminate import measure_refits
 
-SEARCHES: Mapping[str, type[Budget] | type[Grid] | type[Evolve] | type[Alone]] = {
-    "alone": Alone,
-    "budget": Budget,
-    "grid": Grid,
-    "evolve": Evolve,
-}
 _PACKAGES = ("keras_approx", "numpy", "scipy", "tensorflow", "tf_keras")
 
 
@@ -56,7 +46,7 @@ def explore(
     calibration: Any = None,
     price: Price | None = None,
     objectives: Sequence[str] | None = None,
-    search: str | Search = "budget",
+    search: Search = Budget(),
     out: str | Path = "runs/explore",
     select: Select = "fraction",
     values: Values | None = None,
@@ -69,7 +59,6 @@ def explore(
     chunk: int = 50,
     seed: int = 0,
     verbose: bool = True,
-    **options: Any,
 ) -> ParetoFront:
     """Searches the designs that no other beats in accuracy and cost.
 
@@ -80,12 +69,6 @@ def explore(
     Every evaluated design is kept in `out`/evaluations.jsonl. Calling again with the same arguments continues where
     an exploration was interrupted, by Ctrl-C or in any other way, and gives the same front as if it had not been.
     The front is saved as `out`/front.json.
-
-    Searches and their options:
-        "alone": each layer at each of its values, the others whole; see ParetoFront.sensitivity.
-        "budget": `budgets` (24) and `rounds` (2); see exploration.budget.Budget.
-        "grid": every combination of `values`, as in Armeniakos et al. (2024); see exploration.grid.Grid.
-        "evolve": `population` (48), `generations` (20), `mutation`; see exploration.evolution.Evolve.
 
     Args:
         model: A wrapped model, best with compensation. It is calibrated here if it was not before, and otherwise left
@@ -100,9 +83,9 @@ def explore(
             elimination the code of a design can cost a little more or less, as its weights are others.
         objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
             price, "products" without.
-        search: "budget", "grid", "evolve", "alone", or a search: Budget(...) and its like, or an object of your own with
-            the method of exploration.search.protocol.Search. Its attributes are recorded as its options, but those
-            that begin with an underscore.
+        search: What proposes designs: `Budget`, `Grid` (every combination of `values`, as in Armeniakos et al., 2024),
+            `Evolve`, `Alone` (each layer by itself, for ParetoFront.sensitivity), or an object of your own that follows
+            the protocol `Search`. Its attributes are recorded as its options, but those that begin with an underscore.
         out: Folder for what is evaluated.
         select: What a value is, the "fraction" of a layer's products to keep or the "threshold" of significance.
         values: That layers may have: a sequence for all, such as numpy.arange(0, 0.011, 0.001), or sequences by layer
@@ -115,7 +98,7 @@ def explore(
         significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
             weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
             takes calibration data (a few thousand images, which can be read twice), fractions, one granularity, and
-            batch normalization is always recalibrated. None for "elimination" with the search "budget" if these are
+            batch normalization is always recalibrated. None for "elimination" with the search `Budget` if these are
             given, else for "energy", which evaluates many designs faster.
         recalibrate: Whether to measure the statistics of batch normalization anew for every design that skips
             something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
@@ -129,7 +112,6 @@ def explore(
         chunk: Designs in one task for the executor.
         seed: Of the order of images, and of searches that leave something to chance.
         verbose: Whether to show progress.
-        **options: Of the search.
 
     Returns:
         The front.
@@ -154,7 +136,7 @@ def explore(
         )
         front.apply(front.best(max_drop=0.01), model, calibration=images)
     """
-    finder = _search(search, options)
+    options = _options(search)
     if confidence is not None and not 0 < confidence < 1:
         raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
     images, labels = checked_validation(validation, tuple(model.input_shape[1:]), _classes(model))
@@ -162,7 +144,7 @@ def explore(
     watched.add(images)
     space = make_space(masked_layers(model), select, granularity, values, exempt)
     if significance is None:
-        suits = isinstance(finder, Budget) and _takes_elimination(space) and _readable_twice(calibration)
+        suits = isinstance(search, Budget) and _takes_elimination(space) and _readable_twice(calibration)
         significance = ELIMINATION if suits else "energy"
     eliminates = significance == ELIMINATION
     if eliminates:
@@ -185,8 +167,8 @@ def explore(
         "model": packed.digest,
         "calibration": calibrated_with.digest,
         "validation": hashlib.sha256(watched.digest.encode() + labels.tobytes()).hexdigest(),
-        "search": _search_name(finder),
-        "options": {name: value for name, value in vars(finder).items() if not name.startswith("_")},
+        "search": _search_name(search),
+        "options": options,
         "select": select,
         "values": {name: list(found) for name, found in space.values.items()},
         "granularity": {
@@ -216,7 +198,7 @@ def explore(
     folder = Path(out)
     with Store(folder / "evaluations.jsonl", problem) as store:
         exploration = Exploration(runner, store, pricing, len(images), droppable=confidence is not None)
-        exploration.run(finder, space, exact, seed, verbose)
+        exploration.run(search, space, exact, seed, verbose)
     front = ParetoFront(
         exploration.records[exact.id],
         list(exploration.records.values()),
@@ -243,30 +225,30 @@ def _name(metric: Metric) -> str:
     return getattr(metric, "__qualname__", type(metric).__qualname__)
 
 
-def _search(search: str | Search, options: Mapping[str, Any]) -> Search:
-    if not isinstance(search, str) and callable(getattr(search, "proposals", None)):
-        if options:
-            raise OptionError(
-                f"options of a search that is an object are its own, got {', '.join(options)} beside it"
-            )
-        return search
-    if not isinstance(search, str) or search not in SEARCHES:
+def _options(search: Any) -> dict[str, Any]:
+    """What a search was made with: a resumed exploration must have the same."""
+    if isinstance(search, type) or not callable(getattr(search, "proposals", None)):
         raise OptionError(
-            f"search must be one of {', '.join(SEARCHES)} or an object with a method proposals, got {search!r}"
+            "search must be Budget(...), Grid(), Evolve(...) or an object with their method `proposals`, got "
+            f"{search!r}"
         )
-    known = [field.name for field in dataclasses.fields(SEARCHES[search])]
-    unknown = [name for name in options if name not in known]
-    if unknown:
+    attributes = getattr(search, "__dict__", {})
+    found = {name: value for name, value in attributes.items() if not name.startswith("_")}
+    try:
+        json_of(found)
+    except (TypeError, ValueError) as error:
         raise OptionError(
-            f"search {search!r} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}"
-        )
-    return SEARCHES[search](**options)
+            f"a search's attributes are kept to resume by, so JSON must hold them, but of {type(search).__name__}: "
+            f"{error}"
+        ) from error
+    return found
 
 
 def _search_name(search: Search) -> str:
     """What is recorded of a search beside its attributes."""
-    names: dict[type, str] = {kind: name for name, kind in SEARCHES.items()}
-    return names.get(type(search), type(search).__qualname__)
+    kind = type(search)
+    ours = kind.__module__.startswith("keras_approx.")
+    return kind.__name__.lower() if ours else kind.__qualname__
 
 
 def _classes(model: Any) -> int:

@@ -75,8 +75,8 @@ def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
         )
     if type(layer).__name__ == "BatchNormalization" and len(call.shape) not in (1, 3):
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} (BatchNormalization) works on a tensor of shape {call.shape}; supported: a vector or "
-            "an image (height, width, channels) a sample; use Reshape before it"
+            f"layer {layer.name!r} (BatchNormalization) works on a tensor of shape {call.shape}; supported: a vector "
+            "or an image (height, width, channels) a sample; use Reshape before it"
         )
     return Node(
         name,

@@ -51,7 +51,7 @@ def test_explores_the_samples_set_apart(folder, wrapped, found):
         validation=(inputs[order[:30]], labels[order[:30]]),
         price=export.Pricer(model, target="cortex-m4"),
         out=found.parent / "expected",
-        budgets=6,
+        search=keras_approx.Budget(budgets=6),
         seed=3,
         verbose=False,
     )

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import keras_approx
+from keras_approx import Budget, Evolve, Grid, Proposal, Search
 from keras_approx.compat import keras
 from keras_approx.errors import (
     CalibrationError,
@@ -33,7 +34,8 @@ from keras_approx.exploration.search.space import Space
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import VALUES, Small, price
 
-GRID: Mapping[str, Any] = {"search": "grid", "values": VALUES}
+GRID: Mapping[str, Any] = {"search": Grid(), "values": VALUES}
+SMALL = Budget(budgets=2, rounds=0)
 
 
 def _explore(problem: Small, out: Path, **options: Any) -> ParetoFront:
@@ -118,16 +120,15 @@ def test_ctrl_c_leaves_a_state_to_go_on_from(problem: Small, whole: ParetoFront,
     assert _explore(problem, tmp_path).evaluated == whole.evaluated
 
 
-@pytest.mark.parametrize("search", ["budget", "evolve"])
-def test_other_searches_resume_too(problem: Small, tmp_path: Path, search: str) -> None:
-    small = {"budget": {"budgets": 4, "rounds": 1}, "evolve": {"population": 8, "generations": 3}}[search]
-    front = _explore(problem, tmp_path, search=search, **small)
+@pytest.mark.parametrize("search", [Budget(budgets=4, rounds=1), Evolve(population=8, generations=3)])
+def test_other_searches_resume_too(problem: Small, tmp_path: Path, search: Search) -> None:
+    front = _explore(problem, tmp_path, search=search)
     store = tmp_path / "evaluations.jsonl"
     content = store.read_bytes()
     store.write_bytes(content[: 2 * len(content) // 3])
-    assert _explore(problem, tmp_path, search=search, **small).evaluated == front.evaluated
+    assert _explore(problem, tmp_path, search=search).evaluated == front.evaluated
     assert store.read_bytes().splitlines()[0] == content.splitlines()[0]
-    assert front.settings["options"].items() >= small.items()
+    assert front.settings["options"] == vars(search)
 
 
 def test_what_is_saved(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
     ("options", "expected"),
     [
         ({}, "elimination"),
-        ({"search": "grid"}, "energy"),
+        ({"search": Grid()}, "energy"),
         ({"calibration": None}, "energy"),
         ({"select": "threshold", "values": [0.0, 0.1]}, "energy"),
         ({"granularity": ["pair", "block"]}, "energy"),
@@ -223,16 +224,14 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
 def test_elimination_is_the_default_where_it_can_be(
     problem: Small, tmp_path: Path, options: Any, expected: str
 ) -> None:
-    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], **options}
-    if small["search"] == "budget":
-        small |= {"budgets": 2, "rounds": 0}
+    small: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5], **options}
     assert _explore(problem, tmp_path, **small).settings["significance"] == expected
 
 
 def test_calibration_data_that_can_be_read_once_are_not_for_elimination(
     problem: Small, tmp_path: Path
 ) -> None:
-    small: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], "budgets": 2, "rounds": 0}
+    small: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5]}
     front = _explore(problem, tmp_path, calibration=iter([problem.calibration]), **small)
     assert front.settings["significance"] == "energy"
 
@@ -260,7 +259,7 @@ def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: 
 
 def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> None:
     model = keras_approx.wrap(models.small(), compensate=True)
-    arguments = {**problem.arguments, "search": "budget", "budgets": 2, "rounds": 0}
+    arguments = {**problem.arguments, "search": SMALL}
     with pytest.raises(NotCalibratedError, match="give calibration="):
         keras_approx.explore(model, out=tmp_path, **{**arguments, "calibration": None})
     front = keras_approx.explore(model, out=tmp_path, **arguments)
@@ -292,7 +291,7 @@ def test_sets_that_share_nothing_are_fine(problem: Small, tmp_path: Path) -> Non
         ({"values": [1.0, 0.5]}, "values was"),
         ({"significance": "expected"}, 'significance was "energy", is "expected"'),
         ({"price": lambda masks: {**price(masks), "cycles": 3.0}}, "exact costs was"),
-        ({"search": "budget"}, 'search was "grid", is "budget"'),
+        ({"search": SMALL}, 'search was "grid", is "budget"'),
         ({"confidence": 0.99}, "confidence was 0.999, is 0.99"),
     ],
 )
@@ -342,14 +341,9 @@ def test_a_search_of_the_user(problem: Small, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"search": "guess"}, "search must be one of budget, grid, evolve"),
-        ({"search": 3}, "or an object with a method proposals, got 3"),
-        (
-            {"search": _Ends(1), "budgets": 3},
-            "options of a search that is an object are its own, got budgets",
-        ),
-        ({"budgets": 3}, "search 'grid' has no option budgets; it has none"),
-        ({"search": "budget", "population": 3}, "it has budgets, rounds"),
+        ({"search": "guess"}, r"search must be Budget\(...\), .* got 'guess'"),
+        ({"search": Grid}, r"search must be Budget\(...\)"),
+        ({"search": _Ends({3})}, "JSON must hold them, but of _Ends: set"),  # type: ignore[arg-type]
         ({"confidence": 1.0}, "confidence must be between 0 and 1"),
         ({"chunk": 0}, "chunk must be at least 1"),
         ({"objectives": []}, "at least one name"),
@@ -384,7 +378,8 @@ _PROGRAM = """
 import sys, keras_approx
 from tests.keras_approx.exploration.problems import small
 problem = small()
-front = keras_approx.explore(problem.model, out=sys.argv[1], search="grid", values={values}, **problem.arguments)
+grid = {{"search": keras_approx.Grid(), "values": {values}}}
+front = keras_approx.explore(problem.model, out=sys.argv[1], **grid, **problem.arguments)
 """
 
 

@@ -21,7 +21,7 @@ from tests.keras_approx.exploration.problems import Small, price
 def front(problem: Small, tmp_path_factory: pytest.TempPathFactory) -> ParetoFront:
     out = tmp_path_factory.mktemp("tuning")
     return keras_approx.explore(
-        problem.model, out=out, search="grid", values=[1.0, 0.5, 0.25], **problem.arguments
+        problem.model, out=out, search=keras_approx.Grid(), values=[1.0, 0.5, 0.25], **problem.arguments
     )
 
 

@@ -22,7 +22,13 @@ from tests.keras_approx.exploration.problems import VALUES, Small
 
 def _explore(problem: Small, out: Path, executor: Executor | None) -> ParetoFront:
     return keras_approx.explore(
-        problem.model, out=out, search="grid", values=VALUES, chunk=9, executor=executor, **problem.arguments
+        problem.model,
+        out=out,
+        search=keras_approx.Grid(),
+        values=VALUES,
+        chunk=9,
+        executor=executor,
+        **problem.arguments,
     )
 
 
