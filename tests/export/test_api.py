@@ -198,7 +198,7 @@ GOOD = named_model("t")
     ],
     ids=[
         *("empty", "png", "random", "half", "random behind its head", "bytearray"),
-        *("missing", "folder", "NUL", "long name", "path object"),
+        *("missing", "Keras file", "folder", "NUL", "long name", "path object"),
     ],
 )
 def test_what_is_no_tflite_model_is_refused(tmp_path: Path, model: Any, message: str) -> None:
