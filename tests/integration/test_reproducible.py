@@ -37,11 +37,10 @@ def _fine_tuned(seed: int) -> object:
     model, _ = keras_approx.fine_tune(
         network,
         (images, labels),
-        kept=0.4,
+        skipping=keras_approx.Rank("energy", 0.4, frequency=4),
         epochs=3,
         batch_size=16,
         loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        frequency=4,
         verbose=0,
     )
     return model

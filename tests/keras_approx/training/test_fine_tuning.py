@@ -270,9 +270,9 @@ def test_ways_that_cannot_be(make: Any, says: str) -> None:
 
 def test_an_option_that_there_is_not_is_named() -> None:
     with pytest.raises(TypeError, match=r"fine_tune\(\) got an unexpected keyword argument 'keep'"):
-        keras_approx.fine_tune(models.small(), _data(), loss=LOSS, keep=0.5)
+        keras_approx.fine_tune(models.small(), _data(), loss=LOSS, keep=0.5)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"Eliminate.__init__\(\) got an unexpected keyword argument 'keep'"):
-        Eliminate(keep=0.5)
+        Eliminate(keep=0.5)  # type: ignore[call-arg]
 
 
 def test_input_range_of_a_wrapped_model() -> None:
