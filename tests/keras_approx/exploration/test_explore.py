@@ -29,7 +29,7 @@ from keras_approx.errors import (
 from keras_approx.exploration.evaluate.packing import unmasked_copy
 from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
-from keras_approx.exploration.search.protocol import Proposal, Proposals
+from keras_approx.exploration.search.protocol import Proposals
 from keras_approx.exploration.search.space import Space
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import VALUES, Small, price
@@ -343,7 +343,7 @@ def test_a_search_of_the_user(problem: Small, tmp_path: Path) -> None:
     [
         ({"search": "guess"}, r"search must be Budget\(...\), .* got 'guess'"),
         ({"search": Grid}, r"search must be Budget\(...\)"),
-        ({"search": _Ends({3})}, "JSON must hold them, but of _Ends: set"),  # type: ignore[arg-type]
+        ({"search": _Ends({3})}, "JSON must hold them, but of _Ends: set"),
         ({"confidence": 1.0}, "confidence must be between 0 and 1"),
         ({"chunk": 0}, "chunk must be at least 1"),
         ({"objectives": []}, "at least one name"),
