@@ -94,17 +94,17 @@ def naive(
     chosen = [whole[number] for number in np.random.default_rng(0).permutation(len(whole))[:count]]
     seconds = {"build": 0.0, "predict": 0.0, "predict_after_build": 0.0, "estimate": 0.0}
     differing = 0
-    front.apply(chosen[0], model)
+    keras_approx.apply_design(front, chosen[0], model)
     model.predict(images, verbose=0)  # traces
     for record in chosen:
-        front.apply(record, model)
+        keras_approx.apply_design(front, record, model)
         times = [time.perf_counter()]
         right = int(np.count_nonzero(model.predict(images, verbose=0).argmax(axis=1) == labels))
         times.append(time.perf_counter())
         export.estimate(model, target=TARGET)
         times.append(time.perf_counter())
         built = wrapped(calibration)
-        front.apply(record, built)
+        keras_approx.apply_design(front, record, built)
         times.append(time.perf_counter())
         built.predict(images, verbose=0)
         times.append(time.perf_counter())

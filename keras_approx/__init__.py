@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_approx.conversion import conversion_model as conversion_model
+    from keras_approx.exploration.applying import apply_design as apply_design
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
@@ -60,6 +61,7 @@ _HOMES = {
     "Search": "exploration.search.protocol",
     "ShuffledBatches": "training.batches",
     "SkipWrapper": "layers.skip_wrapper",
+    "apply_design": "exploration.applying",
     "approx_scope": "saving",
     "calibrate": "measure.calibration",
     "conversion_model": "conversion",
@@ -101,6 +103,7 @@ __all__ = [
     "Search",
     "ShuffledBatches",
     "SkipWrapper",
+    "apply_design",
     "approx_scope",
     "calibrate",
     "callbacks",

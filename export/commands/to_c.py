@@ -169,6 +169,8 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
             )
         return options.model, None
     load_tensorflow()  # which a .tflite does not need
+    import keras_approx  # noqa: PLC0415
+
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
     calibration = None
@@ -183,10 +185,10 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
             raise InputError(
                 "the exploration measured the model anew for each design: give --data as for explore"
             )
-        chosen[0].apply(chosen[1], model, calibration=calibration)
+        keras_approx.apply_design(*chosen, model, calibration=calibration)
         return model, None
     if chosen is not None:
-        chosen[0].apply(chosen[1], model)
+        keras_approx.apply_design(*chosen, model)
     if calibration is not None and is_wrapped(model):
         raise QuantizationError(
             f"{options.model!r} is wrapped, and has the ranges it was calibrated and trained with: leave out --data"

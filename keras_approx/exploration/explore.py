@@ -104,7 +104,7 @@ def explore(
             something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
             costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
             design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
-            training left. Give the calibration data to ParetoFront.apply then.
+            training left. Give the calibration data to apply_design then.
         confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be given
             up after a part of the images; see exploration.confidence. None to look at all images for every design.
         executor: Whose processes evaluate the designs, such as a concurrent.futures.ProcessPoolExecutor with start
@@ -134,7 +134,7 @@ def explore(
         front = keras_approx.explore(
             model, calibration=images, validation=(others, labels), price=export.Pricer(model)
         )
-        front.apply(front.best(max_drop=0.01), model, calibration=images)
+        keras_approx.apply_design(front, front.best(max_drop=0.01), model, calibration=images)
     """
     options = _options(search)
     if confidence is not None and not 0 < confidence < 1:

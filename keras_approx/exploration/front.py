@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError, model_validator
 
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.evaluate.images import RECALIBRATION_BATCHES
 from keras_approx.exploration.front_tables import to_html, write_csv
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.pareto import non_dominated
@@ -172,63 +171,6 @@ class ParetoFront:
         recalibrated = bool(self.settings.get("recalibrate", False))
         return recalibrated or self.settings.get("significance") == ELIMINATION
 
-    def apply(
-        self,
-        design: EvaluatedDesign | Design,
-        model: Any,
-        *,
-        calibration: Any = None,
-        significance: Any = None,
-    ) -> None:
-        """Sets the masks of a design; with batch normalization measured and weights fitted anew if the exploration did.
-
-        Args:
-            design: One of the front, or any other for these layers.
-            model: The wrapped model that was explored, or one calibrated alike; it is masked in place. With
-                elimination its weights are replaced too, so a copy is needed for another design.
-            calibration: The calibration data, if the exploration had recalibrate=True or significance "elimination":
-                statistics and weights become what they were there. The design that skips nothing keeps those of the
-                model.
-            significance: The metric, if the exploration had a function for it: a function has no name to be found
-                by.
-
-        Raises:
-            OptionError: If the design does not fit the model, the metric is unknown, or calibration data are missing
-                or not wanted.
-            NotWrappedError: If the model is not wrapped.
-            NotCalibratedError: If it was not calibrated.
-        """
-        from keras_approx.exploration.search.space import measure_layers  # noqa: PLC0415 - TensorFlow
-        from keras_approx.layers.skip_wrapper import set_masks, skip_wrappers  # noqa: PLC0415 - TensorFlow
-        from keras_approx.measure.batch_norm import recalibrate_batch_norm  # noqa: PLC0415 - TensorFlow
-        from keras_approx.measure.summaries import masked_layers  # noqa: PLC0415 - TensorFlow
-        from keras_approx.training.eliminate import measure_refits, refit_layer  # noqa: PLC0415 - TensorFlow
-
-        metric = significance or self.settings["significance"]
-        eliminates = metric == ELIMINATION
-        if self.measured_anew != (calibration is not None):
-            raise OptionError(
-                "the exploration measured the model anew for each design: give calibration="
-                if self.measured_anew
-                else "the exploration measured nothing anew for each design: leave out calibration="
-            )
-        chosen = _design(design)
-        refits = {}
-        if eliminates:
-            layers = {layer.name: layer for layer in skip_wrappers(model)}
-            set_masks(model, {name: np.ones(layer.kernel.shape, np.bool_) for name, layer in layers.items()})
-            if not chosen.values:
-                return
-            refits = measure_refits(model, calibration, verbose=False)
-        several = {name: (chosen.granularity_of(name),) for name in masked_layers(model)}
-        found = measure_layers(model, metric, granularities=several, refits=refits)
-        masks = chosen.masks(found.significance, found.positions)
-        for name, refit in refits.items():
-            refit_layer(layers[name], masks[name], refit)
-        set_masks(model, masks)
-        if self.settings.get("recalibrate", False) and chosen.values:
-            recalibrate_batch_norm(model, calibration, steps=RECALIBRATION_BATCHES)
-
     def to_csv(self, path: str | Path) -> None:
         """Writes a table of all evaluated designs, one a line, those of the front first."""
         write_csv(self, path)
@@ -376,10 +318,6 @@ def pareto_designs(records: Sequence[EvaluatedDesign], objectives: Sequence[str]
         [[*(record.costs[name] for name in objectives), -record.accuracy] for record in whole], np.float64
     )
     return [whole[number] for number in non_dominated(points.reshape(len(whole), len(objectives) + 1))]
-
-
-def _design(design: EvaluatedDesign | Design) -> Design:
-    return design.design if isinstance(design, EvaluatedDesign) else design
 
 
 def _accuracy(record: EvaluatedDesign, fine_tuned: bool, exact: EvaluatedDesign) -> float:

@@ -109,7 +109,7 @@ def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapp
     run(*choice, "--data", folder / "train.npz", "--validation-share", 0.25, "--out", c)
     expected, model = load_model(str(wrapped)), load_model(str(wrapped))
     training = np.load(folder / "train.npz")["inputs"][np.random.default_rng(0).permutation(120)[30:]]
-    front.apply(most, expected, calibration=training)
+    keras_approx.apply_design(front, most, expected, calibration=training)
     keras_approx.set_masks(model, keras_approx.get_masks(expected))
     assert (c / "model.tflite").read_bytes() == export.to_tflite(expected) != export.to_tflite(model)
 
@@ -128,7 +128,7 @@ def test_elimination_fits_the_exported_weights_anew(folder, wrapped, tmp_path, r
     run(*choice, "--data", folder / "train.npz", "--validation-share", 0.25, "--out", c)
     expected = load_model(str(wrapped))
     training = np.load(folder / "train.npz")["inputs"][np.random.default_rng(0).permutation(120)[30:]]
-    front.apply(half, expected, calibration=training)
+    keras_approx.apply_design(front, half, expected, calibration=training)
     assert (c / "model.tflite").read_bytes() == export.to_tflite(expected)
     tuned = tmp_path / "tuned.keras"
     record = run(
@@ -149,7 +149,9 @@ def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, fo
     predicted = run("export", wrapped, *choice, *samples, "--estimate", "--target", "cortex-m4")
     inputs = np.load(folder / "train.npz")["inputs"]
     model = load_model(str(wrapped))
-    front.apply(best, model, calibration=inputs[np.random.default_rng(0).permutation(120)[30:]])
+    keras_approx.apply_design(
+        front, best, model, calibration=inputs[np.random.default_rng(0).permutation(120)[30:]]
+    )
     assert predicted["cycles"] == export.estimate(model, target="cortex-m4").cycles
 
     out = tmp_path / "tuned.keras"

@@ -63,7 +63,7 @@ def test_the_front_is_what_predict_says(problem: Small, whole: ParetoFront) -> N
     assert len(whole.designs) > 10
     assert any(record.dropped_early for record in whole.evaluated)
     for record in [*whole.designs[::5], whole.exact]:
-        whole.apply(record, problem.model)
+        keras_approx.apply_design(whole, record, problem.model)
         masks = keras_approx.get_masks(problem.model)
         assert problem.right() == record.correct
         assert record.costs == price(masks)
@@ -161,7 +161,7 @@ def test_without_a_price_products_count(problem: Small, tmp_path: Path) -> None:
 def test_thresholds(problem: Small, tmp_path: Path) -> None:
     front = _explore(problem, tmp_path, select="threshold", values=[0.0, 0.01, 0.05], granularity="operand")
     assert len(front.evaluated) == 27
-    front.apply(front.designs[0], problem.model)
+    keras_approx.apply_design(front, front.designs[0], problem.model)
     assert problem.right() == front.designs[0].correct
 
 
@@ -171,12 +171,12 @@ def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
     assert sum(r.accuracy for r in front.designs) / len(front.designs) > 0.5
     record = max(front.designs, key=lambda record: len(record.design.values))
     model = unmasked_copy(problem.model)
-    front.apply(record, model, calibration=problem.calibration)
+    keras_approx.apply_design(front, record, model, calibration=problem.calibration)
     assert dataclasses.replace(problem, model=model).right() == record.correct
     with pytest.raises(OptionError, match="give calibration="):
-        front.apply(record, model)
+        keras_approx.apply_design(front, record, model)
     with pytest.raises(OptionError, match="leave out calibration="):
-        whole.apply(record, model, calibration=problem.calibration)
+        keras_approx.apply_design(whole, record, model, calibration=problem.calibration)
 
 
 def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
@@ -185,10 +185,10 @@ def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None
     assert any(record.correct != whole[record.id].correct for record in front.designs)
     for record in [max(front.designs, key=lambda record: len(record.design.values)), front.exact]:
         model = unmasked_copy(problem.model)
-        front.apply(record, model, calibration=problem.calibration)
+        keras_approx.apply_design(front, record, model, calibration=problem.calibration)
         assert dataclasses.replace(problem, model=model).right() == record.correct
     with pytest.raises(OptionError, match="give calibration="):
-        front.apply(front.exact, problem.model)
+        keras_approx.apply_design(front, front.exact, problem.model)
 
 
 def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> None:
@@ -207,7 +207,9 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
     assert ("third", "kernel") not in singles
     mixed = next(r for r in front.evaluated if not isinstance(r.design.granularity, str))
     model = unmasked_copy(problem.model)
-    ParetoFront.load(tmp_path / "front.json").apply(mixed, model, calibration=problem.calibration)
+    keras_approx.apply_design(
+        ParetoFront.load(tmp_path / "front.json"), mixed, model, calibration=problem.calibration
+    )
     assert dataclasses.replace(problem, model=model).right() == mixed.correct
 
 
@@ -263,10 +265,10 @@ def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> 
     with pytest.raises(NotCalibratedError, match="give calibration="):
         keras_approx.explore(model, out=tmp_path, **{**arguments, "calibration": None})
     front = keras_approx.explore(model, out=tmp_path, **arguments)
-    front.apply(front.designs[0], model, calibration=problem.calibration)
+    keras_approx.apply_design(front, front.designs[0], model, calibration=problem.calibration)
     other = keras_approx.wrap(models.small(), compensate=True)
     keras_approx.calibrate(other, problem.calibration, verbose=False)
-    front.apply(front.designs[0], other, calibration=problem.calibration)
+    keras_approx.apply_design(front, front.designs[0], other, calibration=problem.calibration)
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 
