@@ -30,7 +30,7 @@ from networks import pretrained
 
 import export
 import keras_approx
-from benchmarks.runs import first, record_of, remembered, with_data, write_json
+from benchmarks.runs import LEARNING_RATE, first, record_of, remembered, sgd, with_data, write_json
 from keras_approx.skipping.selection import LayerSetting
 
 RESULTS = Path(__file__).parent / "results" / "recipe"
@@ -51,7 +51,8 @@ class Trial:
 
     Attributes:
         exact: whether nothing is skipped.
-        options: arguments of `keras_approx.fine_tune` in place of the recipe's.
+        options: in place of the recipe's: "granularity", "elimination_rounds", "learning_rate", and "distillation", the
+            teacher's weight.
         teacher: name of the network that teaches.
         averaged: whether the weights in the end are the mean of the last 100 steps, more or less.
         hidden: whether a square of each training image is grey.
@@ -102,28 +103,37 @@ def trained(
     """Fine-tunes a model as a trial says; it is wrapped."""
     epochs *= trial.longer
     batches = (_HiddenSquares if trial.hidden else AugmentedBatches)(data.train, seed=seed)
-    options: dict[str, Any] = dict(trial.options)
-    if not trial.exact:
-        layers = {name: LayerSetting(share) for name, share in SHARES.items()}
-        options = {"granularity": GRANULARITY, "layers": layers, "exempt": EXEMPT} | options
+    optimizer = sgd(epochs * len(batches), trial.options.get("learning_rate", LEARNING_RATE))
     if trial.averaged:
-        rate = keras.optimizers.schedules.CosineDecay(0.1, epochs * len(batches))
-        options["optimizer"] = keras.optimizers.SGD(
-            rate, momentum=0.9, nesterov=True, use_ema=True, ema_momentum=0.99
-        )
+        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, use_ema=True, ema_momentum=0.99)
     model, history = keras_approx.fine_tune(
         keras_approx.wrap(pretrained(NETWORK), compensate=True, input_range=INPUT_RANGE),
         batches,
-        kept=1.0,
+        skipping=_skipping(trial),
         epochs=epochs,
-        teacher=pretrained(trial.teacher),
+        optimizer=optimizer,
+        distillation=keras_approx.Distillation(
+            trial.options.get("distillation", 0.5), teacher=pretrained(trial.teacher)
+        ),
         loss=LOSS,
         verbose=2,
-        **options,
     )
     if trial.averaged:  # statistics are those of other weights
         keras_approx.recalibrate_batch_norm(model, first(data.train, 5120).inputs, batch_size=128)
     return model, history
+
+
+def _skipping(trial: Trial) -> keras_approx.Eliminate:
+    if trial.exact:
+        return keras_approx.Eliminate(1.0)
+    return keras_approx.Eliminate(
+        1.0,
+        rounds=trial.options.get("elimination_rounds", 1),
+        granularity=trial.options.get("granularity", GRANULARITY),
+        layers={name: LayerSetting(share) for name, share in SHARES.items()},
+        exempt=EXEMPT,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

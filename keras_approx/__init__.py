@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
+    from keras_approx.exploration.search.alone import Alone as Alone
     from keras_approx.exploration.search.budget import Budget as Budget
     from keras_approx.exploration.search.evolution import Evolve as Evolve
     from keras_approx.exploration.search.grid import Grid as Grid
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alone": "exploration.search.alone",
     "Augmentation": "training.batches",
     "Budget": "exploration.search.budget",
     "Checkpoints": "training.checkpoints",
@@ -87,6 +89,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Alone",
     "Augmentation",
     "Budget",
     "Checkpoints",

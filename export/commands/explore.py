@@ -215,7 +215,8 @@ def _search(name: str, options: dict[str, int]) -> Search:
     """The search of a name with options of its own."""
     import keras_approx  # noqa: PLC0415
 
-    kinds = {"budget": keras_approx.Budget, "grid": keras_approx.Grid, "evolve": keras_approx.Evolve}
+    kinds = {"alone": keras_approx.Alone, "budget": keras_approx.Budget, "grid": keras_approx.Grid}
+    kinds |= {"evolve": keras_approx.Evolve}
     known = inspect.signature(kinds[name]).parameters
     unknown = [option for option in options if option not in known]
     if unknown:

@@ -196,13 +196,13 @@ class ParetoFront:
     def sensitivity(self) -> dict[tuple[str, str | Granularity], list[EvaluatedDesign]]:
         """What each layer bears by itself: the designs in which it alone skips, and the exact one.
 
-        The search "alone" evaluates them all, "budget" does so on its way.
+        The search `Alone` evaluates them all, `Budget` does so on its way.
 
         Returns:
             By layer name and granularity, sorted by the share of the layer that is kept, the exact design last.
 
         Example:
-            front = keras_approx.explore(model, search="alone", granularity=["pair", "kernel"], ...)
+            front = keras_approx.explore(model, search=Alone(), granularity=["pair", "kernel"], ...)
             front.plot_sensitivity("layers.png")
         """
         found: dict[tuple[str, str | Granularity], list[EvaluatedDesign]] = {}

@@ -49,7 +49,7 @@ def plot_sensitivity(front: ParetoFront, path: str | Path | None, objective: str
     curves = front.sensitivity()
     if not curves:
         raise OptionError(
-            "no design was evaluated in which one layer alone skips: explore with search='alone' or 'budget'"
+            "no design was evaluated in which one layer alone skips: explore with search=Alone() or Budget()"
         )
     unit, scale = _unit(front.exact.costs[objective])
     layers = list(dict.fromkeys(layer for layer, _ in curves))

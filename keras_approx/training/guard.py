@@ -186,6 +186,11 @@ class Guard(keras.callbacks.Callback):
                 self._keep(score, epoch + 1)
 
     def on_train_end(self, logs: Any = None) -> None:
+        if getattr(self.model.optimizer, "use_ema", False) and self._updates.done:
+            # Keras has just put the averaged weights in place: they are one more state.
+            score = Score.of(self._judge(self.model))
+            if score.at_least(self.best):
+                self._keep(score, self.params["epochs"])
         if self._best_weights:
             self.model.set_weights(self._best_weights)
 
