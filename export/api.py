@@ -96,7 +96,7 @@ def to_c(
         name: prefix of files and functions: a lower-case C identifier of at most 31 characters.
         target: name of a core or a board, see `export.targets`, or the path of a .toml file that describes a board.
         activations: how activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
-            unless only int8 fits the board.
+            unless RAM is so short that int8 is faster, or all that fits.
         max_ram: bytes that activations and the kernels' scratch memory may take, for a firmware that needs the rest;
             what the board has, less 1 KiB of stack, if None. Less of it costs cycles.
         representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of

@@ -32,8 +32,8 @@ class Requirements:
 
     Attributes:
         target: core and board.
-        activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int16 unless that does not
-            fit and int8 does. Cores whose layers are C loops hold int8 in any case.
+        activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int8 where that
+            is faster within the memories, else int16. Cores whose layers are C loops hold int8 in any case.
         max_ram: bytes that activations, states and scratch memory may take; None for what the board has.
     """
 
@@ -53,6 +53,9 @@ class Requirements:
         if self.max_ram is not None and data_bytes > self.max_ram:
             return False
         return self.target.board is None or self.target.board.holds(data_bytes)
+
+
+_ALMOST = 1.01  # cycles, of the fewest, at which no other element of activations is tried
 
 
 def plan_network(graph: Graph, requirements: Requirements) -> Schedule:
@@ -93,10 +96,25 @@ def price_network(
             _lay_out(graph, element), partial(_cycles, graph, requirements.target, candidates)
         )
         schedule = _chosen(laid_out, requirements, candidates)
-        if requirements.hold(schedule.data_bytes):
+        if requirements.hold(schedule.data_bytes) and _unhindered(schedule, requirements.target, candidates):
             return schedule
         found.append(schedule)
+    fitting = [schedule for schedule in found if requirements.hold(schedule.data_bytes)]
+    if fitting:
+        return min(fitting, key=_total_cycles)
     return min(found, key=lambda schedule: schedule.data_bytes)
+
+
+def _unhindered(schedule: Schedule, target: Target, candidates: Candidates) -> bool:
+    """Whether memories let all stages take almost their fastest kernels."""
+    free = [fastest(candidates(schedule.graph, stage, target)) for stage in schedule.stages]
+    least = sum(one.price.cycles for one in free if one is not None)
+    return _total_cycles(schedule) <= _ALMOST * least
+
+
+def _total_cycles(schedule: Schedule) -> int:
+    """Of all stages with kernels."""
+    return sum(stage.candidate.price.cycles for stage in schedule.stages if stage.candidate is not None)
 
 
 def _cycles(graph: Graph, target: Target, candidates: Candidates, stage: Stage) -> float:
@@ -153,9 +171,10 @@ def _fitting(
     def more(index: int) -> Sequence[Candidate]:
         return candidates(graph, stages[index], target, small=True)
 
-    if target.board is not None:
-        chosen = fit_flash(chosen, more, target.board.flash_bytes)
-    return fit_ram(laid_out, chosen, more, requirements.hold)
+    flash = None if target.board is None else target.board.flash_bytes
+    if flash is not None:
+        chosen = fit_flash(chosen, more, flash)
+    return fit_ram(laid_out, chosen, more, requirements.hold, flash)
 
 
 def _lay_out(graph: Graph, element: str) -> LaidOut:

@@ -85,36 +85,80 @@ def fit_ram(
     chosen: Sequence[Candidate | None],
     more: Callable[[int], Sequence[Candidate]],
     hold: Callable[[int], bool],
+    flash: int | None,
 ) -> list[Candidate | None]:
-    """Takes kernels with less scratch memory until all data fits, those first that lose fewest cycles for a byte.
+    """Takes kernels with less scratch memory until all data fits.
+
+    Several stages may fill the arena to the same height, so they give way together: all scratch memory gets one limit,
+    the largest with which the data fits. Then each stage takes back what still fits with the others as they are.
 
     Args:
         laid_out: the network.
         chosen: a candidate for each stage, or None for plain C.
         more: gives the candidates for a stage, in order of cycles.
         hold: whether there is memory for so many bytes of data.
+        flash: bytes that code and constants may take, unless the chosen ones take more; None for any number.
 
     Returns:
         A candidate for each stage; over the limit still if no choice fits.
     """
+    if hold(laid_out.data_bytes(chosen)):
+        return list(chosen)
+    choices = [() if now is None else more(index) for index, now in enumerate(chosen)]
+    most = None if flash is None else max(flash, _flash_bytes(chosen))
+    sizes = sorted({one.scratch_bytes for now in choices for one in now}, reverse=True)
     result = list(chosen)
-    total = laid_out.data_bytes(result)
-    while not hold(total):
-        best: tuple[float, int, Candidate, int] | None = None
-        for index, now in enumerate(result):
-            if now is None or not now.scratch_bytes:
-                continue
-            for other in more(index):
-                if other.scratch_bytes >= now.scratch_bytes or other.cost.flash_bytes > now.cost.flash_bytes:
-                    continue
-                size = laid_out.data_bytes([*result[:index], other, *result[index + 1 :]])
-                if size >= total:
-                    continue
-                lost = max(0, other.price.cycles - now.price.cycles) / (total - size)
-                if best is None or lost < best[0]:
-                    best = (lost, index, other, size)
-        if best is None:
+    for size in sizes:
+        limited = [
+            now if now is None or now.scratch_bytes <= size else _first(candidates, size, now, most)
+            for now, candidates in zip(chosen, choices, strict=True)
+        ]
+        if laid_out.data_bytes(limited) <= laid_out.data_bytes(result):
+            result = limited
+        if hold(laid_out.data_bytes(result)):
             break
-        _, index, candidate, total = best
-        result[index] = candidate
+    else:
+        return result
+    return _taken_back(laid_out, result, choices, hold, most)
+
+
+def _first(candidates: Sequence[Candidate], scratch: int, now: Candidate, flash: int | None) -> Candidate:
+    """The fastest of so much scratch memory, or the present one; where flash is short, none that takes more of it."""
+    for one in candidates:
+        if one.scratch_bytes <= scratch and (flash is None or one.cost.flash_bytes <= now.cost.flash_bytes):
+            return one
+    return now
+
+
+def _taken_back(
+    laid_out: LaidOut,
+    chosen: Sequence[Candidate | None],
+    choices: Sequence[Sequence[Candidate]],
+    hold: Callable[[int], bool],
+    flash: int | None,
+) -> list[Candidate | None]:
+    """Gives stages faster candidates as long as everything fits, those first that gain most."""
+    result = list(chosen)
+
+    def gains() -> list[tuple[int, int, Candidate]]:
+        found = []
+        for index, (now, candidates) in enumerate(zip(result, choices, strict=True)):
+            for one in candidates if now is not None else ():
+                assert now is not None
+                if one.price.cycles < now.price.cycles:
+                    found.append((now.price.cycles - one.price.cycles, index, one))
+        return sorted(found, key=lambda gain: -gain[0])
+
+    again = True
+    while again:
+        again = False
+        for _, index, one in gains():
+            tried = [*result[:index], one, *result[index + 1 :]]
+            if (flash is None or _flash_bytes(tried) <= flash) and hold(laid_out.data_bytes(tried)):
+                result, again = tried, True
+                break
     return result
+
+
+def _flash_bytes(chosen: Sequence[Candidate | None]) -> int:
+    return sum(candidate.cost.flash_bytes for candidate in chosen if candidate is not None)
