@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "networks": tables.networks(kernels),
             "terms": tables.terms(kernels),
             "layers": tables.layers(kernels),
+            "limits": tables.limits(kernels),
+            "small": tables.small(kernels),
             "checks": tables.checks(kernels),
         },
         "docs/cycles.md": {"published": published.summary(silicon)},

@@ -1,12 +1,13 @@
 """Measures the generated kernels: cycles, flash, RAM, exactness, and the distance to the core's limit.
 
-    python benchmarks/kernels.py                              # everything; 5 minutes on 2 cores
+    python benchmarks/kernels.py                              # everything; 10 minutes on 2 cores
     python benchmarks/kernels.py --quick                      # one network, one core
     python benchmarks/kernels.py resnet8 --kept 1 0.25 --cores cortex-m33 --output resnet8.json
 
-Each network is converted to int8, a part of each convolution's pairs is kept at random, and the export is compared
-with TFLite's reference kernels and run on emulated cores. `benchmarks/document.py` draws and tabulates the JSON.
-Cycles do not depend on the machine this runs on; seconds do.
+Each network is converted to int8, a part of each convolution's pairs or of its whole kernels is kept at random, and
+the export is compared with TFLite's reference kernels and run on emulated cores. What networks take with less RAM, and
+on a board of little flash, is predicted. `benchmarks/document.py` draws and tabulates the JSON. Cycles do not depend on
+the machine this runs on; seconds do.
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ from jpeg_archive import read_archive
 from networks import NETWORKS
 from numpy.typing import NDArray
 
+import export
 from benchmarks.measure import Figures, measure, measure_baseline
-from benchmarks.models import keep_pairs, quantized
-from benchmarks.options import REFERENCE, add_networks
+from benchmarks.models import keep_kernels, keep_pairs, quantized
+from benchmarks.options import KERNELS, PAIRS, REFERENCE, add_networks
 from export.kernels.layout import ACTIVATIONS
 
 RESULTS = Path(__file__).parent / "results" / "kernels.json"
 _CORES = ("cortex-m33", "cortex-m4")
 _KEPT = (1.0, 0.5, 0.25, 0.125)
+_KERNELS = (0.5, 0.25)
+_RAM = (32, 48, 64, 96, 112, 128)
+_SMALL_BOARD = "nucleo-f446re"  # 512 KiB of flash, 128 KiB of RAM
 _PACKAGES = ("tensorflow", "tf_keras", "numpy", "unicorn", "capstone")
 
 
@@ -68,17 +73,52 @@ def _network(
         _say(start, f"{name}, {core}: baseline")
         with tempfile.TemporaryDirectory() as folder:
             baseline.append(asdict(measure_baseline(source.tflite, core, images[:1], Path(folder))))
-    for kept in options.kept:
-        tflite = keep_pairs(source.tflite, kept)
+    masks = [(PAIRS, kept, keep_pairs) for kept in options.kept]
+    masks += [(KERNELS, kept, keep_kernels) for kept in options.kernels]
+    for mask, kept, keep in masks:
+        tflite = keep(source.tflite, kept)
         cores = []
         for core in options.cores:
-            _say(start, f"{name}, {core}: {100 * kept:g} % of the pairs")
+            _say(start, f"{name}, {core}: {100 * kept:g} % of the {mask}")
             with tempfile.TemporaryDirectory() as folder:
                 measured = measure(tflite, core, images, Path(folder) / "out", options.activations)
             print(_line(measured), flush=True)
             cores.append(asdict(measured))
-        designs.append({"kept": kept, "cores": cores})
-    return {"weights": source.weights, "baseline": baseline, "designs": designs}
+        designs.append({"mask": mask, "kept": kept, "cores": cores})
+    _say(start, f"{name}: less RAM, less flash")
+    return {
+        "weights": source.weights,
+        "baseline": baseline,
+        "designs": designs,
+        "limits": [_limited(source.tflite, options.cores[0], kib) for kib in options.ram],
+        "small": _small(source.tflite),
+    }
+
+
+def _limited(tflite: bytes, core: str, kib: int) -> dict[str, Any]:
+    """What a network takes if its data may fill so much RAM; no cycles where it does not fit."""
+    limit = kib << 10
+    estimate = export.estimate(tflite, target=core, max_ram=limit)
+    fits = estimate.ram_bytes <= limit
+    return {
+        "kib": kib,
+        "core": core,
+        "cycles": estimate.cycles if fits else None,
+        "ram_bytes": estimate.ram_bytes,
+    }
+
+
+def _small(tflite: bytes) -> dict[str, Any]:
+    """What a network takes on a board of little flash."""
+    estimate = export.estimate(tflite, target=_SMALL_BOARD)
+    return {
+        "board": _SMALL_BOARD,
+        "cycles": estimate.cycles,
+        "board_cycles": estimate.board_cycles,
+        "flash_bytes": estimate.flash_bytes,
+        "ram_bytes": estimate.ram_bytes,
+        "kernels": [layer.kernel for layer in estimate.layers],
+    }
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -87,6 +127,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_networks(parser, NETWORKS, default="all but dscnn")
     parser.add_argument("--kept", type=_fraction, nargs="+", help="fractions of each convolution's pairs")
+    parser.add_argument(
+        "--kernels",
+        type=_fraction,
+        nargs="*",
+        help="fractions of whole kernels, four output channels at once",
+    )
+    parser.add_argument("--ram", type=int, nargs="*", help="limits of RAM in KiB; default: 32 to 128")
     parser.add_argument("--cores", nargs="+", choices=_CORES, help="default: both")
     parser.add_argument("--images", type=int, help="test images to run; default: 10")
     parser.add_argument("--activations", choices=ACTIVATIONS, default="auto", help="as for export.to_c")
@@ -96,6 +143,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
     options.cores = options.cores or (_CORES[:1] if options.quick else _CORES)
     options.kept = options.kept or ((1.0, 0.25) if options.quick else _KEPT)
+    options.kernels = (() if options.quick else _KERNELS) if options.kernels is None else options.kernels
+    options.ram = (() if options.quick else _RAM) if options.ram is None else options.ram
     options.images = (2 if options.quick else 10) if options.images is None else options.images
     if options.images < 1:
         parser.error(f"--images must be at least 1, got {options.images}")

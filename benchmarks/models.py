@@ -20,6 +20,7 @@ from export import to_tflite
 
 _CALIBRATION = 200
 _SEED = 0
+_BLOCK = 4  # output channels that a kernel block has
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,34 @@ def keep_pairs(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
         skipped = np.ones(pairs, bool)
         skipped[rng.permutation(pairs)[: round(fraction * pairs)]] = False
         weights[np.repeat(skipped.reshape(shape), 2, axis=3)[..., :channels]] = 0
+    return bytes(content)
+
+
+def keep_kernels(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
+    """Skips whole kernels at random: all taps of an input pair, for four output channels at once.
+
+    Only kernels of several taps and several pairs are skipped, so a first layer stays whole.
+
+    Args:
+        tflite: content of a .tflite file.
+        fraction: of each layer's blocks of kernels that is kept, rounded to whole ones.
+        seed: of the choice.
+
+    Returns:
+        The edited file; everything but the skipped weights is as it was.
+    """
+    rng = np.random.default_rng(seed)
+    content = bytearray(tflite)
+    for weights in _conv_weights(content):
+        out, rows, columns, channels = weights.shape
+        if rows * columns == 1 or channels < 2 * _BLOCK:
+            continue
+        blocks = -(-out // _BLOCK), -(-channels // 2)
+        count = blocks[0] * blocks[1]
+        skipped = np.ones(count, bool)
+        skipped[rng.permutation(count)[: round(fraction * count)]] = False
+        whole = np.repeat(np.repeat(skipped.reshape(blocks), _BLOCK, axis=0)[:out], 2, axis=1)[:, :channels]
+        weights[np.broadcast_to(whole[:, None, None], weights.shape)] = 0
     return bytes(content)
 
 

@@ -9,6 +9,10 @@ REFERENCE = ("lenet", "alexnet", "resnet8")
 """The networks whose figures are compared with others', in the order of all tables."""
 
 
+PAIRS, KERNELS = "pairs", "kernels"
+"""What masks keep: pairs of input channels at one kernel position, or all taps of a pair for four output channels."""
+
+
 def add_networks(parser: argparse.ArgumentParser, among: Collection[str], default: str = "all") -> None:
     """Adds the names of networks, any number of them; an empty list stands for the default.
 

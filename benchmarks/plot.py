@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from benchmarks.tables import CMSIS_NN, DETAILED
+from benchmarks.tables import CMSIS_NN, DETAILED, label
 from benchmarks.terms import TERMS
 
 _CORE = "cortex-m33"
@@ -43,12 +43,11 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
         sharey="row",
     )
     for row, (name, network) in zip(axes, networks.items(), strict=True):
-        by_kept = {design["kept"]: design for design in network["designs"]}
+        by_kept = {label(design): design for design in network["designs"]}
         for axis, kept in zip(row, DETAILED, strict=True):
             figures = next(f for f in by_kept[kept]["cores"] if f["core"] == _CORE)
             _bars(axis, figures["layers"])
-            pairs = "nothing skipped" if kept == 1 else f"{100 * kept:g} % of the pairs kept"
-            axis.set_title(f"{name}, {pairs}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
+            axis.set_title(f"{name}, {kept}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
         row[0].set_ylabel("million cycles")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
@@ -72,7 +71,7 @@ def _bars(axis: Any, layers: list[Mapping[str, Any]]) -> None:
         [place + 0.45 for place, _ in limits],
         color="black",
         linewidth=2,
-        label="limit: one SMLAD a cycle",
+        label="limit: dual products alone",
     )
     names = [f"{index} {_SHORT.get(layer['kind'], layer['kind'])}" for index, layer in enumerate(layers)]
     axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8)

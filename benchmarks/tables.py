@@ -16,13 +16,14 @@ CMSIS_NN: Mapping[str, Mapping[str, int]] = {
     "alexnet": {"cortex-m33": 29_980_770, "cortex-m4": 34_554_880, "flash": 224_896, "ram": 39_456},
     "resnet8": {"cortex-m33": 30_160_879, "cortex-m4": 34_804_659, "flash": 106_064, "ram": 51_456},
 }
-DETAILED = (1.0, 0.25)
+DETAILED = ("exact", "25 % of pairs", "50 % of kernels")
+"""Designs that are shown layer by layer."""
 _SMALL = 1000  # cycles: layers below are a few calls, of which a percentage says nothing
 
 
 def overview(results: Mapping[str, Any]) -> str:
     """Million cycles on the M33 at each fraction of pairs, and how many times fewer than CMSIS-NN's."""
-    kept = [design["kept"] for design in next(iter(results["networks"].values()))["designs"]]
+    labels = [label(design) for design in next(iter(results["networks"].values()))["designs"]]
     rows = []
     for name, network in results["networks"].items():
         library = CMSIS_NN[name]["cortex-m33"]
@@ -31,8 +32,36 @@ def overview(results: Mapping[str, Any]) -> str:
             cycles = by_core["cortex-m33"]["cycles"]
             cells.append(f"{cycles / 1e6:.2f} M ({library / cycles:.1f}x)")
         rows.append((name, f"{library / 1e6:.2f} M", *cells))
-    heads = ["nothing skipped" if share == 1 else f"{100 * share:g} % of the pairs kept" for share in kept]
-    return table(("cycles, Cortex-M33", "CMSIS-NN", *heads), rows, left=1)
+    return table(("cycles, Cortex-M33", "CMSIS-NN", *labels), rows, left=1)
+
+
+def limits(results: Mapping[str, Any]) -> str:
+    """Predicted cycles of exact networks by what RAM their data may fill."""
+    found = {name: network["limits"] for name, network in results["networks"].items()}
+    head = ("network", *(f"{limit['kib']} KiB" for limit in next(iter(found.values()))))
+    rows = [
+        (name, *("does not fit" if one["cycles"] is None else _number(one["cycles"]) for one in steps))
+        for name, steps in found.items()
+    ]
+    return table(head, rows, left=1)
+
+
+def small(results: Mapping[str, Any]) -> str:
+    """Predicted figures of exact networks on a board of little flash."""
+    found = {name: network["small"] for name, network in results["networks"].items()}
+    board = next(iter(found.values()))["board"]
+    head = ("network", f"cycles on {board} before waits", "with waits", "flash B", "RAM B")
+    rows = [
+        (
+            name,
+            _number(one["cycles"]),
+            span(one["board_cycles"], ",.0f"),
+            _number(one["flash_bytes"]),
+            _number(one["ram_bytes"]),
+        )
+        for name, one in found.items()
+    ]
+    return table(head, rows, left=1)
 
 
 def networks(results: Mapping[str, Any]) -> str:
@@ -77,7 +106,7 @@ def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 def _by_core(network: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for design in network["designs"]:
-        yield _kept(design["kept"]), {figures["core"]: figures for figures in design["cores"]}
+        yield label(design), {figures["core"]: figures for figures in design["cores"]}
 
 
 def terms(results: Mapping[str, Any]) -> str:
@@ -92,7 +121,7 @@ def terms(results: Mapping[str, Any]) -> str:
             spent.update(layer["terms"])
         limit = sum(layer["limit"] or 0 for layer in figures["layers"])
         numbers = [limit, *(spent[term] for term in TERMS), sum(spent.values())]
-        rows.append((name, _core(figures["core"]), _kept(kept), *map(_number, numbers)))
+        rows.append((name, _core(figures["core"]), kept, *map(_number, numbers)))
     return table(head, rows, left=3)
 
 
@@ -118,7 +147,7 @@ def layers(results: Mapping[str, Any]) -> str:
             numbers = (layer["limit"], layer["cycles"])
             more = span(layer["board_cycles"]), _number(layer["flash_bytes"])
             label = f"{index} {layer['kind']}"
-            rows.append((name, _kept(kept), label, layer["kernel"], *map(_number, numbers), ratio, *more))
+            rows.append((name, kept, label, layer["kernel"], *map(_number, numbers), ratio, *more))
     return table(head, rows, left=4)
 
 
@@ -142,7 +171,7 @@ def checks(results: Mapping[str, Any]) -> str:
         density = figures["bytes_per_kept_weight"]
         rows.append(
             (
-                *(name, _core(figures["core"]), _kept(kept), f"{100 * off:+.2f} %", f"{100 * worst:+.2f} %"),
+                *(name, _core(figures["core"]), kept, f"{100 * off:+.2f} %", f"{100 * worst:+.2f} %"),
                 "" if density is None else f"{density:.1f}",
                 *(f"{figures['export_seconds']:.1f}", f"{figures['compile_seconds']:.1f}"),
                 str(figures["images"]),
@@ -151,19 +180,20 @@ def checks(results: Mapping[str, Any]) -> str:
     return table(head, rows, left=3)
 
 
-def _designs(results: Mapping[str, Any]) -> Iterator[tuple[str, float, Mapping[str, Any]]]:
+def _designs(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for name, network in results["networks"].items():
         for design in network["designs"]:
             for figures in design["cores"]:
-                yield name, design["kept"], figures
+                yield name, label(design), figures
 
 
 def _core(name: str) -> str:
     return name.removeprefix("cortex-").upper()
 
 
-def _kept(fraction: float) -> str:
-    return "exact" if fraction == 1 else f"{100 * fraction:g} %"
+def label(design: Mapping[str, Any]) -> str:
+    """What of a network is kept."""
+    return "exact" if design["kept"] == 1 else f"{100 * design['kept']:g} % of {design['mask']}"
 
 
 def _number(value: float | None) -> str:

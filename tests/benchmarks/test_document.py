@@ -58,16 +58,34 @@ def _figures(core: str, cycles: int, waited: tuple[int, int] | None) -> dict[str
 def results() -> dict[str, Any]:
     designs = [
         {
+            "mask": mask,
             "kept": kept,
             "cores": [
                 _figures("cortex-m33", cycles, (cycles + 50, cycles + 60)),
                 _figures("cortex-m4", cycles, None),
             ],
         }
-        for kept, cycles in ((1.0, 8000), (0.5, 6000), (0.25, 5000))
+        for mask, kept, cycles in (
+            ("pairs", 1.0, 8000),
+            ("pairs", 0.5, 6000),
+            ("pairs", 0.25, 5000),
+            ("kernels", 0.5, 4000),
+        )
     ]
     baseline = [{"core": "cortex-m33", "cycles": 40_000, "flash_bytes": 5000, "ram_bytes": 600}]
-    return {"networks": {"tiny": {"baseline": baseline, "designs": designs}}}
+    limits = [
+        {"kib": 32, "core": "cortex-m33", "cycles": None, "ram_bytes": 40_000},
+        {"kib": 64, "core": "cortex-m33", "cycles": 8500, "ram_bytes": 60_000},
+    ]
+    small = {
+        "board": "a-board",
+        "cycles": 9000,
+        "board_cycles": (9500, 9600),
+        "flash_bytes": 1000,
+        "ram_bytes": 2000,
+    }
+    network = {"baseline": baseline, "designs": designs, "limits": limits, "small": small}
+    return {"networks": {"tiny": network}}
 
 
 def _rows(table: str) -> list[list[str]]:
@@ -78,23 +96,26 @@ def test_networks_are_compared_with_the_baseline(results: dict[str, Any]) -> Non
     rows = _rows(tables.networks(results))
     assert rows[0] == ["tiny", "baseline", "40,000", "", "", "0.40", "1.0", "5,000", "600"]
     assert rows[1] == ["tiny", "exact", "8,000", "8,050 to 8,060", "8,000", "2.00", "5.0", "9,000", "700"]
-    assert [row[1] for row in rows[2:]] == ["50 %", "25 %"]
+    assert [row[1] for row in rows[2:]] == ["50 % of pairs", "25 % of pairs", "50 % of kernels"]
+
+
+def test_limits_and_the_small_board(results: dict[str, Any]) -> None:
+    assert _rows(tables.limits(results)) == [["tiny", "does not fit", "8,500"]]
+    assert _rows(tables.small(results)) == [["tiny", "9,000", "9,500 to 9,600", "1,000", "2,000"]]
 
 
 def test_overview_compares_with_the_library(results: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "CMSIS_NN", {"tiny": {"cortex-m33": 24_000}})
     rows = _rows(tables.overview(results))
-    assert rows == [["tiny", "0.02 M", "0.01 M (3.0x)", "0.01 M (4.0x)", "0.01 M (4.8x)"]]
+    assert rows == [["tiny", "0.02 M", "0.01 M (3.0x)", "0.01 M (4.0x)", "0.01 M (4.8x)", "0.00 M (6.0x)"]]
 
 
 def test_layers_and_terms_are_those_of_the_detailed_designs(results: dict[str, Any]) -> None:
     rows = _rows(tables.layers(results))
-    assert [row[1:3] for row in rows] == [
-        [k, n] for k in ("exact", "25 %") for n in ("0 conv2d", "1 softmax")
-    ]
+    assert [row[1:3] for row in rows] == [[k, n] for k in tables.DETAILED for n in ("0 conv2d", "1 softmax")]
     assert rows[0][4:7] == ["4,000", "7,900", "1.98"]
     rows = _rows(tables.terms(results))
-    assert [row[1] for row in rows] == ["M33", "M4"] * 2
+    assert [row[1] for row in rows] == ["M33", "M4"] * len(tables.DETAILED)
     assert rows[0][3] == "4,000"
     assert rows[0][-1] == "7,800"
 
