@@ -51,8 +51,8 @@ class Trial:
 
     Attributes:
         exact: whether nothing is skipped.
-        options: in place of the recipe's: "granularity", "elimination_rounds", "learning_rate", and "distillation", the
-            teacher's weight.
+        options: in place of the recipe's: "granularity", "elimination_rounds", "in_sequence", "learning_rate", and
+            "distillation", the teacher's weight.
         teacher: name of the network that teaches.
         averaged: whether the weights in the end are the mean of the last 100 steps, more or less.
         hidden: whether a square of each training image is grey.
@@ -70,6 +70,7 @@ class Trial:
 TRIALS: Mapping[str, Trial] = {
     "exact": Trial(exact=True),
     "recipe": Trial(),
+    "in_sequence": Trial(options={"in_sequence": True}),
     "kernels": Trial(options={"granularity": {"conv1": "pair", "conv*": "kernel"}}),
     "pairs": Trial(options={"granularity": "pair"}),
     "learning_rate_0.03": Trial(options={"learning_rate": 0.03}),
@@ -133,6 +134,7 @@ def _skipping(trial: Trial) -> keras_approx.Eliminate:
         granularity=trial.options.get("granularity", GRANULARITY),
         layers={name: LayerSetting(share) for name, share in SHARES.items()},
         exempt=EXEMPT,
+        in_sequence=trial.options.get("in_sequence", False),
     )
 
 

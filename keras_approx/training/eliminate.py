@@ -296,8 +296,9 @@ def _fit_in_sequence(
 
     Batch normalization right behind a layer gets the mean and the variance that follow from the same moments.
     """
-    exact = keras.models.clone_model(model)
-    exact.set_weights(model.get_weights())
+    plain = keras.Model(model.inputs, model.outputs)  # of the same layers, whatever trains them
+    exact = keras.models.clone_model(plain)
+    exact.set_weights(plain.get_weights())
     norms = _norms_of(model)
     changed = False
     for call in [call for call in calls(model) if isinstance(call.layer, SkipWrapper)]:

@@ -261,3 +261,11 @@ def test_nothing_skipped_in_sequence_changes_nothing() -> None:
     ]
     for one, two in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_fitting_in_sequence_knows_models_with_a_teacher() -> None:
+    network, images = _network(bias=True, norm=False), _images(60)
+    taught = keras_approx.distill(keras_approx.wrap(network, compensate=True), network)
+    plain = keras_approx.eliminate(network, images, kept=0.5, verbose=False)
+    keras_approx.eliminate(taught, images, kept=0.5, verbose=False)
+    np.testing.assert_array_equal(taught.predict(images[:9], verbose=0), plain.predict(images[:9], verbose=0))
