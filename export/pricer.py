@@ -133,12 +133,16 @@ class Pricer:
 
     def _layers(self, schedule: Schedule) -> dict[str, dict[str, float]]:
         names = {weights_name(name): name for name in self._model.shapes}
-        found = {}
+        found: dict[str, dict[str, float]] = {}
         for stage, layer in zip(schedule.stages, self._estimate(schedule).layers, strict=True):
             constants = constants_of(stage.op) if stage.op is not None else ()
             held = [schedule.graph.tensors[tensor].name for tensor in constants]
             name = next((names[tensor] for tensor in held if tensor in names), f"{layer.index} {layer.kind}")
-            found[name] = {"cycles": float(layer.cycles or 0), "flash": float(layer.flash_bytes or 0)}
+            before = found.get(name, {"cycles": 0.0, "flash": 0.0})  # of another call of a shared layer
+            found[name] = {
+                "cycles": before["cycles"] + float(layer.cycles or 0),
+                "flash": before["flash"] + float(layer.flash_bytes or 0),
+            }
         return found | {
             name: {"cycles": 0.0, "flash": 0.0} for name in self._model.shapes if name not in found
         }

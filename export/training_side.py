@@ -23,11 +23,11 @@ from keras_approx.skipping.significance import ELIMINATION
 
 if TYPE_CHECKING:
     from keras_approx.compat import tf
-    from keras_approx.conversion import conversion_model, float_conversion_model
+    from keras_approx.conversion import conversion_model, float_conversion_model, masked_kernels
     from keras_approx.exploration.front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
-    from keras_approx.measure.batches import input_batches
+    from keras_approx.measure.batches import model_batches
     from keras_approx.skipping.elimination import InputMoments, elimination_significance, fit
 
 __all__ = [
@@ -53,7 +53,8 @@ __all__ = [
     "float_conversion_model",
     "get_masks",
     "group_sums",
-    "input_batches",
+    "masked_kernels",
+    "model_batches",
     "set_masks",
     "skip_wrappers",
     "spread",
@@ -69,7 +70,8 @@ _HOMES = {
     "fit": "skipping.elimination",
     "float_conversion_model": "conversion",
     "get_masks": "layers.skip_wrapper",
-    "input_batches": "measure.batches",
+    "masked_kernels": "conversion",
+    "model_batches": "measure.batches",
     "set_masks": "layers.skip_wrapper",
     "skip_wrappers": "layers.skip_wrapper",
     "tf": "compat",

@@ -8,7 +8,9 @@ scales, batch normalization folded, so every integer it computes is the one that
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,14 @@ from keras_approx.compat import keras, tf
 from keras_approx.errors import NotCalibratedError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Graph, Node, unique_name
-from keras_approx.graph.ranges import fused_batch_norm
+from keras_approx.graph.ranges import folded_rescaling, fused_batch_norm
 from keras_approx.graph.reader import read_model
-from keras_approx.graph.rewrites import normalize
+from keras_approx.graph.rewrites import normalize, remove, restore
+from keras_approx.graph.topology import calls
 from keras_approx.layers.quantizers import quantize_kernel
 from keras_approx.layers.registry import SPECS
 from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.layers.transposed_conv import TransposedConv2D
 
 
 def conversion_model(model: Any) -> Any:
@@ -52,7 +56,48 @@ def conversion_model(model: Any) -> Any:
                 f"the range of {node.inputs[0]!r} was never measured: call keras_approx.calibrate(model, "
                 "data) first"
             )
-    return build_model(lower(graph), _conversion_layer)
+    return build_model(restore(lower(graph)), _conversion_layer)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedKernel:
+    """How the kernel of a layer that carries a mask gets into the int8 graph.
+
+    Attributes:
+        name: The layer's.
+        kernel: float32, as the wrapped layer holds it.
+        calls: How often the layer is called: it has as many operators.
+        stride: Of a transposed convolution; None elsewhere.
+        input_scale: What the weights are multiplied by for a rescaling of the model's input that folds into them.
+    """
+
+    name: str
+    kernel: np.ndarray
+    calls: int
+    stride: tuple[int, int] | None
+    input_scale: float
+
+
+def masked_kernels(model: Any) -> list[MaskedKernel]:
+    """The kernels of a wrapped model that carry masks, in model order.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
+    uses = Counter(call.layer.name for call in calls(model))
+    graph = remove(read_model(model), "QuantizeActivation")
+    folded = ((folded_rescaling(graph, node), node) for node in graph.nodes)
+    scales = {after.name: node.config["scale"] for after, node in folded if after is not None}
+    return [
+        MaskedKernel(
+            wrapper.name,
+            wrapper.kernel.numpy(),
+            uses[wrapper.name],
+            wrapper.layer.strides if isinstance(wrapper.layer, TransposedConv2D) else None,
+            scales.get(wrapper.name, 1.0),
+        )
+        for wrapper in skip_wrappers(model)
+    ]
 
 
 def float_conversion_model(model: Any) -> Any:
@@ -69,7 +114,7 @@ def float_conversion_model(model: Any) -> Any:
         UnsupportedModelError: If the model as a whole is not supported.
         UnsupportedLayerError: If a layer or one of its settings is not supported.
     """
-    return build_model(lower(normalize(read_model(model))), _conversion_layer)
+    return build_model(restore(lower(normalize(read_model(model)))), _conversion_layer)
 
 
 def lower(graph: Graph) -> Graph:
@@ -82,26 +127,43 @@ def lower(graph: Graph) -> Graph:
         The graph with the same input and output.
     """
     folded: set[str] = set()
+    scales: dict[str, float] = {}
     nodes: list[Node] = []
     renamed: dict[str, str] = {}
     taken = {node.name for node in graph.nodes}
     for original in graph.nodes:
-        node = dataclasses.replace(original, inputs=tuple(renamed[name] for name in original.inputs))
+        inputs = tuple(renamed[name] for name in original.inputs)
+        node = dataclasses.replace(
+            original, inputs=inputs, layer=""
+        )  # calls of one layer differ in their ranges
         renamed[node.name] = node.name
-        if node.op == "Dropout" or node.name in folded:
+        after = folded_rescaling(graph, original)
+        if after is not None:
+            scales[after.name] = node.config["scale"]
+        if after is not None or node.name in folded or SPECS[node.op].identity:
             renamed[node.name] = node.inputs[0]
-            continue
-        if node.op in SPECS and SPECS[node.op].kernel:
+        elif SPECS[node.op].kernel:
             norm = fused_batch_norm(graph, original)
-            nodes.append(_quantized(node, norm))
+            nodes.append(_quantized(node, norm, scales.get(node.name, 1.0)))
             folded.update([norm.name] if norm else [])
-        elif node.op == "BatchNormalization":
-            nodes.extend(_depthwise_norm(node, taken))
-        elif node.op == "GlobalMaxPooling2D":
-            nodes.extend(_global_max(node, graph[original.inputs[0]].shape, taken))
+        elif node.op in _LOWERED:
+            nodes.extend(_LOWERED[node.op](node, graph[original.inputs[0]].shape, taken))
         else:
             nodes.append(node)
-    return Graph(graph.name, tuple(nodes), renamed[graph.output])
+    return Graph(graph.name, tuple(map(_unequal_bias, nodes)), tuple(renamed[name] for name in graph.outputs))
+
+
+def _unequal_bias(node: Node) -> Node:
+    """A bias that differs by the least there is in one channel where all channels have the same.
+
+    The converter quantizes a constant of equal values with the scale of its first channel.
+    """
+    bias = node.weights.get("bias")
+    if bias is None or len(bias) < 2 or not bias[0] or (bias != bias[0]).any():
+        return node
+    changed = bias.copy()
+    changed[0] = np.nextafter(bias[0], np.float32(0))
+    return dataclasses.replace(node, weights={**node.weights, "bias": changed})
 
 
 def _norm_scale_and_shift(norm: Node) -> tuple[np.ndarray, np.ndarray]:
@@ -113,26 +175,41 @@ def _norm_scale_and_shift(norm: Node) -> tuple[np.ndarray, np.ndarray]:
     return scale, beta - mean * scale
 
 
-def _quantized(node: Node, norm: Node | None) -> Node:
+def _quantized(node: Node, norm: Node | None, input_scale: float) -> Node:
+    """A layer with a kernel of int8 multiples, times what its inputs and outputs are multiplied by."""
     spec = SPECS[node.op]
     assert spec.kernel is not None
     kernel = quantize_kernel(node.weights[spec.kernel], spec.channel_axes)
-    weights = {**node.weights, spec.kernel: kernel}
+    weights = {**node.weights, spec.kernel: kernel * np.float32(input_scale)}
     if norm is not None:
         scale, shift = _norm_scale_and_shift(norm)
-        weights[spec.kernel] = kernel * scale.reshape([kernel.shape[axis] for axis in spec.channel_axes])
+        weights[spec.kernel] = weights[spec.kernel] * scale.reshape(
+            [extent if axis in spec.channel_axes else 1 for axis, extent in enumerate(kernel.shape)]
+        )
         weights["bias"] = node.weights.get("bias", np.float32(0)) * scale + shift
     return dataclasses.replace(node, config={**node.config, "use_bias": "bias" in weights}, weights=weights)
 
 
-def _depthwise_norm(node: Node, taken: set[str]) -> list[Node]:
+def _norm(node: Node, shape: tuple[int, ...], taken: set[str]) -> list[Node]:
+    return _depthwise(node, *_norm_scale_and_shift(node), taken)
+
+
+def _rescaling(node: Node, shape: tuple[int, ...], taken: set[str]) -> list[Node]:
+    """One operator for both: a product or a sum, or a convolution where it is both."""
+    scale, offset = (np.float32(node.config[key]) for key in ("scale", "offset"))
+    if scale == 1 or offset == 0:
+        return [node]
+    channels = shape[-1]
+    return _depthwise(node, np.full(channels, scale), np.full(channels, offset), taken)
+
+
+def _depthwise(node: Node, scale: np.ndarray, shift: np.ndarray, taken: set[str]) -> list[Node]:
     """A 1x1 depthwise convolution, whose one weight per channel int8 represents exactly."""
-    scale, shift = _norm_scale_and_shift(node)
     weights = {"depthwise_kernel": scale.reshape(1, 1, -1, 1), "bias": shift}
     config = {"kernel_size": (1, 1), "use_bias": True}
     if len(node.shape) == 3:
         return [Node(node.name, "DepthwiseConv2D", node.inputs, node.shape, config, weights)]
-    image = (1, *((1,) * (2 - len(node.shape))), *node.shape)
+    image = (1, math.prod(node.shape[:-1]), node.shape[-1])
     before, after = (unique_name(f"{node.name}_{part}", taken) for part in ("image", "depthwise"))
     return [
         Node(before, "Reshape", node.inputs, image),
@@ -148,6 +225,13 @@ def _global_max(node: Node, shape: tuple[int, ...], taken: set[str]) -> list[Nod
         Node(name, "MaxPooling2D", node.inputs, pooled, {"pool_size": shape[:2]}),
         Node(node.name, "Reshape", (name,), node.shape),
     ]
+
+
+_LOWERED: Mapping[str, Callable[[Node, tuple[int, ...], set[str]], list[Node]]] = {
+    "BatchNormalization": _norm,
+    "Rescaling": _rescaling,
+    "GlobalMaxPooling2D": _global_max,
+}
 
 
 class FakeQuantize(keras.layers.Layer):
@@ -178,9 +262,25 @@ class StaticReshape(keras.layers.Layer):
         return {**super().get_config(), "target_shape": self.target_shape}
 
 
+class Affine(keras.layers.Layer):
+    """A product with a number or a sum with one: one operator, where Keras's own layer has both."""
+
+    def __init__(self, scale: float, offset: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.scale if self.offset == 0 else inputs + self.offset
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+
+
 def _conversion_layer(node: Node) -> Any:
     if node.op == "QuantizeActivation":
         return FakeQuantize(*node.config["range"], name=node.name)
-    if node.op == "Reshape":
+    if node.op in ("Reshape", "Flatten"):
         return StaticReshape(node.shape, name=node.name)
+    if node.op == "Rescaling":
+        return Affine(node.config["scale"], node.config["offset"], name=node.name)
     return plain_layer(node)

@@ -10,9 +10,9 @@ from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Node
 from keras_approx.graph.ranges import insert_quantizers
 from keras_approx.graph.reader import read_model
-from keras_approx.graph.rewrites import normalize, remove
+from keras_approx.graph.rewrites import normalize, remove, restore
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
-from keras_approx.layers.registry import SPECS
+from keras_approx.layers.registry import SPECS, carries_mask
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.wrapped_model import WrappedModel
 
@@ -26,34 +26,34 @@ def wrap(
 ) -> Any:
     """Makes a model that can skip products and be quantized while it trains.
 
-    Conv2D and Dense layers get a mask; activations and weights get int8 fake quantization. Both do nothing at
-    first: the new model predicts what the given one does, bit for bit where that is a tf_keras model (Keras 3
-    computes some layers with other operations, which round differently). `calibrate` switches quantization on,
-    masks act as soon as they are set.
+    Layers of products get a mask (Conv1D, Conv2D, Conv2DTranspose, Dense); activations and weights get int8 fake
+    quantization. Both do nothing at first: the new model predicts what the given one does, up to float rounding
+    where layers are computed as others (see `normalize`; Keras 3 uses other operations for some), else bit for bit.
+    `calibrate` switches quantization on, masks act as soon as they are set.
 
     Args:
-        model: Sequential or functional model of tf_keras or Keras 3, float32, one input of static shape, one
-            output. It is left as it is. Nested models are flattened.
+        model: Sequential or functional model of tf_keras or Keras 3, float32, its inputs of static shapes; see
+            docs/layers.md for the layers. It is left as it is. Nested models are flattened.
         skipped_gradient: "zero" or "straight_through", see SkipWrapper.
         compensate: Whether to add the expected value of what is skipped to the bias.
-        input_range: Smallest and largest value that inputs can have, if known; calibration measures it
+        input_range: Smallest and largest value that inputs can have, all of them, if known; calibration measures it
             otherwise. With (-1, 127 / 128), for example, int8 pixels have scale 1 / 128 and zero point 0.
 
     Returns:
         A tf_keras model, not compiled.
 
     Raises:
-        UnsupportedModelError: If the model is subclassed, has dynamic shapes, shared weights, several inputs
-            or outputs, nothing to skip, or is wrapped already.
+        UnsupportedModelError: If the model is subclassed, has dynamic shapes or nothing to skip, or is wrapped already.
         UnsupportedLayerError: If a layer or one of its settings is not supported.
         OptionError: If an option has another value than those above.
     """
     graph = normalize(read_model(model))
     if any(node.op == "QuantizeActivation" for node in graph.nodes):
         raise UnsupportedModelError(f"model {model.name!r} is wrapped already")
-    if not any(SPECS[node.op].skippable for node in graph.nodes):
+    if not any(carries_mask(node.op, node.config) for node in graph.nodes):
         raise UnsupportedModelError(
-            f"model {model.name!r} has no Conv2D or Dense layer, so there is nothing to skip"
+            f"model {model.name!r} has no Conv1D, Conv2D, Conv2DTranspose or Dense layer of one group, so there is "
+            "nothing to skip"
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
     return build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
@@ -69,10 +69,9 @@ def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:
                 ranges[name] = QuantizeActivation(node.config["fixed_range"], name=name)
             return ranges[name]
         layer = plain_layer(node)
-        spec = SPECS[node.op]
-        if spec.skippable:
+        if carries_mask(node.op, node.config):
             return SkipWrapper(layer, **options)
-        return QuantizedWrapper(layer) if spec.kernel else layer
+        return QuantizedWrapper(layer) if SPECS[node.op].kernel else layer
 
     return make_layer
 
@@ -91,4 +90,4 @@ def strip(model: Any) -> Any:
         NotWrappedError: If the model is not wrapped.
     """
     skip_wrappers(model)
-    return build_model(remove(read_model(model), "QuantizeActivation"), plain_layer)
+    return build_model(restore(remove(read_model(model), "QuantizeActivation")), plain_layer)

@@ -20,7 +20,7 @@ import h5py
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.errors import ModelFormatError
-from keras_approx.layers.registry import SPECS
+from keras_approx.layers.registry import LAYERS
 
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -29,7 +29,10 @@ _MAX_BYTES = (
 )  # of a file, and of what a compressed one holds: far above what a microcontroller can run
 _MAX_CONFIG = 64 << 20
 _MODELS = ("Functional", "Model", "Sequential")
-_OURS = ("WrappedModel", "DistilledModel", "SkipWrapper", "QuantizedWrapper", "QuantizeActivation")
+_OURS = (
+    *("WrappedModel", "DistilledModel", "SkipWrapper", "QuantizedWrapper", "QuantizeActivation"),
+    "TransposedConv2D",
+)
 _DATA = (  # objects of Keras that hold numbers and nothing else
     *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal"),
     *("LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal", "RandomUniform"),
@@ -39,7 +42,8 @@ _DATA = (  # objects of Keras that hold numbers and nothing else
 )
 _MODULE = re.compile(
     r"(tf_)?keras(\.src)?(\.(layers|initializers|regularizers|constraints|models|engine|dtype_policies|mixed_precision)"
-    r"(\.[a-z0-9_]+)*)?|keras_approx\.(wrapped_model|layers\.(skip_wrapper|quantized_layers)|training\.distillation)"
+    r"(\.[a-z0-9_]+)*)?"
+    r"|keras_approx\.(wrapped_model|layers\.(skip_wrapper|quantized_layers|transposed_conv)|training\.distillation)"
 )
 _TRUST = "if you trust where it comes from, give --trust, which lets it run code"
 
@@ -150,7 +154,7 @@ def _copy_h5(source: Path, target: Path) -> CheckedModel:
 
 def _add_modules(config: dict[str, Any]) -> None:
     """Says of each layer where it comes from, which .h5 files leave out and Keras 3 asks for elsewhere."""
-    homes = dict.fromkeys(SPECS, "keras.layers") | dict.fromkeys(_MODELS, "keras")
+    homes = dict.fromkeys(LAYERS, "keras.layers") | dict.fromkeys(_MODELS, "keras")
     for named in _named_objects(config):
         if "module" not in named and named["class_name"] in homes:
             functional = named["class_name"] == "Functional"
@@ -184,11 +188,11 @@ def _checked_config(source: Path, text: bytes) -> dict[str, Any]:
     config.pop("compile_config", None)  # how it was trained: nothing here looks at it
     for named in _named_objects(config):
         kind, module, registered = (named.get(key) for key in ("class_name", "module", "registered_name"))
-        if kind not in (*SPECS, *_MODELS, *_OURS, *_DATA):
+        if kind not in (*LAYERS, *_MODELS, *_OURS, *_DATA):
             what = "a Lambda layer, which is Python code" if kind == "Lambda" else f"{str(kind)[:60]!r}"
             raise ModelFormatError(
                 f"{str(source)!r} holds {what}; only layers that can be exported are loaded "
-                f"({', '.join(SPECS)}): use one of them in its place, or {_TRUST}"
+                f"({', '.join(LAYERS)}): use one of them in its place, or {_TRUST}"
             )
         if module is not None and not (isinstance(module, str) and _MODULE.fullmatch(module)):
             raise ModelFormatError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import sys
 import tempfile
 import warnings
@@ -12,12 +13,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import tflite as schema
 from numpy.typing import NDArray
 
 from export import training_side
 from export.errors import ExportError, QuantizationError, UnsupportedModelError
 
 _BATCH = 32
+_SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS = 1, 2  # their places in the table of a subgraph
 _LOGGERS = ("absl", "tensorflow")
 
 
@@ -28,17 +31,16 @@ def to_tflite(model: Any, representative_data: Any = None) -> bytes:
 
     Args:
         model: a calibrated model of `keras_approx.wrap`, which brings its activation ranges; or a plain
-            Sequential or functional float32 model of tf_keras or Keras 3 with one input of fixed shape.
+            Sequential or functional float32 model of tf_keras or Keras 3 with inputs of fixed shapes.
         representative_data: for a plain model, inputs as they will come: float32 [n, *input shape], a batched
-            tf.data.Dataset or an iterable of batches (a target beside the inputs is ignored). All of it is
-            used; a few hundred samples are enough.
+            tf.data.Dataset or an iterable of batches (a target beside the inputs is ignored); for several inputs tuples
+            of arrays, or dictionaries by the inputs' names. All of it is used; a few hundred samples are enough.
 
     Returns:
         The content of a `.tflite` file.
 
     Raises:
-        UnsupportedModelError: a subclassed model, dynamic shapes, several inputs or outputs, or a layer that
-            is not supported.
+        UnsupportedModelError: a subclassed model, dynamic shapes, or a layer that is not supported.
         QuantizationError: representative data is missing, unusable, or not wanted; or the wrapped model was
             never calibrated.
     """
@@ -77,15 +79,15 @@ def _convert_plain(model: Any, representative_data: Any) -> bytes:
             "a plain Keras model needs representative_data to choose its int8 ranges from: pass inputs like "
             "those it will see, for instance representative_data=x_train[:300]"
         )
-    batches = training_side.input_batches(representative_data, network.input_shape[1:], _BATCH, None)
+    batches = training_side.model_batches(network, representative_data, _BATCH, None)
     seen = 0
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
         nonlocal seen
         for batch in batches:
-            for sample in batch:
+            for sample in zip(*(batch if isinstance(batch, tuple) else (batch,)), strict=True):
                 seen += 1
-                yield [sample[None].astype(np.float32)]
+                yield [values[None].astype(np.float32) for values in sample]
         if not seen:
             raise QuantizationError("representative_data is empty: expected at least one input")
 
@@ -100,9 +102,14 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
     """Converts a tf_keras model, traced with batch 1, so that all its shapes are constant."""
     tf = training_side.tf
 
-    @tf.function(input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="input")])
-    def network(x: Any) -> Any:
-        return model(x, training=False)
+    inputs = [
+        tf.TensorSpec((1, *tensor.shape[1:]), tf.float32, name=f"input_{index}")
+        for index, tensor in enumerate(model.inputs)
+    ]
+
+    @tf.function(input_signature=inputs)
+    def network(*given: Any) -> Any:
+        return model(given if len(given) > 1 else given[0], training=False)
 
     with _quiet() as chatter:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], model)
@@ -110,7 +117,7 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
         converter.inference_input_type = converter.inference_output_type = tf.int8
         configure(converter)
         try:
-            return bytes(converter.convert())
+            return _in_order(converter.convert())
         except (ExportError, MemoryError):
             raise
         except Exception as error:
@@ -119,6 +126,23 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
             raise UnsupportedModelError(
                 f"the TFLite converter rejects model {model.name!r}: {error}{chatter()}"
             ) from error
+
+
+def _in_order(data: bytes) -> bytes:
+    """The file with its inputs and outputs in the order of the model, which its signature numbers."""
+    changed = bytearray(data)
+    model = schema.Model.GetRootAs(changed, 0)
+    graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
+    ends = (
+        (_SUBGRAPH_INPUTS, graph.InputsLength(), signature.Inputs),
+        (_SUBGRAPH_OUTPUTS, graph.OutputsLength(), signature.Outputs),
+    )
+    for slot, count, tensor in ends:
+        found = [tensor(i) for i in range(count)]
+        found.sort(key=lambda end: int(end.Name().rpartition(b"_")[2]))
+        start = graph._tab.Vector(graph._tab.Offset(4 + 2 * slot))
+        struct.pack_into(f"<{count}i", changed, start, *(end.TensorIndex() for end in found))
+    return bytes(changed)
 
 
 @contextmanager

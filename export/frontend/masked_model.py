@@ -23,6 +23,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Quantization, Tensor
+from export.operators.transpose_conv import phases
 
 _QMAX = 127
 _KEPT = 512  # masked kernels that are remembered
@@ -34,16 +35,17 @@ _Constants = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer that carries a mask.
+    """One call of a layer that carries a mask.
 
     Attributes:
         index: of its operator.
         op: the operator.
-        kernel: as Keras holds it.
+        kernel: as the wrapped layer holds it.
+        stride: of a transposed convolution, None elsewhere.
         weights: its int8 weights with nothing skipped, named as `weights_name` says.
         bias: likewise, or None.
         signs: int8 [out], -1 where a folded batch normalization inverted a channel.
-        source_scale: of its input.
+        source_scale: of its input, times that of a rescaling that is folded into the weights.
         mean: what each operand's activation is on average, of the kernel's shape without output channels, where the
             layer compensates for what is skipped; or None.
     """
@@ -51,6 +53,7 @@ class _Layer:
     index: int
     op: Conv2D | FullyConnected
     kernel: NDArray[np.float32]
+    stride: tuple[int, int] | None
     weights: Tensor
     bias: Tensor | None
     signs: NDArray[np.int8]
@@ -77,7 +80,7 @@ class MaskedModel:
     def __init__(self, model: Any) -> None:
         try:
             self._graph = read_tflite(_convert_unmasked(model))
-            self._layers = _find_layers(self._graph, model_kernels(model), _means(model))
+            self._layers = _find_layers(self._graph, model)
         except training_side.NotWrappedError as error:
             raise UnsupportedModelError(str(error)) from error
         except training_side.NotCalibratedError as error:
@@ -87,7 +90,7 @@ class MaskedModel:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the kernels that carry masks, by layer name in model order."""
-        return {name: layer.kernel.shape for name, layer in self._layers.items()}
+        return {name: calls[0].kernel.shape for name, calls in self._layers.items()}
 
     def graph(self, masks: Masks, kernels: Kernels | None = None) -> Graph:
         """The graph before any pass.
@@ -105,15 +108,16 @@ class MaskedModel:
                 f"no layer named {', '.join(unknown)} carries a mask; these do: {', '.join(self._layers)}"
             )
         graph = self._graph
-        for name, layer in self._layers.items():
-            kernel = layer.kernel if kernels is None else kernels[name]
+        for name, calls in self._layers.items():
+            kernel = calls[0].kernel if kernels is None else kernels[name]
             mask = _checked(name, masks.get(name), kernel.shape)
-            key = (name, digest(mask), None if kernels is None else digest(kernel))
-            if key not in self._constants:
-                self._constants[key] = _masked(layer, kernel, mask)
-            weights, bias = self._constants[key]
-            changed, op = with_constants(graph, layer.op, weights, bias)
-            graph = replace(changed, ops=(*graph.ops[: layer.index], op, *graph.ops[layer.index + 1 :]))
+            for layer in calls:
+                key = (layer.index, digest(mask), None if kernels is None else digest(kernel))
+                if key not in self._constants:
+                    self._constants[key] = _masked(layer, kernel, mask)
+                weights, bias = self._constants[key]
+                changed, op = with_constants(graph, layer.op, weights, bias)
+                graph = replace(changed, ops=(*graph.ops[: layer.index], op, *graph.ops[layer.index + 1 :]))
         return graph
 
 
@@ -150,64 +154,77 @@ def _convert_unmasked(model: Any) -> bytes:
         training_side.set_masks(model, before)
 
 
-def _find_layers(
-    graph: Graph, kernels: Kernels, means: Mapping[str, NDArray[np.float32] | None]
-) -> dict[str, _Layer]:
-    """Recognizes each layer's operator by its int8 weights, which are the same but for the sign of whole channels."""
+def _find_layers(graph: Graph, model: Any) -> dict[str, list[_Layer]]:
+    """Recognizes each layer's operators by their int8 weights, which are the same but for the sign of whole channels.
+
+    A layer that is called several times has as many operators.
+    """
+    means = _means(model)
     left = {index: op for index, op in enumerate(graph.ops) if isinstance(op, Conv2D | FullyConnected)}
-    found = {}
-    for name, kernel in kernels.items():
-        weights = _quantized(kernel)[0]
+    found: dict[str, list[_Layer]] = {}
+    for masked in training_side.masked_kernels(model):
+        name = masked.name
+        weights = _quantized(masked.kernel, masked.stride)[0]
         match = [index for index, op in left.items() if _same(graph.constant(op.weights), weights)]
-        if not match:
+        if len(match) < masked.calls:
             raise ExportError(
                 f"the int8 graph has no operator with the weights of layer {name!r}: it cannot be priced; "
                 "use export.estimate"
             )
-        found[name] = _layer(graph, match[0], left.pop(match[0]), name, kernel, weights, means[name])
+        found[name] = []
+        for index in match[: masked.calls]:
+            op = left.pop(index)
+            stored = graph.constant(op.weights)
+            agree = (stored.astype(np.int32) * weights).reshape(len(weights), -1).sum(axis=1) >= 0
+            found[name].append(
+                _Layer(
+                    index=index,
+                    op=op,
+                    kernel=masked.kernel,
+                    stride=masked.stride,
+                    weights=replace(graph.tensors[op.weights], name=weights_name(name)),
+                    bias=None if op.bias is None else graph.tensors[op.bias],
+                    signs=np.where(agree, 1, -1).astype(np.int8),
+                    source_scale=graph.tensors[op.inputs[0]].quant.scale * abs(masked.input_scale),
+                    mean=means[name],
+                )
+            )
     return found
-
-
-def _layer(
-    graph: Graph,
-    index: int,
-    op: Conv2D | FullyConnected,
-    name: str,
-    kernel: NDArray[np.float32],
-    weights: NDArray[np.int8],
-    mean: NDArray[np.float32] | None,
-) -> _Layer:
-    stored = graph.constant(op.weights)
-    agree = (stored.astype(np.int32) * weights).reshape(len(weights), -1).sum(axis=1) >= 0
-    return _Layer(
-        index=index,
-        op=op,
-        kernel=kernel,
-        weights=replace(graph.tensors[op.weights], name=weights_name(name)),
-        bias=None if op.bias is None else graph.tensors[op.bias],
-        signs=np.where(agree, 1, -1).astype(np.int8),
-        source_scale=graph.tensors[op.inputs[0]].quant.scale,
-        mean=mean,
-    )
 
 
 def _same(stored: NDArray[Any], weights: NDArray[np.int8]) -> bool:
     return stored.shape == weights.shape and np.array_equal(np.abs(stored), np.abs(weights))
 
 
-def _quantized(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A kernel as the int8 graph holds it, output channels first, and the largest weight of each of them."""
+def _quantized(
+    kernel: NDArray[np.float32], stride: tuple[int, int] | None
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A kernel as the int8 graph holds it, output channels first, and the largest weight of each of them.
+
+    The operator of a transposed convolution has each channel once for each remainder by the stride.
+    """
     last = kernel.ndim - 1
-    peaks = np.abs(kernel).max(axis=tuple(range(last)))
+    peaks = _peaks(kernel)
     weights = np.round(
         np.divide(kernel, peaks / np.float32(_QMAX), out=np.zeros_like(kernel), where=peaks != 0)
     )
-    return np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0)), peaks
+    found = np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0))
+    return found if stride is None else phases(found, stride), _repeated(peaks, stride)
+
+
+def _peaks(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    peaks: NDArray[np.float32] = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    return peaks
+
+
+def _repeated(values: NDArray[Any], stride: tuple[int, int] | None) -> NDArray[Any]:
+    """Values of the output channels, for each channel of the operator."""
+    return values if stride is None else np.tile(values, stride[0] * stride[1])
 
 
 def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_]) -> _Constants:
-    weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)))
-    first = np.abs(layer.kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)), layer.stride)
+    first = _repeated(_peaks(layer.kernel), layer.stride)
     # A channel of which nothing is left has no scale of its own: any does.
     ratio = np.divide(peaks, first, out=np.ones_like(peaks), where=(peaks != 0) & (first != 0)).astype(float)
     signs = layer.signs.reshape(-1, *(1,) * (weights.ndim - 1))
@@ -218,7 +235,7 @@ def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_])
     if layer.mean is not None:  # the expected value of what is skipped, as the layer adds it to its bias
         skipped = np.where(mask, np.float32(0), kernel) * layer.mean[..., np.newaxis]
         unit = layer.source_scale * np.where(peaks != 0, peaks, first) / _QMAX
-        added = layer.signs * skipped.reshape(-1, len(peaks)).sum(axis=0)
+        added = layer.signs * _repeated(skipped.reshape(-1, skipped.shape[-1]).sum(axis=0), layer.stride)
         values = values + np.divide(added, unit, out=np.zeros_like(unit), where=unit != 0)
     limits = np.iinfo(np.int32)
     held = np.rint(values).clip(limits.min, limits.max).astype(np.int32)

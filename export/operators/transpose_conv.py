@@ -52,9 +52,9 @@ def _read(state: Lowering, op: RawOperator) -> list[Op]:
         raise UnsupportedModelError(f"{op}: an output of {shape} is too small for its padding")
     blocks = stride[0] * stride[1]
     if blocks == 1:
-        spread, spread_bias = _mirrored(state, weights, axes), bias
+        spread, spread_bias = _mirrored(state, weights, stride), bias
     else:
-        spread, spread_bias = _mirrored(state, weights, axes), _repeated(state, bias, blocks)
+        spread, spread_bias = _mirrored(state, weights, stride), _repeated(state, bias, blocks)
     padding = Padding(axes[0].before, axes[0].after, axes[1].before, axes[1].after)
     between = state.temporary(output, (1, axes[0].rows, axes[1].rows, blocks * channels))
     conv = Conv2D((source,), between, spread, spread_bias, (1, 1), (1, 1), padding, clamp)
@@ -73,30 +73,41 @@ class _Axis:
         padded = max(0, (size - 1) * stride + kernel - outputs) // 2 if same else 0
         at = np.arange(outputs) + padded
         first, last = int(at[0]) // stride, int(at[-1]) // stride
-        self.taps = -(-kernel // stride)
-        self.kernel, self.stride = kernel, stride
-        self.before = self.taps - 1 - first
+        taps = -(-kernel // stride)
+        self.before = taps - 1 - first
         self.after = max(0, last - (size - 1))
-        self.rows = size + self.before + self.after - self.taps + 1
+        self.rows = size + self.before + self.after - taps + 1
         self.places: tuple[NDArray[np.int64], NDArray[np.int64]] = (at // stride - first, at % stride)
 
 
-def _mirrored(state: Lowering, weights: int, axes: list[_Axis]) -> int:
-    """Weights [block of remainders and channels, taps y, taps x, depth]."""
+def phases(weights: NDArray[np.int8], stride: tuple[int, int]) -> NDArray[np.int8]:
+    """The weights of a transposed convolution as those of a convolution.
+
+    Args:
+        weights: int8 [channels, kernel height, kernel width, depth].
+        stride: by rows and columns.
+
+    Returns:
+        int8 [blocks of channels for each remainder of row and column by the stride, taps y, taps x, depth].
+    """
+    channels, *kernel, depth = weights.shape
+    rows, columns = (-(-extent // step) for extent, step in zip(kernel, stride, strict=True))
+    padded = np.zeros((channels, rows * stride[0], columns * stride[1], depth), np.int8)
+    padded[:, : kernel[0], : kernel[1]] = weights
+    taps = padded.reshape(channels, rows, stride[0], columns, stride[1], depth)
+    mirrored = taps[:, ::-1, :, ::-1].transpose(2, 4, 0, 1, 3, 5)
+    return np.ascontiguousarray(mirrored.reshape(-1, rows, columns, depth))
+
+
+def _mirrored(state: Lowering, weights: int, stride: tuple[int, int]) -> int:
     held = state.tensors[weights]
     assert held.data is not None
-    channels, *_, depth = held.shape
-    rows, columns = axes
-    padded = np.zeros((channels, rows.taps * rows.stride, columns.taps * columns.stride, depth), np.int8)
-    padded[:, : rows.kernel, : columns.kernel] = held.data
-    taps = padded.reshape(channels, rows.taps, rows.stride, columns.taps, columns.stride, depth)
-    mirrored = taps[:, ::-1, :, ::-1].transpose(2, 4, 0, 1, 3, 5)
-    data = mirrored.reshape(-1, rows.taps, columns.taps, depth)
+    data = phases(held.data.astype(np.int8), stride)
     quantization = held.quant
     if len(quantization.scales) > 1:
-        blocks = rows.stride * columns.stride
+        blocks = stride[0] * stride[1]
         quantization = Quantization(quantization.scales * blocks, quantization.zero_points * blocks, 0)
-    return _added(state, Tensor(held.name, data.shape, "int8", quantization, np.ascontiguousarray(data)))
+    return _added(state, Tensor(held.name, data.shape, "int8", quantization, data))
 
 
 def _repeated(state: Lowering, bias: int | None, blocks: int) -> int | None:

@@ -21,6 +21,7 @@ class Node:
         config: Arguments of the `tf_keras` layer of that class, but for its name.
         weights: Arrays by attribute name, such as {"kernel": ..., "bias": ...}.
         inference_only: Whether it acts as at inference even while the model trains: called with `training=False`.
+        layer: What the calls of one shared layer have in common; empty for a layer that is called once.
     """
 
     name: str
@@ -30,21 +31,27 @@ class Node:
     config: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     inference_only: bool = False
+    layer: str = ""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes, each after those it takes inputs from, first the input; `output` names the last tensor."""
+    """Nodes, each after those it takes inputs from, first the inputs; `outputs` names what the model gives."""
 
     name: str
     nodes: tuple[Node, ...]
-    output: str
+    outputs: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The inputs in the order of the model."""
+        return tuple(node for node in self.nodes if node.op == "InputLayer")
 
     def consumers(self) -> dict[str, tuple[Node, ...]]:
         """The nodes that take each node's output; a node that takes it twice is listed twice."""
@@ -57,7 +64,7 @@ class Graph:
     def sole_consumer(self, name: str) -> Node | None:
         """The node that alone takes the output of `name`, which then nobody else can see."""
         nodes = self.consumers()[name]
-        return nodes[0] if len(nodes) == 1 and name != self.output else None
+        return nodes[0] if len(nodes) == 1 and name not in self.outputs else None
 
 
 def unique_name(wanted: str, taken: Iterable[str]) -> str:

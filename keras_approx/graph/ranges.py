@@ -10,23 +10,35 @@ from __future__ import annotations
 import dataclasses
 
 from keras_approx.graph.layer_graph import Graph, Node, unique_name
-from keras_approx.layers.registry import FIXED_RANGE, FIXED_RANGE_ACTIVATIONS, SPECS, Range
+from keras_approx.layers.registry import FIXED_RANGES, FUSED_ACTIVATIONS, SPECS, Range
 
 # Of the layers that have their inputs' range, those whose output is not made of its int8 values already.
-_ROUNDED = ("Activation", "AveragePooling2D", "Concatenate")
-_FUSED_RELU = ("Conv2D", "DepthwiseConv2D", "Dense", "Add", "BatchNormalization", "AveragePooling2D")
+_ROUNDED = ("Activation", "AveragePooling2D", "Concatenate", "Maximum", "Minimum")
+_FUSED_RELU = (
+    *("Conv2D", "TransposedConv2D", "DepthwiseConv2D", "Dense", "BatchNormalization"),
+    *("Add", "Subtract", "Multiply", "Rescaling", "AveragePooling2D"),
+)
 
 
 def range_rule(graph: Graph, node: Node) -> Range:
     """Where the range of a node's output comes from."""
     if node.op != "Activation":
         return SPECS[node.op].range
-    if node.config["activation"] in FIXED_RANGE_ACTIVATIONS:
+    if node.config["activation"] in FIXED_RANGES:
         return Range.FIXED
     # TFLite makes such a ReLU part of the pooling, which cannot rescale.
     before = graph[node.inputs[0]]
-    fused = before.op == "AveragePooling2D" and graph.sole_consumer(before.name) is not None
+    fused = (
+        node.config["activation"] in FUSED_ACTIVATIONS
+        and before.op == "AveragePooling2D"
+        and graph.sole_consumer(before.name) is not None
+    )
     return Range.SAME if fused else Range.OWN
+
+
+def _rounded(node: Node) -> bool:
+    bilinear = node.op == "UpSampling2D" and node.config.get("interpolation") == "bilinear"
+    return bilinear or node.op in _ROUNDED
 
 
 def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
@@ -35,24 +47,41 @@ def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
     return after if after is not None and after.op == "BatchNormalization" else None
 
 
+def folded_rescaling(graph: Graph, node: Node) -> Node | None:
+    """The layer of products into whose kernel this rescaling of an input folds.
+
+    Every weight is multiplied by the same number, so that its integers stay what they are.
+    """
+    if node.op != "Rescaling" or node.config["offset"] or graph[node.inputs[0]].op != "InputLayer":
+        return None
+    after = graph.sole_consumer(node.name)
+    return after if after is not None and SPECS[after.op].kernel and not after.layer else None
+
+
 def _has_range(graph: Graph, node: Node) -> bool:
     """False if int8 inference never sees the tensor, because its consumer is fused with the node."""
     after = graph.sole_consumer(node.name)
     if after is None:
         return True
-    relu = after.op == "Activation" and range_rule(graph, after) is not Range.FIXED
-    return not (relu and node.op in _FUSED_RELU) and fused_batch_norm(graph, node) is None
+    relu = after.op == "Activation" and after.config["activation"] in FUSED_ACTIVATIONS
+    fused = fused_batch_norm(graph, node) or folded_rescaling(graph, node)
+    return not (relu and node.op in _FUSED_RELU) and fused is None
+
+
+def _ends_in_probabilities(graph: Graph, name: str) -> bool:
+    probabilities = graph[name].config["activation"] in ("softmax", "sigmoid")
+    return probabilities and name in graph.outputs and not graph.consumers()[name]
 
 
 def insert_quantizers(graph: Graph, input_range: tuple[float, float] | None = None) -> Graph:
     """Inserts QuantizeActivation nodes; those with the same "layer" setting share their range.
 
-    The model's output has none if it is a softmax or sigmoid: its range is prescribed anyway, and losses want
+    An output of the model has none if it is a softmax or sigmoid: its range is prescribed anyway, and losses want
     probabilities that were not rounded to zero.
 
     Args:
         graph: A normalized graph.
-        input_range: Of the input, if it is known; None to measure it.
+        input_range: Of the inputs, if it is known; None to measure it.
     """
     groups = _groups(graph)
     taken = {node.name for node in graph.nodes}
@@ -65,20 +94,20 @@ def insert_quantizers(graph: Graph, input_range: tuple[float, float] | None = No
         group = groups[node.name]
         fixed = range_rule(graph, graph[group]) is Range.FIXED
         # A prescribed range behind a rounding operator would spread to what the tensor is concatenated with.
-        measured = range_rule(graph, node) is not Range.SAME or (node.op in _ROUNDED and not fixed)
-        if not measured or not _has_range(graph, node) or (fixed and group == graph.output):
+        measured = range_rule(graph, node) is not Range.SAME or (_rounded(node) and not fixed)
+        if not measured or not _has_range(graph, node) or (fixed and _ends_in_probabilities(graph, group)):
             continue
         if group not in layers:
             layers[group] = unique_name(f"{group}_range", taken)
             taken.add(layers[group])
         name = unique_name(f"{node.name}_range", taken) if node.name != group else layers[group]
         taken.add(name)
-        given = input_range if group == groups[graph.nodes[0].name] else None
-        fixed_range = FIXED_RANGE if fixed else given
+        given = input_range if group in {groups[node.name] for node in graph.inputs} else None
+        fixed_range = FIXED_RANGES[graph[group].config["activation"]] if fixed else given
         config = {"layer": layers[group], "range": None, "fixed_range": fixed_range}
         nodes.append(Node(name, "QuantizeActivation", (node.name,), node.shape, config))
         renamed[node.name] = name
-    return Graph(graph.name, tuple(nodes), renamed[graph.output])
+    return Graph(graph.name, tuple(nodes), tuple(renamed[name] for name in graph.outputs))
 
 
 def _groups(graph: Graph) -> dict[str, str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
+from keras_approx.errors import UnsupportedLayerError
 from keras_approx.graph.layer_graph import Graph, Node, unique_name
-from keras_approx.graph.topology import Call, calls
+from keras_approx.graph.operations import as_layer, is_operation
+from keras_approx.graph.topology import Call, calls_and_outputs
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
-from keras_approx.layers.registry import ACTIVATIONS, SPECS, LayerSpec
+from keras_approx.layers.registry import ACTIVATIONS, LAYERS, LayerSpec
 from keras_approx.layers.skip_wrapper import SkipWrapper
 
 _NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
@@ -26,36 +29,36 @@ def read_model(model: Any) -> Graph:
     compensated bias, activation quantizers as nodes of their own.
 
     Args:
-        model: A Sequential or functional model of tf_keras or Keras 3, with one input of static shape, one
-            output.
+        model: A Sequential or functional model of tf_keras or Keras 3, its inputs of static shapes.
 
     Returns:
-        The graph. Layers without weights that are called more than once become one node a call.
+        The graph. Layers that are called more than once become one node a call; see `Node.layer`.
 
     Raises:
         UnsupportedModelError: If the model as a whole is of another kind.
         UnsupportedLayerError: If a layer or one of its settings is not supported.
     """
-    found = calls(model)
+    found, outputs = calls_and_outputs(model)
+    shared = _shared(found)
     names: dict[int, str] = {}
     nodes: list[Node] = []
     for call in found:
         node = _node(call, tuple(names[key] for key in call.inputs), {node.name for node in nodes})
         names[call.key] = node.name
-        nodes.append(node)
-    _reject_shared_weights(found)
-    return Graph(_safe_name(model.name), tuple(nodes), names[found[-1].key])
+        nodes.append(dataclasses.replace(node, layer=shared.get(id(call.layer), "")))
+    return Graph(_safe_name(model.name), tuple(nodes), tuple(names[key] for key in outputs))
 
 
-def _reject_shared_weights(found: list[Call]) -> None:
-    seen: set[int] = set()
-    for call in found:
-        if not isinstance(call.layer, QuantizeActivation) and call.layer.weights and id(call.layer) in seen:
-            raise UnsupportedModelError(
-                f"layer {call.layer.name!r} is called more than once, so its weights are shared; give every "
-                "call a layer of its own"
-            )
-        seen.add(id(call.layer))
+def _shared(found: list[Call]) -> dict[int, str]:
+    """The names of the layers with weights that are called more than once, by id."""
+    counts = Counter(id(call.layer) for call in found)
+    return {
+        id(call.layer): call.layer.name
+        for call in found
+        if counts[id(call.layer)] > 1
+        and not isinstance(call.layer, QuantizeActivation)
+        and getattr(call.layer, "weights", None)
+    }
 
 
 def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
@@ -67,23 +70,16 @@ def _node(call: Call, inputs: tuple[str, ...], taken: set[str]) -> Node:
         return Node(name, "QuantizeActivation", inputs, call.shape, config)
     if isinstance(layer, QuantizedWrapper):
         return _wrapped_node(layer, name, inputs, call.shape)
+    if is_operation(layer):
+        op, settings = as_layer(call.arguments)
+        return Node(name, op, inputs, call.shape, settings)
     spec = _spec(layer)
-    if type(layer).__name__ == "Dense" and len(call.shape) != 1:
-        raise UnsupportedLayerError(
-            f"layer {layer.name!r} (Dense) gives an output of shape {call.shape}; supported: one vector a "
-            "sample; use Flatten before it, or a 1x1 Conv2D instead"
-        )
-    if type(layer).__name__ == "BatchNormalization" and len(call.shape) not in (1, 3):
-        raise UnsupportedLayerError(
-            f"layer {layer.name!r} (BatchNormalization) works on a tensor of shape {call.shape}; supported: a vector "
-            "or an image (height, width, channels) a sample; use Reshape before it"
-        )
     return Node(
         name,
         type(layer).__name__,
         inputs,
         call.shape,
-        _config(layer, spec),
+        _config(layer, spec, call.shape),
         _weights(layer, spec),
         _inference_only(call, spec),
     )
@@ -113,7 +109,7 @@ def _wrapped_node(
     wrapper: QuantizedWrapper, name: str, inputs: tuple[str, ...], shape: tuple[int, ...]
 ) -> Node:
     layer = wrapper.layer
-    config = _config(layer, wrapper.spec)
+    config = _config(layer, wrapper.spec, shape)
     weights = dict(_weights(layer, wrapper.spec))
     if isinstance(wrapper, SkipWrapper):
         weights["kernel"] = np.where(wrapper.get_mask(), weights["kernel"], np.float32(0))
@@ -139,20 +135,20 @@ def _safe_name(name: str) -> str:
 
 def _spec(layer: Any) -> LayerSpec:
     kind = type(layer).__name__
-    if kind not in SPECS or not type(layer).__module__.startswith(_LIBRARIES):
+    if kind not in LAYERS or not type(layer).__module__.startswith(_LIBRARIES):
         raise UnsupportedLayerError(
             f"layer {layer.name!r} is a {type(layer).__module__}.{kind}, which is not supported; supported "
-            f"are the Keras layers {', '.join(SPECS)}"
+            f"are the Keras layers {', '.join(LAYERS)}"
         )
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnsupportedLayerError(
             f"layer {layer.name!r} computes in {layer.compute_dtype} with {layer.variable_dtype} weights; "
             "build the model with dtype float32"
         )
-    return SPECS[kind]
+    return LAYERS[kind]
 
 
-def _config(layer: Any, spec: LayerSpec) -> dict[str, Any]:
+def _config(layer: Any, spec: LayerSpec, shape: tuple[int, ...]) -> dict[str, Any]:
     given = layer.get_config()
     for setting, values in {**spec.required, "activity_regularizer": (None,)}.items():
         if setting in given and given[setting] not in values:
@@ -166,13 +162,20 @@ def _config(layer: Any, spec: LayerSpec) -> dict[str, Any]:
     if spec.weights:
         config["trainable"] = layer.trainable
     if "axis" in given:
-        _check_axis(layer, given["axis"])
+        _check_axis(layer, spec, given["axis"], len(shape) + 1)
+        if "axis" in config:
+            config["axis"] = given["axis"] % (len(shape) + 1) if spec.any_axis else -1
     return config
 
 
 def _activation(layer: Any) -> str:
     function = layer.activation
     name = getattr(function, "__name__", type(function).__name__)
+    if name == "hard_sigmoid" and function.__module__.startswith("tf_keras."):
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} has the hard_sigmoid of Keras 2, clip(0.2 x + 0.5, 0, 1); supported is that of "
+            "Keras 3: ReLU(6.0)(x + 3.0) / 6"
+        )
     if name not in ACTIVATIONS or not function.__module__.startswith((*_LIBRARIES, "tensorflow.")):
         raise UnsupportedLayerError(
             f"layer {layer.name!r} has activation {name!r}; supported: {', '.join(ACTIVATIONS)} of Keras"
@@ -180,18 +183,23 @@ def _activation(layer: Any) -> str:
     return name
 
 
-def _check_axis(layer: Any, axis: Any) -> None:
-    """Only the last axis: `axis` is an integer, or a list with one in Keras 2's batch normalization."""
-    rank = len(tuple(layer.output.shape))
+def _check_axis(layer: Any, spec: LayerSpec, axis: Any, rank: int) -> None:
+    """Only the last axis, or any but the batch: an integer, or a list with one in Keras 2's batch normalization."""
+    if spec.any_axis and axis % rank != 0:
+        return
+    if axis is None and type(layer).__name__ == "Normalization":
+        return
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     if axes not in ([-1], [rank - 1]):
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} ({type(layer).__name__}) works on axis {axis!r}; supported: the last, "
-            f"{rank - 1}"
+            f"layer {layer.name!r} ({type(layer).__name__}) works on axis {axis!r}; supported: "
+            f"{'any but the batch' if spec.any_axis else f'the last, {rank - 1}'}"
         )
 
 
 def _weights(layer: Any, spec: LayerSpec) -> Mapping[str, np.ndarray]:
+    if type(layer).__name__ == "Normalization":
+        return {name: np.asarray(getattr(layer, name), np.float32).ravel() for name in ("mean", "variance")}
     variables = {name: getattr(layer, _attribute(layer, name), None) for name in spec.weights}
     found = {name: np.asarray(value) for name, value in variables.items() if value is not None}
     if len(found) != len(layer.weights):

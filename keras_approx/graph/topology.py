@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keras_approx.errors import UnsupportedLayerError, UnsupportedModelError
-
-# How tf_keras records plain TensorFlow operations on symbolic tensors.
-_OPERATION_LAYERS = ("ClassMethod", "InstanceMethod", "InstanceProperty", "SlicingOpLambda", "TFOpLambda")
+from keras_approx.errors import UnsupportedModelError
+from keras_approx.graph.operations import is_operation, operands
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class Call:
     """One call of a layer.
 
     Attributes:
-        layer: The layer.
+        layer: The layer, or the operation on symbolic tensors.
         key: Number of the call, in an order in which each follows its inputs.
         inputs: Keys of the calls that give its inputs.
         input_tensors: The symbolic tensors it was called on.
@@ -43,17 +41,46 @@ class Call:
 
 
 def calls(model: Any) -> list[Call]:
-    """The calls that the model's output depends on; the first is the input, the last gives the output.
+    """The calls that the model's outputs depend on; the first are the inputs, the last of one gives the output.
 
     Raises:
-        UnsupportedModelError: If the model is not a Sequential or functional Keras model with one input, one
-            output and static shapes.
-        UnsupportedLayerError: If it contains operations that are not layers.
+        UnsupportedModelError: If the model is not a Sequential or functional Keras model of static shapes.
     """
+    return calls_and_outputs(model)[0]
+
+
+def calls_and_outputs(model: Any) -> tuple[list[Call], tuple[int, ...]]:
+    """The calls, and the keys of those that give the model's outputs; see `calls`."""
     _check_model(model)
     walk = _Walk()
-    walk.visit(model.outputs[0], {}, {})
-    return walk.calls
+    known: dict[int, int] = {}
+    for tensor in model.inputs:
+        walk.visit(tensor, known, {})
+    return walk.calls, tuple(walk.visit(tensor, known, {}) for tensor in model.outputs)
+
+
+def check_simple(model: Any, what: str) -> None:
+    """Refuses models of several inputs or outputs, or in which a layer that carries a mask is called more than once.
+
+    Args:
+        model: A functional model.
+        what: What does not take them, for the message.
+
+    Raises:
+        UnsupportedModelError: If the model is such a one.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UnsupportedModelError(
+            f"{what} takes models of one input and one output, model {model.name!r} has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
+        )
+    seen: set[int] = set()
+    for call in calls(model):
+        if hasattr(call.layer, "set_mask") and id(call.layer) in seen:
+            raise UnsupportedModelError(
+                f"{what} takes models whose layers are called once, and {call.layer.name!r} is shared"
+            )
+        seen.add(id(call.layer))
 
 
 def _check_model(model: Any) -> None:
@@ -71,17 +98,12 @@ def _check_model(model: Any) -> None:
             f"model {model.name!r} has no input shape yet; start it with keras.Input(shape), or call "
             "model.build(shape)"
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UnsupportedModelError(
-            f"expected one input and one output, model {model.name!r} has {len(model.inputs)} and "
-            f"{len(model.outputs)}"
-        )
-    shape = tuple(model.inputs[0].shape)
-    if None in shape[1:]:
-        raise UnsupportedModelError(
-            f"model {model.name!r} takes inputs of shape {shape}; all but the batch must be fixed, as C "
-            "arrays are"
-        )
+    for tensor in model.inputs:
+        shape = tuple(tensor.shape)
+        if None in shape[1:]:
+            raise UnsupportedModelError(
+                f"model {model.name!r} takes inputs of shape {shape}; all but the batch must be fixed, as C arrays are"
+            )
 
 
 def _is_model(value: Any) -> bool:
@@ -121,7 +143,8 @@ class _Walk:
             return self._call(layer, inputs, parents, tensor, outer)
         _check_model(layer)
         arguments = {**outer, **_arguments(layer, node)}
-        return self.visit(layer.outputs[tensor_index], {id(layer.inputs[0]): inputs[0]}, arguments)
+        given = dict(zip(map(id, layer.inputs), inputs, strict=True))
+        return self.visit(layer.outputs[tensor_index], given, arguments)
 
     def _call(
         self,
@@ -131,14 +154,10 @@ class _Walk:
         tensor: Any,
         outer: Mapping[str, Any],
     ) -> int:
-        if not hasattr(layer, "get_weights") or type(layer).__name__ in _OPERATION_LAYERS:
-            raise UnsupportedLayerError(
-                f"operation {layer.name!r} ({type(layer).__name__}) is not a layer; use a Keras layer for "
-                "it, such as keras.layers.Add() for a sum"
-            )
         shape = tuple(tensor.shape)[1:]
         key = len(self.calls)
-        arguments = {**outer, **_arguments(layer, layer._inbound_nodes[tensor._keras_history[1]])}
+        node = layer._inbound_nodes[tensor._keras_history[1]]
+        arguments = operands(layer, node) if is_operation(layer) else {**outer, **_arguments(layer, node)}
         self.calls.append(Call(layer, key, inputs, parents, tensor, shape, arguments))
         return key
 
@@ -151,6 +170,13 @@ def _arguments(layer: Any, node: Any) -> dict[str, Any]:
     )
     if not named and len(positional) < 2:
         return {}
-    first, *others = inspect.signature(layer.call).parameters
+    parameters = inspect.signature(layer.call).parameters
+    first, *others = parameters
     given = {**dict(zip(others, positional[1:], strict=False)), **named}
-    return {name: value for name, value in given.items() if name != first and value is not None}
+    # Keras 3's layers of augmentation record training=True, their default, which a model's own argument overrides.
+    default = {name for name, value in given.items() if value is True and parameters[name].default is True}
+    return {
+        name: value
+        for name, value in given.items()
+        if name != first and value is not None and name not in default
+    }

@@ -73,7 +73,12 @@ class QuantizedWrapper(keras.layers.Wrapper):
                 dilation_rate=layer.dilation_rate,
                 data_format=layer.data_format,
             )
-        return layer.convolution_op(inputs, kernel)
+        groups = getattr(layer, "groups", 1)
+        if groups == 1:
+            return layer.convolution_op(inputs, kernel)
+        # TensorFlow has no gradients of grouped convolutions on processors.
+        parts = zip(tf.split(inputs, groups, axis=-1), tf.split(kernel, groups, axis=-1), strict=True)
+        return tf.concat([layer.convolution_op(*part) for part in parts], axis=-1)
 
     def call(self, inputs: Any) -> Any:
         kernel = self.effective_kernel()

@@ -1,4 +1,4 @@
-"""The layers that can be wrapped: their settings, weights, kernels, and kinds of output range."""
+"""The table of supported layers: what `wrap` reads of each, and how it is quantized; `export` takes the same ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Range(Enum):
 
     OWN = "own"  # measured
     SAME = "same"  # that of its input: the operator moves or picks values, and cannot rescale them
-    FIXED = "fixed"  # [0, 255/256]: prescribed for SOFTMAX and LOGISTIC
+    FIXED = "fixed"  # prescribed by TFLite: see FIXED_RANGES
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class LayerSpec:
         channel_axes: Axes of the kernel that number output channels.
         skippable: Whether single products can be skipped.
         differs_in_training: Whether it computes something else while training.
+        identity: Whether it gives what it takes at inference.
+        any_axis: Whether its `axis` may be another than the last.
+        limits: What of it is supported, for the documentation; what `required` says is said there.
     """
 
     range: Range
@@ -40,6 +43,9 @@ class LayerSpec:
     channel_axes: tuple[int, ...] = ()
     skippable: bool = False
     differs_in_training: bool = False
+    identity: bool = False
+    any_axis: bool = False
+    limits: str = ""
 
 
 _CHANNELS_LAST = {"data_format": ("channels_last", None)}
@@ -55,81 +61,230 @@ _CONVOLUTION = (
 )
 _KERNEL = ("kernel_regularizer", "kernel_constraint")
 _DEPTHWISE = ("depth_multiplier", "depthwise_regularizer", "depthwise_constraint")
+_POINTWISE = ("pointwise_regularizer", "pointwise_constraint")
 _PADDINGS = {"padding": ("valid", "same"), **_CHANNELS_LAST}
-_POOLING = LayerSpec(Range.SAME, ("pool_size", "strides", "padding"), required=_PADDINGS)
+_CONV1D_PADDINGS = {"padding": ("valid", "same", "causal"), **_CHANNELS_LAST}
+_NORM = (
+    *("momentum", "epsilon", "center", "scale", "beta_regularizer", "gamma_regularizer"),
+    *("beta_constraint", "gamma_constraint"),
+)
+_NO_OUTPUT_PADDING = {"output_padding": (None,), "dilation_rate": ((1, 1), [1, 1], 1)}
+_WARP = ("fill_mode", "interpolation", "fill_value", "seed")
 
-SPECS: Mapping[str, LayerSpec] = {
-    "InputLayer": LayerSpec(Range.OWN),
-    "Conv2D": LayerSpec(
+_GROUPS = "any stride, dilation and groups; masks with one group"
+_PADDED = "padding 'valid' or 'same'"
+
+
+def _convolution(
+    limits: str, paddings: Mapping[str, tuple[Any, ...]] = _PADDINGS, rank: int = 2
+) -> LayerSpec:
+    return LayerSpec(
         Range.OWN,
-        ("filters", *_CONVOLUTION, *_KERNEL),
+        ("filters", "groups", *_CONVOLUTION, *_KERNEL),
         ("kernel", "bias"),
-        {"groups": (1,), **_PADDINGS},
+        paddings,
         kernel="kernel",
-        channel_axes=(3,),
+        channel_axes=(rank + 1,),
         skippable=True,
-    ),
-    "DepthwiseConv2D": LayerSpec(
+        limits=limits,
+    )
+
+
+def _depthwise(limits: str) -> LayerSpec:
+    return LayerSpec(
         Range.OWN,
         (*_CONVOLUTION, *_DEPTHWISE),
         ("depthwise_kernel", "bias"),
         _PADDINGS,
         kernel="depthwise_kernel",
         channel_axes=(2, 3),
-    ),
-    "SeparableConv2D": LayerSpec(
+        limits=limits,
+    )
+
+
+def _separable(limits: str) -> LayerSpec:
+    return LayerSpec(
         Range.OWN,
-        ("filters", *_CONVOLUTION, *_DEPTHWISE, "pointwise_regularizer", "pointwise_constraint"),
+        ("filters", *_CONVOLUTION, *_DEPTHWISE, *_POINTWISE),
         ("depthwise_kernel", "pointwise_kernel", "bias"),
-        _PADDINGS,
+        _CONV1D_PADDINGS,
+        limits=limits,
+    )
+
+
+def _pooling(limits: str = f"any window and stride; {_PADDED}") -> LayerSpec:
+    return LayerSpec(Range.SAME, ("pool_size", "strides", "padding"), required=_PADDINGS, limits=limits)
+
+
+def _global(range_: Range) -> LayerSpec:
+    return LayerSpec(range_, ("keepdims",), required=_CHANNELS_LAST)
+
+
+def _moves(*settings: str, limits: str = "") -> LayerSpec:
+    return LayerSpec(Range.SAME, settings, required=_CHANNELS_LAST, limits=limits)
+
+
+def _training_only(*settings: str) -> LayerSpec:
+    limits = "in training alone; not a part of the int8 network"
+    required = {} if "noise_shape" in settings else _CHANNELS_LAST
+    return LayerSpec(
+        Range.SAME, settings, required=required, differs_in_training=True, identity=True, limits=limits
+    )
+
+
+LAYERS: Mapping[str, LayerSpec] = {
+    "InputLayer": LayerSpec(Range.OWN, limits="any number, each of a fixed shape"),
+    "Conv2D": _convolution(f"{_GROUPS}; {_PADDED}"),
+    "Conv1D": _convolution(f"{_GROUPS}; {_PADDED}, or 'causal'", _CONV1D_PADDINGS, rank=1),
+    "Conv2DTranspose": LayerSpec(
+        Range.OWN,
+        ("filters", *_CONVOLUTION, *_KERNEL),
+        ("kernel", "bias"),
+        {**_PADDINGS, **_NO_OUTPUT_PADDING},
+        kernel="kernel",
+        channel_axes=(2,),
+        skippable=True,
+        limits=f"any stride; {_PADDED}; no dilation and no output_padding",
     ),
+    "DepthwiseConv2D": _depthwise(f"any stride, dilation and multiplier; {_PADDED}"),
+    "DepthwiseConv1D": _depthwise(f"any stride, dilation and multiplier; {_PADDED}"),
+    "SeparableConv2D": _separable(f"as a DepthwiseConv2D and a Conv2D; {_PADDED}"),
+    "SeparableConv1D": _separable(f"as a DepthwiseConv2D and a Conv2D; {_PADDED}, or 'causal'"),
     "Dense": LayerSpec(
         Range.OWN,
-        (
-            "units",
-            "use_bias",
-            "activation",
-            *_KERNEL,
-            "bias_regularizer",
-            "bias_constraint",
-        ),
+        ("units", "use_bias", "activation", *_KERNEL, "bias_regularizer", "bias_constraint"),
         ("kernel", "bias"),
         kernel="kernel",
         channel_axes=(1,),
         skippable=True,
+        limits="of a vector, or at every position, as a 1x1 Conv2D",
     ),
     "BatchNormalization": LayerSpec(
         Range.OWN,
-        (
-            *("momentum", "epsilon", "center", "scale", "beta_regularizer", "gamma_regularizer"),
-            *("beta_constraint", "gamma_constraint"),
-        ),
+        _NORM,
         ("gamma", "beta", "moving_mean", "moving_variance"),
         {"renorm": (False,), "virtual_batch_size": (None,), "synchronized": (False,)},
         differs_in_training=True,
+        limits="over the last axis; folded into the layer before it where only it takes that layer's output",
     ),
-    "Activation": LayerSpec(Range.OWN, ("activation",)),
+    "Normalization": LayerSpec(
+        Range.OWN,
+        ("axis",),
+        ("mean", "variance"),
+        {"invert": (False,)},
+        limits="over the last axis, adapted or with a mean and a variance; as a 1x1 depthwise convolution",
+    ),
+    "Rescaling": LayerSpec(
+        Range.OWN,
+        ("scale", "offset"),
+        limits="by numbers; a scale at an input is folded into the layer behind it",
+    ),
+    "Activation": LayerSpec(Range.OWN, ("activation",), limits="see below"),
     "ReLU": LayerSpec(
         Range.OWN,
-        ("max_value",),
-        required={"max_value": (None, 6), "negative_slope": (0, None), "threshold": (0, None)},
+        ("max_value", "negative_slope"),
+        required={"max_value": (None, 6), "threshold": (0, None)},
+        limits="max_value None or 6, no threshold",
     ),
-    "Softmax": LayerSpec(Range.FIXED, ("axis",)),
-    "Add": LayerSpec(Range.OWN),
-    "Concatenate": LayerSpec(Range.SAME, ("axis",)),
-    "MaxPooling2D": _POOLING,
-    "AveragePooling2D": _POOLING,
-    "GlobalAveragePooling2D": LayerSpec(Range.OWN, ("keepdims",), required=_CHANNELS_LAST),
-    "GlobalMaxPooling2D": LayerSpec(Range.SAME, ("keepdims",), required=_CHANNELS_LAST),
-    "ZeroPadding2D": LayerSpec(Range.SAME, ("padding",), required=_CHANNELS_LAST),
-    "Flatten": LayerSpec(Range.SAME, required=_CHANNELS_LAST),
-    "Reshape": LayerSpec(Range.SAME, ("target_shape",)),
-    "Dropout": LayerSpec(Range.SAME, ("rate", "noise_shape", "seed"), differs_in_training=True),
+    "LeakyReLU": LayerSpec(Range.OWN, ("alpha", "negative_slope")),
+    "PReLU": LayerSpec(
+        Range.OWN,
+        ("shared_axes", "alpha_regularizer", "alpha_constraint"),
+        ("alpha",),
+        limits="any shared axes",
+    ),
+    "ELU": LayerSpec(Range.OWN, required={"alpha": (1,)}, limits="alpha 1"),
+    "Softmax": LayerSpec(Range.FIXED, ("axis",), limits="over the last axis, up to 4095 classes"),
+    "Add": LayerSpec(Range.OWN, limits="any number of tensors, with broadcasting"),
+    "Subtract": LayerSpec(Range.OWN, limits="with broadcasting"),
+    "Multiply": LayerSpec(Range.OWN, limits="any number of tensors, with broadcasting"),
+    "Average": LayerSpec(Range.OWN, limits="any number of tensors"),
+    "Maximum": LayerSpec(Range.SAME, limits="any number of tensors"),
+    "Minimum": LayerSpec(Range.SAME, limits="any number of tensors"),
+    "Concatenate": LayerSpec(Range.SAME, ("axis",), any_axis=True, limits="any axis but the batch"),
+    "MaxPooling2D": _pooling(),
+    "MaxPooling1D": _pooling(),
+    "AveragePooling2D": _pooling(),
+    "AveragePooling1D": _pooling(),
+    "GlobalAveragePooling2D": _global(Range.OWN),
+    "GlobalAveragePooling1D": _global(Range.OWN),
+    "GlobalMaxPooling2D": _global(Range.SAME),
+    "GlobalMaxPooling1D": _global(Range.SAME),
+    "UpSampling2D": LayerSpec(
+        Range.SAME,
+        ("size", "interpolation"),
+        required={"interpolation": ("nearest", "bilinear"), **_CHANNELS_LAST},
+        limits="nearest or bilinear",
+    ),
+    "UpSampling1D": _moves("size"),
+    "ZeroPadding2D": _moves("padding"),
+    "ZeroPadding1D": _moves("padding"),
+    "Cropping2D": _moves("cropping"),
+    "Cropping1D": _moves("cropping"),
+    "Flatten": _moves(),
+    "Reshape": _moves("target_shape"),
+    "Permute": _moves("dims"),
+    "Identity": LayerSpec(Range.SAME, identity=True),
+    "Dropout": _training_only("rate", "noise_shape", "seed"),
+    "SpatialDropout1D": _training_only("rate", "seed"),
+    "SpatialDropout2D": _training_only("rate", "seed"),
+    "GaussianNoise": _training_only("stddev", "seed"),
+    "GaussianDropout": _training_only("rate", "seed"),
+    "AlphaDropout": _training_only("rate", "noise_shape", "seed"),
+    "ActivityRegularization": _training_only("l1", "l2"),
+    "RandomFlip": _training_only("mode", "seed"),
+    "RandomRotation": _training_only("factor", *_WARP),
+    "RandomZoom": _training_only("height_factor", "width_factor", *_WARP),
+    "RandomTranslation": _training_only("height_factor", "width_factor", *_WARP),
+    "RandomContrast": _training_only("factor", "seed"),
+    "RandomBrightness": _training_only("factor", "value_range", "seed"),
 }
+"""The Keras layers that `wrap` and `export` take, by class name."""
 
-ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "softmax")
-FIXED_RANGE_ACTIVATIONS = ("sigmoid", "softmax")
-FIXED_RANGE = (0.0, 255.0 / 256.0)
+_PARTS: Mapping[str, LayerSpec] = {
+    "TransposedConv2D": LayerSpec(
+        Range.OWN,
+        LAYERS["Conv2DTranspose"].settings,
+        ("kernel", "bias"),
+        kernel="kernel",
+        channel_axes=(3,),
+        skippable=True,
+    ),
+    "QuantizeActivation": LayerSpec(Range.OWN),
+}
+SPECS: Mapping[str, LayerSpec] = {**LAYERS, **_PARTS}
+"""LAYERS, and those that the package's own graphs have besides."""
+
+ACTIVATIONS = (
+    *(
+        "linear",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "exponential",
+        "sigmoid",
+        "hard_sigmoid",
+        "tanh",
+        "softmax",
+    ),
+    *("swish", "silu", "hard_swish", "hard_silu"),
+)
+"""Names of the activation functions that layers may have; Keras 2 has another hard_sigmoid, which is not taken."""
+
+FIXED_RANGES: Mapping[str, tuple[float, float]] = {
+    "sigmoid": (0.0, 255.0 / 256.0),
+    "softmax": (0.0, 255.0 / 256.0),
+    "tanh": (-1.0, 127.0 / 128.0),
+}
+"""Ranges that TFLite prescribes for the outputs of activation functions."""
+FUSED_ACTIVATIONS = ("relu", "relu6")
+"""Activation functions that TFLite computes as a part of the operator before them."""
+
+
+def carries_mask(op: str, config: Mapping[str, Any]) -> bool:
+    """Whether the products of a layer of this class and configuration can be skipped one by one."""
+    return SPECS[op].skippable and config.get("groups", 1) == 1
 
 
 def positions(output_shape: Sequence[int]) -> int:

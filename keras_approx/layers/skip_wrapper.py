@@ -16,6 +16,7 @@ from keras_approx.errors import (
     UnsupportedLayerError,
 )
 from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.layers.registry import carries_mask
 from keras_approx.skipping.significance import OperandStatistics
 
 NOT_MEASURED = -1.0  # of magnitudes
@@ -23,12 +24,13 @@ SKIPPED_GRADIENTS = ("zero", "straight_through")
 
 
 class SkipWrapper(QuantizedWrapper):
-    """Wraps a Conv2D or Dense layer, and skips the products whose mask is 0.
+    """Wraps a layer of products, and skips the products whose mask is 0.
 
     The weights of skipped products are kept, unused, so that a later mask may take them back.
 
     Args:
-        layer: A `tf_keras` Conv2D or Dense layer without an activation of its own.
+        layer: A `tf_keras` Conv2D of one group or Dense layer, or a TransposedConv2D, without an activation of its
+            own.
         skipped_gradient: "zero": the weights of skipped products do not train. "straight_through": they get
             the gradient they would have if they were used.
         compensate: Whether to add the expected value of what is skipped, the sum of w E[a], to the bias.
@@ -43,7 +45,7 @@ class SkipWrapper(QuantizedWrapper):
         self, layer: Any, skipped_gradient: str = "zero", compensate: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(layer, **kwargs)
-        if not self.spec.skippable:
+        if not carries_mask(type(layer).__name__, layer.get_config()):
             raise UnsupportedLayerError(
                 f"products of {type(layer).__name__} {layer.name!r} cannot be skipped"
             )

@@ -8,7 +8,8 @@ from typing import Any
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CalibrationError, UnsupportedModelError
 from keras_approx.graph.topology import Call, calls
-from keras_approx.measure.batches import input_batches
+from keras_approx.measure.batches import model_batches
+from keras_approx.measure.calibration import input_specs
 
 
 def recalibrate_batch_norm(
@@ -48,10 +49,9 @@ def recalibrate_batch_norm(
         reason = f": each of {', '.join(norms)} is frozen or was not asked for" if norms else ""
         raise UnsupportedModelError(f"model {model.name!r} has no batch normalization to recalibrate{reason}")
     keys = {call.key for call in chosen}
-    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    measure = tf.function(lambda inputs: _moments(found, keys, inputs), input_signature=[spec])
+    measure = tf.function(lambda inputs: _moments(found, keys, inputs), input_signature=[input_specs(model)])
     sums, count = None, 0
-    for batch in input_batches(data, tuple(model.input_shape[1:]), batch_size, steps):
+    for batch in model_batches(model, data, batch_size, steps):
         moments = measure(batch)
         sums = moments if sums is None else tf.nest.map_structure(tf.add, sums, moments)
         count += 1
@@ -70,9 +70,13 @@ def is_adaptive(call: Call) -> bool:
 
 def _moments(found: list[Call], chosen: Collection[int], inputs: Any) -> list[tuple[Any, Any]]:
     """Means and variances, float32 [channels] each, of what goes into each chosen batch normalization."""
-    values = {found[0].key: inputs}
+    given = iter(tf.nest.flatten(inputs))
+    values: dict[int, Any] = {}
     moments = []
-    for call in found[1:]:
+    for call in found:
+        if not call.inputs:
+            values[call.key] = next(given)
+            continue
         arguments = [values[key] for key in call.inputs]
         if call.key in chosen:
             values[call.key], measured = normalize_batch(call.layer, arguments[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,27 +11,37 @@ import numpy as np
 from keras_approx.compat import tf
 from keras_approx.errors import CalibrationError
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Batches:
-    """An iterable of float32 batches, and how many there are, if that is known."""
+    """An iterable of float32 batches: arrays, or tuples of an array for each input of a model of several.
+
+    Attributes:
+        source: Gives the elements.
+        shapes: Of one sample of each input.
+        names: Of the inputs, for elements that are dictionaries.
+        count: How many batches there are, if that is known.
+    """
 
     source: Iterable[Any]
-    shape: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    names: tuple[str, ...]
     count: int | None
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (_checked(element, self.shape, number) for number, element in self._elements())
+    def __iter__(self) -> Iterator[Any]:
+        return (self._checked(element, number) for number, element in self._elements())
 
-    def with_labels(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def with_labels(self) -> Iterator[tuple[Any, np.ndarray]]:
         """The same batches, each with its labels.
 
         Raises:
             CalibrationError: While iterating, also on the first batch that is not (inputs, labels, ...).
         """
         for number, element in self._elements():
-            inputs = _checked(element, self.shape, number)
-            yield inputs, _labels(element, len(inputs), number)
+            inputs = self._checked(element, number)
+            yield inputs, _labels(element, batch_length(inputs), number)
 
     def _elements(self) -> Iterator[tuple[int, Any]]:
         for number, element in enumerate(self.source):
@@ -39,9 +49,66 @@ class Batches:
                 return
             yield number, element
 
+    def _checked(self, element: Any, number: int) -> Any:
+        if len(self.shapes) == 1:
+            inputs = element[0] if isinstance(element, (tuple, list)) and element else element
+            if isinstance(inputs, Mapping) and set(inputs) == set(self.names):
+                inputs = inputs[self.names[0]]
+            return _checked(inputs, self.shapes[0], number)
+        first = element[0] if isinstance(element, (tuple, list)) and element else None
+        inputs = first if isinstance(first, (tuple, list, Mapping)) else element
+        arrays = tuple(
+            _checked(array, shape, number)
+            for array, shape in zip(
+                _several(inputs, self.names, f"batch {number} of the calibration data"),
+                self.shapes,
+                strict=True,
+            )
+        )
+        if len({len(array) for array in arrays}) != 1:
+            raise CalibrationError(
+                f"batch {number} of the calibration data has {', '.join(str(len(array)) for array in arrays)} samples "
+                "for the inputs, expected as many for each"
+            )
+        return arrays
 
-def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int | None) -> Batches:
-    """Makes batches of inputs.
+
+def batch_length(batch: Any) -> int:
+    """How many samples a batch has."""
+    return len(batch[0] if isinstance(batch, tuple) else batch)
+
+
+def _several(inputs: Any, names: Sequence[str], what: str) -> Sequence[Any]:
+    """What is given for each of several inputs."""
+    if isinstance(inputs, Mapping) and set(inputs) == set(names):
+        return [inputs[name] for name in names]
+    if isinstance(inputs, (tuple, list)) and len(inputs) == len(names):
+        return inputs
+    got = f"keys {', '.join(map(str, inputs))}" if isinstance(inputs, Mapping) else type(inputs).__name__
+    raise CalibrationError(
+        f"{what} must have an array for each of the inputs {', '.join(names)}, as a tuple or by name, got {got}"
+    )
+
+
+def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> Batches:
+    """Makes batches of a model's inputs; see `input_batches`.
+
+    Args:
+        model: A functional model.
+        data: As for `input_batches`; for several inputs arrays and batches are tuples, or dictionaries by the inputs'
+            names.
+        batch_size: Samples in a batch, for arrays.
+        steps: How many batches at most; None for all.
+
+    Raises:
+        CalibrationError: As `input_batches`.
+    """
+    shapes = tuple(tuple(tensor.shape)[1:] for tensor in model.inputs)
+    return _batches(data, shapes, tuple(model.input_names), batch_size, steps)
+
+
+def input_batches(data: Any, shape: Shape, batch_size: int, steps: int | None) -> Batches:
+    """Makes batches of inputs of a model of one.
 
     Args:
         data: An array, a batched tf.data.Dataset, or an iterable of batches; see keras_approx.calibrate.
@@ -55,23 +122,34 @@ def input_batches(data: Any, shape: tuple[int, ...], batch_size: int, steps: int
     Raises:
         CalibrationError: If the data is of another kind, endless, or an array of another shape.
     """
+    return _batches(data, (shape,), ("input",), batch_size, steps)
+
+
+def _batches(
+    data: Any, shapes: tuple[Shape, ...], names: tuple[str, ...], batch_size: int, steps: int | None
+) -> Batches:
     if (steps is not None and steps < 1) or batch_size < 1:
         raise CalibrationError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    if isinstance(data, (np.ndarray, tf.Tensor)):
+    if len(shapes) == 1 and isinstance(data, (np.ndarray, tf.Tensor)):
         array = np.asarray(data)
-        if array.shape[1:] != shape:
-            raise CalibrationError(_shape_message("calibration data", array.shape, shape))
+        if array.shape[1:] != shapes[0]:
+            raise CalibrationError(_shape_message("calibration data", array.shape, shapes[0]))
         starts = range(0, len(array), batch_size)
-        return Batches(
-            (array[start : start + batch_size] for start in starts), shape, _least(len(starts), steps)
-        )
+        parts = (array[start : start + batch_size] for start in starts)
+        return Batches(parts, shapes, names, _least(len(starts), steps))
+    if isinstance(data, Mapping) or (len(shapes) > 1 and _are_arrays(data)):
+        arrays = [np.asarray(array) for array in _several(data, names, "calibration data")]
+        starts = range(0, max(map(len, arrays)), batch_size)
+        slices = (tuple(array[start : start + batch_size] for array in arrays) for start in starts)
+        return Batches(slices, shapes, names, _least(len(starts), steps))
     if isinstance(data, tf.data.Dataset):
         size = int(data.cardinality())
         if size == tf.data.INFINITE_CARDINALITY and steps is None:
             raise CalibrationError("the dataset never ends: give steps=, or use dataset.take(n)")
-        return Batches(data, shape, _least(size if size >= 0 else None, steps))
-    if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
-        return Batches(data, shape, _least(len(data) if isinstance(data, Sized) else None, steps))
+        return Batches(data, shapes, names, _least(size if size >= 0 else None, steps))
+    if isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
+        length = len(data) if isinstance(data, Sized) else None
+        return Batches(data, shapes, names, _least(length, steps))
     raise CalibrationError(
         "calibration data must be an array, a tf.data.Dataset or an iterable of batches, got "
         f"{type(data).__name__}"
@@ -91,13 +169,18 @@ def check_readable_again(data: Any) -> None:
         )
 
 
+def _are_arrays(data: Any) -> bool:
+    return isinstance(data, (tuple, list)) and all(
+        isinstance(array, (np.ndarray, tf.Tensor)) for array in data
+    )
+
+
 def _least(size: int | None, steps: int | None) -> int | None:
     counts = [count for count in (size, steps) if count is not None]
     return min(counts, default=None)
 
 
-def _checked(element: Any, shape: tuple[int, ...], number: int) -> np.ndarray:
-    inputs = element[0] if isinstance(element, (tuple, list)) and element else element
+def _checked(inputs: Any, shape: Shape, number: int) -> np.ndarray:
     try:
         batch = np.asarray(inputs, dtype=np.float32)
     except (TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
 from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
-from keras_approx.measure.batches import Batches, input_batches
+from keras_approx.measure.batches import Batches, batch_length, model_batches
 from keras_approx.progress import Progress
 from keras_approx.skipping.significance import RELATIVE_FLOOR, OperandStatistics
 
@@ -39,7 +39,8 @@ def calibrate(
     Args:
         model: A wrapped model.
         data: Inputs as an array (n, *input shape), a batched tf.data.Dataset, or an iterable of batches;
-            batches may be tuples that start with the inputs, such as (inputs, labels).
+            batches may be tuples that start with the inputs, such as (inputs, labels). For a model of several inputs
+            they are tuples of arrays, or dictionaries by the inputs' names.
         loss: If given, gradients are measured too, as significance "taylor" needs them: a Keras loss, its name,
             or a function of labels and outputs. Batches must then be (inputs, labels).
         batch_size: Samples at a time, for arrays.
@@ -92,14 +93,19 @@ class Calibrator:
         skip_wrappers(model)
         found = calls(model)
         self.model = model
+        self._is_input = {call.key: not call.inputs for call in found}
         self._wrappers = [call for call in found if isinstance(call.layer, SkipWrapper)]
         self._quantizers = [call for call in found if isinstance(call.layer, QuantizeActivation)]
         self._loss = None if loss is None else keras.losses.get(loss)
         taps = [call.input_tensors[0] for call in (*self._wrappers, *self._quantizers)]
         if self._loss is not None:
+            if len(model.outputs) > 1:
+                raise CalibrationError(
+                    f"a loss needs a model of one output, model {model.name!r} has {len(model.outputs)}: leave it out"
+                )
             taps += [*(call.output for call in self._wrappers), model.output]
         self._tapped = keras.Model(model.inputs, taps)
-        inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        inputs = input_specs(model)
         self._measure = tf.function(self._measure_batch, input_signature=[inputs])
         # Labels can be of any shape and type.
         measure = partial(self._measure_gradients, self._loss)
@@ -108,7 +114,7 @@ class Calibrator:
     def run(self, data: Any, *, batch_size: int = 64, steps: int | None = None, verbose: bool = True) -> None:
         """Calibrates; see `calibrate`."""
         totals = _Totals()
-        batches = input_batches(data, tuple(self.model.input_shape[1:]), batch_size, steps)
+        batches = model_batches(self.model, data, batch_size, steps)
         progress = Progress("calibrating", batches.count, "batch", verbose)
         for number, (size, measured) in enumerate(self._measured(batches), start=1):
             totals.add(size, *tf.nest.map_structure(np.asarray, measured))
@@ -122,9 +128,9 @@ class Calibrator:
 
     def _measured(self, batches: Batches) -> Iterator[tuple[int, Any]]:
         if self._loss is None:
-            return ((len(inputs), self._measure(tf.constant(inputs))) for inputs in batches)
+            return ((batch_length(inputs), self._measure(_tensors(inputs))) for inputs in batches)
         return (
-            (len(inputs), self._measure_loss(tf.constant(inputs), tf.constant(labels)))
+            (batch_length(inputs), self._measure_loss(_tensors(inputs), tf.constant(labels)))
             for inputs, labels in batches.with_labels()
         )
 
@@ -155,16 +161,25 @@ class Calibrator:
     def _store(self, totals: _Totals) -> None:
         ranges = self._ranges(totals)
         statistics = [
-            _statistics(call.layer.name, sums, totals.samples, positions(call.shape))
-            for call, sums in zip(self._wrappers, totals.sums, strict=True)
+            (layer, _statistics(layer.name, sums, totals.samples, places))
+            for layer, sums, places in self._sums(totals)
         ]
-        for call, measured in zip(self._wrappers, statistics, strict=True):
-            call.layer.set_statistics(measured)
+        for layer, measured in statistics:
+            layer.set_statistics(measured)
         for layer, (low, high) in ranges:
             layer.set_range(low, high)
         for layer in self.model.layers:
             if isinstance(layer, QuantizedWrapper):
                 layer.calibrated.assign(1)
+
+    def _sums(self, totals: _Totals) -> list[tuple[SkipWrapper, dict[str, Any], int]]:
+        """Each layer with its sums and its output positions, over all calls of one that is shared."""
+        found: dict[int, tuple[SkipWrapper, dict[str, Any], int]] = {}
+        for call, sums in zip(self._wrappers, totals.sums, strict=True):
+            layer, before, places = found.get(id(call.layer), (call.layer, dict.fromkeys(sums, 0.0), 0))
+            added = {name: before[name] + values for name, values in sums.items()}
+            found[id(call.layer)] = (layer, added, places + positions(call.shape))
+        return list(found.values())
 
     def _ranges(self, totals: _Totals) -> list[tuple[QuantizeActivation, tuple[float, float]]]:
         """A layer called on several tensors gets a range that holds them all."""
@@ -177,7 +192,7 @@ class Calibrator:
                     "values; check the model's weights and the scale of the inputs"
                 )
             fixed = call.layer.fixed_range
-            if call.inputs == (0,) and fixed and not fixed[0] <= low <= high <= fixed[1]:
+            if self._is_input[call.inputs[0]] and fixed and not fixed[0] <= low <= high <= fixed[1]:
                 pixels = _PIXELS if low >= 0 and 127 < high <= 255 else ""
                 raise CalibrationError(
                     f"calibration data reaches from {low} to {high}, outside the input_range {fixed} that "
@@ -186,6 +201,16 @@ class Calibrator:
             _, (other_low, other_high) = found.get(id(call.layer), (None, (low, high)))
             found[id(call.layer)] = (call.layer, (min(low, other_low), max(high, other_high)))
         return list(found.values())
+
+
+def input_specs(model: Any) -> Any:
+    """The signature of a function of a batch: a TensorSpec, or a tuple of one for each of several inputs."""
+    specs = tuple(tf.TensorSpec((None, *tensor.shape[1:]), tf.float32) for tensor in model.inputs)
+    return specs if len(specs) > 1 else specs[0]
+
+
+def _tensors(batch: Any) -> Any:
+    return tf.nest.map_structure(tf.constant, batch)
 
 
 def _statistics(name: str, sums: dict[str, np.ndarray], samples: int, places: int) -> OperandStatistics:

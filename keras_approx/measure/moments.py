@@ -11,7 +11,9 @@ from keras_approx.compat import keras, tf
 from keras_approx.errors import CalibrationError
 from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
-from keras_approx.measure.batches import input_batches
+from keras_approx.layers.transposed_conv import TransposedConv2D
+from keras_approx.measure.batches import batch_length, model_batches
+from keras_approx.measure.calibration import input_specs
 from keras_approx.progress import Progress
 from keras_approx.skipping.elimination import InputMoments, LayerMoments
 
@@ -43,24 +45,23 @@ def measure_moments(
     wrappers = [call for call in calls(model) if isinstance(call.layer, SkipWrapper)]
     layers = [call.layer for call in wrappers]
     inputs, outputs = [call.input_tensors[0] for call in wrappers], [call.output for call in wrappers]
-    measure = _measuring(model, keras.Model(model.inputs, [*inputs, *outputs, model.output]), layers)
-    batches = input_batches(data, tuple(model.input_shape[1:]), batch_size, steps)
+    measure = _measuring(model, keras.Model(model.inputs, [*inputs, *outputs, *model.outputs]), layers)
+    batches = model_batches(model, data, batch_size, steps)
     progress = Progress("looking at activations", batches.count, "batch", verbose)
-    totals: list[list[Any]] = [[0.0, 0.0, 0.0, 0.0] for _ in layers]
+    totals: dict[str, list[Any]] = {layer.name: [0.0, 0.0, 0.0, 0.0] for layer in layers}
     samples = number = 0
     for number, batch in enumerate(batches, start=1):
-        samples += len(batch)
-        for total, new in zip(totals, measure(tf.constant(batch), tf.constant(number)), strict=True):
+        samples += batch_length(batch)
+        measured = measure(tf.nest.map_structure(tf.constant, batch), tf.constant(number))
+        for layer, new in zip(layers, measured, strict=True):  # those of one layer's calls go together
+            total = totals[layer.name]
             for place, value in enumerate(new):
                 total[place] = total[place] + value.numpy().astype(np.float64)
         progress.update(number)
     if not number:
         raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
     progress.finish(number)
-    return {
-        layer.name: _layer_moments(layer.name, samples, *total)
-        for layer, total in zip(layers, totals, strict=True)
-    }
+    return {name: _layer_moments(name, samples, *total) for name, total in totals.items()}
 
 
 def measure_input_moments(
@@ -105,23 +106,33 @@ def _measuring(model: Any, tapped: Any, layers: Sequence[SkipWrapper]) -> Any:
     def measure(inputs: Any, number: Any) -> list[tuple[Any, Any, Any, Any]]:
         with tf.GradientTape() as tape:
             tape.watch(inputs)  # so that layers that do not train are recorded too
-            *taps, prediction = tf.nest.flatten(tapped(inputs, training=False))
-            signs = tf.random.stateless_uniform(tf.shape(prediction), (0, number), 0, 2, tf.int32)
-            value = tf.reduce_sum(tf.cast(2 * signs - 1, prediction.dtype) * prediction)
-        gradients = tape.gradient(value, taps[len(layers) :], unconnected_gradients="zero")
+            taps = tf.nest.flatten(tapped(inputs, training=False))
+            value = tf.add_n(
+                [_signed_sum(output, number, i) for i, output in enumerate(taps[2 * len(layers) :])]
+            )
+        gradients = tape.gradient(value, taps[len(layers) : 2 * len(layers)], unconnected_gradients="zero")
         return [
             (*_moments(_operands(layer, tap)), _squares(gradient))
             for layer, tap, gradient in zip(layers, taps, gradients, strict=False)
         ]
 
-    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    return tf.function(measure, input_signature=[spec, tf.TensorSpec((), tf.int32)])
+    return tf.function(measure, input_signature=[input_specs(model), tf.TensorSpec((), tf.int32)])
+
+
+def _signed_sum(output: Any, batch: Any, number: int) -> Any:
+    """The sum of an output's values with random signs, other ones for each batch and output."""
+    signs = tf.random.stateless_uniform(tf.shape(output), (number, batch), 0, 2, tf.int32)
+    return tf.reduce_sum(tf.cast(2 * signs - 1, output.dtype) * output)
 
 
 def _operands(layer: SkipWrapper, inputs: Any) -> Any:
     """The inputs of each output position, `[places, n]`."""
     if isinstance(layer.layer, keras.layers.Dense):
         return tf.reshape(inputs, (-1, inputs.shape[-1]))
+    if isinstance(layer.layer, TransposedConv2D):
+        shape = layer.kernel.shape[:-1]
+        each = tf.reshape(tf.eye(shape.num_elements()), (*shape, -1))
+        return tf.reshape(layer.products(inputs, each), (-1, shape.num_elements()))
     height, width = layer.kernel.shape[:2]
     rows, columns = layer.layer.strides
     dilation = layer.layer.dilation_rate

@@ -12,6 +12,7 @@ from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.layers.transposed_conv import TransposedConv2D
 from keras_approx.notebooks import html_table
 from keras_approx.skipping.granularity import group_sums
 
@@ -81,7 +82,21 @@ def masked_layers(model: Any) -> list[str]:
 
 def mask_positions(model: Any) -> dict[str, int]:
     """How many products each weight stands for, by the name of the layers that carry masks."""
-    return {layer.name: positions(layer.output_shape[1:]) for layer in skip_wrappers(model)}
+    skip_wrappers(model)
+    return {layer.name: times for layer, times in _uses(model) if isinstance(layer, SkipWrapper)}
+
+
+def _uses(model: Any) -> list[tuple[QuantizedWrapper, int]]:
+    """The layers that multiply, each with how often its kernel is applied in one inference, over all its calls."""
+    found: dict[int, tuple[QuantizedWrapper, int]] = {}
+    for call in calls(model):
+        if isinstance(call.layer, QuantizedWrapper):
+            # A transposed kernel is applied at each input.
+            transposed = isinstance(call.layer.layer, TransposedConv2D)
+            shape = tuple(call.input_tensors[0].shape)[1:] if transposed else call.shape
+            layer, times = found.get(id(call.layer), (call.layer, 0))
+            found[id(call.layer)] = (layer, times + positions(shape))
+    return list(found.values())
 
 
 def summarize(model: Any) -> Summary:
@@ -91,7 +106,7 @@ def summarize(model: Any) -> Summary:
         NotWrappedError: If the model is not wrapped.
     """
     skip_wrappers(model)
-    return Summary(tuple(_row(layer) for layer in model.layers if isinstance(layer, QuantizedWrapper)))
+    return Summary(tuple(_row(layer, times) for layer, times in _uses(model)))
 
 
 def kept_text(model: Any) -> str:
@@ -103,8 +118,7 @@ def kept_text(model: Any) -> str:
     return f"keeps {share:.1%} of the products that can be skipped{of_all}"
 
 
-def _row(layer: QuantizedWrapper) -> LayerRow:
-    times = positions(layer.output_shape[1:])
+def _row(layer: QuantizedWrapper, times: int) -> LayerRow:
     products = times * int(layer.kernel.shape.num_elements())
     kind = type(layer.layer).__name__
     if not isinstance(layer, SkipWrapper):

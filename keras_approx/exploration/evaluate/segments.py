@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from keras_approx.compat import keras, tf
-from keras_approx.graph.topology import Call, calls
+from keras_approx.graph.topology import Call, calls, check_simple
 from keras_approx.layers.quantized_layers import QuantizeActivation
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive, normalize_batch
@@ -73,8 +73,10 @@ def cut_model(model: Any) -> tuple[Segment, ...]:
 
     Raises:
         NotWrappedError: If the model is not wrapped.
+        UnsupportedModelError: If it has several inputs or outputs, or a masked layer is called more than once.
     """
     skip_wrappers(model)
+    check_simple(model, "exploration")
     found = calls(model)
     steps = _pool_first([_Step(call, _operation(call.layer)) for call in found])
     levels = _levels(found)

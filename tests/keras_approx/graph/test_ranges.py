@@ -13,7 +13,7 @@ def _graph(*nodes: tuple[str, str, str]) -> Graph:
         op, _, activation = kind.partition(":")
         config = {"activation": activation} if activation else {}
         made.append(Node(name, op, tuple(inputs.split()), (4, 4, 2), config))
-    return Graph("graph", tuple(made), made[-1].name)
+    return Graph("graph", tuple(made), (made[-1].name,))
 
 
 def _ranges(graph: Graph) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_what_another_layer_sees_is_not_fused() -> None:
 
 def test_the_output_is_seen() -> None:
     graph = _graph(("conv", "Conv2D", "image"), ("relu", "Activation:relu", "conv"))
-    assert list(_ranges(Graph("graph", graph.nodes, "conv"))) == ["image", "conv", "relu"]
+    assert list(_ranges(Graph("graph", graph.nodes, ("conv",)))) == ["image", "conv", "relu"]
 
 
 def test_layers_that_move_values_have_the_range_of_their_input() -> None:

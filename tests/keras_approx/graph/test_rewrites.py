@@ -21,7 +21,7 @@ def test_activations_become_layers_of_their_own() -> None:
             Node("dense", "Dense", ("same",), (3,), {"activation": "linear"}),
             Node("probabilities", "Softmax", ("dense",), (3,), {"axis": -1}),
         ),
-        "probabilities",
+        ("probabilities",),
     )
     found = normalize(graph)
     assert [(node.name, node.op, node.inputs, dict(node.config)) for node in found.nodes[1:]] == [
@@ -31,12 +31,12 @@ def test_activations_become_layers_of_their_own() -> None:
         ("dense", "Dense", ("conv_relu",), {}),
         ("probabilities", "Activation", ("dense",), {"activation": "softmax"}),
     ]
-    assert found.output == "probabilities"
+    assert found.outputs == ("probabilities",)
 
 
 def test_linear_output_goes() -> None:
     last = Node("last", "Activation", ("image",), (4, 4, 2), {"activation": "linear"})
-    assert normalize(Graph("graph", (IMAGE, last), "last")) == Graph("graph", (IMAGE,), "image")
+    assert normalize(Graph("graph", (IMAGE, last), ("last",))) == Graph("graph", (IMAGE,), ("image",))
 
 
 def test_separable_convolution() -> None:
@@ -60,7 +60,7 @@ def test_separable_convolution() -> None:
         "trainable": False,
     }
     node = Node("sep", "SeparableConv2D", ("image",), (2, 2, 5), config, weights)
-    _, depthwise, pointwise, relu = normalize(Graph("graph", (IMAGE, node), "sep")).nodes
+    _, depthwise, pointwise, relu = normalize(Graph("graph", (IMAGE, node), ("sep",))).nodes
     assert (depthwise.name, depthwise.op, depthwise.shape) == ("sep_depthwise", "DepthwiseConv2D", (2, 2, 8))
     assert depthwise.config == {
         "kernel_size": (3, 2),
@@ -93,8 +93,8 @@ def test_remove_joins_what_was_around() -> None:
         Node("b", "Flatten", ("a",), (32,)),
         Node("c", "QuantizeActivation", ("b",), (32,)),
     )
-    found = remove(Graph("graph", nodes, "c"), "QuantizeActivation")
-    assert found == Graph("graph", (IMAGE, Node("b", "Flatten", ("image",), (32,))), "b")
+    found = remove(Graph("graph", nodes, ("c",)), "QuantizeActivation")
+    assert found == Graph("graph", (IMAGE, Node("b", "Flatten", ("image",), (32,))), ("b",))
 
 
 def test_unique_name() -> None:

@@ -237,7 +237,7 @@ def _good() -> np.ndarray:
         (_with(np.inf), "NaN or infinity"),
         (_with(3e38), "finite"),
         ([[["a"]]], "not numbers"),
-        ({"x": _good()}, "got dict"),
+        ({"x": _good()}, "got keys x"),
         ("images.npy", "got str"),
         (None, "got NoneType"),
     ],
