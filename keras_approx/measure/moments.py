@@ -78,20 +78,24 @@ def measure_input_moments(
         steps: Batches to use at most; None for all there are.
     """
     ends = [
-        next(call.input_tensors[0] for call in calls(each) if call.layer.name == layer.name)
+        [call.input_tensors[0] for call in calls(each) if call.layer.name == layer.name]
         for each in (model, exact)
     ]
     prefixes = [keras.Model(each.inputs, end) for each, end in zip((model, exact), ends, strict=True)]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    def operands(prefix: Any, inputs: Any) -> Any:
+        taps = tf.nest.flatten(prefix(inputs, training=False))
+        return tf.concat([_operands(layer, tap) for tap in taps], axis=0)
+
+    @tf.function(input_signature=[input_specs(model)])
     def measure(inputs: Any) -> tuple[Any, ...]:
-        has, wanted = (_operands(layer, prefix(inputs, training=False)) for prefix in prefixes)
+        has, wanted = (operands(prefix, inputs) for prefix in prefixes)
         count, total, products = _moments(has)
         return count, total, products, tf.reduce_sum(wanted, axis=0), tf.matmul(has, wanted, transpose_a=True)
 
     totals: list[Any] = [0.0] * 5
-    for batch in input_batches(data, tuple(model.input_shape[1:]), batch_size, steps):
-        found = measure(tf.constant(batch))
+    for batch in model_batches(model, data, batch_size, steps):
+        found = measure(tf.nest.map_structure(tf.constant, batch))
         totals = [total + new.numpy().astype(np.float64) for total, new in zip(totals, found, strict=True)]
     count, total, products, others, crossed = totals
     mean, wanted = total / count, others / count
