@@ -74,15 +74,19 @@ class Task:
         kind: What outputs stand for.
         loss: What `compile` takes.
         name: Of the loss, such as "mean_squared_error".
+        logits: Whether the model ends without an activation.
     """
 
     kind: Kind
     loss: Any
     name: str
+    logits: bool
 
     @property
-    def metric(self) -> str:
-        """What is measured beside the loss if nothing else is asked for."""
+    def metric(self) -> Any:
+        """What is measured beside the loss if nothing else is asked for, as `compile` takes it."""
+        if self.kind == "labels" and self.logits:
+            return keras.metrics.BinaryAccuracy(threshold=0.0)
         return _METRICS[self.kind]
 
     @property
@@ -153,14 +157,15 @@ def task_of(model: Any, loss: Any) -> Task:
             f"Keras has no loss {loss!r}: give the name of one, such as 'sparse_categorical_crossentropy', a function "
             "of labels and outputs, or an object of tf_keras.losses"
         ) from error
+    end = last_activation(model)
     name = _snake_case(getattr(known, "__name__", type(known).__name__))
     if name in _OF_CLASSES:
         kind: Kind = "classes"
     elif name in _OF_LABELS:
         kind = "labels"
     else:
-        kind = "classes" if name not in _OF_VALUES and last_activation(model) == "softmax" else "values"
-    return Task(kind, loss, name)
+        kind = "classes" if name not in _OF_VALUES and end == "softmax" else "values"
+    return Task(kind, loss, name, end == "linear")
 
 
 def last_activation(model: Any) -> str:

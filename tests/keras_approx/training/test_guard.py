@@ -102,6 +102,7 @@ def test_what_comes_back_is_never_worse(
     [
         (1, "sigmoid", "binary_crossentropy", {}),
         (3, "sigmoid", "binary_crossentropy", {"validation_split": 0.2}),
+        (2, None, keras.losses.BinaryCrossentropy(from_logits=True), {}),
         (1, None, "mse", {"sample_weight": np.linspace(1, 2, 320)}),
         (3, None, "mae", {"distillation": 0}),
         (4, "softmax", CLASSES, {"class_weight": {0: 2.0, 1: 1.0, 2: 1.0, 3: 1.0}}),
@@ -115,7 +116,7 @@ def test_tasks(units: int, end: str | None, loss: Any, options: dict[str, Any]) 
     y = network.predict(x, verbose=0)
     if units == 4:
         y = y.argmax(axis=1) if loss == CLASSES else np.eye(4)[y.argmax(axis=1)]
-    elif end == "sigmoid":
+    elif end == "sigmoid" or units == 2:
         y = (y > np.median(y, axis=0)).astype(np.float32)
     way = {} if "skipping" in options else {"kept": 0.4}
     tuned, history = keras_approx.fine_tune(
@@ -123,7 +124,7 @@ def test_tasks(units: int, end: str | None, loss: Any, options: dict[str, Any]) 
     )
     assert np.all(np.isfinite(history.history["loss"]))
     names = {"sigmoid": "binary_accuracy", None: "mae", "softmax": "accuracy"}
-    name = "accuracy" if units == 4 else names[end]
+    name = {2: "binary_accuracy", 4: "accuracy"}.get(units, names[end])
     assert f"val_{name}" in history.history
     masks = keras_approx.get_masks(tuned)
     assert all(mask.size > mask.sum() for mask in masks.values())
@@ -220,6 +221,13 @@ def test_its_state_survives_a_file(tmp_path: Path) -> None:
     again = other.state()
     assert again.keys() == guard.state().keys()
     assert all(np.array_equal(again[name], value) for name, value in guard.state().items())
+
+
+def test_binary_accuracy_of_logits_is_that_of_their_signs() -> None:
+    metric = task_of(_network(2, None), keras.losses.BinaryCrossentropy(from_logits=True)).metric
+    metric.update_state([[1, 0, 1]], [[0.2, 0.2, -3.0]])
+    assert float(metric.result()) == pytest.approx(1 / 3)
+    assert task_of(_network(2, "sigmoid"), "binary_crossentropy").metric == "binary_accuracy"
 
 
 @pytest.mark.parametrize(
