@@ -193,7 +193,7 @@ def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None
 
 def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> None:
     granularity = {"third": "pair", "*": ("pair", "kernel")}
-    options: dict[str, Any] = {"search": "budget", "values": [1.0, 0.5], "budgets": 4, "rounds": 1}
+    options: dict[str, Any] = {"search": Budget(budgets=4, rounds=1), "values": [1.0, 0.5]}
     front = _explore(problem, tmp_path, granularity=granularity, **options)
     assert front.settings["significance"] == "elimination"
     assert front.settings["granularity"]["first"] == ["pair", "kernel"]
