@@ -73,3 +73,10 @@ def test_paths_of_the_contributing_guide_are_there() -> None:
     assert len(paths) > 20
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("package", ["export", "keras_approx"])
+def test_every_public_name_has_its_reference(package: str) -> None:
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    shown = {line.rpartition(".")[2] for line in text.splitlines() if line.startswith("::: ")}
+    assert {*import_module(package).__all__} <= shown | {"masks"}
