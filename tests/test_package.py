@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of both archives, built from a copy of what git would publish."""
+    """The folder of both archives, built from a copy of the sources."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for path in _files("export", "keras_approx", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
@@ -32,14 +32,13 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _files(*paths: str) -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+    """The files of folders, and files, relative to the root, without what Python leaves there."""
+    found = [path for name in paths for path in [ROOT / name, *(ROOT / name).rglob("*")]]
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path in found
+        if path.is_file() and path.parent.name != "__pycache__"
+    ]
 
 
 def test_the_wheel_holds_every_file_of_the_packages(dist: Path) -> None:
