@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from export.costing.kernel_cycles import step_cycles
-from export.ir.ops import Conv2D, FullyConnected
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.language import Step
 from export.kernels.plan import calls_of
 from export.schedule.estimate import plan_cycles
@@ -34,6 +34,14 @@ _OF_WINOGRAD: Mapping[str, str] = {
     **dict.fromkeys(("UNTIL", "STRIDE", "ADVANCE", "RETREAT", "POINT", "LDRC_NEXT"), LOOPS),
 }
 
+_OF_PLANES: Mapping[str, str] = {
+    **_BY_NAME,
+    **dict.fromkeys(("DOT_FROM", "LOW_LOW", "LOW_HIGH", "HIGH_LOW"), PRODUCTS),
+    "LDR": INPUTS,
+    **dict.fromkeys(("PACK_LOW", "PACK_HIGH", "STR", "WIDEN_EVEN", "WIDEN_ODD"), TRANSFORMS),
+    **dict.fromkeys(("UNTIL", "MORE", "ADVANCE", "POINT", "POINT_BACK", "SAVE", "FETCH", "COPY"), LOOPS),
+}
+
 
 def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     """Predicted cycles of a layer by what they are spent on; their sum is the layer's predicted cycles.
@@ -47,9 +55,11 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
         timing: the core's pipeline.
     """
     assert stage.plan is not None
-    weighted = isinstance(stage.op, Conv2D | FullyConnected)
+    weighted = isinstance(stage.op, Conv2D | DepthwiseConv2D | FullyConnected)
     calls = Counter((call.kernel, tuple(sorted(call.counts.items()))) for call in calls_of(stage.plan))
-    names = _OF_WINOGRAD if stage.plan.variant.startswith("winograd") else _BY_NAME
+    names = {"winograd": _OF_WINOGRAD, "planes": _OF_PLANES}.get(
+        stage.plan.variant.rstrip("0123456789x"), _BY_NAME
+    )
     found: Counter[str] = Counter()
     for (number, counts), times in calls.items():
         steps = stage.plan.kernels[number].steps

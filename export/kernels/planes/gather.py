@@ -52,8 +52,8 @@ class Gathering:
 
     @property
     def applies(self) -> bool:
-        """Whether a group of pixels is within reach of a load."""
-        return 2 * _GROUP * self.in_x <= NEAR
+        """Whether a pixel is within reach of a load from the one before it."""
+        return self.in_x <= NEAR
 
 
 def gather_kernel(gathering: Gathering) -> Kernel:
