@@ -150,20 +150,25 @@ def lower(graph: Graph) -> Graph:
             nodes.extend(_LOWERED[node.op](node, graph[original.inputs[0]].shape, taken))
         else:
             nodes.append(node)
-    return Graph(graph.name, tuple(map(_unequal_bias, nodes)), tuple(renamed[name] for name in graph.outputs))
+    return Graph(graph.name, tuple(map(_lasting_bias, nodes)), tuple(renamed[name] for name in graph.outputs))
 
 
-def _unequal_bias(node: Node) -> Node:
-    """A bias that differs by the least there is in one channel where all channels have the same.
+def _lasting_bias(node: Node) -> Node:
+    """A bias that the converter leaves as it is; what it changes here is far below a step of int32.
 
-    The converter quantizes a constant of equal values with the scale of its first channel.
+    A constant of equal values it quantizes with the scale of its first channel: the first channel gets the number
+    next to its own. A bias of zeros it drops, and then fuses no ReLU into a transposed convolution: there the first
+    channel gets the least number there is.
     """
     bias = node.weights.get("bias")
-    if bias is None or len(bias) < 2 or not bias[0] or (bias != bias[0]).any():
+    if node.op == "TransposedConv2D" and bias is None:
+        bias = np.zeros(node.shape[-1], np.float32)
+    if bias is None or (bias != bias[0]).any() or not (bias[0] or node.op == "TransposedConv2D"):
         return node
     changed = bias.copy()
-    changed[0] = np.nextafter(bias[0], np.float32(0))
-    return dataclasses.replace(node, weights={**node.weights, "bias": changed})
+    changed[0] = np.nextafter(bias[0], np.float32(0)) if bias[0] else np.finfo(np.float32).tiny
+    config = {**node.config, "use_bias": True}
+    return dataclasses.replace(node, config=config, weights={**node.weights, "bias": changed})
 
 
 def _norm_scale_and_shift(norm: Node) -> tuple[np.ndarray, np.ndarray]:

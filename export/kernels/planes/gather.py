@@ -64,10 +64,12 @@ def gather_kernel(gathering: Gathering) -> Kernel:
         steps.append(step("COPY", targets[0], "r2"))
     for before, target in pairwise(targets):
         steps += moved_to(target, before, gathering.plane_bytes)
-    steps += [*moved_to("r1", targets[0], gathering.plane_bytes), step("SAVE", "r1", _END), label(_ROW)]
+    steps += [*moved_to("r1", targets[0], gathering.plane_bytes), step("SAVE", "r1", _END)]
     row = _Row(gathering)
-    steps += row.steps()
-    if gathering.rows > 1:
+    if gathering.rows == 1:
+        steps += row.steps()
+    else:
+        steps += [label(_ROW), *row.steps()]
         steps += [step("FETCH", "r1", _END), *moved("r0", gathering.in_y - row.moved)]
         if row.stored < 4 * gathering.words:
             for target in targets:

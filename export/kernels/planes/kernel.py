@@ -129,9 +129,12 @@ def plane_kernel(shape: PlaneShape) -> Kernel:
     """Writes the kernel: r0 is the base of input planes, r1 the records, r2 the base of outputs."""
     steps = [step("SAVE", "r0", _IN), step("SAVE", "r2", _OUT), label(_PLANE), *_open(shape)]
     writer = _Writer(shape)
-    steps += [label(_ROW), *writer.row()]
-    if shape.count > 1:
+    if shape.count == 1:
+        steps += writer.row()
+    else:
         steps += [
+            label(_ROW),
+            *writer.row(),
             step("FETCH", "r8", _END),
             *moved("r0", shape.step - writer.moved),
             *moved("r1", shape.out_y - writer.written),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.analysis.interpreter import run
+from export.api import to_c
+from export.artifact.compiling import build_host
 from export.costing.choice import planned_candidate
 from export.frontend import read_tflite
 from export.ir.graph import Graph
@@ -109,3 +112,13 @@ def test_distances_beyond_the_reach_of_a_store() -> None:
     x = network.input((1, 9, 300))
     y = network.depthwise(x, kernel=(1, 3), activation="relu")
     assert check(network.builder.finish(x, y), "int16") == 1
+
+
+def test_a_single_row_compiles_without_a_warning(tmp_path: Path) -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((1, 32, 8))
+    model = network.builder.finish(x, network.depthwise(x, kernel=(1, 3), padding="VALID"))
+    done = to_c(model, tmp_path / "out", activations="int16")
+    assert "planes" in {layer["kernel"] for layer in done.manifest["layers"]}
+    inputs = random_inputs((1, 32, 8), 4)
+    np.testing.assert_array_equal(build_host(done.path).run(inputs), run(read_tflite(model), inputs))
