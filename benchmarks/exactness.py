@@ -182,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inexact = [verdict for verdict in exported if not verdict.exact]
     print(f"{len(exported)} of {len(verdicts)} exported, {len(inexact)} of them with wrong bytes")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    record = {"activations": options.activations, "results": [asdict(verdict) for verdict in verdicts]}
+    results = [{**asdict(verdict), "model": Path(verdict.model).name} for verdict in verdicts]
+    record = {"activations": options.activations, "results": results}
     options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return int(bool(inexact))
 

@@ -1,7 +1,8 @@
-"""Makes a file one that TFLite loads and runs: biases where they are missing, and their scales along the right axis.
+"""Makes a file one that TFLite loads and runs: biases where they are missing, their scales along the right axis.
 
 TFLite's convolutions refuse to run without a bias, and its loader refuses per-channel biases whose quantized dimension
-is that of the weights, as old converters wrote them.
+is that of the weights, as old converters wrote them. The reference kernels know no newer version of TILE than the
+second, which computes the same.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from export.ir.ops import Conv2D, DepthwiseConv2D
 
 _OUTPUT_AXIS = {schema.BuiltinOperator.CONV_2D: 0, schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3}
 _WEIGHTS, _BIAS = 1, 2  # indices among the inputs
+_VERSIONS = {schema.BuiltinOperator.TILE: 2}  # the newest that the reference kernels know
+_VERSION = 2  # its field in an OperatorCode table
 _ALIGNMENT = 16  # of constants
 _QUANTIZED_DIMENSION = 16  # its field in a QuantizationParameters table
 # Fields by their place in their table.
@@ -45,7 +48,7 @@ def golden_model(data: bytes, graph: Graph) -> bytes:
     Returns:
         `data` itself where nothing is wrong.
     """
-    data = _with_bias_axes(data)
+    data = _with_known_versions(_with_bias_axes(data))
     if all(op.bias is not None for op in graph.ops if isinstance(op, Conv2D | DepthwiseConv2D)):
         return data
     return _Completed(data).content()
@@ -62,6 +65,18 @@ def _with_bias_axes(data: bytes) -> bytes:
                 continue
             field = quantization._tab.Pos + quantization._tab.Offset(_QUANTIZED_DIMENSION)
             struct.pack_into("<i", changed, field, 0)
+    return data if changed == data else bytes(changed)
+
+
+def _with_known_versions(data: bytes) -> bytes:
+    """The file with no newer version of an operator than the reference kernels know."""
+    changed = bytearray(data)
+    model = schema.Model.GetRootAs(changed, 0)
+    for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
+        newest = _VERSIONS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        if newest is not None and code.Version() > newest:
+            field = code._tab.Pos + code._tab.Offset(4 + 2 * _VERSION)
+            struct.pack_into("<i", changed, field, newest)
     return data if changed == data else bytes(changed)
 
 

@@ -18,6 +18,7 @@ from export.frontend.golden_model import golden_model
 from export.frontend.reference import make_interpreter, run_reference
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import random_inputs, single_op_models
+from tests.export.operators.recipes import RECIPES, network
 
 
 def without_bias(absent: bool, multiplier: int | None) -> bytes:
@@ -87,3 +88,17 @@ def test_biases_quantized_along_the_axis_of_the_weights():
     repaired = golden_model(old, read_tflite(old))
     assert len(repaired) == len(old)
     np.testing.assert_array_equal(run_reference(old, inputs), run(read_tflite(repaired), inputs))
+
+
+def test_a_newer_version_of_an_operator_than_the_reference_kernels_know():
+    content = schema.ModelT.InitFromPackedBuf(network(RECIPES["tile"]), 0)
+    for code in content.operatorCodes:
+        code.version = 3
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(content.Pack(builder), b"TFL3")
+    model = bytes(builder.Output())
+    graph = read_tflite(model)
+    inputs = [random_inputs(graph.tensors[tensor].shape[1:], 3) for tensor in graph.inputs]
+    with pytest.raises(UnsupportedModelError, match="does not load"):
+        make_interpreter(model)
+    np.testing.assert_array_equal(run_reference(model, inputs), run(graph, inputs))
