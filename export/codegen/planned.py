@@ -12,7 +12,7 @@ def emit_planned(context: Context, plan: Plan) -> str:
     symbol = context.symbol
     text = ""
     if plan.constants:
-        text += table("uint32_t", f"{symbol}_constants", plan.constants, hexadecimal=True) + "\n"
+        text += table("uint32_t K_ALIGNED", f"{symbol}_constants", plan.constants, hexadecimal=True) + "\n"
     for number, kernel in enumerate(plan.kernels):
         name = f"{symbol}_{number}"
         steps = indent("\n".join(lines(kernel.steps)) + "\n")

@@ -24,6 +24,14 @@
 /* in: operands. wt: the stream of constants, or a second operand. out: the first element to write. aux: a table. */
 typedef void ka_kernel(const void *in, const void *wt, void *out, const void *aux);
 
+/* A layer's constants begin where a line of any flash or cache does: what is read again and again then takes as few
+ * lines as can be, and stays. */
+#if defined(__GNUC__)
+#define K_ALIGNED __attribute__((aligned(32)))
+#else
+#define K_ALIGNED
+#endif
+
 /* Compiled as C++, functions that other files or assembly know keep their names. */
 #ifdef __cplusplus
 #define KA_C extern "C"

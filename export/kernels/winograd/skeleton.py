@@ -70,6 +70,9 @@ class Skeleton:
     scratch_bytes: int
 
 
+_LINE_WORDS = 8  # weights begin where lines of flash and caches do
+
+
 def scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
     return header_words(shape.outputs) + len(block.channels) * form.words
 
@@ -106,6 +109,7 @@ def _tables(shape: Shape) -> _Tables:
             tables.at(header(tiling, group, blocks))
         for kind in strip.kinds:
             tables.at(_tile_table(shape, strip, kind))
+    tables.words += [0] * (-len(tables.words) % _LINE_WORDS)
     return tables
 
 

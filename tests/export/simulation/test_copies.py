@@ -54,9 +54,11 @@ def test_copies_lie_in_their_bank_and_save_waits(exports: dict[str, Path], board
         if predicted.kind == "conv2d" and measured.board_cycles is not None:
             waits = measured.board_cycles.high - measured.cycles
             assert waits < 0.5 * measured.cycles
-            assert (
-                abs(predicted.predicted_board_cycles[1] - measured.board_cycles.high) < 0.05 * measured.cycles
-            )
+            # The upper end is of lines that are read ahead each time and never enter the cache; constants wait for
+            # them, which the expectation leaves out.
+            for end, tolerance in ((0, 0.01), (1, 0.06)):
+                off = predicted.predicted_board_cycles[end] - measured.board_cycles[end]
+                assert abs(off) < tolerance * measured.cycles
 
 
 def test_without_a_bank_of_their_own_they_run_from_data(exports: dict[str, Path]) -> None:
