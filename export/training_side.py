@@ -81,4 +81,17 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"keras_approx.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"keras_approx.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (
+            error.name is None
+            or error.name.startswith("keras_approx")
+            or isinstance(error, MissingPackageError)
+        ):
+            raise
+        extra = "eliminate" if _HOMES[name].startswith("skipping.") else "train"
+        raise MissingPackageError(
+            f"{name} needs {error.name}, which is not installed: pip install 'keras_approx[{extra}]'",
+            name=error.name,
+        ) from error

@@ -25,21 +25,15 @@ from export.ir.tensor import Tensor
 from export.training_side import (
     Granularities,
     Granularity,
+    InputMoments,
     LayerSetting,
-    MissingPackageError,
     OptionError,
     Selection,
+    elimination_significance,
+    fit,
     group_sums,
     spread,
 )
-
-try:
-    from export.training_side import InputMoments, elimination_significance, fit
-except ModuleNotFoundError as error:
-    raise MissingPackageError(
-        f"elimination needs {error.name}, which is not installed: pip install 'keras_approx[eliminate]'",
-        name=error.name,
-    ) from error
 
 SENSITIVITY_SAMPLES = 32
 _QMAX = 127

@@ -91,3 +91,16 @@ def test_every_public_name_is_there():
     assert {*export._HOMES} == {*export.__all__}
     with pytest.raises(AttributeError, match="no attribute 'import'"):
         getattr(export, "import")
+
+
+def test_elimination_without_scipy_names_its_extra(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(random_network(3))
+    code = (
+        "import sys\nsys.modules['scipy'] = None\nfrom export.commands import main\n"
+        "sys.exit(main(['eliminate', sys.argv[1], '--data', 'none.npz', '--out', 'none.tflite']))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model.tflite")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "pip install 'keras_approx[eliminate]'" in done.stderr
