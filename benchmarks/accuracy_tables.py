@@ -299,6 +299,28 @@ def sequence(results: Mapping[str, Any]) -> str:
     return table(("network", "kept", "each alone", "in sequence", "points"), rows, left=2)
 
 
+def paper(results: Mapping[str, Any]) -> str:
+    """Cycles of the paper's way and of elimination by what the search let go, from `benchmarks/paper.py`."""
+    rows = []
+    for name, network in results["networks"].items():
+        exact, library = network["exact"], network["cmsis_nn_cycles"]
+        for way in ("paper", "elimination"):
+            whole = exact["unpacked_cycles" if way == "paper" else "cycles"]
+            for loss, design in network[way].items():
+                if design is None:
+                    continue
+                cycles, points = design["cycles"], 100 * (design["test_accuracy"] - exact["test_accuracy"])
+                rows.append(
+                    (
+                        *(name, way, f"{loss}", f"{points:+.2f}", f"{cycles:,}"),
+                        f"{100 * (1 - cycles / whole):.0f} %",
+                        f"{library / cycles:.1f}" if library else "",
+                    )
+                )
+    head = ("network", "way", "points allowed in the search", "points lost on test images", "M33 cycles")
+    return table((*head, "less than exact", "CMSIS-NN / cycles"), rows, left=2)
+
+
 def _order(record: Mapping[str, Any]) -> tuple[int, float, str, int]:
     run = record["settings"]
     return REFERENCE.index(run["network"]), -run["kept"], _significance(run), run["seed"]

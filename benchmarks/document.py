@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
     ]
     sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
+    paper = json.loads((options.results / "paper.json").read_text(encoding="utf-8"))
     document_sentences(options.results, options.root)
     pages = {
         "docs/kernels.md": {
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "ingredients": accuracy_tables.ingredients(runs),
             "recipe": accuracy_tables.recipe(trainings),
             "sequence": accuracy_tables.sequence(sequence),
+            "paper": accuracy_tables.paper(paper),
         },
     }
     for name, found in pages.items():
@@ -71,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"wrote {page}")
     plot.draw(kernels, options.root / "docs" / "kernels.png")
     plot.draw_headline(headline, options.root / "docs" / "headline.png")
+    plot.draw_paper(paper["networks"], options.root / "docs" / "paper.png")
     return 0
 
 

@@ -303,3 +303,20 @@ def test_recipe_and_sequence() -> None:
     assert _rows(accuracy_tables.sequence({"lenet": found})) == [
         ["lenet", "pair 0.5", "70.00 %", "71.00 %", "+1.00"]
     ]
+
+
+def test_paper() -> None:
+    exact = {"cycles": 400, "unpacked_cycles": 500, "test_accuracy": 0.8}
+    best = {"cycles": 250, "test_accuracy": 0.79}
+    networks = {
+        "lenet": {
+            "exact": exact,
+            "cmsis_nn_cycles": 1000,
+            "paper": {"0": best, "1": None},
+            "elimination": {"0": best},
+        }
+    }
+    assert _rows(accuracy_tables.paper({"networks": networks})) == [
+        ["lenet", "paper", "0", "-1.00", "250", "50 %", "4.0"],
+        ["lenet", "elimination", "0", "-1.00", "250", "38 %", "4.0"],
+    ]
