@@ -25,7 +25,7 @@ from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Choices, Space, Values, make_space, measure_layers
 from keras_approx.exploration.store import Store
 from keras_approx.exploration.text import json_of
-from keras_approx.graph.topology import calls
+from keras_approx.graph.topology import calls, check_simple
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive
 from keras_approx.measure.batches import input_batches
@@ -253,6 +253,7 @@ def _search_name(search: Search) -> str:
 
 def _classes(model: Any) -> int:
     skip_wrappers(model)
+    check_simple(model, "exploration")
     shape = tuple(model.output_shape[1:])
     if len(shape) != 1 or shape[0] < 2:
         raise UnsupportedModelError(

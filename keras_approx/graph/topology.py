@@ -69,11 +69,7 @@ def check_simple(model: Any, what: str) -> None:
     Raises:
         UnsupportedModelError: If the model is such a one.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UnsupportedModelError(
-            f"{what} takes models of one input and one output, model {model.name!r} has {len(model.inputs)} and "
-            f"{len(model.outputs)}"
-        )
+    check_single_ends(model, what)
     seen: set[int] = set()
     for call in calls(model):
         if hasattr(call.layer, "set_mask") and id(call.layer) in seen:
@@ -81,6 +77,15 @@ def check_simple(model: Any, what: str) -> None:
                 f"{what} takes models whose layers are called once, and {call.layer.name!r} is shared"
             )
         seen.add(id(call.layer))
+
+
+def check_single_ends(model: Any, what: str) -> None:
+    """Refuses models of several inputs or outputs; see `check_simple`."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UnsupportedModelError(
+            f"{what} takes models of one input and one output, model {model.name!r} has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
+        )
 
 
 def _check_model(model: Any) -> None:

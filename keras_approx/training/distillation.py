@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_approx.compat import plain_settings, tf
 from keras_approx.errors import OptionError, UnsupportedModelError
+from keras_approx.graph.topology import check_single_ends
 from keras_approx.keras3 import converted
 from keras_approx.training.tasks import Task, last_activation, task_of
 from keras_approx.wrapped_model import WrappedModel
@@ -44,13 +45,16 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
 
     Raises:
         OptionError: If the temperature or the weight is none of the above.
-        UnsupportedModelError: If shapes differ; when it is compiled, if a model ends in an activation that does not
+        UnsupportedModelError: If shapes differ or there are several inputs or outputs;
+            when it is compiled, if a model ends in an activation that does not
             go with the loss.
     """
     if not 0 < temperature < float("inf") or not 0 <= weight <= 1:
         raise OptionError(
             f"expected a temperature above 0 and a weight between 0 and 1, got {temperature} and {weight}"
         )
+    for model in (student, teacher):
+        check_single_ends(model, "distillation")
     for what, a, b in (
         ("inputs", student.input_shape, teacher.input_shape),
         ("outputs", student.output_shape, teacher.output_shape),

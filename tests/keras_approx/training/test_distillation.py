@@ -82,6 +82,8 @@ def test_models_and_options_that_do_not_fit() -> None:
             keras_approx.distill(student, models.small(), **options)
     image = keras.Input((8, 8, 3))
     flat = keras.layers.Flatten()(image)
+    with pytest.raises(UnsupportedModelError, match="distillation takes models of one input and one output"):
+        keras_approx.distill(student, keras.Model(image, [keras.layers.Dense(4)(flat)] * 2))
     with pytest.raises(UnsupportedModelError, match="outputs of student and teacher"):
         keras_approx.distill(student, keras.Model(image, keras.layers.Dense(5)(flat)))
     trained = keras_approx.distill(student, keras.Model(image, keras.layers.Dense(4, "sigmoid")(flat)))
