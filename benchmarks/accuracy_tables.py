@@ -313,7 +313,7 @@ def paper(results: Mapping[str, Any]) -> str:
                 rows.append(
                     (
                         *(name, way, f"{loss}", f"{points:+.2f}", f"{cycles:,}"),
-                        f"{100 * (1 - cycles / whole):.0f} %",
+                        f"{round(100 * (1 - cycles / whole))} %",
                         f"{library / cycles:.1f}" if library else "",
                     )
                 )
