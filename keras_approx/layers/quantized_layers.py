@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError, UnsupportedLayerError
 from keras_approx.layers.quantizers import KernelQuantizer, RangeQuantizer, int8_range
 from keras_approx.layers.registry import SPECS
+from keras_approx.layers.transposed_conv import TransposedConv2D
 
 
 class QuantizedWrapper(keras.layers.Wrapper):
@@ -87,6 +88,12 @@ class QuantizedWrapper(keras.layers.Wrapper):
         )
         outputs = self.products(inputs, kernel)
         return outputs if self.bias is None else tf.nn.bias_add(outputs, self.bias)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A layer from its configuration, as cloning a model makes it: the package's own layers are known."""
+        known = {**(custom_objects or {}), TransposedConv2D.__name__: TransposedConv2D}
+        return super().from_config(config, known)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)

@@ -136,6 +136,10 @@ def _relu_after(layer: Any, name: str = "relu") -> Any:
         lambda: _relu_after(layers.Dropout(0.5)),
         lambda: _relu_after(layers.GlobalAveragePooling2D()),
         lambda: _relu_after(layers.GlobalMaxPooling2D()),
+        lambda: _relu_after(
+            layers.Rescaling([0.3, 0.4, 0.5, 0.6], -1.0)
+        ),  # one bias for all, scales for each
+        lambda: _relu_after(layers.Conv2DTranspose(3, 2, strides=2, use_bias=False)),
     ],
 )
 def test_other_shapes_of_graphs(make: Any) -> None:

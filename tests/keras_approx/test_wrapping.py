@@ -160,6 +160,14 @@ def test_clone_keeps_options() -> None:
     assert np.array_equal(wrapped(x), clone(x))
 
 
+def test_a_clone_with_a_transposed_convolution() -> None:
+    wrapped = keras_approx.wrap(_functional(layers.Conv2DTranspose(2, 3, strides=2, activation="relu")))
+    clone = keras.models.clone_model(wrapped)
+    clone.set_weights(wrapped.get_weights())
+    x = models.inputs(wrapped)
+    assert np.array_equal(wrapped(x), clone(x))
+
+
 def _functional(*chain: Any, shape: tuple[int | None, ...] = (8, 8, 2)) -> Any:
     image = tensor = keras.Input(shape)
     for layer in chain:
