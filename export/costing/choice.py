@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -22,9 +23,11 @@ from export.kernels.conv import (
 )
 from export.kernels.plan import Plan
 from export.kernels.winograd.plan import layer_constants, plan_winograd
-from export.kernels.winograd.shape import algorithms_of, oriented, packed_shape, shape_of, sparse_shape
+from export.kernels.winograd.requantization import Form
+from export.kernels.winograd.shape import Shape, algorithms_of, oriented, packed_shape, shape_of, sparse_shape
 from export.kernels.winograd.tiles import strip_heights
-from export.targets import CORES, Flash, Target, Timing
+from export.targets import CORES, Target, Timing
+from export.targets.timing import Pairing
 
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
 DENSE = 0.95  # with more pairs kept, skipping saves nothing
@@ -40,13 +43,11 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
         target: whose timing, cache and flash count; a core without a timing table is priced as a Cortex-M33.
         small: whether plans that are only smaller, not faster, are wanted too.
     """
-    flash = target.board.flash if target.board else None
-    found = [
-        Candidate(variant, price_count(count, target), known(count.cost, target), scratch, plan)
-        for variant, count, scratch, plan in (
-            *_winograd_candidates(problem, priced_timing(target)),
-            *_direct_candidates(problem, priced_timing(target), flash, small),
-        )
+    found = list(_winograd_candidates(problem, target, small))
+    best = None if small else min((candidate.price.cycles for candidate in found), default=None)
+    found += [
+        Candidate(variant, price_count(count, target), known(count.cost, target), 0, plan)
+        for variant, count, plan in _direct_candidates(problem, target, small, best)
     ]
     return sorted(found, key=lambda candidate: (candidate.price.cycles, candidate.price.flash_bytes))
 
@@ -65,30 +66,54 @@ def priced_timing(target: Target) -> Timing:
     return timing
 
 
-_Counted = tuple[str, Count, int, Callable[[], Plan]]
-"""A plan's variant, what it takes, its scratch memory, and how to make it."""
-
-
-def _winograd_candidates(problem: ConvProblem, timing: Timing) -> Iterator[_Counted]:
+def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> Iterator[Candidate]:
+    """Those of Winograd's algorithm; with masks of whole kernels in strips only where small ones are wanted."""
     if not problem.interleaved:
         return
-    problem = oriented(problem)
+    problem, timing = oriented(problem), priced_timing(target)
     for algorithm in algorithms_of(problem):
         requantization = layer_constants(problem, algorithm)
         if requantization is None:
             continue
-        for height in strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)):
+        for place, height in enumerate(strip_heights(-(-problem.geometry.rows // algorithm.down.outputs))):
             whole = shape_of(problem, algorithm, height, _MOST_UNROLLED)
-            for shape in (whole, sparse_shape(problem, whole), packed_shape(whole)):
+            sparse = sparse_shape(problem, whole) if small or place == 0 else None
+            for shape in (whole, sparse, packed_shape(whole)):
                 if shape is not None:
-                    count, made = count_winograd(shape, requantization.form, timing)
+                    priced = _priced(shape, requantization.form, target)
                     plan = partial(plan_winograd, problem, shape, requantization, timing)
-                    yield shape.name, count, made.scratch_bytes, plan
+                    yield replace(priced, plan=plan)
+
+
+def _priced(shape: Shape, form: Form, target: Target) -> Candidate:
+    """A candidate without its plan; of what does not depend on masks there are few."""
+    return (_priced_once if shape.patterns is None else _price)(shape, form, target)
+
+
+def _price(shape: Shape, form: Form, target: Target) -> Candidate:
+    count, scratch_bytes = count_winograd(shape, form, priced_timing(target))
+    return Candidate(shape.name, price_count(count, target), known(count.cost, target), scratch_bytes, None)
+
+
+_priced_once = lru_cache(maxsize=1 << 10)(_price)
+
+_Counted = tuple[str, Count, Callable[[], Plan]]
+"""A plan's variant, what it takes, and how to make it."""
 
 
 def _direct_candidates(
-    problem: ConvProblem, timing: Timing, flash: Flash | None, small: bool
+    problem: ConvProblem, target: Target, small: bool, best: float | None
 ) -> Iterator[_Counted]:
+    """Those that compute every product.
+
+    Args:
+        problem: the layer.
+        target: likewise.
+        small: likewise.
+        best: cycles of another candidate, which only faster ones are to be compared with; None for all.
+    """
+    timing = priced_timing(target)
+    flash = target.board.flash if target.board else None
     pairs = kept_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
     unrollings = loop_unrollings(problem) if kept > SPARSE or small else []
@@ -101,8 +126,8 @@ def _direct_candidates(
         turns.append((whole, True))
     for unrolled, rows in turns:
         plan = partial(plan_loop, problem, unrolled, rows=rows)
-        yield "loop", count_loop(problem, unrolled, rows, timing), 0, plan
-    if kept <= DENSE or not unrollings:
+        yield "loop", count_loop(problem, unrolled, rows, timing), plan
+    if (kept <= DENSE or not unrollings) and (best is None or _least_unpacked(problem, pairs, timing) < best):
         sizes = [channels]
         again = problem.geometry.rows * problem.geometry.columns > problem.geometry.positions
         cache = flash.code if flash is not None else None
@@ -110,7 +135,15 @@ def _direct_candidates(
             sizes += range(channels - 1, 1, -1)
         for size in sizes:
             plan = partial(plan_unpacked, problem, size)
-            yield "unpacked", count_unpacked(problem, size, timing), 0, plan
+            yield "unpacked", count_unpacked(problem, size, timing), plan
+
+
+def _least_unpacked(problem: ConvProblem, pairs: np.ndarray, timing: Timing) -> float:
+    """Cycles that products and loads of their constants take alone, where a core issues one instruction a cycle."""
+    if timing.pairing is Pairing.WIDE:
+        return 0
+    geometry = problem.geometry
+    return int(np.count_nonzero(pairs)) * geometry.rows * geometry.columns * (1 + 1 / geometry.positions)
 
 
 def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 
 from export.costing.counts import Count, Run
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
@@ -14,7 +14,7 @@ from export.kernels.plan import repeated_calls
 from export.kernels.winograd.products import SINGLE
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape
-from export.kernels.winograd.skeleton import Recipe, Skeleton, skeleton
+from export.kernels.winograd.skeleton import Recipe, skeleton
 from export.kernels.winograd.sparse import Entry, Pattern, entries, frame, kept_kernels, sparse_kernel, zeros
 from export.kernels.winograd.tiles import Group, Tiling
 from export.targets import State, Timing
@@ -23,34 +23,27 @@ from export.targets.pipeline import continue_cycles
 _Counts = tuple[tuple[str, int], ...]
 
 
-def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, Skeleton]:
-    """What a plan takes, whatever its weights, and the plan without them.
+def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int]:
+    """What a plan takes, whatever its weights, and its scratch memory in bytes.
 
     Args:
         shape: of the layer.
         form: of its requantization.
         timing: the core's pipeline.
     """
-    return _count_dense(shape, form, timing) if shape.patterns is None else _count(shape, form, timing)
-
-
-@lru_cache(maxsize=1 << 8)
-def _count_dense(shape: Shape, form: Form, timing: Timing) -> tuple[Count, Skeleton]:
-    return _count(shape, form, timing)
-
-
-def _count(shape: Shape, form: Form, timing: Timing) -> tuple[Count, Skeleton]:
     made = skeleton(shape, form, timing)
     runs = []
     sizes: dict[int, int] = {}
+    found: dict[tuple[int, _Counts], tuple[Profile, int]] = {}
     for call, times in repeated_calls(made):
-        recipe = made.recipes[call.kernel]
-        profile, size = _profile(recipe, tuple(sorted(call.counts.items())), timing)
+        key = call.kernel, tuple(sorted(call.counts.items()))
+        if key not in found:
+            found[key] = _profile(made.recipes[call.kernel], key[1], timing)
+        profile, sizes[call.kernel] = found[key]
         if call.stream is not None and call.stream.base == "scratch":
             profile = replace(profile, words=0, window=0)  # what it reads does not lie in flash
-        sizes[call.kernel] = size
-        runs.append(Run(profile, size, times, call.kernel))
-    return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made
+        runs.append(Run(profile, sizes[call.kernel], times, call.kernel))
+    return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 
 def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:
@@ -73,26 +66,60 @@ def _sparse_profile(
     kept = kept_kernels(pattern)
     panel = group.components * kept
     around = _frame(tiling, group, kept, tiles, counts, timing)
-    state, cycles, bits = around.entry, 0, 0
-    for item in zeros(pattern, tiles):
-        spent, width, state = _continued((item,), state, timing)
-        cycles, bits = cycles + spent, bits + width
-    for entry, _ in entries(pattern, group.components, tiles):
-        spent, width, state = _entry(entry, state, timing)
-        cycles, bits = cycles + spent, bits + width
+    cycles, bits, state = _body(pattern, group.components, tiles, around.entry, timing)
     words = panel * dict(counts)[SINGLE]
     profile = Profile(around.cycles(cycles, state), words, panel, around.blocks)
     return profile, -(-(around.bits + bits) // 32) * WORD
 
 
-@lru_cache(maxsize=1 << 14)
-def _entry(entry: Entry, before: State, timing: Timing) -> tuple[int, int, State]:
-    """Cycles and bits of an entry, and what the pipeline remembers behind it."""
-    return _continued(tuple(entry.steps(0)), before, timing)
+@lru_cache(maxsize=1 << 12)
+def _body(
+    pattern: Pattern, components: int, tiles: int, before: State, timing: Timing
+) -> tuple[int, int, State]:
+    """Cycles and bits of a body, and what the pipeline remembers behind it."""
+    cycles, bits, state = _continued(tuple(zeros(pattern, tiles)), before, timing)
+    steps = _known_steps(timing)
+    number = steps.number(state)
+    for entry, _ in entries(pattern, components, tiles):
+        spent, width, number = steps.after(entry, number)
+        cycles, bits = cycles + spent, bits + width
+    return cycles, bits, steps.states[number]
+
+
+@dataclass
+class _Steps:
+    """What entries take, by entry and by what the pipeline remembers before; states are numbered as they are met."""
+
+    timing: Timing
+    states: list[State] = field(default_factory=list)
+    _numbers: dict[State, int] = field(default_factory=dict)
+    _found: dict[tuple[Entry, int], tuple[int, int, int]] = field(default_factory=dict)
+
+    def number(self, state: State) -> int:
+        """Of a state."""
+        if state not in self._numbers:
+            self._numbers[state] = len(self.states)
+            self.states.append(state)
+        return self._numbers[state]
+
+    def after(self, entry: Entry, before: int) -> tuple[int, int, int]:
+        """Cycles, bits, and the state behind an entry."""
+        key = entry, before
+        if key not in self._found:
+            cycles, bits, state = _continued(tuple(entry.steps(0)), self.states[before], self.timing)
+            self._found[key] = cycles, bits, self.number(state)
+        return self._found[key]
+
+
+@cache
+def _known_steps(timing: Timing) -> _Steps:
+    return _Steps(timing)
 
 
 def _continued(steps: tuple[Step, ...], before: State, timing: Timing) -> tuple[int, int, State]:
     code = [instruction for item in steps for instruction in instructions(item)]
+    if not code:
+        return 0, 0, before
     cycles, after = continue_cycles(code, timing, before)
     return cycles, sum(instruction.width for instruction in code), after
 

@@ -90,6 +90,7 @@ def price_network(
         requirements: what for.
         candidates: gives the candidates for a stage; one that remembers them, for instance.
     """
+    candidates = _remembered(candidates)
     found = []
     for element in requirements.elements:
         laid_out = with_faster_layouts(
@@ -103,6 +104,22 @@ def price_network(
     if fitting:
         return min(fitting, key=_total_cycles)
     return min(found, key=lambda schedule: schedule.data_bytes)
+
+
+def _remembered(candidates: Candidates) -> Candidates:
+    """The same, found once a stage."""
+    found: dict[tuple[int, bool], tuple[Stage, Sequence[Candidate]]] = {}
+
+    def once(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> Sequence[Candidate]:
+        key = id(stage), small
+        if key not in found:
+            found[key] = (
+                stage,
+                candidates(graph, stage, target, small=small),
+            )  # holding it keeps its id its own
+        return found[key][1]
+
+    return once
 
 
 def _unhindered(schedule: Schedule, target: Target, candidates: Candidates) -> bool:

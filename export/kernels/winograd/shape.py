@@ -74,6 +74,11 @@ class Shape:
         return self.algorithm.name + " sparse" * (self.patterns is not None) + " packed" * self.packed
 
     @cached_property
+    def dense(self) -> Shape:
+        """The same shape with all kernels computed."""
+        return self if self.patterns is None else replace(self, patterns=None)
+
+    @cached_property
     def tiling(self) -> Tiling:
         """How the image is cut."""
         return Tiling(self.algorithm, self.geometry.rows, self.geometry.columns, self.pairs, self.strip_rows)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from export.kernels.plan import Call, Kernel, Pointer, Repeat
@@ -74,12 +75,13 @@ _LINE_WORDS = 8  # weights begin where lines of flash and caches do
 
 
 def scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
+    """Words of the requantization of a block of output channels."""
     return header_words(shape.outputs) + len(block.channels) * form.words
 
 
 def scales_start(shape: Shape) -> int:
     """Word at which the requantization constants start."""
-    return len(_tables(replace(shape, patterns=None)).words) + shape.weights_before[-1]
+    return len(_tables(shape.dense).words) + shape.weights_before[-1]
 
 
 @dataclass
@@ -150,7 +152,7 @@ def skeleton(shape: Shape, form: Form, timing: Timing) -> Skeleton:
     builder = _Builder(shape, form, timing)
     for strip in shape.tiling.strips:
         builder.add(strip)
-    tables = _tables(replace(shape, patterns=None))
+    tables = _tables(shape.dense)
     scales = sum(scale_words(shape, form, block) for block in shape.blocks)
     words = scales_start(shape) + scales + (0 if shape.sum is None else TABLE_SIZE)
     scratch = _transformed_at(shape.tiling)
@@ -172,8 +174,12 @@ class _Builder:
         self.calls: list[Call | Repeat] = []
         self._shape, self._form, self._timing = shape, form, timing
         self._tiling = shape.tiling
-        self._tables = _tables(replace(shape, patterns=None))
+        self._tables = _tables(shape.dense)
         self._numbers: dict[Recipe, int] = {}
+        sizes = [scale_words(shape, form, block) for block in shape.blocks]
+        self._scales = tuple(
+            accumulate(sizes, initial=scales_start(shape))
+        )  # words before those of each block
 
     def add(self, strip: Strip) -> None:
         """Adds the calls of a strip."""
@@ -279,15 +285,14 @@ class _Builder:
         kernel = self._kernel(
             output_kernel, tiling, outputs, self._form, kind.rows, kind.columns, self._timing
         )
-        before = sum(scale_words(shape, self._form, block) for block in shape.blocks[:number])
-        stride = scale_words(shape, self._form, shape.blocks[number])
+        start, end = self._scales[number : number + 2]
         target = shape.target + shape.blocks[number].offset + strip.first * shape.output_steps[0]
         return Call(
             kernel,
             Pointer("scratch", 0),
             Pointer("out", target, CHANNELS * outputs.element),
             Pointer("constants", self._tables.at(_tile_table(shape, strip, kind))),
-            Pointer("constants", WORD * (scales_start(shape) + before), WORD * stride),
+            Pointer("constants", WORD * start, WORD * (end - start)),
             {"tiles": len(kind.tiles), "channels": channels},
         )
 

@@ -7,7 +7,7 @@ constants each time: it is short, and stays in a cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from export.kernels.instructions import aligned
 from export.kernels.language import Step, step
@@ -28,8 +28,7 @@ def kept_kernels(pattern: Pattern) -> int:
     return sum(mask.bit_count() for mask in pattern)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What a body does for one pair of input channels; what it costs depends on nothing else.
 
     Attributes:
