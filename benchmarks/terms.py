@@ -74,6 +74,8 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
 def _terms(steps: Sequence[Step], names: Mapping[str, str], weighted: bool) -> list[str]:
     """The term of every step. Constants that a requantization takes are its own, those of a product are constants."""
     terms, used_by = [], ELEMENTWISE
+    if any(item.name == "DOT" for item in steps):  # what kernels of products load are inputs, not sums
+        names = {**names, "LDR": INPUTS}
     for item in reversed(steps):
         term = names.get(item.name, REQUANTIZATION if weighted else ELEMENTWISE)
         if item.name.startswith("LOAD"):
