@@ -20,7 +20,9 @@ TERMS = (PRODUCTS, INPUTS, CONSTANTS, TRANSFORMS, REQUANTIZATION, LOOPS, ELEMENT
 _BY_NAME: Mapping[str, str] = {
     **dict.fromkeys(("MAC", "MAC_LOW", "MAC_HIGH"), PRODUCTS),
     **dict.fromkeys(("X", "EVEN", "ODD"), INPUTS),
-    **dict.fromkeys(("SET", "AGAIN", "DONE", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL"), LOOPS),
+    **dict.fromkeys(
+        ("SET", "AGAIN", "DONE", "NEXT", "PAST", "GOTO", "LAST", "LAST_FAR", "LABEL", "ALIGN"), LOOPS
+    ),
     **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "MOVED", "MOVED_BACK", "MOVED_FAR"), LOOPS),
 }
 _OF_WINOGRAD: Mapping[str, str] = {

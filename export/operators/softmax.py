@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +74,14 @@ def _emit(context: Context) -> str:
     body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
     value = f"x0[{at(source, 'y', 'x', 'c')}]"
     channels = [("c", source.channels)]
-    share = f"softmax_share({symbol}_exp[most - {value}], scale, shift)"
+    share = f"{symbol}_share({symbol}_exp[most - {value}], scale, shift)"
     inner = "int32_t most = -128;\n" + loops(channels, f"if ({value} > most)\n    most = {value};\n")
     inner += "int32_t sum = 0, shift;\n"
-    inner += loops(channels, f"sum += softmax_divide({symbol}_exp[most - {value}], 12);\n")
-    inner += "int32_t scale = softmax_reciprocal(sum, &shift);\n"
+    inner += loops(channels, f"sum += {symbol}_divide({symbol}_exp[most - {value}], 12);\n")
+    inner += f"int32_t scale = {symbol}_reciprocal(sum, &shift);\n"
     inner += loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
     body += loops([("y", source.height), ("x", source.width)], inner)
-    return tables + _HELPERS + function(context, body)
+    return tables + _HELPERS.substitute(symbol=symbol) + function(context, body)
 
 
 def _work(context: Context) -> Work:
@@ -90,28 +91,29 @@ def _work(context: Context) -> Work:
     return sum((loop_work((source.channels,), unit, rows) for unit in loops), found)
 
 
-_HELPERS = """
-static int32_t softmax_high(int32_t a, int32_t b)
+_HELPERS = Template(
+    """
+static int32_t ${symbol}_high(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
-static int32_t softmax_divide(int32_t a, int32_t n)
+static int32_t ${symbol}_divide(int32_t a, int32_t n)
 {
     int32_t rest = a & (int32_t)((1u << n) - 1), half = (int32_t)((1u << n) - 1) / 2 + (a < 0);
     return (a >> n) + (rest > half);
 }
 
 /* 1 / sum of a sum in Q12.19, as a Q0.31 fraction and the shift of a product with it. */
-static int32_t softmax_reciprocal(int32_t sum, int32_t *shift)
+static int32_t ${symbol}_reciprocal(int32_t sum, int32_t *shift)
 {
     int32_t headroom = 0;
     while (!((uint32_t)sum << headroom >> 31))
         headroom++;
     int32_t half = (int32_t)((uint32_t)sum << headroom >> 1);
-    int32_t x = 1515870810 + softmax_high(half, -1010580540);
+    int32_t x = 1515870810 + ${symbol}_high(half, -1010580540);
     for (int i = 0; i < 3; i++) {
-        int64_t more = (int64_t)softmax_high(x, (1 << 29) - softmax_high(half, x)) * 4;
+        int64_t more = (int64_t)${symbol}_high(x, (1 << 29) - ${symbol}_high(half, x)) * 4;
         x += (int32_t)(more > 2147483647 ? 2147483647 : more < -2147483647 - 1 ? -2147483647 - 1 : more);
     }
     *shift = 12 - headroom + 23;
@@ -119,14 +121,15 @@ static int32_t softmax_reciprocal(int32_t sum, int32_t *shift)
     return (int32_t)(twice > 2147483647 ? 2147483647 : twice);
 }
 
-static int32_t softmax_share(int32_t exponential, int32_t scale, int32_t shift)
+static int32_t ${symbol}_share(int32_t exponential, int32_t scale, int32_t shift)
 {
-    int32_t product = softmax_high(scale, exponential);
-    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : softmax_divide(product, shift)) - 128;
+    int32_t product = ${symbol}_high(scale, exponential);
+    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : ${symbol}_divide(product, shift)) - 128;
     return q > 127 ? 127 : q;
 }
 
 """
+)
 
 
 SOFTMAX = Operator(
