@@ -49,8 +49,8 @@ Each command has examples: keras-approx COMMAND --help. Results go to standard o
 
 exit status:
   {OK}    done
-  {FAILED}    something is wrong with what was given; one line on standard error says what was expected, what was found and
-       what to do. With a traceback instead: a bug
+  {FAILED}    something is wrong with what was given; one line on standard error says what was expected, what was found
+       and what to do. With a traceback instead: a bug
   {USAGE}    the command line itself is wrong
   {INTERRUPTED}  stopped by Ctrl-C; fine-tune and explore continue when the same command is given again
 """

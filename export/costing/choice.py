@@ -22,6 +22,7 @@ from export.kernels.conv import (
     plan_unpacked,
 )
 from export.kernels.plan import Plan
+from export.kernels.straight_line import OutOfRegistersError
 from export.kernels.winograd.plan import layer_constants, plan_winograd
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape, algorithms_of, oriented, packed_shape, shape_of, sparse_shape
@@ -79,8 +80,11 @@ def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> I
             whole = shape_of(problem, algorithm, height, _MOST_UNROLLED)
             sparse = sparse_shape(problem, whole) if small or place == 0 else None
             for shape in (whole, sparse, packed_shape(whole)):
-                if shape is not None:
-                    priced = _priced(shape, requantization.form, target)
+                if shape is not None and shape.within_reach:
+                    try:
+                        priced = _priced(shape, requantization.form, target)
+                    except OutOfRegistersError:
+                        continue  # direct kernels always fit
                     plan = partial(plan_winograd, problem, shape, requantization, timing)
                     yield replace(priced, plan=plan)
 

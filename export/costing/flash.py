@@ -25,12 +25,13 @@ def fit_flash(
     Returns:
         A candidate for each stage; over the limit still if no choice fits.
     """
-    result = list(fastest)
-    total = sum(candidate.cost.flash_bytes for candidate in result if candidate is not None)
-    if total <= limit:
-        return result
-    choices = [more(index) for index in range(len(result))]
-    current = [0] * len(result)
+    if sum(map(_flash_bytes, fastest)) <= limit:
+        return list(fastest)
+    choices = [_with(more(index), one) for index, one in enumerate(fastest)]
+    current = [
+        0 if one is None else candidates.index(one) for one, candidates in zip(fastest, choices, strict=True)
+    ]
+    total = sum(map(_flash_bytes, fastest))
     while total > limit:
         best: tuple[float, int, int] | None = None
         for index, candidates in enumerate(choices):
@@ -41,33 +42,41 @@ def fit_flash(
         if best is None:
             break
         _, index, smaller = best
-        candidates = choices[index]
-        total -= candidates[current[index]].price.flash_bytes - candidates[smaller].price.flash_bytes
+        total += _flash_bytes(choices[index][smaller]) - _flash_bytes(choices[index][current[index]])
         current[index] = smaller
-    while (larger := _taken_back(choices, current, limit - limit // _SPARED - total)) is not None:
+    while (larger := _restored(choices, current, limit - limit // _SPARED - total)) is not None:
         index, place = larger
-        total += choices[index][place].price.flash_bytes - choices[index][current[index]].price.flash_bytes
+        total += _flash_bytes(choices[index][place]) - _flash_bytes(choices[index][current[index]])
         current[index] = place
     return [
         choices[index][place] if choices[index] else fastest[index] for index, place in enumerate(current)
     ]
 
 
-def _taken_back(
+def _restored(
     choices: Sequence[Sequence[Candidate]], current: Sequence[int], room: int
 ) -> tuple[int, int] | None:
-    """The stage and candidate that save most cycles and need no more room than there is; None of none."""
+    """The stage and candidate that save most cycles within the room there is; None if there are none."""
     found = [
         (candidates[now].price.cycles - candidates[place].price.cycles, index, place)
         for index, (candidates, now) in enumerate(zip(choices, current, strict=True))
         for place in range(now)
-        if candidates[place].price.flash_bytes - candidates[now].price.flash_bytes <= room
+        if _flash_bytes(candidates[place]) - _flash_bytes(candidates[now]) <= room
     ]
     saved, index, place = max(found, default=(0, 0, 0))
     return (index, place) if saved > 0 else None
 
 
+def _with(candidates: Sequence[Candidate], one: Candidate | None) -> Sequence[Candidate]:
+    """The candidates, one that is chosen already among them."""
+    return candidates if one is None or one in candidates else [one, *candidates]
+
+
+def _flash_bytes(candidate: Candidate | None) -> int:
+    return 0 if candidate is None else candidate.cost.flash_bytes
+
+
 def _bytes_a_cycle(now: Candidate, then: Candidate) -> float:
     """Bytes saved for each cycle lost; `then` is the slower one."""
-    saved = now.price.flash_bytes - then.price.flash_bytes
+    saved = _flash_bytes(now) - _flash_bytes(then)
     return saved / max(1, then.price.cycles - now.price.cycles)

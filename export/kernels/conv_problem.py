@@ -61,7 +61,9 @@ def conv_problem(
             target.place(channel) * target.element_bytes for channel in range(target.channels)
         ),
         widened=source.element == "int8",
-        scaling=None if isinstance(op, FullyConnected) else _scaling(graph, op, pool, weights),
+        scaling=None
+        if isinstance(op, FullyConnected) or _rounds_once(op)
+        else _scaling(graph, op, pool, weights),
         linear=_linear(graph, op, pool, weights),
     )
 

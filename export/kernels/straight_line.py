@@ -2,7 +2,9 @@
 
 A block is written as operations on values, in any order that computes them; `StraightLine.steps` orders them for a
 core's latencies and gives each value a register. There is no spilling: what does not fit is stored and fetched by the
-writer. Orders are found once for every structure of operations, whatever their immediates.
+writer. Ordering follows registers and stack slots only. Other accesses to memory are taken to be independent: a block
+stores to one buffer and loads from another, or stores to a place what depends on its own load from there. Orders are
+found once for every structure of operations, whatever their immediates.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
 from export.schedule.stage import Buffer, Schedule, Stage
 from export.schedule.stage_plans import stage_candidates
-from export.targets import Target
+from export.targets import Placement, Target
 
 Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
@@ -107,11 +107,11 @@ def price_network(
 
 
 def _remembered(candidates: Candidates) -> Candidates:
-    """The same, found once a stage."""
-    found: dict[tuple[int, bool], tuple[Stage, Sequence[Candidate]]] = {}
+    """The same, found once for a stage and a placement of data."""
+    found: dict[tuple[int, bool, Placement | None], tuple[Stage, Sequence[Candidate]]] = {}
 
     def once(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> Sequence[Candidate]:
-        key = id(stage), small
+        key = id(stage), small, target.placement
         if key not in found:
             found[key] = (
                 stage,

@@ -109,28 +109,42 @@ def fit_ram(
     sizes = sorted({one.scratch_bytes for now in choices for one in now}, reverse=True)
     result = list(chosen)
     for size in sizes:
-        limited = [
-            now if now is None or now.scratch_bytes <= size else _first(candidates, size, now, most)
-            for now, candidates in zip(chosen, choices, strict=True)
-        ]
+        limited = _limited(chosen, choices, size, smaller=False)
+        if most is not None and _flash_bytes(limited) > most:
+            limited = _limited(chosen, choices, size, smaller=True)
         if laid_out.data_bytes(limited) <= laid_out.data_bytes(result):
             result = limited
         if hold(laid_out.data_bytes(result)):
             break
     else:
         return result
-    return _taken_back(laid_out, result, choices, hold, most)
+    return _restored(laid_out, result, choices, hold, most)
 
 
-def _first(candidates: Sequence[Candidate], scratch: int, now: Candidate, flash: int | None) -> Candidate:
-    """The fastest of so much scratch memory, or the present one; where flash is short, none that takes more of it."""
-    for one in candidates:
-        if one.scratch_bytes <= scratch and (flash is None or one.cost.flash_bytes <= now.cost.flash_bytes):
-            return one
-    return now
+def _limited(
+    chosen: Sequence[Candidate | None], choices: Sequence[Sequence[Candidate]], scratch: int, *, smaller: bool
+) -> list[Candidate | None]:
+    """The fastest candidates of so much scratch memory; stages that have none keep theirs.
+
+    Args:
+        chosen: the present ones.
+        choices: all, by stage, in order of cycles.
+        scratch: bytes.
+        smaller: whether none may take more flash than the present one.
+    """
+
+    def first(now: Candidate | None, candidates: Sequence[Candidate]) -> Candidate | None:
+        if now is None or now.scratch_bytes <= scratch:
+            return now
+        for one in candidates:
+            if one.scratch_bytes <= scratch and not (smaller and _flash_bytes([one]) > _flash_bytes([now])):
+                return one
+        return now
+
+    return [first(now, candidates) for now, candidates in zip(chosen, choices, strict=True)]
 
 
-def _taken_back(
+def _restored(
     laid_out: LaidOut,
     chosen: Sequence[Candidate | None],
     choices: Sequence[Sequence[Candidate]],

@@ -1,4 +1,4 @@
-"""The multiply-accumulates of a layer, and the fewest cycles that a core with one dual one a cycle takes for them."""
+"""The multiply-accumulates of a layer, and the cycles they take if a core issues a dual one in every cycle."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 A scheme computes a few outputs next to each other from sums at points. At a point, one or several components are
 multiplied and added: each component is a combination of inputs times a combination of kernel taps. Rows of the kernel's
 combinations are scaled to integers, so sums are the outputs times a known denominator. An algorithm for images is a
-scheme down and a scheme across: its points and components are all pairs of theirs. All sums are taken modulo 2^32,
-which is harmless, since only the end has to fit.
+scheme down and a scheme across: its points and components are all pairs of theirs. Intermediate sums may wrap modulo
+2^32; only the final result has to fit.
 
 F(4, 3) and F(2, 3) are Winograd's (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). The scheme
 for stride 2 splits taps into even ones, which F(2, 2) takes, and the odd one, whose products join the first and
@@ -56,7 +56,7 @@ class Scheme:
         stride: of the convolution.
         kernel: by point and component, the factors of the taps.
         inputs: by point and component, the inputs; empty where `transform` says it.
-        order: inputs, in the order in which few have to wait for others.
+        order: of loading inputs, such that few values are alive at once.
         denominator: what outputs are multiplied by.
         shared: points that are in every output once, or, if each output has such a point of its own, all of those.
         transform: operations on inputs that give the components at given points, where they are more than one each.
@@ -132,7 +132,7 @@ class Algorithm:
 
     @property
     def denominator(self) -> int:
-        """What sums are the outputs times of."""
+        """Sums are the outputs times this."""
         return self.down.denominator * self.across.denominator
 
     @property
@@ -175,7 +175,6 @@ def direct(taps: int, outputs: int, stride: int) -> Scheme:
     identity = np.eye(taps, dtype=int) * _SCALE
     kernel = tuple(tuple(tuple(map(int, row)) for row in identity) for _ in range(outputs))
     inputs = tuple(tuple(Input(output * stride + tap) for tap in range(taps)) for output in range(outputs))
-    count = (outputs - 1) * stride + taps
     return Scheme(
         name=f"direct({outputs}, {taps})",
         outputs=outputs,
@@ -183,7 +182,7 @@ def direct(taps: int, outputs: int, stride: int) -> Scheme:
         stride=stride,
         kernel=kernel,
         inputs=inputs,
-        order=tuple(range(count)),
+        order=tuple(sorted({term.first for row in inputs for term in row})),
         denominator=_SCALE,
         shared=tuple(range(outputs)),
         transform=None,
@@ -302,7 +301,7 @@ STRIDE2 = Scheme(
 
 
 def algorithms(taps: tuple[int, int], stride: tuple[int, int]) -> list[Algorithm]:
-    """What computes a kernel of some rows and columns; nothing for kernels of other than three columns."""
+    """The algorithms for a kernel of this size and stride; none unless it has three columns."""
     if taps[1] != FOUR.taps:
         return []
     if taps[0] == STRIDE2.taps and stride == (2, 2):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from export.kernels.addition import LINEAR_SHIFT
 from export.kernels.addresses import Addresses
 from export.kernels.conv_loops import Sum
+from export.kernels.language import NEAR
 from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Form
@@ -54,6 +55,9 @@ class Outputs:
         self._code, self._algorithm, self._form, self._target = code, algorithm, form, target
         self._addresses = Addresses(code, "r1")
         self._constants = constants
+        last = (algorithm.down.outputs - 1) * target.row + (algorithm.across.outputs - 1) * target.pixel
+        # An Add behind outputs that need more than one base address leaves no registers for constants.
+        self._holds = form.lean and (target.sum is None or last <= NEAR)
         self._held: dict[int, str] = {}
 
     def release(self, constants: str) -> None:
@@ -80,8 +84,8 @@ class Outputs:
         self._code.effect("STRH" if self._target.element == 2 else "STRB", value, base, offset)
 
     def _constant(self, place: int) -> str:
-        """One of the channel's constants; those of the lean form that come again stay in registers."""
-        if not self._form.lean or place == _BIAS:
+        """One of the channel's constants; those that come again stay in registers where there are enough."""
+        if not self._holds or place == _BIAS:
             return self._code.value("LDRC", self._constants, WORD * place)
         if place not in self._held:
             self._held[place] = self._code.value("LDRC", self._constants, WORD * place)

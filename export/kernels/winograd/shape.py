@@ -18,6 +18,7 @@ from export.kernels.winograd.sparse import Pattern, kept_kernels
 from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, WORD, Tiling
 from export.kernels.winograd.weight_transform import KERNEL_WORDS
 
+_REACH = 1 << 20  # bytes: eight bits of pages
 _DENSE = 0.95  # with more kernels kept, skipping saves nothing
 
 
@@ -89,6 +90,14 @@ class Shape:
         geometry = self.geometry
         return Target(geometry.out_x, geometry.out_y, geometry.out_channel, geometry.pooled, self.sum)
 
+    @property
+    def within_reach(self) -> bool:
+        """Whether one addition reaches any place of a tile's inputs, of its outputs and of its scratch memory."""
+        algorithm = self.algorithm
+        inputs = algorithm.down.inputs_of(algorithm.down.outputs) * self.taps[0]
+        outputs = algorithm.down.outputs * self.geometry.out_y
+        return max(self.tiling.block_bytes, inputs, outputs) < _REACH
+
     def kept(self, number: int) -> int:
         """Constants of a block of output channels at one component of one point."""
         return CHANNELS * self.pairs if self.patterns is None else kept_kernels(self.patterns[number])
@@ -139,7 +148,7 @@ def oriented(problem: ConvProblem) -> ConvProblem:
 
 
 def algorithms_of(problem: ConvProblem) -> list[Algorithm]:
-    """The algorithms that compute a layer: of a kernel as dense as its taps, within reach of the kernels' pointers."""
+    """The algorithms that can compute a layer with pointer steps that fit an immediate."""
     geometry = problem.geometry
     if problem.scaling is None or not problem.tap_y or not problem.tap_x:
         return []
@@ -176,11 +185,10 @@ def shape_of(problem: ConvProblem, algorithm: Algorithm, strip_rows: int, unroll
 
 def sparse_shape(problem: ConvProblem, shape: Shape) -> Shape | None:
     """The same shape for what a layer's mask keeps of whole kernels; None where that saves nothing."""
-    kept = np.asarray(kept_pairs(problem).any(axis=(1, 2)))  # [out, pair]
+    kept = np.asarray(kept_pairs(problem).any(axis=(1, 2)))[:, : shape.pairs]  # [out, pair]
     reach = max(group.depth for group in shape.tiling.groups) * PAIR_BYTES
     if kept.mean() > _DENSE or reach > NEAR - WORD:
         return None
-    kept = kept[:, : shape.pairs]
     masks = np.concatenate([kept, np.zeros_like(kept[:1])])
     members = np.array([padded_channels(block) for block in shape.blocks])
     bits = masks[members] << np.arange(CHANNELS)[None, :, None]  # [block, channel, pair]

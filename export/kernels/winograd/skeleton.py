@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any
 
 from export.kernels.plan import Call, Kernel, Pointer, Repeat
@@ -107,8 +107,10 @@ def _tables(shape: Shape) -> _Tables:
     for strip in tiling.strips:
         tables.at(_input_offsets(tiling, strip))
         for group in tiling.groups:
-            blocks, _, _ = _tiles_of(tiling, strip, tiling.range_of(strip, group))
-            tables.at(header(tiling, group, blocks))
+            tiles = tiling.range_of(strip, group)
+            if tiles[0] < tiles[1]:
+                blocks, _, _ = _tiles_of(tiling, strip, tiles)
+                tables.at(header(tiling, group, blocks))
         for kind in strip.kinds:
             tables.at(_tile_table(shape, strip, kind))
     tables.words += [0] * (-len(tables.words) % _LINE_WORDS)
@@ -185,11 +187,11 @@ class _Builder:
         """Adds the calls of a strip."""
         self._add_inputs(strip)
         blocks = self._shape.blocks
-        alike = self._shape.patterns is None
-        whole = [block for block in blocks if alike and len(block.channels) == CHANNELS]
+        alike = blocks if self._shape.patterns is None else ()
+        whole = sum(1 for _ in takewhile(lambda block: len(block.channels) == CHANNELS, alike))
         if whole:
-            self.calls.append(Repeat(len(whole), tuple(self._block_calls(strip, 0, CHANNELS))))
-        for number in range(len(whole), len(blocks)):
+            self.calls.append(Repeat(whole, tuple(self._block_calls(strip, 0, CHANNELS))))
+        for number in range(whole, len(blocks)):
             self.calls += self._block_calls(strip, number, len(blocks[number].channels))
 
     def _add_inputs(self, strip: Strip) -> None:

@@ -19,7 +19,7 @@ from export.targets import Timing
 Pattern = tuple[int, ...]
 """For each pair of input channels, a bit for each of a block's output channels whose kernel is kept."""
 
-_NEAR = 1020  # largest offset of LDRD
+_LDRD_REACH = 1020  # largest offset of LDRD
 _SINGLES = tuple((register,) for register in SINGLE_SUMS)
 
 
@@ -81,7 +81,7 @@ def entries(pattern: Pattern, components: int, tiles: int) -> Iterator[tuple[Ent
     begun, held = 0, False
     for place in kept:
         offset = PAIR_BYTES * place
-        entry = Entry(whole[place], begun, held, place == kept[-1], tiles, offset <= _NEAR)
+        entry = Entry(whole[place], begun, held, place == kept[-1], tiles, offset <= _LDRD_REACH)
         yield entry, offset
         begun, held = begun | entry.mask, entry.leaves_one
 

@@ -53,3 +53,9 @@ def test_what_was_saved_for_nothing_is_taken_back() -> None:
     assert [one.variant for one in found if one is not None] == ["100", "300"]
     tight = fit_flash([first for first, *_ in choices], choices.__getitem__, 610)
     assert [one.variant for one in tight if one is not None] == ["110", "300"]  # some flash is spared
+
+
+def test_a_choice_that_is_not_the_fastest_is_where_it_begins() -> None:
+    """The caller took a near-tie with less scratch memory, which the limit does not concern."""
+    slow, fast = _candidate(101, 500), _candidate(100, 900)
+    assert fit_flash([slow], {0: [fast, slow, _candidate(300, 100)]}.__getitem__, 600) == [slow]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def models(draw: st.DrawFn) -> bytes:
     least = kernel if padding == "VALID" else (1, 1)
     height, width = draw(st.integers(least[0], 11)), draw(st.integers(least[1], 11))
     filters = draw(st.integers(1, 9))
-    channels = filters if ending == "add" else draw(st.integers(1, 9))
+    channels = draw(st.integers(1, 9))
     extreme = draw(st.booleans())
     kept = draw(st.sampled_from([1, 1, 0.6, 0.2]))  # of whole kernels
     builder = ModelBuilder()
@@ -75,12 +76,13 @@ def models(draw: st.DrawFn) -> bytes:
             activation=activation,
         )
 
+    residual = conv(start, filters, (1, 1), (1, 1), "SAME", "none")
     x = conv(start, channels, (1, 1), (1, 1), "SAME", "none")
     y = conv(x, filters, kernel, stride, padding, draw(st.sampled_from(["none", "relu", "relu6"])))
     if ending == "pool" and min(y.shape[1:3]) > 1:
         y = builder.pool("max", y, (2, 2), (2, 2))
     elif ending == "add":
-        y = builder.add(y, x, 0.05, draw(st.sampled_from([-128, 3])))
+        y = builder.add(y, residual, 0.05, draw(st.sampled_from([-128, 3])))
     last = (3, 3) if min(y.shape[1:3]) > 2 else (1, 1)
     return builder.finish(start, conv(y, 3, last, (1, 1), "SAME", "none"))
 
@@ -162,6 +164,29 @@ def test_every_candidate_gives_the_interpreters_bytes(model: bytes, activations:
         return values.astype(np.int8)
 
     check(model, activations, image)
+
+
+@pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
+def test_a_wide_residual_layer_has_kernels(core: str) -> None:
+    """Its rows of outputs are further apart than a store reaches, and the Add behind it needs registers too."""
+    rng = np.random.default_rng(1)
+    builder = ModelBuilder()
+    x = builder.tensor((1, 8, 34, 64), 0.02, 0)
+    weights = rng.integers(-40, 41, (64, 3, 3, 64)).astype(np.int8)
+    point = rng.integers(-40, 41, (64, 1, 1, 64)).astype(np.int8)
+    residual, first = (
+        builder.conv(x, point, None, weight_scales=[0.01] * 64, scale=0.1, zero_point=0) for _ in range(2)
+    )
+    y = builder.conv(first, weights, None, weight_scales=[0.001] * 64, scale=0.02, zero_point=0)
+    total = builder.add(y, residual, 0.1, 0)
+    model = builder.finish(
+        x, builder.conv(total, point, None, weight_scales=[0.01] * 64, scale=0.1, zero_point=0)
+    )
+    schedule = price_network(run_passes(read_tflite(model)), Requirements(resolve(core), "int16"))
+    fused = [stage for stage in schedule.stages if stage.add is not None]
+    assert len(fused) == 1
+    assert fused[0].candidate is not None
+    assert fused[0].candidate.variant == "winograd4"
 
 
 def test_kept_kernels_are_found_from_zeros_and_cost_less() -> None:
