@@ -127,7 +127,7 @@ def to_c(
     schedule = plan_network(run_passes(graph), Requirements(resolved, activations, max_ram))
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted, max_ram)
-    example = make_sample(graph, sample, names)
+    example = make_sample(schedule.graph, sample, names)
     manifest = write_schedule(folder, schedule, predicted, name, data, example, layout=layout)
     return Export(
         path=folder,

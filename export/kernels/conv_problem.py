@@ -44,7 +44,8 @@ def conv_problem(
     padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
     first = source.offset(-padding.top, -padding.left) * source.element_bytes
     spread = _spread(weights, op)
-    if source.element == "int16" and source.pixel % 2 and not source.lines:
+    whole = isinstance(op, FullyConnected)  # all values are one row
+    if source.element == "int16" and source.pixel % 2 and not source.lines and not whole:
         if not _walks_by_words(op, source, geometry, first):
             return None
         spread = spread.reshape(*spread.shape[:2], 1, -1)  # a kernel's row is one pixel of many channels

@@ -239,7 +239,7 @@ DATA = np.ones((4, 4), np.float32)
             UnsupportedModelError,
             "GRU",
         ),
-        (lambda: small(activation="tanh"), DATA, UnsupportedModelError, "tanh"),
+        (lambda: small(activation="softsign"), DATA, UnsupportedModelError, "softsign"),
         (Subclassed, DATA, UnsupportedModelError, "(?i)subclassed"),
         (
             lambda: tf_keras.Sequential([tf_keras.layers.Conv2D(2, 3, input_shape=(None, None, 1))]),
