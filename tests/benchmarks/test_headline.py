@@ -72,7 +72,7 @@ def test_the_whole_way_and_again(
     del record["networks"]["lenet"]["0.06 M"]
     output.write_text(json.dumps(record).replace('"epochs": 1', '"epochs": 30'))
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
-    monkeypatch.setattr(keras_approx.ParetoFront, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr(keras_approx, "fine_tune_designs", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
     again = json.loads(output.read_text())["networks"]["lenet"]
     assert again == {"exact": exact, "kept 50": half, "eliminated 60": untrained, "0.06 M": design}
