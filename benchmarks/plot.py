@@ -50,7 +50,16 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
             axis.set_title(f"{name}, {kept}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
         row[0].set_ylabel("million cycles")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=len(labels),
+        fontsize=8,
+        columnspacing=1.2,
+        handlelength=1.5,
+        frameon=False,
+    )
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
@@ -158,6 +167,15 @@ def draw_paper(networks: Mapping[str, Any], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("accuracy in the search, %")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=len(labels),
+        fontsize=8,
+        columnspacing=1.2,
+        handlelength=1.5,
+        frameon=False,
+    )
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)

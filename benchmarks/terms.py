@@ -59,9 +59,8 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     assert stage.plan is not None
     weighted = isinstance(stage.op, Conv2D | DepthwiseConv2D | FullyConnected)
     calls = Counter((call.kernel, tuple(sorted(call.counts.items()))) for call in calls_of(stage.plan))
-    names = {"winograd": _OF_WINOGRAD, "planes": _OF_PLANES}.get(
-        stage.plan.variant.rstrip("0123456789x"), _BY_NAME
-    )
+    families = {"winograd": _OF_WINOGRAD, "planes": _OF_PLANES}
+    names = next((one for family, one in families.items() if stage.plan.variant.startswith(family)), _BY_NAME)
     found: Counter[str] = Counter()
     for (number, counts), times in calls.items():
         steps = stage.plan.kernels[number].steps
