@@ -1,6 +1,6 @@
 """Measures the generated kernels: cycles, flash, RAM, exactness, and the distance to the core's limit.
 
-    python benchmarks/kernels.py                              # everything; 10 minutes on 2 cores
+    python benchmarks/kernels.py                              # everything; 4 minutes on 2 cores
     python benchmarks/kernels.py --quick                      # one network, one core
     python benchmarks/kernels.py resnet8 --kept 1 0.25 --cores cortex-m33 --output resnet8.json
 
