@@ -97,7 +97,9 @@ def price_network(
             _lay_out(graph, element), partial(_cycles, graph, requirements.target, candidates)
         )
         schedule = _chosen(laid_out, requirements, candidates)
-        if requirements.hold(schedule.data_bytes) and _unhindered(schedule, requirements.target, candidates):
+        if requirements.hold(schedule.data_bytes) and _unhindered(
+            laid_out, schedule, requirements.target, candidates
+        ):
             return schedule
         found.append(schedule)
     fitting = [schedule for schedule in found if requirements.hold(schedule.data_bytes)]
@@ -122,9 +124,10 @@ def _remembered(candidates: Candidates) -> Candidates:
     return once
 
 
-def _unhindered(schedule: Schedule, target: Target, candidates: Candidates) -> bool:
+def _unhindered(laid_out: LaidOut, schedule: Schedule, target: Target, candidates: Candidates) -> bool:
     """Whether memories let all stages take almost their fastest kernels."""
-    free = [fastest(candidates(schedule.graph, stage, target)) for stage in schedule.stages]
+    placed = target.placed(schedule.data_bytes)  # where the schedule was chosen: these candidates are known
+    free = [fastest(candidates(laid_out.graph, stage, placed)) for stage in laid_out.stages]
     least = sum(one.price.cycles for one in free if one is not None)
     return _total_cycles(schedule) <= _ALMOST * least
 
