@@ -49,7 +49,12 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
             _bars(axis, figures["layers"])
             axis.set_title(f"{name}, {kept}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
         row[0].set_ylabel("million cycles")
-    handles, labels = axes[0][0].get_legend_handles_labels()
+    _finish(figure, axes[0][0], path)
+
+
+def _finish(figure: Any, axis: Any, path: Path) -> None:
+    """Puts the legend of one of the plots above all of them, and saves the figure."""
+    handles, labels = axis.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
@@ -166,16 +171,4 @@ def draw_paper(networks: Mapping[str, Any], path: Path) -> None:
         axis.set_xlim(left=0)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("accuracy in the search, %")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside upper center",
-        ncols=len(labels),
-        fontsize=8,
-        columnspacing=1.2,
-        handlelength=1.5,
-        frameon=False,
-    )
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    _finish(figure, axes[0][0], path)
