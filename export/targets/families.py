@@ -49,6 +49,22 @@ class Family:
     outs: tuple[int, ...]
 
 
+def _g4_l4(reset_hz: int) -> Family:
+    """Chips that differ in the clock they wake with."""
+    return Family(
+        "chip_g4_l4.c",
+        reset_hz,
+        0x40022000,
+        0x48000000,
+        0x4002104C,
+        {
+            "USART2": Uart(0x40004400, 0x40021058, 17),
+            "LPUART1": Uart(0x40008000, 0x4002105C, 0, 256),
+        },
+        (2, 4, 6, 8),
+    )
+
+
 FAMILIES: Mapping[str, Family] = {
     "f4": Family(
         "chip_f4.c",
@@ -63,30 +79,8 @@ FAMILIES: Mapping[str, Family] = {
         },
         (2, 4, 6, 8),
     ),
-    "g4": Family(
-        "chip_g4_l4.c",
-        16_000_000,
-        0x40022000,
-        0x48000000,
-        0x4002104C,
-        {
-            "USART2": Uart(0x40004400, 0x40021058, 17),
-            "LPUART1": Uart(0x40008000, 0x4002105C, 0, 256),
-        },
-        (2, 4, 6, 8),
-    ),
-    "l4": Family(
-        "chip_g4_l4.c",
-        4_000_000,
-        0x40022000,
-        0x48000000,
-        0x4002104C,
-        {
-            "USART2": Uart(0x40004400, 0x40021058, 17),
-            "LPUART1": Uart(0x40008000, 0x4002105C, 0, 256),
-        },
-        (2, 4, 6, 8),
-    ),
+    "g4": _g4_l4(16_000_000),
+    "l4": _g4_l4(4_000_000),
     "u5": Family(
         "chip_u5.c",
         4_000_000,
