@@ -14,6 +14,7 @@ from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.winograd_counts import count_winograd
 from export.kernels.conv import (
+    DENSE,
     ConvProblem,
     block_channels,
     kept_pairs,
@@ -31,7 +32,6 @@ from export.targets import CORES, Target, Timing
 from export.targets.timing import Pairing
 
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
-DENSE = 0.95  # with more pairs kept, skipping saves nothing
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 _MOST_UNROLLED = 32  # pairs of input channels in a turn of Winograd's products
 

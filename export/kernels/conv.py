@@ -110,6 +110,9 @@ def packed_pairs(problem: ConvProblem) -> NDArray[np.uint32]:
     return halves[..., 0::2] | halves[..., 1::2] << np.uint32(16)
 
 
+DENSE = 0.95  # of what a mask may skip: with more of it kept, skipping saves nothing
+
+
 def kept_pairs(problem: ConvProblem) -> NDArray[np.bool_]:
     """Which of `packed_pairs` are not zero."""
     kept = problem.weights != 0

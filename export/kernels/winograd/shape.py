@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from export.kernels.conv import ConvProblem, kept_pairs
+from export.kernels.conv import DENSE, ConvProblem, kept_pairs
 from export.kernels.conv_loops import Geometry, Sum
 from export.kernels.language import NEAR
 from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
@@ -19,7 +19,6 @@ from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, WORD, Tiling
 from export.kernels.winograd.weight_transform import KERNEL_WORDS
 
 _REACH = 1 << 20  # bytes: eight bits of pages
-_DENSE = 0.95  # with more kernels kept, skipping saves nothing
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def sparse_shape(problem: ConvProblem, shape: Shape) -> Shape | None:
     """The same shape for what a layer's mask keeps of whole kernels; None where that saves nothing."""
     kept = np.asarray(kept_pairs(problem).any(axis=(1, 2)))[:, : shape.pairs]  # [out, pair]
     reach = max(group.depth for group in shape.tiling.groups) * PAIR_BYTES
-    if kept.mean() > _DENSE or reach > NEAR - WORD:
+    if kept.mean() > DENSE or reach > NEAR - WORD:
         return None
     masks = np.concatenate([kept, np.zeros_like(kept[:1])])
     members = np.array([padded_channels(block) for block in shape.blocks])
