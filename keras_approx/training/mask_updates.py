@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,7 +48,7 @@ def compares_epochs(callback: Any) -> bool:
     return isinstance(callback, keras.callbacks.ModelCheckpoint) and bool(callback.save_best_only)
 
 
-class MoveMasks(PublishKept):
+class MoveMasks(PublishKept, ABC):
     """Base of callbacks that move masks along a schedule; it says when training and schedule do not fit together.
 
     The step is the optimizer's, so training that continues from a saved model continues the schedule. Schedules in
@@ -77,14 +78,14 @@ class MoveMasks(PublishKept):
         self._others = callbacks
 
     @property
+    @abstractmethod
     def done(self) -> bool:
         """Whether the masks are those of the schedule's end."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def end_step(self) -> int:
         """The step of the last move."""
-        raise NotImplementedError
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.selection.settings([layer.name for layer in skip_wrappers(self.model)])
@@ -115,15 +116,16 @@ class MoveMasks(PublishKept):
                 stacklevel=2,
             )
 
+    @abstractmethod
     def _begin(self, step: int) -> None:
         """Moves the masks that are due before the first batch."""
-        raise NotImplementedError
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._move_if_due(self._step())
 
+    @abstractmethod
     def _move_if_due(self, step: int) -> None:
-        raise NotImplementedError
+        """Moves the masks before a batch if that is when they are due."""
 
     def _moved(self) -> None:
         self.moves += 1
