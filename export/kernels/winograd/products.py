@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from export.kernels.instructions import aligned
 from export.kernels.language import NEAR, Step, label, load, loads, move, step
@@ -29,6 +29,9 @@ _SINGLE_WEIGHTS = ("r2", "r3", "r5", "r10")
 _HELD_WEIGHTS = tuple(f"r{i}" for i in range(2, 10))
 _ALL = (*(f"r{i}" for i in range(13)), "lr")
 
+Turn = Callable[[int, bool], list[Step]]
+"""The products of so many pairs; of the first turn, they begin the sums."""
+
 PAIRED, SINGLE = "blocks", "slots"
 """Names of the counts that a call gives: blocks of two tiles, and points."""
 
@@ -48,12 +51,7 @@ def paired_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Ke
         most: pairs of input channels that a turn of the innermost loop may hold.
         timing: the core's pipeline.
     """
-    unrolled = unrolled_pairs(group.depth, most)
-    turns = group.depth // unrolled
-    body = _turn(unrolled, first=True)
-    if turns > 1:
-        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
-        body += [step("SET", turns - 1, _TURN), label(_TURNS), *_turn(unrolled, first=False), again]
+    body = _body(group, most, _turn)
     return Kernel(aligned(paired_steps(tiling, group, group.panel_words, body, 0), timing), FRAME)
 
 
@@ -122,7 +120,18 @@ def _stride(distance: int) -> list[Step]:
     return [step("STRIDE", "r0", distance - low)] * (distance > low) + [step("ADD", "r0", low)]
 
 
-def _turn(pairs: int, *, first: bool) -> list[Step]:
+def _body(group: Group, most: int, turn: Turn) -> list[Step]:
+    """All pairs of a group: the first turn begins the sums, the others are a loop."""
+    unrolled = unrolled_pairs(group.depth, most)
+    turns = group.depth // unrolled
+    body = turn(unrolled, True)
+    if turns > 1:
+        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
+        body += [step("SET", turns - 1, _TURN), label(_TURNS), *turn(unrolled, False), again]
+    return body
+
+
+def _turn(pairs: int, first: bool) -> list[Step]:
     steps = []
     for pair in range(pairs):
         steps.append(step("LDM2", "r0", "x0", "x1"))
@@ -140,12 +149,7 @@ def _turn(pairs: int, *, first: bool) -> list[Step]:
 
 def single_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Kernel:
     """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
-    unrolled = unrolled_pairs(group.depth, most)
-    turns = group.depth // unrolled
-    body = _single_turn(unrolled, first=True)
-    if turns > 1:
-        again = step("AGAIN", _TURN, _TURNS, turns=((True, turns - 2), (False, 1)))
-        body += [step("SET", turns - 1, _TURN), label(_TURNS), *_single_turn(unrolled, first=False), again]
+    body = _body(group, most, _single_turn)
     return Kernel(aligned(single_steps(body, 0), timing), FRAME)
 
 
@@ -158,7 +162,7 @@ def single_steps(body: Sequence[Step], reach: int) -> list[Step]:
     return [*steps, step("AGAIN", _COUNT, _SLOTS, turns=((True, SINGLE), (False, 1)))]
 
 
-def _single_turn(pairs: int, *, first: bool) -> list[Step]:
+def _single_turn(pairs: int, first: bool) -> list[Step]:
     steps = []
     for pair in range(pairs):
         steps += [step("LDR_NEXT", "r4", "r0", PAIR_BYTES), load(_SINGLE_WEIGHTS)]
