@@ -70,10 +70,8 @@ def keep_pairs(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
     for weights in _conv_weights(content):
         channels = weights.shape[3]
         shape = (*weights.shape[:3], -(-channels // 2))
-        pairs = int(np.prod(shape))
-        skipped = np.ones(pairs, bool)
-        skipped[rng.permutation(pairs)[: round(fraction * pairs)]] = False
-        weights[np.repeat(skipped.reshape(shape), 2, axis=3)[..., :channels]] = 0
+        skipped = _skipped(shape, fraction, rng)
+        weights[np.repeat(skipped, 2, axis=3)[..., :channels]] = 0
     return bytes(content)
 
 
@@ -96,13 +94,18 @@ def keep_kernels(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
         out, rows, columns, channels = weights.shape
         if rows * columns == 1 or channels < 2 * _BLOCK:
             continue
-        blocks = -(-out // _BLOCK), -(-channels // 2)
-        count = blocks[0] * blocks[1]
-        skipped = np.ones(count, bool)
-        skipped[rng.permutation(count)[: round(fraction * count)]] = False
-        whole = np.repeat(np.repeat(skipped.reshape(blocks), _BLOCK, axis=0)[:out], 2, axis=1)[:, :channels]
+        skipped = _skipped((-(-out // _BLOCK), -(-channels // 2)), fraction, rng)
+        whole = np.repeat(np.repeat(skipped, _BLOCK, axis=0)[:out], 2, axis=1)[:, :channels]
         weights[np.broadcast_to(whole[:, None, None], weights.shape)] = 0
     return bytes(content)
+
+
+def _skipped(shape: tuple[int, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of some groups are skipped, chosen at random."""
+    count = int(np.prod(shape))
+    skipped = np.ones(count, bool)
+    skipped[rng.permutation(count)[: round(fraction * count)]] = False
+    return skipped.reshape(shape)
 
 
 def _conv_weights(content: bytearray) -> list[NDArray[np.int8]]:
