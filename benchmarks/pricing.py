@@ -32,7 +32,7 @@ import keras_approx
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import write_json
 from export.frontend import read_tflite
-from export.kernels.instructions import plan_bytes
+from export.kernels.size import plan_bytes
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.schedule.estimate import plan_cycles

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from export.costing.kernel_cycles import step_cycles
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
-from export.kernels.language import Step
+from export.kernels.language.steps import Step
 from export.kernels.plan import calls_of
 from export.schedule.estimate import plan_cycles
 from export.schedule.stage import Stage

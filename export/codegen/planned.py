@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from export.csource.source import Context, function, loops
 from export.csource.text import indent, table
-from export.kernels.language import lines
+from export.kernels.language.steps import lines
 from export.kernels.plan import Call, Plan, Pointer
 
 

@@ -6,7 +6,7 @@ import re
 from importlib import resources
 from string import Formatter
 
-from export.kernels.instruction_set import MACROS, Macro, Operand
+from export.kernels.language.instruction_set import MACROS, Macro, Operand
 
 _WIDTH = 118
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -13,7 +13,7 @@ from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.winograd_counts import count_winograd
-from export.kernels.conv import (
+from export.kernels.direct.plan import (
     DENSE,
     ConvProblem,
     block_channels,
@@ -22,8 +22,8 @@ from export.kernels.conv import (
     plan_loop,
     plan_unpacked,
 )
+from export.kernels.language.straight_line import OutOfRegistersError
 from export.kernels.plan import Plan
-from export.kernels.straight_line import OutOfRegistersError
 from export.kernels.winograd.plan import layer_constants, plan_winograd
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape, algorithms_of, oriented, packed_shape, shape_of, sparse_shape

@@ -14,8 +14,8 @@ from export.costing.kernel_cost import KernelCost
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
-from export.kernels.addition import ADDITION_WORDS
-from export.kernels.conv import (
+from export.kernels.direct.loops import WORD, Epilogue, Geometry, write_program
+from export.kernels.direct.plan import (
     ConvProblem,
     block_channels,
     epilogue_of,
@@ -25,12 +25,12 @@ from export.kernels.conv import (
     shared_mode,
     unpacked_blocks,
 )
-from export.kernels.conv_loops import WORD, Epilogue, Geometry, write_program
-from export.kernels.instructions import kernel_bytes
-from export.kernels.language import NEAR
+from export.kernels.elementwise.addition import ADDITION_WORDS
+from export.kernels.language.steps import NEAR
 from export.kernels.linear import Linear
 from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization
+from export.kernels.size import kernel_bytes
 from export.targets import State, Timing
 
 
@@ -84,11 +84,11 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
 
 
 def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
-    """What `conv.plan_loop` makes of a layer takes: the same whatever its weights.
+    """What `direct.plan.plan_loop` makes of a layer takes: the same whatever its weights.
 
     Args:
         problem: the layer.
-        unrolled: as for `conv.plan_loop`.
+        unrolled: as for `direct.plan.plan_loop`.
         rows: likewise.
         timing: the core's pipeline.
     """
@@ -125,7 +125,7 @@ def _count_loop(
 
 
 def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
-    """What `conv.plan_unpacked` makes of a layer takes.
+    """What `direct.plan.plan_unpacked` makes of a layer takes.
 
     Args:
         problem: the layer.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from export.costing.candidate import Candidate
 from export.costing.choice import planned_candidate
-from export.kernels.depthwise import plan_depthwise
+from export.kernels.direct.depthwise import plan_depthwise
 from export.kernels.plan import Plan
 from export.kernels.planes.plan import AXES, DepthwiseProblem, plan_gathered, plan_planar
 from export.targets import Target

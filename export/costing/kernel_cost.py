@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from export.costing.kernel_cycles import kernel_cycles
-from export.kernels.instructions import CALL_BYTES, LAYER_BYTES, kernel_bytes
 from export.kernels.plan import Plan, repeated_calls
+from export.kernels.size import CALL_BYTES, LAYER_BYTES, kernel_bytes
 from export.targets import Target, Timing
 
 # Compiled C, measured with GCC 12 at -O2: a kernel call with its arguments; a layer's prologue and return.

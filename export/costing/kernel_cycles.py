@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, cycle, pairwise, repeat
 from types import MappingProxyType
 
-from export.kernels.instruction_set import MACROS
-from export.kernels.instructions import ENTRY, EXIT, instructions
-from export.kernels.language import Step, register_name
+from export.kernels.language.instruction_set import MACROS
+from export.kernels.language.instructions import ENTRY, EXIT, instructions
+from export.kernels.language.steps import Step, register_name
 from export.targets.instruction import Instruction, Kind
 from export.targets.pipeline import (
     State,

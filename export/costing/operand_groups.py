@@ -1,4 +1,4 @@
-"""What `body.schedule_body` makes of a pattern of kept pairs, without writing it, for many blocks at once.
+"""What `direct.body.schedule_body` makes of a pattern of kept pairs, without writing it, for many blocks at once.
 
 A body is a sequence of groups: two operands whose weights come with one load. How a group is written, but for the
 offsets of its loads, follows from the channels of its operands, from which of their inputs are in registers already,
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.conv_loops import accumulator
-from export.kernels.language import NEAR, POSITIONS, WEIGHTS, Step, load, step
+from export.kernels.direct.loops import accumulator
+from export.kernels.language.steps import NEAR, POSITIONS, WEIGHTS, Step, load, step
 
 Ints = NDArray[np.integer[Any]]
 _NONE, _BOTH = 0, 3  # loads: nothing, x0 (1), x1 (2), both

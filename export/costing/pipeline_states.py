@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from export.costing.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
-from export.kernels.instructions import instructions
-from export.kernels.language import ACCUMULATORS, register_number
+from export.kernels.language.instructions import instructions
+from export.kernels.language.steps import ACCUMULATORS, register_number
 from export.targets import READY, Instruction, Kind, State, Timing, continue_cycles, entered
 
 _UNKNOWN = -1

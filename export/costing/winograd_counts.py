@@ -7,10 +7,11 @@ from functools import cache, lru_cache
 
 from export.costing.counts import Count, Run
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
-from export.kernels.conv_loops import WORD
-from export.kernels.instructions import instructions, kernel_bytes
-from export.kernels.language import Step
+from export.kernels.direct.loops import WORD
+from export.kernels.language.instructions import instructions
+from export.kernels.language.steps import Step
 from export.kernels.plan import repeated_calls
+from export.kernels.size import kernel_bytes
 from export.kernels.winograd.products import SINGLE
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape

@@ -1,11 +1,11 @@
-"""Nests of loops as C: see `kernels.nest`."""
+"""Nests of loops as C: see `kernels.elementwise.nest`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from export.csource.text import indent, table
-from export.kernels.nest import Nest, step
+from export.kernels.elementwise.nest import Nest, step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
 
-from export.kernels.nest import Nest, step
+from export.kernels.elementwise.nest import Nest, step
 
 Work = Mapping[str, int]
 """How often each unit runs; "bytes" are those of constants."""

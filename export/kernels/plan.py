@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from export.kernels.language import FRAME, Step
+from export.kernels.language.steps import FRAME, Step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.kernels.language import NEAR, OPEN, Step, move, repeat, step
+from export.kernels.language.steps import NEAR, OPEN, Step, move, repeat, step
 from export.kernels.layout import Layout
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
 from export.kernels.requantize import Requantization

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from export.ir.softmax import ACCUMULATION_BITS
-from export.kernels.language import OPEN, Step, move, repeat, step
+from export.kernels.elementwise.loops import GROUP, TURN
+from export.kernels.language.steps import OPEN, Step, move, repeat, step
 from export.kernels.layout import Layout
-from export.kernels.loop_nest import GROUP, TURN
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 
 _VALUES = ("a0", "a1", "a2", "a3")

@@ -12,8 +12,8 @@ from export.csource.work import Work, loop_work
 from export.ir.fixed_point import add_parameters, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Add
-from export.kernels.addition import addition
-from export.kernels.elementwise import plan_add
+from export.kernels.elementwise.addition import addition
+from export.kernels.elementwise.plan import plan_add
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators.operator import Operator, Order

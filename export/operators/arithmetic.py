@@ -29,10 +29,10 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Add, Op
 from export.ir.tensor import Quantization
-from export.kernels.addition import sum_numbers
+from export.kernels.elementwise.addition import sum_numbers
+from export.kernels.elementwise.nest import Nest, nest
+from export.kernels.elementwise.nested_plan import plan_maximum, plan_product, plan_sum
 from export.kernels.layout import Layout
-from export.kernels.nest import Nest, nest
-from export.kernels.nested import plan_maximum, plan_product, plan_sum
 from export.kernels.plan import Plan
 from export.kernels.requantize import plan_requantization
 from export.operators.operator import Mask, Operator

@@ -14,10 +14,10 @@ from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Concatenation, Op, Reshape
-from export.kernels.elementwise import plan_copy
+from export.kernels.elementwise.nest import Nest, nest
+from export.kernels.elementwise.nested_plan import plan_moves
+from export.kernels.elementwise.plan import plan_copy
 from export.kernels.layout import Layout
-from export.kernels.nest import Nest, nest
-from export.kernels.nested import plan_moves
 from export.kernels.plan import Plan, joined
 from export.operators.movements import axis_of
 from export.operators.operator import Channels, Mask, Operator, Order

@@ -13,7 +13,7 @@ from export.ir.fixed_point import multiply_two_roundings, relu_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Lookup, Op, Relu
 from export.ir.tensor import Quantization
-from export.kernels.elementwise import plan_lookup
+from export.kernels.elementwise.plan import plan_lookup
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators import tables

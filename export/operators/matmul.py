@@ -15,7 +15,7 @@ from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Op
-from export.kernels.nest import Nest, Walk, merged, nest
+from export.kernels.elementwise.nest import Nest, Walk, merged, nest
 from export.operators.operator import Operator
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering

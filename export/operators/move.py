@@ -17,9 +17,9 @@ from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.ir.graph import Graph
 from export.ir.ops import Op
+from export.kernels.elementwise.nest import Nest, nest, separated, summed
+from export.kernels.elementwise.nested_plan import plan_moves
 from export.kernels.layout import Layout
-from export.kernels.nest import Nest, nest, separated, summed
-from export.kernels.nested import plan_moves
 from export.kernels.plan import Plan
 from export.operators.operator import Mask, Operator, Range
 from export.reading.flatbuffer import RawOperator

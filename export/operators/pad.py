@@ -16,10 +16,10 @@ from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Pad, Padding
 from export.ir.tensor import Quantization
-from export.kernels.elementwise import plan_border, plan_copy, plan_fill
+from export.kernels.elementwise.nest import Nest, nest, separated, summed
+from export.kernels.elementwise.nested_plan import plan_moves
+from export.kernels.elementwise.plan import plan_border, plan_copy, plan_fill
 from export.kernels.layout import Layout
-from export.kernels.nest import Nest, nest, separated, summed
-from export.kernels.nested import plan_moves
 from export.kernels.plan import Plan, joined
 from export.operators.operator import Mask, Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels

@@ -24,7 +24,7 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Mean, Op
 from export.ir.tensor import Quantization
-from export.kernels.nest import Nest, Walk, merged, nest
+from export.kernels.elementwise.nest import Nest, Walk, merged, nest
 from export.operators.movements import axis_of
 from export.operators.operator import Operator
 from export.operators.rules import growing

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from export.ir.graph import Graph
 from export.ir.ops import Add, Conv2D, MaxPool2D, Op, Padding, Reshape
-from export.kernels.addition import addition
 from export.kernels.conv_problem import requantizations
+from export.kernels.elementwise.addition import addition
 
 
 @dataclass(frozen=True)

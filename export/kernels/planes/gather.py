@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from export.kernels.language import NEAR, Step, label, step
+from export.kernels.language.steps import NEAR, Step, label, step
 from export.kernels.plan import Kernel
 from export.kernels.planes.moves import moved, moved_to
 

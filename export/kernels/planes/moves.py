@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.kernels.language import NEAR, Step, step
+from export.kernels.language.steps import NEAR, Step, step
 
 
 def moved(pointer: str, distance: int) -> list[Step]:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.straight_line import StraightLine
+from export.kernels.language.straight_line import StraightLine
 
 Component = tuple[int, int]
 """A point of a direction, and which of its components."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from export.kernels.addresses import Addresses
-from export.kernels.instructions import aligned
-from export.kernels.language import NEAR, Step, label, step
+from export.kernels.language.addresses import Addresses
+from export.kernels.language.instructions import aligned
+from export.kernels.language.steps import NEAR, Step, label, step
+from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
-from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.algorithm import Component
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
 from export.targets import Timing

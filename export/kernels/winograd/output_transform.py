@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.kernels.addresses import Addresses
-from export.kernels.instructions import aligned
-from export.kernels.language import label, load, step
+from export.kernels.language.addresses import Addresses
+from export.kernels.language.instructions import aligned
+from export.kernels.language.steps import label, load, step
+from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
-from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.algorithm import FOUR, STRIDE2, TWO
 from export.kernels.winograd.outputs import ADD_ADDEND, ADD_MULTIPLIER, ADD_TABLE, Outputs, Target
 from export.kernels.winograd.requantization import Form

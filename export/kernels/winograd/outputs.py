@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.kernels.addition import LINEAR_SHIFT
-from export.kernels.addresses import Addresses
-from export.kernels.conv_loops import Sum
-from export.kernels.language import NEAR
-from export.kernels.straight_line import StraightLine
+from export.kernels.direct.loops import Sum
+from export.kernels.elementwise.addition import LINEAR_SHIFT
+from export.kernels.language.addresses import Addresses
+from export.kernels.language.steps import NEAR
+from export.kernels.language.straight_line import StraightLine
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import WORD

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.conv import ConvProblem
+from export.kernels.direct.plan import ConvProblem
+from export.kernels.elementwise.tables import TABLE_MIDDLE
 from export.kernels.plan import Plan
-from export.kernels.tables import TABLE_MIDDLE
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Constants, constants
 from export.kernels.winograd.shape import Shape, padded_channels

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from export.kernels.instructions import aligned
-from export.kernels.language import NEAR, Step, label, load, loads, move, step
+from export.kernels.language.instructions import aligned
+from export.kernels.language.steps import NEAR, Step, label, load, loads, move, step
+from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
-from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.tiles import (
     CHANNELS,
     PAIR_BYTES,

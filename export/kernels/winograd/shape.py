@@ -9,9 +9,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from export.kernels.conv import DENSE, ConvProblem, kept_pairs
-from export.kernels.conv_loops import Geometry, Sum
-from export.kernels.language import NEAR
+from export.kernels.direct.loops import Geometry, Sum
+from export.kernels.direct.plan import DENSE, ConvProblem, kept_pairs
+from export.kernels.language.steps import NEAR
 from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
 from export.kernels.winograd.outputs import Target
 from export.kernels.winograd.sparse import Pattern, kept_kernels

@@ -8,8 +8,8 @@ from functools import lru_cache
 from itertools import accumulate, takewhile
 from typing import Any
 
+from export.kernels.elementwise.tables import TABLE_SIZE
 from export.kernels.plan import Call, Kernel, Pointer, Repeat
-from export.kernels.tables import TABLE_SIZE
 from export.kernels.winograd.input_transform import Source, buffer_bytes, input_kernel
 from export.kernels.winograd.output_transform import header_words, output_kernel
 from export.kernels.winograd.products import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from export.kernels.instructions import aligned
-from export.kernels.language import Step, step
+from export.kernels.language.instructions import aligned
+from export.kernels.language.steps import Step, step
 from export.kernels.plan import Kernel
 from export.kernels.winograd.products import FRAME, SINGLE_SUMS, SUMS, paired_steps, single_steps
 from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, WORD, Group, Tiling

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.addresses import Addresses
-from export.kernels.instructions import aligned
-from export.kernels.language import Step, label, step
+from export.kernels.language.addresses import Addresses
+from export.kernels.language.instructions import aligned
+from export.kernels.language.steps import Step, label, step
+from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
-from export.kernels.straight_line import StraightLine
 from export.kernels.winograd.algorithm import FOUR
 from export.kernels.winograd.tiles import CHANNELS, WORD, Tiling
 from export.targets import Timing

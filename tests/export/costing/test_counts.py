@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.costing.counts import count_loop, count_plan, count_unpacked
-from export.kernels.conv import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
-from export.kernels.conv_loops import Geometry
+from export.kernels.direct.loops import Geometry
+from export.kernels.direct.plan import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
 from export.kernels.requantize import Requantization
 from export.targets import Timing
 from tests.export.timings import timing_of

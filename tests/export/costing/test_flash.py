@@ -10,7 +10,7 @@ from export.costing.candidate import Candidate, Price
 from export.costing.flash import fit_flash
 from export.costing.kernel_cost import KernelCost
 from export.frontend import read_tflite
-from export.kernels.instructions import plan_bytes
+from export.kernels.size import plan_bytes
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.targets import resolve

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from export.kernels.instruction_set import MACROS
-from export.kernels.language import NEAR, Step
+from export.kernels.language.instruction_set import MACROS
+from export.kernels.language.steps import NEAR, Step
 from export.kernels.plan import Kernel, Plan, Pointer, calls_of
 
 _OPERAND = re.compile(r"\{[^}]*\}|\[[^\]]*\]!?|[^,\s][^,]*")

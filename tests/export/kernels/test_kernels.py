@@ -15,8 +15,8 @@ from export.analysis.interpreter import run
 from export.costing import kernel_cycles as flow
 from export.frontend import read_tflite
 from export.ir.ops import Conv2D, FullyConnected
-from export.kernels.instructions import ENTRY, EXIT, instructions
-from export.kernels.language import Step
+from export.kernels.language.instructions import ENTRY, EXIT, instructions
+from export.kernels.language.steps import Step
 from export.kernels.plan import calls_of
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
+from export.kernels.direct.channel_blocks import consecutive_blocks, shared_blocks
 
 
 @given(st.integers(1, 30), st.integers(1, 8))

@@ -14,9 +14,9 @@ from export.ir.fixed_point import multiply_two_roundings, sum_parameters
 from export.ir.graph import Graph
 from export.ir.ops import Add
 from export.ir.tensor import Quantization
+from export.kernels.elementwise.tables import TABLE_MIDDLE, TABLE_SIZE, packed_words
 from export.kernels.plan import Call, Plan, Pointer
 from export.kernels.requantize import Requantization, plan_requantization
-from export.kernels.tables import TABLE_MIDDLE, TABLE_SIZE, packed_words
 
 LINEAR_SHIFT = 20  # of the input of the larger scale, doubled
 _HALF = (1 << 30, 0)  # the multiplier of the larger scale: exactly one half

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 
-from export.kernels.addition import LINEAR_SHIFT, Addition
-from export.kernels.elementwise import OTHERS, VALUES, finished, get, put
-from export.kernels.language import NEAR, Step, step
+from export.kernels.elementwise.addition import LINEAR_SHIFT, Addition
+from export.kernels.elementwise.loops import TURN, Dimension, write_loop_nest
+from export.kernels.elementwise.nest import Nest
+from export.kernels.elementwise.nest import step as step_of
+from export.kernels.elementwise.plan import OTHERS, VALUES, finished, get, put
+from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
+from export.kernels.language.steps import NEAR, Step, step
 from export.kernels.layout import Layout
-from export.kernels.loop_nest import TURN, Dimension, write_loop_nest
-from export.kernels.nest import Nest
-from export.kernels.nest import step as step_of
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization
-from export.kernels.tables import TABLE_MIDDLE, packed_words
 
 _MOST_CALLS = 24  # of one kernel for one layer
 _OUTER = 2  # loops around the innermost one

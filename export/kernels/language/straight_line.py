@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from export.errors import ExportError
-from export.kernels.instruction_set import MACROS, Macro, Operand
-from export.kernels.instructions import instructions
-from export.kernels.language import Step
+from export.kernels.language.instruction_set import MACROS, Macro, Operand
+from export.kernels.language.instructions import instructions
+from export.kernels.language.steps import Step
 from export.targets import Instruction, Kind, Timing, block_cycles
 from export.targets.instruction import LOADS, STORES
 

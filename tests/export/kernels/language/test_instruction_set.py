@@ -12,9 +12,9 @@ import capstone
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
-from export.kernels.instruction_set import MACROS, Macro, Operand
-from export.kernels.instructions import ENTRY, EXIT, instructions
-from export.kernels.language import Step
+from export.kernels.language.instruction_set import MACROS, Macro, Operand
+from export.kernels.language.instructions import ENTRY, EXIT, instructions
+from export.kernels.language.steps import Step
 from export.targets.assembly import decode
 
 LOW, HIGH = tuple(f"r{i}" for i in range(8)), (*(f"r{i}" for i in range(8, 13)), "lr")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from export.costing.kernel_cost import plan_cost
 from export.ir.ops import Padding
-from export.kernels.elementwise import plan_border, plan_copy, plan_lookup
+from export.kernels.elementwise.plan import plan_border, plan_copy, plan_lookup
 from export.kernels.layout import Layout
 from tests.export.kernels.cpu import run_plan
 from tests.export.kernels.test_layout import layouts

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.kernels.addition import LINEAR_SHIFT, Addition
-from export.kernels.language import Step, step
+from export.kernels.elementwise.addition import LINEAR_SHIFT, Addition
+from export.kernels.elementwise.loops import Dimension, Emit, write_loop_nest
+from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
+from export.kernels.language.steps import Step, step
 from export.kernels.layout import Layout
-from export.kernels.loop_nest import Dimension, Emit, write_loop_nest
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
 from export.kernels.requantize import Requantization
-from export.kernels.tables import TABLE_MIDDLE, packed_words
 
 VALUES = ("a0", "a1", "a2", "a3")
 OTHERS = ("a4", "a5", "a6", "x0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.kernels.straight_line import StraightLine
+from export.kernels.language.straight_line import StraightLine
 
 _PAGE = 4096  # what the offset of a load or store reaches; multiples of it are immediates of one addition
 

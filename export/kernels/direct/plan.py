@@ -14,11 +14,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.addition import Addition, with_addition
-from export.kernels.body import Operand, schedule_body
-from export.kernels.channel_blocks import consecutive_blocks, shared_blocks
-from export.kernels.conv_loops import COUNT, OUTER, WORD, Epilogue, Geometry, Sum, accumulator, write_program
-from export.kernels.language import NEAR, Step, move, repeat, step
+from export.kernels.direct.body import Operand, schedule_body
+from export.kernels.direct.channel_blocks import consecutive_blocks, shared_blocks
+from export.kernels.direct.loops import (
+    COUNT,
+    OUTER,
+    WORD,
+    Epilogue,
+    Geometry,
+    Sum,
+    accumulator,
+    write_program,
+)
+from export.kernels.elementwise.addition import Addition, with_addition
+from export.kernels.language.steps import NEAR, Step, move, repeat, step
 from export.kernels.linear import Linear
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization, Scaling

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.body import Operand, schedule_body
-from export.kernels.channel_blocks import consecutive_blocks
-from export.kernels.conv import (
+from export.kernels.direct.body import Operand, schedule_body
+from export.kernels.direct.channel_blocks import consecutive_blocks
+from export.kernels.direct.loops import WORD, Geometry, accumulator, write_program
+from export.kernels.direct.plan import (
     ConvProblem,
     block_stream,
     epilogue_of,
@@ -21,8 +22,7 @@ from export.kernels.conv import (
     scaled_weights,
     shared_mode,
 )
-from export.kernels.conv_loops import WORD, Geometry, accumulator, write_program
-from export.kernels.language import Step, step
+from export.kernels.language.steps import Step, step
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 
 CHANNELS = 4  # of a block

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.kernels.body import Operand, schedule_body
-from export.kernels.language import NEAR, Step, register_name, step
+from export.kernels.direct.body import Operand, schedule_body
+from export.kernels.language.steps import NEAR, Step, register_name, step
 
 
 def products(channel: int, position: int, x: str, weight: str) -> list[Step]:

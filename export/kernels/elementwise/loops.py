@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.kernels.language import NEAR, OPEN, Step, move, repeat
+from export.kernels.language.steps import NEAR, OPEN, Step, move, repeat
 from export.kernels.layout import shuffled_place
 
 GROUP = 4

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.ir.ops import Padding
+from export.kernels.elementwise.nest import Nest, addresses, common_shape, nest, step, summed
 from export.kernels.layout import Layout
-from export.kernels.nest import Nest, addresses, common_shape, nest, step, summed
 
 SHAPES = st.tuples(*[st.integers(1, 5)] * 3)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from export.kernels.language import NEAR, POSITIONS, WEIGHTS, Step, load, move, step
+from export.kernels.language.steps import NEAR, POSITIONS, WEIGHTS, Step, load, move, step
 
 
 @dataclass(frozen=True, slots=True)

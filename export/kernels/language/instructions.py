@@ -6,17 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from export.kernels.instruction_set import MACROS, Macro, Operand
-from export.kernels.language import Step
-from export.kernels.plan import Kernel, Plan, repeated_calls
+from export.kernels.language.instruction_set import MACROS, Macro, Operand
+from export.kernels.language.steps import Step
 from export.targets import Timing
 from export.targets.assembly import assemble
 from export.targets.instruction import LOADS, Instruction, Memory
-
-CALL_BYTES, LAYER_BYTES = (
-    16,
-    16,
-)  # compiled C: a kernel call with its arguments, a layer's prologue and return
 
 _SAMPLES = (0, 1, 4, 255, 4095, 70000, -5)  # numbers of which some have short encodings
 
@@ -27,13 +21,6 @@ ENTRY = (assemble(f"push {{{_SAVED}, lr}}"), assemble("sub.w sp, sp, #4"))
 
 EXIT = (assemble("add sp, #4"), assemble(f"pop {{{_SAVED}, pc}}"))
 """What END expands to."""
-
-
-def kernel_bytes(kernel: Kernel) -> int:
-    """Bytes of a kernel's code, aligned to a word."""
-    bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
-    bits += sum(instruction.width for item in kernel.steps for instruction in instructions(item))
-    return -(-bits // 32) * 4
 
 
 def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
@@ -55,12 +42,6 @@ def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
         found.append(item)
         bits += sum(instruction.width for instruction in instructions(item))
     return (*found, *steps[end:])
-
-
-def plan_bytes(plan: Plan) -> int:
-    """Flash of a planned layer: code, constants, and the compiled calls."""
-    code = sum(kernel_bytes(kernel) for kernel in plan.kernels)
-    return code + 4 * len(plan.constants) + CALL_BYTES * len(list(repeated_calls(plan))) + LAYER_BYTES
 
 
 def instructions(item: Step) -> tuple[Instruction, ...]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.kernels.addition import LINEAR_SHIFT
-from export.kernels.language import (
+from export.kernels.elementwise.addition import LINEAR_SHIFT
+from export.kernels.language.steps import (
     ACCUMULATORS,
     NEAR,
     WEIGHTS,

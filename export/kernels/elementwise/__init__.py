@@ -1,0 +1,1 @@
+"""Kernels that visit elements: copies, tables, sums, moves, and arithmetic with broadcasting."""

@@ -1,0 +1,25 @@
+"""How many bytes of flash kernels and plans take."""
+
+from __future__ import annotations
+
+from export.kernels.language.instructions import ENTRY, EXIT, instructions
+from export.kernels.plan import Kernel, Plan, repeated_calls
+
+CALL_BYTES = 16
+"""A kernel call with its arguments, as compilers make it."""
+
+LAYER_BYTES = 16
+"""A layer's prologue and return."""
+
+
+def kernel_bytes(kernel: Kernel) -> int:
+    """Bytes of a kernel's code, aligned to a word."""
+    bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
+    bits += sum(instruction.width for item in kernel.steps for instruction in instructions(item))
+    return -(-bits // 32) * 4
+
+
+def plan_bytes(plan: Plan) -> int:
+    """Flash of a planned layer: code, constants, and the compiled calls."""
+    code = sum(kernel_bytes(kernel) for kernel in plan.kernels)
+    return code + 4 * len(plan.constants) + CALL_BYTES * len(list(repeated_calls(plan))) + LAYER_BYTES
