@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow fuzz lint docs format check setup clean
+.PHONY: help demo test test-slow fuzz lint docs links format check setup clean
 
 help:
 	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (8 minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make fuzz       attacks and accidents, ten minutes from a new seed; ARGS=\"--seconds 3600 --seed 1\""
 	@echo "make lint       formatter, linter, import rules and types"
 	@echo "make docs       the documentation site, in build/site; fails at any warning"
+	@echo "make links      asks for every address on the web that a page names; needs the network"
 	@echo "make format     format the code"
 
 setup:
@@ -39,6 +40,9 @@ lint: setup
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+
+links:
+	python3 scripts/links.py
 
 format: setup
 	$(PYTHON) -m ruff format .

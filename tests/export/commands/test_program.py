@@ -67,7 +67,7 @@ def test_the_way_of_a_model_in_the_help_parses(capsys):
         program.parser().parse_args(line[1:])
 
 
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/**/*.md")))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,0 +1,46 @@
+"""The command that asks for every address on the web that a page names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from scripts import links
+
+
+class _Server(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.strip("/")))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    served = HTTPServer(("127.0.0.1", 0), _Server)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{served.server_port}"
+    served.shutdown()
+    served.server_close()
+
+
+def test_an_address_that_answers_is_no_problem(server: str) -> None:
+    assert links.answer(f"{server}/200") is None
+    assert links.answer(f"{server}/403") is None
+
+
+def test_an_address_that_is_gone_is_one(server: str) -> None:
+    assert "404" in (links.answer(f"{server}/404") or "")
+
+
+def test_a_server_that_is_not_there_is_one() -> None:
+    assert "refused" in (links.answer("http://127.0.0.1:9/") or "").lower()
+
+
+def test_addresses_are_found_with_their_places() -> None:
+    assert any(place.startswith("README.md:") for places in links.addresses().values() for place in places)
