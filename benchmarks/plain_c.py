@@ -41,14 +41,14 @@ from export.ir.ops import (
     Softmax,
 )
 from export.ir.tensor import Quantization, Tensor
-from export.operators.arithmetic import Arithmetic
-from export.operators.lstm import Gate, Lstm
-from export.operators.matmul import MatMul
-from export.operators.move import move
-from export.operators.pad import Fill
-from export.operators.reduce import ArgMax, Reduce
-from export.operators.resize import ResizeBilinear
-from export.operators.svdf import Svdf
+from export.operators.elementwise.arithmetic import Arithmetic
+from export.operators.movement.move import move
+from export.operators.movement.pad import Fill
+from export.operators.movement.resize import ResizeBilinear
+from export.operators.products.matmul import MatMul
+from export.operators.reductions.reduce import ArgMax, Reduce
+from export.operators.states.lstm import Gate, Lstm
+from export.operators.states.svdf import Svdf
 from export.packaging.example import make_sample
 from export.schedule.estimate import estimate_schedule
 from export.schedule.network import Requirements, price_network

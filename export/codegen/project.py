@@ -11,7 +11,7 @@ from export.codegen.planned import emit_planned
 from export.codegen.runtime import runtime_header
 from export.csource.source import Context
 from export.csource.text import comment, printable
-from export.operators.reshape import emit_copy
+from export.operators.movement.reshape import emit_copy
 from export.operators.table import operator_of
 from export.schedule.estimate import Estimate, LayerEstimate
 from export.schedule.stage import Schedule, Stage

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected, Op
-from export.operators.conv import patches
+from export.operators.products.conv import patches
 from export.operators.table import operator_of
 
 BATCH = 64

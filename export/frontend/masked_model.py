@@ -23,7 +23,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Quantization, Tensor
-from export.operators.transpose_conv import phases
+from export.operators.products.transpose_conv import phases
 
 _QMAX = 127
 _KEPT = 512  # masked kernels that are remembered

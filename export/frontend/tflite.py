@@ -10,7 +10,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.ir.rewrite import prune
 from export.ir.tensor import Quantization
-from export.operators.lookup import read_quantize
+from export.operators.elementwise.lookup import read_quantize
 from export.operators.table import READERS
 from export.reading.dilation import JOIN, SPLIT, fold_dilations
 from export.reading.flatbuffer import RawGraph, RawOperator, read_model

@@ -20,7 +20,7 @@ What each operator computes, bit for bit that of TFLite's reference kernels (acc
     Mean                     clamp8(zo + M2(sum x - count * zi, multiplier)) (`fixed_point.mean_parameters`)
     Softmax                  table of exp, sum, reciprocal: see `softmax`
     Relu                     clamp(zo + M2(x - zi, relu_multiplier))
-    Lookup                   table[x + 128]; how the tables of other functions are made stands in `operators.tables`
+    Lookup                   table[x + 128]; `operators.elementwise.tables` makes the tables of functions
     Pad                      the zero point around the image
     Concatenation, Reshape   the same values
 

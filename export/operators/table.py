@@ -5,30 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from export.ir.ops import Op
-from export.operators import (
-    add,
-    arithmetic,
-    concatenation,
-    conv,
-    dense,
-    lookup,
-    lstm,
-    matmul,
-    mean,
-    move,
-    movements,
-    pad,
-    pool,
-    reduce,
-    reshape,
-    resize,
-    shape_values,
-    softmax,
-    svdf,
-    transpose_conv,
-    variables,
-)
+from export.operators.elementwise import add, arithmetic, lookup
+from export.operators.movement import concatenation, move, movements, pad, reshape, resize, shape_values
 from export.operators.operator import Operator, Reader, Reading
+from export.operators.products import conv, dense, matmul, transpose_conv
+from export.operators.reductions import mean, pool, reduce, softmax
+from export.operators.states import lstm, svdf, variables
 
 OPERATORS: tuple[Operator, ...] = (
     conv.CONV_2D,

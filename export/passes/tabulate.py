@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from export.ir.graph import Graph
 from export.ir.ops import Lookup, Op
-from export.operators.arithmetic import Arithmetic
+from export.operators.elementwise.arithmetic import Arithmetic
 from export.operators.table import operator_of
 
 _ALL = np.arange(-128, 128, dtype=np.int8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from export.csource.source import Context
 from export.csource.work import Work
 from export.ir.graph import Graph
-from export.operators.reshape import copy_work
+from export.operators.movement.reshape import copy_work
 from export.operators.table import operator_of
 from export.schedule.stage import Stage
 

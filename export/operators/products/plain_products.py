@@ -14,7 +14,7 @@ from export.csource.text import table
 from export.csource.work import Work, loop_work
 from export.ir.fixed_point import conv_multipliers
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
-from export.operators.plain_blocks import emit_blocks, in_blocks
+from export.operators.products.plain_blocks import emit_blocks, in_blocks
 
 
 def emit_products(context: Context) -> str:

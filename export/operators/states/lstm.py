@@ -27,8 +27,8 @@ from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.ir.tensor import Quantization
 from export.kernels.layout import Layout
-from export.operators.fixed_point16_c import FUNCTIONS
 from export.operators.operator import Operator
+from export.operators.states.fixed_point16_c import FUNCTIONS
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 

@@ -15,7 +15,7 @@ from export.csource.work import Work, loop_work
 from export.errors import UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op
-from export.operators.movements import resized
+from export.operators.movement.movements import resized
 from export.operators.operator import Operator, Order, Range
 from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator

@@ -25,7 +25,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Mean, Op
 from export.ir.tensor import Quantization
 from export.kernels.elementwise.nest import Nest, Walk, merged, nest
-from export.operators.movements import axis_of
+from export.operators.movement.movements import axis_of
 from export.operators.operator import Operator
 from export.operators.rules import growing
 from export.reading.flatbuffer import RawOperator

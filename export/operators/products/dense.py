@@ -15,9 +15,9 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.requantization import requantize_dense
 from export.operators.operator import Channels, Mask, Operator, Order, Range
-from export.operators.plain_products import emit_products, work_of_products
+from export.operators.products.plain_products import emit_products, work_of_products
+from export.operators.products.weights import check_accumulators, read_bias, read_weights
 from export.operators.rules import of_channels
-from export.operators.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering

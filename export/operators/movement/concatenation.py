@@ -19,10 +19,10 @@ from export.kernels.elementwise.nested_plan import plan_moves
 from export.kernels.elementwise.plan import plan_copy
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
-from export.operators.movements import axis_of
+from export.operators.movement.movements import axis_of
+from export.operators.movement.shape_values import pack_of_shape
 from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
-from export.operators.shape_values import pack_of_shape
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 

@@ -16,10 +16,10 @@ from export.ir.tensor import Quantization
 from export.kernels.elementwise.plan import plan_lookup
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
-from export.operators import tables
+from export.operators.elementwise import tables
+from export.operators.elementwise.tables import Table
 from export.operators.operator import Operator, Order, Range, Reader, Reading
 from export.operators.rules import once_a_pixel, reads_elements, same_channels
-from export.operators.tables import Table
 from export.reading.activation import check_scale, clamp_bounds
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Conv2D, Op, Padding
 from export.ir.tensor import Quantization, Tensor
-from export.operators.move import move
+from export.operators.movement.move import move
 from export.operators.operator import Reading
-from export.operators.weights import check_accumulators, read_bias, read_weights
+from export.operators.products.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Op, Reshape
-from export.operators.move import elements, moved
+from export.operators.movement.move import elements, moved
+from export.operators.movement.shape_values import strided_slice_of_shape
 from export.operators.operator import Reading
-from export.operators.shape_values import strided_slice_of_shape
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 from export.reading.slices import sliced

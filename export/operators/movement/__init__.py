@@ -1,0 +1,1 @@
+"""Operators that move values, join them, or give them another shape."""

@@ -1,0 +1,1 @@
+"""Operators that make one value of many: pools, means, sums, extremes; and SOFTMAX, which divides by a sum."""

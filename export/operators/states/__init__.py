@@ -1,0 +1,1 @@
+"""Operators that keep values between inferences: LSTM, SVDF and resource variables."""
