@@ -9,7 +9,8 @@ from typing import Any
 
 from export.commands.console import Result, Steps, load_tensorflow, verbosity
 from export.commands.fine_tune import accuracy
-from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.samples import read_samples, read_test, split
 from export.commands.options import (
     Commands,
     add_command,
@@ -24,7 +25,6 @@ from export.commands.options import (
     granularity,
     input_range,
 )
-from export.commands.samples import read_samples, read_test, split
 from keras_approx.skipping.granularity import DEFAULT
 
 _EXAMPLES = """\

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export.commands.chosen import pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
-from export.commands.models import add_model, check_model, is_wrapped, load_model
+from export.commands.inputs.designs import pricer
+from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
+from export.commands.inputs.samples import check_classes, read_samples, split
 from export.commands.options import (
     Commands,
     add_command,
@@ -28,7 +29,6 @@ from export.commands.options import (
     check_new_file,
     seed,
 )
-from export.commands.samples import check_classes, read_samples, split
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
 from keras_approx.skipping.granularity import GRANULARITIES

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.commands.chosen import add_choice, choose, pricer
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
-from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.designs import add_choice, choose, pricer
+from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.samples import Samples, check_classes, read_samples, read_test, split
 from export.commands.options import (
     Commands,
     add_command,
@@ -29,7 +30,6 @@ from export.commands.options import (
     seed,
     weight,
 )
-from export.commands.samples import Samples, check_classes, read_samples, read_test, split
 from export.errors import InputError
 from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.significance import ELIMINATION, METRICS

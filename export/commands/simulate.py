@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from export.artifact.manifest import Manifest, TensorInfo, read_manifest
-from export.commands.arrays import read_npy, read_npz
 from export.commands.console import Result, Steps
+from export.commands.inputs.arrays import read_npy, read_npz
+from export.commands.inputs.samples import read_samples
 from export.commands.options import Commands, add_command, at_least_one
-from export.commands.samples import read_samples
 from export.errors import InputError, OutputPathError
 from export.proportions import wilson_interval
 from export.targets import CORES

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict
 
 from export.commands.console import Result, Steps, load_tensorflow
-from export.commands.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
+from export.commands.inputs.samples import read_samples, split
 from export.commands.options import (
     Commands,
     add_command,
@@ -18,7 +19,6 @@ from export.commands.options import (
     check_new_file,
     input_range,
 )
-from export.commands.samples import read_samples, split
 
 _EXAMPLES = """\
   keras-approx wrap model.keras --data train.npz --out wrapped.keras

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import InputError, OutputPathError
-from export.reporting.advice import advice_section
 from export.reporting.choice import Chosen, choose, highlight
-from export.reporting.document import Block, Document, Paragraph, Section
-from export.reporting.front import front_section
-from export.reporting.html import write_html
-from export.reporting.layers import export_blocks, layers_section
-from export.reporting.limit import limit_section
-from export.reporting.markdown import write_markdown
-from export.reporting.memory import memory_section
-from export.reporting.network import network_summary
-from export.reporting.settings import settings_section
-from export.reporting.significance import significance_section
+from export.reporting.format.document import Block, Document, Paragraph, Section
+from export.reporting.format.html import write_html
+from export.reporting.format.markdown import write_markdown
+from export.reporting.format.style import drawing, png
+from export.reporting.format.text import count, interval, percent, plural, points
+from export.reporting.sections.advice import advice_section
+from export.reporting.sections.front import front_section
+from export.reporting.sections.layers import export_blocks, layers_section
+from export.reporting.sections.memory import memory_section
+from export.reporting.sections.network import network_summary
+from export.reporting.sections.roofline import limit_section
+from export.reporting.sections.settings import settings_section
+from export.reporting.sections.significance import significance_section
 from export.reporting.sources import Baseline, Exported, Exports, read_exports
-from export.reporting.style import drawing, png
-from export.reporting.text import count, interval, percent, plural, points
 from export.simulation import Measurement
 
 if TYPE_CHECKING:

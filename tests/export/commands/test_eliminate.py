@@ -8,7 +8,7 @@ import pytest
 import export
 import keras_approx
 from export.analysis import interpreter
-from export.commands.models import load_model
+from export.commands.inputs.models import load_model
 from export.frontend import read_tflite
 from tests.export.elimination.networks import network
 from tests.keras_approx import models

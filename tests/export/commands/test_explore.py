@@ -13,7 +13,7 @@ import pytest
 import export
 import keras_approx
 from export.commands import main
-from export.commands.models import load_model
+from export.commands.inputs.models import load_model
 from keras_approx.exploration.front import ParetoFront
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import export
 from export.commands import main
-from export.commands.models import load_model
+from export.commands.inputs.models import load_model
 from tests.export.networks import Layers, small_classifier
 
 

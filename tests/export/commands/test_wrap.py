@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from export.commands.models import load_model
+from export.commands.inputs.models import load_model
 from export.errors import QuantizationError
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from tests.keras_approx import models

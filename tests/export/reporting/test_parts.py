@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from export.artifact.manifest import LayerInfo, read_manifest
 from export.ir.layer_names import layer_name
-from export.reporting import text
-from export.reporting.advice import suggestions
 from export.reporting.choice import choose
-from export.reporting.front import ranking_flattery
-from export.reporting.markdown import escape
-from export.reporting.memory import used_bytes
-from export.reporting.settings import flat
-from export.reporting.significance import threshold
+from export.reporting.format import text
+from export.reporting.format.markdown import escape
+from export.reporting.sections.advice import suggestions
+from export.reporting.sections.front import ranking_flattery
+from export.reporting.sections.memory import used_bytes
+from export.reporting.sections.settings import flat
+from export.reporting.sections.significance import threshold
 from export.targets import get_board
 from keras_approx.exploration.design import Design
 from tests.export.reporting import fronts

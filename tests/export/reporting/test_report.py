@@ -14,9 +14,9 @@ import pytest
 
 import export
 from export.errors import InputError, ModelFormatError, OutputPathError, ToolError
-from export.reporting.document import Document, Paragraph, Picture, Section, Table
-from export.reporting.html import write_html
-from export.reporting.style import COLORS, drawing, new_figure
+from export.reporting.format.document import Document, Paragraph, Picture, Section, Table
+from export.reporting.format.html import write_html
+from export.reporting.format.style import COLORS, drawing, new_figure
 from keras_approx.errors import StoreError
 from keras_approx.exploration.front import ParetoFront
 from tests.export import handmade

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from export.artifact.manifest import LayerInfo
 from export.ir.layer_names import layer_name
-from export.reporting.bars import bars_height, draw_bars
 from export.reporting.choice import Chosen
-from export.reporting.document import Block, Paragraph, Picture, Section, Table
-from export.reporting.kernels import kernels_used
+from export.reporting.format.bars import bars_height, draw_bars
+from export.reporting.format.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.format.style import SERIES, new_figure
+from export.reporting.format.text import count, folded, layer_label, milliseconds, percent, printable, size
+from export.reporting.sections.kernels import kernels_used
 from export.reporting.sources import Exported
-from export.reporting.style import SERIES, new_figure
-from export.reporting.text import count, folded, layer_label, milliseconds, percent, printable, size
 
 if TYPE_CHECKING:
     from export.training_side import ParetoFront

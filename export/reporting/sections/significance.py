@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.reporting.choice import Chosen
-from export.reporting.document import Paragraph, Picture, Section
-from export.reporting.style import COLORS, new_figure
-from export.reporting.text import percent, power_of_ten, printable
+from export.reporting.format.document import Paragraph, Picture, Section
+from export.reporting.format.style import COLORS, new_figure
+from export.reporting.format.text import percent, power_of_ten, printable
 from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from export.ir.layer_names import layer_name
-from export.reporting.bars import bars_height, draw_bars
-from export.reporting.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.format.bars import bars_height, draw_bars
+from export.reporting.format.document import Block, Paragraph, Picture, Section, Table
+from export.reporting.format.style import COLORS, new_figure
+from export.reporting.format.text import count, folded, layer_label, printable
 from export.reporting.sources import Exported
-from export.reporting.style import COLORS, new_figure
-from export.reporting.text import count, folded, layer_label, printable
 
 
 def limit_section(exports: Sequence[Exported]) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from export.reporting.style import COLORS, SERIES
+from export.reporting.format.style import COLORS, SERIES
 
 _SCREEN = 7.0  # inches: what is taller scrolls
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from export.proportions import wilson_interval
 from export.reporting.choice import Chosen
-from export.reporting.document import Paragraph, Picture, Section, Table
+from export.reporting.format.document import Paragraph, Picture, Section, Table
+from export.reporting.format.style import COLORS, new_figure
+from export.reporting.format.text import count, interval, percent, plural, points, printable, size
 from export.reporting.sources import Baseline
-from export.reporting.style import COLORS, new_figure
-from export.reporting.text import count, interval, percent, plural, points, printable, size
 from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from importlib import resources
 
-from export.reporting.document import Block, Document, Paragraph, Section, Table
-from export.reporting.svg import inline_svg
-from export.reporting.text import clean
+from export.reporting.format.document import Block, Document, Paragraph, Section, Table
+from export.reporting.format.svg import inline_svg
+from export.reporting.format.text import clean
 
 # Nothing may be loaded or run, whatever should slip through the escaping.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

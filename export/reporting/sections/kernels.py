@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.reporting.document import Block, Paragraph, Table
+from export.reporting.format.document import Block, Paragraph, Table
+from export.reporting.format.text import layer_label
 from export.reporting.sources import Exported
-from export.reporting.text import layer_label
 
 _KERNELS = (
     (

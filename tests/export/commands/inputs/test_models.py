@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from export.commands.models import is_wrapped, load_model, save_model
+from export.commands.inputs.models import is_wrapped, load_model, save_model
 from export.errors import ModelFormatError, OutputPathError
 from keras_approx.compat import keras
 from tests.keras_approx import models

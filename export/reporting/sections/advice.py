@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from export.artifact.manifest import LayerInfo
 from export.ir.layer_names import layer_name
-from export.reporting.document import Block, Paragraph, Section, Table
-from export.reporting.kernels import kernel_family
+from export.reporting.format.document import Block, Paragraph, Section, Table
+from export.reporting.format.text import count, layer_label, milliseconds, percent, printable
+from export.reporting.sections.kernels import kernel_family
 from export.reporting.sources import Exported
-from export.reporting.text import count, layer_label, milliseconds, percent, printable
 
 _SHOWN = 8  # layers
 _SMALL = 0.02  # of all cycles: nothing done there is felt

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from export.errors import ModelFormatError, OutputPathError
 
 if TYPE_CHECKING:
-    from export.commands.model_files import CheckedModel
+    from export.commands.inputs.model_files import CheckedModel
 
 MODEL_HELP = ".keras or .h5 file of Keras 2 or 3; with --trust also a SavedModel folder of Keras 2"
 
@@ -50,7 +50,7 @@ def load_model(path: str, *, trust: bool = False) -> Any:
     Args:
         path: A .keras or .h5 file of Keras 2 or 3, wrapped or not, or a SavedModel folder of Keras 2.
         trust: Whether code that the file holds or names may run. Without it the file is checked first, see
-            `export.commands.model_files`, and a SavedModel folder, which cannot be checked, is refused.
+            `export.commands.inputs.model_files`, and a SavedModel folder, which cannot be checked, is refused.
 
     Raises:
         ModelFormatError: Nothing is there, it is something else, cannot be loaded, or may run code.
@@ -63,7 +63,7 @@ def load_model(path: str, *, trust: bool = False) -> Any:
         raise ModelFormatError(f"expected a .keras or .h5 file, {path!r} is none")
     if trust:
         return _load(file, "2" if _saved_by(file).startswith("2") else "3", path)
-    from export.commands.model_files import copy_checked  # noqa: PLC0415 (slow to import)
+    from export.commands.inputs.model_files import copy_checked  # noqa: PLC0415 (slow to import)
 
     with tempfile.TemporaryDirectory(prefix="keras_approx_model_") as folder:
         checked = copy_checked(file, Path(folder))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from export.reporting.document import Paragraph, Section, Table
+from export.reporting.format.document import Paragraph, Section, Table
+from export.reporting.format.text import printable
 from export.reporting.sources import Exported
-from export.reporting.text import printable
 from keras_approx import __version__
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""KernelCost as SVG inside a page: they take its colours, light or dark, and its width."""
+"""Pictures as SVG inside a page: they take its colours, light or dark, and its width."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from export.reporting.style import COLORS, drawing
-from export.reporting.text import clean
+from export.reporting.format.style import COLORS, drawing
+from export.reporting.format.text import clean
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")

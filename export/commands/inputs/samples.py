@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from export.commands.arrays import read_npz
+from export.commands.inputs.arrays import read_npz
 from export.errors import InputError
 
 

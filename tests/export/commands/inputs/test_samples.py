@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.commands.samples import Samples, check_apart, read_samples, split
+from export.commands.inputs.samples import Samples, check_apart, read_samples, split
 from export.errors import InputError
 
 X = np.arange(24, dtype=np.float64).reshape(4, 2, 3)

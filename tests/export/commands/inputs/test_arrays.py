@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from export.commands.arrays import read_npy, read_npz
+from export.commands.inputs.arrays import read_npy, read_npz
 from export.errors import InputError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from export.commands.models import load_model
+from export.commands.inputs.models import load_model
 from export.errors import ModelFormatError
 from keras_approx.compat import keras
 from tests.keras_approx import models

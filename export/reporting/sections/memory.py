@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from export.artifact.manifest import Manifest
-from export.reporting.document import Block, Paragraph, Picture, Section
+from export.reporting.format.document import Block, Paragraph, Picture, Section
+from export.reporting.format.style import COLORS, new_figure
+from export.reporting.format.text import layer_label, memory, printable, size
 from export.reporting.sources import Exported
-from export.reporting.style import COLORS, new_figure
-from export.reporting.text import layer_label, memory, printable, size
 from export.targets import STACK_BYTES
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from export.reporting.document import Block, Document, Paragraph, Table
-from export.reporting.text import clean
+from export.reporting.format.document import Block, Document, Paragraph, Table
+from export.reporting.format.text import clean
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _PLAIN = re.compile(r"\\([.,:;%()?'/=-])")  # means nothing to Markdown within a line

@@ -1,0 +1,1 @@
+"""What commands read from files, checked before it is used: arrays, samples, models, designs."""
