@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+
+from scripts import notebooks
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.ipynb"))
@@ -20,14 +21,11 @@ def _code(path: Path) -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from notebooks import execute  # noqa: PLC0415
-
     monkeypatch.setenv("TUTORIAL_SHORT", "")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    executed = execute(path, short=True)
+    executed = notebooks.execute(path, short=True)
     assert len(executed.cells) > 5
-    assert path.parent == sys.modules["notebooks"].TUTORIALS
+    assert path.parent == notebooks.TUTORIALS
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
