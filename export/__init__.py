@@ -5,6 +5,7 @@ export.estimate(model)                        # cycles, flash and RAM per layer,
 export.eliminate("model.tflite", inputs)      # skips products of an int8 network, without Keras
 export.Pricer(model)(masks)                   # the same totals for other masks, in milliseconds
 export.simulate("out/", inputs)               # outputs, cycles, flash and RAM on an emulated core
+export.evaluate("out/", inputs, labels)       # accuracy over a whole data set, on this machine
 export.report(front, "report/")               # an exploration and its exports as a page with pictures
 
 A name's module is imported at its first use, so that the command line answers at once.
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from export.api import to_c as to_c
     from export.api import to_tflite as to_tflite
     from export.elimination.network import eliminate as eliminate
+    from export.evaluation import Evaluation as Evaluation
+    from export.evaluation import evaluate as evaluate
     from export.pricer import Pricer as Pricer
     from export.reporting.sources import Baseline as Baseline
     from export.reporting.writing import report as report
@@ -29,11 +32,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Baseline": "reporting.sources",
     "Estimate": "schedule.estimate",
+    "Evaluation": "evaluation",
     "Export": "api",
     "Measurement": "simulation.measurement",
     "Pricer": "pricer",
     "eliminate": "elimination.network",
     "estimate": "api",
+    "evaluate": "evaluation",
     "report": "reporting.writing",
     "simulate": "simulation.run",
     "to_c": "api",
@@ -43,11 +48,13 @@ _HOMES = {
 __all__ = [
     "Baseline",
     "Estimate",
+    "Evaluation",
     "Export",
     "Measurement",
     "Pricer",
     "eliminate",
     "estimate",
+    "evaluate",
     "report",
     "simulate",
     "to_c",

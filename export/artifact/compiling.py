@@ -60,7 +60,10 @@ class HostModel:
             InputError: Another shape or type.
             SimulationError: The program failed, for instance because a sanitizer stopped it.
         """
-        batch = self.manifest.pack(inputs)
+        return self.run_packed(self.manifest.pack(inputs))
+
+    def run_packed(self, batch: np.ndarray) -> Any:
+        """The same for inputs as bytes, uint8 [n, bytes], see `Manifest.pack`; several can run at once."""
         result = subprocess.run(
             [str(Path(self._folder.name) / "network")],
             input=batch.tobytes(),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from export.artifact.manifest import read_manifest
 from export.commands.console import Result, Steps
+from export.commands.inputs.network_inputs import read_inputs
 from export.commands.options import Commands, add_command, at_least_one
-from export.commands.simulate import read_inputs
 
 _EXAMPLES = """\
   keras-approx firmware out/ --board nucleo-u575zi-q                 # writes out-firmware/
@@ -41,7 +41,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     parser.add_argument(
         "--inputs",
         metavar="FILE",
-        help=".npy file of int8 inputs, or .npz of float inputs (default: random ones)",
+        help=".npy or .npz file of inputs, real numbers or int8 (default: random ones)",
     )
     parser.add_argument(
         "--samples",
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> Result:
     manifest = read_manifest(options.out_dir)
     given = None
     if options.inputs is not None:
-        given = [values[: options.samples] for values in read_inputs(options, manifest)[0]]
+        given = [values[: options.samples] for values in read_inputs(options, manifest, say)[0]]
     out_dir = Path(options.out_dir)
     folder = options.out or out_dir.with_name(f"{out_dir.name}-firmware")
     say(f"computing the outputs to expect, writing {folder}")

@@ -26,6 +26,7 @@ _COMMANDS = {
     "fine-tune": ("fine_tune", "train a model to do with a part of its products"),
     "export": ("to_c", "write a model as C for an STM32 project"),
     "simulate": ("simulate", "run an export on an emulated core and count cycles"),
+    "evaluate": ("evaluate", "count the right answers of an export over a whole data set"),
     "report": ("report", "write a front and its exports up as a page with pictures"),
     "boards": ("boards", "list the boards that networks are exported and measured for"),
     "firmware": ("firmware", "write firmware that measures an export on a board"),

@@ -77,7 +77,9 @@ def read_samples(
     wanted = [inputs] if labels is None or not needed else [inputs, labels]
     arrays = read_npz(path, wanted, [] if labels is None else [labels])
     values = _inputs(path, inputs, arrays[inputs], shape)
-    classes = _labels(path, labels, arrays[labels], len(values)) if labels in arrays and labels else None
+    classes = (
+        class_numbers(path, labels, arrays[labels], len(values)) if labels in arrays and labels else None
+    )
     return Samples(path, values, classes)
 
 
@@ -162,7 +164,12 @@ def _inputs(path: str, name: str, values: np.ndarray, shape: Sequence[int] | Non
     return values
 
 
-def _labels(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndarray:
+def class_numbers(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndarray:
+    """Labels as int64 [n].
+
+    Raises:
+        InputError: They are no class numbers, or others than `expected` many.
+    """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):

@@ -1,0 +1,67 @@
+"""Evaluation: the right answers of an export over a data set, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import export
+from export.errors import InputError
+from tests.export import handmade
+
+
+@pytest.fixture(scope="module")
+def out_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return handmade.write(tmp_path_factory.mktemp("evaluate") / "out")
+
+
+def _answers(inputs: np.ndarray) -> np.ndarray:
+    return handmade.reference(inputs).reshape(len(inputs), -1).argmax(axis=1)
+
+
+def test_every_input_is_run_and_in_order(out_dir: Path) -> None:
+    inputs = handmade.inputs(1000)
+    labels = _answers(inputs)
+    labels[:100] = (labels[:100] + 1) % 4
+    found = export.evaluate(out_dir, inputs, labels, workers=3)
+    np.testing.assert_array_equal(found.outputs, handmade.reference(inputs))
+    assert (found.right, found.count, found.accuracy) == (900, 1000, 0.9)
+    assert str(found) == "900 of 1,000 right: 90.00%, with 95 % confidence 87.98% to 91.71%"
+    assert repr(found) == f"Evaluation({found})"
+
+
+def test_real_numbers_are_quantized(out_dir: Path) -> None:
+    inputs = handmade.inputs(5)
+    reals = (inputs.astype(np.float32) - 3) * 0.5
+    assert export.evaluate(out_dir, reals, _answers(inputs)).accuracy == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(4, int), "a class number for each of 5 inputs"),
+        (np.zeros((5, 4), int), "a class number for each"),
+        (np.zeros(5), "got float64"),
+        (np.full(5, 4), r"labels of 0 \.\. 3"),
+        (np.full(5, -1), r"labels of 0 \.\. 3"),
+    ],
+)
+def test_labels_that_do_not_go_with_it_are_refused(out_dir: Path, labels: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        export.evaluate(out_dir, handmade.inputs(5), labels)
+
+
+def test_no_inputs_and_no_workers_are_refused(out_dir: Path) -> None:
+    with pytest.raises(InputError, match="at least one"):
+        export.evaluate(out_dir, handmade.inputs(5)[:0], np.zeros(0, int))
+    with pytest.raises(InputError, match="at least 1 worker"):
+        export.evaluate(out_dir, handmade.inputs(5), np.zeros(5, int), workers=0)
+
+
+def test_its_record_is_json(out_dir: Path) -> None:
+    inputs = handmade.inputs(3)
+    record = json.loads(json.dumps(export.evaluate(out_dir, inputs, _answers(inputs)).to_dict()))
+    assert (record["right"], record["count"], record["accuracy"]) == (3, 3, 1.0)
