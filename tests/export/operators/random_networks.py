@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.export.model_builder import Value
-from tests.export.operators.recipes import Bench, delayed, lstm, svdf
+from tests.export.operators.bench import Bench, delayed, lstm, svdf
 
 _LARGEST = 1500  # elements of an activation
 Step = Callable[[Bench, np.random.Generator, Value], Value]
