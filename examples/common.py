@@ -11,7 +11,6 @@ from networks import pretrained
 from train import EPOCHS, train
 
 import export
-from export.artifact.compiling import build_host
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 SIMULATED_IMAGES = 5
@@ -79,5 +78,4 @@ def finish(model: keras.Model, options: argparse.Namespace) -> None:
 
 def classified(folder: Path, part: Part) -> float:
     """The share of images whose class an export's C code finds, on this machine."""
-    outputs = build_host(folder).run(to_int8(part.images))
-    return float((outputs.argmax(axis=1) == part.labels).mean())
+    return export.evaluate(folder, to_int8(part.images), part.labels).accuracy

@@ -28,7 +28,6 @@ from train import accuracy
 
 import export
 import keras_approx
-from export.artifact.compiling import build_host
 from export.errors import ExportError
 from export.frontend.reference import run_reference
 from export.targets import Span
@@ -90,14 +89,14 @@ def export_and_measure(
     reference = run_reference(
         (folder / f"{options.network}.tflite").read_bytes(), images[: options.host_images]
     )
-    outputs = build_host(folder).run(images)
-    check_equal("on this machine", outputs[: options.host_images], reference)
+    evaluation = export.evaluate(folder, images, data.test.labels)
+    check_equal("on this machine", evaluation.outputs[: options.host_images], reference)
     measured = export.simulate(folder, images[: options.arm_images])
     check_equal(f"on an emulated {measured.core}", measured.outputs, reference[: options.arm_images])
     found = keras_approx.summary(model, print_fn=None)
     row = Row(
         model=name,
-        test_accuracy=float((outputs.argmax(axis=1) == data.test.labels).mean()),
+        test_accuracy=evaluation.accuracy,
         products_kept=found.kept / found.products,
         cycles=measured.cycles,
         milliseconds=measured.milliseconds,
