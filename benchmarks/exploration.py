@@ -81,7 +81,7 @@ def explore(model: Any, options: Mapping[str, Any], confidence: float | None) ->
         "pricer_seconds": round(planning, 1),
         "given_up_early": sum(record.dropped_early for record in records),
         "images_looked_at": sum(record.images for record in records),
-        "front": [{"id": record.id, "accuracy": record.accuracy, **record.costs} for record in front.designs],
+        "front": [{"id": record.id, "accuracy": record.score, **record.costs} for record in front.designs],
     }
 
 
@@ -108,7 +108,7 @@ def naive(
         times.append(time.perf_counter())
         built.predict(images, verbose=0)
         times.append(time.perf_counter())
-        differing += right != record.correct
+        differing += right != record.right
         for name, span in zip(
             ("predict", "estimate", "build", "predict_after_build"), np.diff(times), strict=True
         ):
@@ -163,7 +163,7 @@ def main() -> int:
         result["same_front"] = [r.id for r in patient.designs] == [r.id for r in front.designs]
     result["load_after"] = [round(load, 2) for load in os.getloadavg()]
     result["naive"] = naive(front, model, validation, calibration, arguments.naive)
-    result["exact"] = {"accuracy": front.exact.accuracy, **front.exact.costs}
+    result["exact"] = {"accuracy": front.exact.score, **front.exact.costs}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     grid, slow = result["grid"], result["naive"]

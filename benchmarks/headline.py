@@ -140,7 +140,7 @@ def _network(
                 "settings": _settings(name, label, data, options),
                 "explored_designs": len(front.evaluated),
                 "design": design.design.to_json(),
-                "accuracy_before_fine_tuning": design.accuracy,
+                "accuracy_before_fine_tuning": design.score,
             }
             tflite = export.to_tflite(model)
             yield label, before | _figures(model, tflite, tuned, data, options), tflite

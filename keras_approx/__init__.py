@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
+    from keras_approx.exploration.quality import Quality as Quality
     from keras_approx.exploration.search.alone import Alone as Alone
     from keras_approx.exploration.search.budget import Budget as Budget
     from keras_approx.exploration.search.evolution import Evolve as Evolve
@@ -59,6 +60,7 @@ _HOMES = {
     "LayerSetting": "skipping.selection",
     "ParetoFront": "exploration.front",
     "Proposal": "exploration.search.protocol",
+    "Quality": "exploration.quality",
     "Rank": "training.options",
     "Search": "exploration.search.protocol",
     "ShuffledBatches": "training.batches",
@@ -102,6 +104,7 @@ __all__ = [
     "LayerSetting",
     "ParetoFront",
     "Proposal",
+    "Quality",
     "Rank",
     "Search",
     "ShuffledBatches",

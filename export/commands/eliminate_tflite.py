@@ -55,7 +55,7 @@ def run_tflite(options: argparse.Namespace) -> Result:
     record: dict[str, Any] = {"out": str(options.out), "images": len(images), "kept": kept}
     if test is not None:
         answers = interpreter.run(read_tflite(found), quantized_inputs(graph, test.inputs))
-        right = answers.reshape(len(test), -1).argmax(axis=1) == test.classes
+        right = answers.reshape(len(test), -1).argmax(axis=1) == test.targets
         record["test_accuracy"] = float(right.mean())
         told += f", {record['test_accuracy']:.2%} test accuracy"
     return Result(told, {**record, "layers": [asdict(layer) for layer in predicted.layers]})
@@ -65,7 +65,7 @@ def _test(
     options: argparse.Namespace, graph: Graph, others: Samples, reading: Mapping[str, Any], say: Steps
 ) -> Samples:
     test = read_samples(options.test, labels=options.labels_array, **reading)
-    classes, highest = graph.tensors[graph.output].size, int(test.classes.max())
+    classes, highest = graph.tensors[graph.output].size, int(test.targets.max())
     if highest >= classes:
         raise InputError(
             f"{test.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"

@@ -17,7 +17,7 @@ import numpy as np
 from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
 from export.commands.inputs.designs import pricer
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
-from export.commands.inputs.samples import check_classes, read_samples, split
+from export.commands.inputs.samples import read_samples, split
 from export.commands.options import (
     Commands,
     add_command,
@@ -31,6 +31,7 @@ from export.commands.options import (
 )
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
+from keras_approx.exploration.quality import ACCURACY
 from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 
@@ -40,17 +41,17 @@ if TYPE_CHECKING:
     from keras_approx.exploration.search.protocol import Search
 
 _SEARCHES = ("budget", "grid", "evolve", "alone")
-_DROPS = (0.0, 0.01, 0.05)  # losses of accuracy whose best designs are printed
 _EXAMPLES = """\
   keras-approx explore wrapped.keras --data train.npz --out front.json
   keras-approx explore wrapped.keras --data train.npz --search evolve --target cortex-m4 --out front.json
   keras-approx explore wrapped.keras --data train.npz --search grid --select threshold --values 0:0.01:0.001 \\
       --exempt conv2d --out front.json
+  keras-approx explore wrapped.keras --data train.npz --metric mae --out front.json      # of a model of values
   keras-approx explore wrapped.keras --data train.npz --workers 2 --search-option budgets=40 --out front.json
 
 Nothing is trained. wrapped.keras is what keras-approx wrap made with the same --data; the samples set apart by
---validation-share measure accuracy. Stop it with Ctrl-C, or by any other end, and the same command goes on without
-measuring a design again.
+--validation-share measure accuracy, or another metric. Stop it with Ctrl-C, or by any other end, and the same command
+goes on without measuring a design again.
 """
 
 
@@ -61,11 +62,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         "explore",
         help=help,
         description="Measures many designs, which say for each layer what to skip, and saves the front of those that "
-        "no other beats in validation accuracy and predicted cycles.",
+        "no other beats in predicted cycles and in accuracy, or another metric, on validation data.",
         examples=_EXAMPLES,
     )
     add_model(parser)
-    add_data(parser, required=True, help=".npz file of training inputs and class numbers")
+    add_data(parser, required=True, help=".npz file of training inputs and labels")
     add_split(parser)
     parser.add_argument(
         "--calibration-images",
@@ -79,6 +80,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         metavar="N",
         type=at_least_one,
         help="at most, of those set apart (default: all)",
+    )
+    parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        default=ACCURACY,
+        help="what to keep: accuracy, auc, mae, mse, or another of tf_keras.metrics, if its name says which way is "
+        "better (default: accuracy)",
     )
     add_new_file(parser, "JSON file to write the front to; a table goes beside it as .csv")
     add_target(parser)
@@ -168,9 +176,12 @@ def run(options: argparse.Namespace) -> Result:
             f"expected a wrapped model, {options.model!r} is none: keras-approx wrap makes it one, with --data"
         )
     samples = read_samples(
-        options.data, inputs=options.inputs_array, labels=options.labels_array, shape=model.input_shape[1:]
+        options.data,
+        inputs=options.inputs_array,
+        labels=options.labels_array,
+        shape=model.input_shape[1:],
+        classes=False,
     )
-    check_classes(samples, model)
     training, validation = split(samples, options.validation_share, options.split_seed)
     validation = validation[: options.validation_images]
     say(f"planning kernels for {options.target}")
@@ -182,7 +193,8 @@ def run(options: argparse.Namespace) -> Result:
             front = keras_approx.explore(
                 model,
                 calibration=training.inputs[: options.calibration_images],
-                validation=(validation.inputs, validation.classes),
+                validation=(validation.inputs, validation.targets),
+                metric=options.metric,
                 price=price,
                 search=search,
                 out=store,
@@ -251,16 +263,17 @@ def _executor(workers: int) -> Iterator[Executor | None]:
 def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
     exact = front.exact
     chosen = {exact.id: ("exact", exact)}
-    for drop in _DROPS:
-        record = front.best(max_drop=drop)
-        chosen.setdefault(record.id, (f"loses at most {100 * drop:g} points", record))
-    head = ("design", "id", "validation", "kept", *exact.costs)
-    text = table(head, [_row(why, record) for why, record in chosen.values()], left=2)
+    for loss in front.losses():
+        record = front.best(max_drop=loss.drop)
+        chosen.setdefault(record.id, (f"loses at most {loss.text}" if loss.drop else "loses nothing", record))
+    head = ("design", "id", front.metric, "kept", *exact.costs)
+    text = table(head, [_row(front, why, record) for why, record in chosen.values()], left=2)
     return Result(
         f"{text}\n{out}: {len(front.evaluated):,} designs, {len(front.designs):,} on the front; table: {table_path}",
         {
             "out": str(out),
             "table": str(table_path),
+            "metric": front.metric,
             "evaluated": len(front.evaluated),
             "exact": exact.to_json(),
             "front": [record.to_json() for record in front.designs],
@@ -268,9 +281,9 @@ def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
     )
 
 
-def _row(why: str, record: EvaluatedDesign) -> tuple[str, ...]:
+def _row(front: ParetoFront, why: str, record: EvaluatedDesign) -> tuple[str, ...]:
     costs = (f"{value:,.0f}" for value in record.costs.values())
-    return (why, record.id, f"{record.accuracy:.2%}", f"{record.kept:.1%}", *costs)
+    return (why, record.id, front.shown(record.score), f"{record.kept:.1%}", *costs)
 
 
 def _search_option(text: str) -> tuple[str, int]:

@@ -142,7 +142,7 @@ def run(options: argparse.Namespace) -> Result:
     training, validation = split(samples, options.validation_share, options.split_seed)
     augmentation = Augmentation(options.shift, options.flip)
     batches = ShuffledBatches(
-        training.inputs, training.classes, options.batch_size, augmentation, options.seed
+        training.inputs, training.targets, options.batch_size, augmentation, options.seed
     )
 
     import keras_approx  # noqa: PLC0415
@@ -153,7 +153,7 @@ def run(options: argparse.Namespace) -> Result:
     recipe = {**_recipe(options, model), "callbacks": [checkpoints], "verbose": verbosity()}
     keras.utils.set_random_seed(options.seed)
     say(f"{len(training):,} samples to train on, {len(validation):,} to validate with")
-    held_out = (validation.inputs, validation.classes)
+    held_out = (validation.inputs, validation.targets)
     try:
         if chosen is None:
             tuned, _ = keras_approx.fine_tune(
@@ -193,7 +193,7 @@ def run(options: argparse.Namespace) -> Result:
 def accuracy(model: Any, samples: Samples) -> float:
     """Share of the samples that a model classifies right."""
     outputs = model.predict(samples.inputs, batch_size=256, verbose=0)
-    return float((outputs.argmax(axis=-1) == samples.classes).mean())
+    return float((outputs.argmax(axis=-1) == samples.targets).mean())
 
 
 def _check_masks(options: argparse.Namespace) -> None:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from export.training_side import EvaluatedDesign, ParetoFront
 
 _WORTH = 0.95  # of the exact model's cost: what costs more is not worth showing first
-_DROPS = ((0.0, "no loss"), (0.01, "at most 1 point"), (0.05, "at most 5 points"))
 
 
 @dataclass(frozen=True)
@@ -22,15 +21,15 @@ class Chosen:
 
 
 def choose(front: ParetoFront) -> tuple[Chosen, ...]:
-    """The exact design, the cheapest at some losses of validation accuracy, and all that were fine-tuned or "
+    """The exact design, the cheapest at some losses on the validation images, and all that were fine-tuned or "
     "tested.
     """
     found = {front.exact.id: Chosen("exact", front.exact)}
-    for drop, reason in _DROPS:
-        record = front.best(max_drop=drop)
-        found.setdefault(record.id, Chosen(reason, record))
+    for loss in front.losses():
+        record = front.best(max_drop=loss.drop)
+        found.setdefault(record.id, Chosen(f"at most {loss.text}" if loss.drop else "no loss", record))
     for record in front.evaluated:
-        if record.fine_tuned_accuracy is not None or record.test_accuracy is not None:
+        if record.fine_tuned_score is not None or record.test_score is not None:
             found.setdefault(record.id, Chosen(f"fine-tuned {record.id[:6]}", record))
     return tuple(found.values())
 

@@ -12,8 +12,9 @@ from export.reporting.choice import Chosen, choose, highlight
 from export.reporting.format.document import Block, Document, Paragraph, Section
 from export.reporting.format.html import write_html
 from export.reporting.format.markdown import write_markdown
+from export.reporting.format.scores import does, lost, named, score
 from export.reporting.format.style import drawing, png
-from export.reporting.format.text import count, interval, percent, plural, points
+from export.reporting.format.text import count, interval, percent, plural
 from export.reporting.sections.advice import advice_section
 from export.reporting.sections.front import front_section
 from export.reporting.sections.layers import export_blocks, layers_section
@@ -100,7 +101,7 @@ def compose(
     summary += [
         Paragraph(_tuned(front, one.record, baselines))
         for one in chosen
-        if one.record.fine_tuned_accuracy is not None
+        if one.record.fine_tuned_score is not None
     ]
     if exports:
         summary += network_summary(exports)
@@ -125,19 +126,18 @@ def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> 
     parts = [
         "A neural network is to be made faster by leaving out multiplications that matter little. "
         f"{plural(len(front.evaluated), 'design')}, each with another choice of what to leave out, were tried "
-        "without any training. The exact model, which leaves nothing out, is right on "
-        f"{percent(exact.accuracy, 2)} of the validation images and takes {count(exact.costs[objective])} "
-        f"{objective}."
+        "without any training. The exact model, which leaves nothing out, "
+        f"{does(front, exact.score, 'validation')} and takes {count(exact.costs[objective])} {objective}."
     ]
     if best == exact:
-        parts.append("No design that costs clearly less loses at most 5 points of accuracy.")
+        most = front.losses()[-1].text
+        parts.append(f"No design that costs clearly less loses at most {most} of its {named(front)}.")
         return " ".join(parts)
-    lost = exact.correct - best.correct
-    change = f"loses {points(lost / exact.images)[1:]} points" if lost > 0 else "loses nothing"
+    certain = f", with 95 % confidence {interval(best.right, best.images)}" if front.is_share else ""
     parts.append(
-        f"Design {best.id} {change} on these {plural(exact.images, 'image')} ({percent(best.accuracy, 2)}, with 95 % "
-        f"confidence {interval(best.correct, best.images)}). It keeps {percent(best.kept, 0)} of the "
-        f"products and takes {_times(front, best.costs[objective], baselines)}."
+        f"Design {best.id} {lost(front, best)} on these {plural(exact.images, 'image')} "
+        f"({score(front, best.score)}{certain}). It keeps {percent(best.kept, 0)} of the products and takes "
+        f"{_times(front, best.costs[objective], baselines)}."
     )
     return " ".join(parts)
 
@@ -157,16 +157,12 @@ def _tuned(front: ParetoFront, record: EvaluatedDesign, baselines: Sequence[Base
     """What fine-tuning made of a design."""
     objective = front.objectives[0]
     cost = (record.fine_tuned_costs or record.costs)[objective]
-    assert record.fine_tuned_accuracy is not None
-    tested = (
-        f", and on {percent(record.test_accuracy, 2)} of the test images"
-        if record.test_accuracy is not None
-        else ""
-    )
-    right = f"right on {percent(record.fine_tuned_accuracy, 2)} of the validation images{tested}"
+    assert record.fine_tuned_score is not None
+    tested = f", and {does(front, record.test_score, 'test')}" if record.test_score is not None else ""
+    found = f"{does(front, record.fine_tuned_score, 'validation')}{tested}"
     if record == front.exact:
-        return f"The exact model, fine-tuned alike, is {right}."
-    return f"Fine-tuned with what is left, design {record.id} is {right}, and takes {_times(front, cost, baselines)}."
+        return f"The exact model, fine-tuned alike, {found}."
+    return f"Fine-tuned with what is left, design {record.id} {found}, and takes {_times(front, cost, baselines)}."
 
 
 def _load(path: str | os.PathLike[str]) -> ParetoFront:

@@ -26,23 +26,34 @@ class Exploration:
         store: Keeps the records; those that it has are not measured again.
         pricing: Prices designs.
         images: Validation images there are.
+        higher_is_better: Whether higher scores are better.
         droppable: Whether designs may be given up early.
     """
 
     def __init__(
-        self, runner: Runner, store: Store, pricing: Pricing, images: int, *, droppable: bool
+        self,
+        runner: Runner,
+        store: Store,
+        pricing: Pricing,
+        images: int,
+        *,
+        higher_is_better: bool,
+        droppable: bool,
     ) -> None:
         self._runner = runner
         self._store = store
         self._pricing = pricing
         self._images = images
+        self._higher_is_better = higher_is_better
         self._droppable = droppable
         self.records: dict[str, EvaluatedDesign] = {}
 
-    def run(self, search: Search, space: Space, exact: Design, seed: int, verbose: bool) -> None:
+    def run(
+        self, search: Search, space: Space, exact: Design, seed: int, *, metric: str, verbose: bool
+    ) -> None:
         """Searches to the end; the records are then those of all designs that the search proposed."""
         [first] = self._evaluate([exact], droppable=False)
-        progress = Progress(first, self._pricing.objectives[0], verbose)
+        progress = Progress(first, self._pricing.objectives[0], verbose, metric=metric)
         proposals = search.proposals(space, self._pricing.objectives, seed)
         try:
             proposal = next(proposals)
@@ -94,14 +105,14 @@ class Exploration:
             yield self._record(designs[outcome.row], costs[outcome.row], outcome)
 
     def _required(self, costs: Sequence[dict[str, float]]) -> np.ndarray:
-        """For each design the most images that a known one classifies right which costs no more."""
+        """For each design the most images that are right with a known one which costs no more."""
         objectives = self._pricing.objectives
         front = pareto_designs(list(self.records.values()), objectives)
         known = np.array([[record.costs[name] for name in objectives] for record in front])
-        correct = np.array([record.correct for record in front])
+        right = np.array([record.right for record in front])
         wanted = np.array([[found[name] for name in objectives] for found in costs])
         no_more = np.all(known <= wanted[:, None], axis=2)
-        return np.where(no_more, correct, 0).max(axis=1)
+        return np.where(no_more, right, 0).max(axis=1)
 
     def _work(self, designs: Sequence[Design], required: np.ndarray) -> Work:
         masks: dict[str, list[np.ndarray]] = {name: [] for name in self._pricing.layers.significance}
@@ -121,11 +132,12 @@ class Exploration:
         whole = {name: times * layers.significance[name].size for name, times in layers.positions.items()}
         return EvaluatedDesign(
             design,
-            outcome.correct,
+            outcome.score,
             outcome.images,
             outcome.images < self._images,
             costs,
             sum(products.values()) / sum(whole.values()),
             {name: kept / whole[name] for name, kept in products.items()},
             outcome.distortion,
+            self._higher_is_better,
         )

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
+from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.exploration.design import Design, granularity_json
 from keras_approx.exploration.evaluate.design_prices import Price, Pricing
 from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
 from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
+from keras_approx.exploration.evaluate.scoring import scorer_of
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.quality import ACCURACY
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Choices, Space, Values, make_space, measure_layers
@@ -43,6 +45,7 @@ def explore(
     model: Any,
     *,
     validation: tuple[Any, Any],
+    metric: Any = ACCURACY,
     calibration: Any = None,
     price: Price | None = None,
     objectives: Sequence[str] | None = None,
@@ -60,9 +63,9 @@ def explore(
     seed: int = 0,
     verbose: bool = True,
 ) -> ParetoFront:
-    """Searches the designs that no other beats in accuracy and cost.
+    """Searches the designs that no other beats in accuracy, or any other metric, and cost.
 
-    A design gives every layer a share of products to keep, or a threshold of significance. Its accuracy is that of
+    A design gives every layer a share of products to keep, or a threshold of significance. Its score is the metric of
     the masked, quantized model on the validation images, without any training; `fine_tune_designs` says what
     becomes of chosen ones.
 
@@ -73,8 +76,12 @@ def explore(
     Args:
         model: A wrapped model, best with compensation. It is calibrated here if it was not before, and otherwise left
             as it is; masks that it has are not looked at.
-        validation: Inputs (n, *input shape) and class numbers (n,), which nothing was trained or calibrated on: split
-            them from the training images. The model gives a score for each class.
+        validation: Inputs (n, *input shape) and labels, which nothing was trained or calibrated on: split them from
+            the training images. Labels are class numbers (n,), or numbers of the outputs' shape.
+        metric: What to keep. "accuracy", of class numbers, or of labels of the outputs' shape that are 0 or 1; "auc",
+            the area under the ROC curve, of either; "mae", "mse" or any other name in tf_keras.metrics, which gets
+            probabilities where it takes them; a tf_keras metric, which gets what the model gives; or a `Quality`, a
+            function of labels and outputs with the direction that is better.
         calibration: What the model was calibrated with, or is to be: see keras_approx.calibrate. A calibrated model is
             not measured again; the images are compared with the validation images. None if it is calibrated and the
             images are not at hand.
@@ -106,7 +113,8 @@ def explore(
             design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
             training left. Give the calibration data to apply_design then.
         confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be given
-            up after a part of the images; see exploration.confidence. None to look at all images for every design.
+            up after a part of the images; see exploration.confidence. None to look at all images for every design, as
+            is done in any case for metrics that do not count right images.
         executor: Whose processes evaluate the designs, such as a concurrent.futures.ProcessPoolExecutor with start
             method "spawn", or the get_executor() of a Dask client. None for this process. The front is the same.
         chunk: Designs in one task for the executor.
@@ -119,9 +127,10 @@ def explore(
     Raises:
         NotWrappedError: If the model is not wrapped.
         NotCalibratedError: If it is not calibrated and there are no calibration data.
-        UnsupportedModelError: If it does not give one score for each of several classes.
+        UnsupportedModelError: If it has several inputs or outputs, or calls a layer with a mask more than once.
         CalibrationError: If calibration data do not fit the model.
-        OptionError: If an option has a value that it cannot have, or a price is not finite.
+        OptionError: If an option has a value that it cannot have, the metric does not fit the labels and the outputs,
+            or a price is not finite.
         StoreError: If `out` holds evaluations of another problem.
         ExplorationError: If the executor broke; what was evaluated is kept.
 
@@ -139,7 +148,10 @@ def explore(
     options = _options(search)
     if confidence is not None and not 0 < confidence < 1:
         raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
-    images, labels = checked_validation(validation, tuple(model.input_shape[1:]), _classes(model))
+    skip_wrappers(model)
+    check_simple(model, "exploration")
+    images, labels = checked_validation(validation, tuple(model.input_shape[1:]))
+    scorer = scorer_of(metric, model, labels)
     watched = ImageSet()
     watched.add(images)
     space = make_space(masked_layers(model), select, granularity, values, exempt)
@@ -156,6 +168,7 @@ def explore(
         _check_recalibration(model, calibrated_with)
     shared = warn_of_shared(watched, calibrated_with)
     bare = unmasked_copy(model)
+    exact_score = scorer.score(labels, bare.predict(images, batch_size=256, verbose=0))
     refits = measure_refits(bare, calibration, verbose=verbose) if eliminates else {}
     names = masked_layers(model)
     several = {name: space.choices.get(name, space.granularities) for name in names}
@@ -167,6 +180,9 @@ def explore(
         "model": packed.digest,
         "calibration": calibrated_with.digest,
         "validation": hashlib.sha256(watched.digest.encode() + labels.tobytes()).hexdigest(),
+        "metric": scorer.name,
+        "higher is better": scorer.higher_is_better,
+        "exact score": f"{exact_score:.6g}",
         "search": _search_name(search),
         "options": options,
         "select": select,
@@ -190,6 +206,7 @@ def explore(
         packed,
         images[order],
         labels[order],
+        scorer,
         confidence or 0.0,
         tuple(calibrated_with.first) if recalibrate else (),
         refits,
@@ -197,8 +214,15 @@ def explore(
     runner = Runner(task, executor, chunk)
     folder = Path(out)
     with Store(folder / "evaluations.jsonl", problem) as store:
-        exploration = Exploration(runner, store, pricing, len(images), droppable=confidence is not None)
-        exploration.run(search, space, exact, seed, verbose)
+        exploration = Exploration(
+            runner,
+            store,
+            pricing,
+            len(images),
+            higher_is_better=scorer.higher_is_better,
+            droppable=confidence is not None and scorer.right is not None,
+        )
+        exploration.run(search, space, exact, seed, metric=scorer.name, verbose=verbose)
     front = ParetoFront(
         exploration.records[exact.id],
         list(exploration.records.values()),
@@ -249,18 +273,6 @@ def _search_name(search: Search) -> str:
     kind = type(search)
     ours = kind.__module__.startswith("keras_approx.")
     return kind.__name__.lower() if ours else kind.__qualname__
-
-
-def _classes(model: Any) -> int:
-    skip_wrappers(model)
-    check_simple(model, "exploration")
-    shape = tuple(model.output_shape[1:])
-    if len(shape) != 1 or shape[0] < 2:
-        raise UnsupportedModelError(
-            f"model {model.name!r} gives outputs of shape {shape}; to count what it classifies right, it must give "
-            "one score for each of at least 2 classes"
-        )
-    return int(shape[0])
 
 
 def _calibrated(model: Any, calibration: Any, verbose: bool) -> ImageSet:

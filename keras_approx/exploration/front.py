@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.front_tables import to_html, write_csv
-from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.quality import ACCURACY, Loss, is_share, losses, shown
+from keras_approx.exploration.records import EvaluatedDesign, within
 from keras_approx.exploration.search.pareto import non_dominated
 from keras_approx.exploration.text import json_of
 from keras_approx.schema import Record, explain, read_bounded
@@ -22,10 +23,8 @@ from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.significance import ELIMINATION
 
 FORMAT = "keras_approx Pareto front"
-SCHEMA = 1
+SCHEMA = 2
 _MAX_BYTES = 1 << 30
-# Accuracies are quotients of counts: what differs by less is the same.
-_ROUNDING = 1e-9
 
 
 class ParetoFront:
@@ -34,8 +33,9 @@ class ParetoFront:
     Args:
         exact: The design that keeps everything.
         evaluated: Every design that was evaluated, the exact one among them.
-        objectives: Names of the costs that the front is about, beside accuracy.
-        settings: What made it: search, options, seed, images, versions. As JSON has it.
+        objectives: Names of the costs that the front is about, beside the score.
+        settings: What made it: search, options, seed, images, versions. As JSON has it. "metric" names the scores;
+            without it they are accuracies.
         significance: By layer name, in model order, how many groups of operands have which significance: a
             histogram with n + 1 "edges" and n "counts".
     """
@@ -69,8 +69,26 @@ class ParetoFront:
         return tuple(self._records[name] for name in sorted(self._records))
 
     @property
+    def metric(self) -> str:
+        """Name of the metric that scores are of."""
+        return str(self.settings.get("metric", ACCURACY))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether scores are shares of images that are right, which people read as percentages."""
+        return is_share(self.metric)
+
+    def shown(self, score: float) -> str:
+        """A score for people: a percentage of accuracy, else a number."""
+        return shown(self.metric, score)
+
+    def losses(self) -> tuple[Loss, ...]:
+        """Losses against the exact design whose cheapest designs are worth showing; see `best`."""
+        return losses(self.metric, self.exact.score)
+
+    @property
     def designs(self) -> tuple[EvaluatedDesign, ...]:
-        """The Pareto front: no other design is as good in accuracy and all objectives, and better in one.
+        """The Pareto front: no other design is as good in its score and all objectives, and better in one.
 
         Sorted by the first objective. Of designs with equal figures there is one.
         """
@@ -78,9 +96,8 @@ class ParetoFront:
 
     def __repr__(self) -> str:
         designs = f"{len(self.designs):,} of {len(self.evaluated):,} designs"
-        return (
-            f"<ParetoFront of {', '.join(self.objectives)}: {designs}, exact model {self.exact.accuracy:.2%}>"
-        )
+        exact = f"exact model {self.shown(self.exact.score)}"
+        return f"<ParetoFront of {', '.join((self.metric, *self.objectives))}: {designs}, {exact}>"
 
     def _repr_html_(self) -> str:
         return to_html(self)
@@ -104,24 +121,22 @@ class ParetoFront:
     ) -> EvaluatedDesign:
         """The best design within limits, of all that were evaluated on all images.
 
-        With `max_drop` the one that costs least by the first objective (then the most accurate), otherwise the most
-        accurate one (then the one that costs least).
+        With `max_drop` the one that costs least by the first objective (then the one of the best score), otherwise the
+        one of the best score (then the one that costs least).
 
         Args:
-            max_drop: Accuracy that may be lost against the exact model: 0.01 is one percentage point.
+            max_drop: By how much the score may be worse than the exact model's, in units of the metric: of accuracy
+                0.01 is one percentage point, of an error 0.01 allows one that is higher by 0.01.
             max_cycles: Cycles of an inference.
             max_flash: Bytes.
             max_ram: Bytes.
-            fine_tuned: Whether to compare accuracies and costs after fine-tuning, of designs that were fine-tuned.
+            fine_tuned: Whether to compare scores and costs after fine-tuning, of designs that were fine-tuned.
                 The exact model's is that after fine-tuning too, if it was.
 
         Raises:
             OptionError: If no limit is given, one is on a cost that was not measured, or no design is within them.
         """
-        if max_drop is not None and not 0 <= max_drop < 1:
-            raise OptionError(
-                f"max_drop is a share of the samples from 0 to below 1: 0.01 is one percentage point; got {max_drop}"
-            )
+        _check_drop(max_drop, self.metric)
         given = {"cycles": max_cycles, "flash": max_flash, "ram": max_ram}
         limits = {name: limit for name, limit in given.items() if limit is not None}
         if max_drop is None and not limits:
@@ -132,30 +147,31 @@ class ParetoFront:
                 f"{', '.join(unknown)} was not measured, only {', '.join(self.exact.costs)}: explore with "
                 "price=export.Pricer(model, ...)"
             )
-        least = -np.inf if max_drop is None else _accuracy(self.exact, fine_tuned, self.exact) - max_drop
+        candidates = [_tuned(record) for record in self.evaluated] if fine_tuned else self.evaluated
+        exact = (_tuned(self.exact) if fine_tuned else None) or self.exact
         first = self.objectives[0]
 
         def rank(record: EvaluatedDesign) -> tuple[float, float]:
-            accuracy, cost = -_accuracy(record, fine_tuned, self.exact), _costs(record, fine_tuned)[first]
-            return (accuracy, cost) if max_drop is None else (cost, accuracy)
+            badness, cost = record.badness, record.costs[first]
+            return (badness, cost) if max_drop is None else (cost, badness)
 
         found = [
             record
-            for record in self.evaluated
-            if not record.dropped_early
-            and (not fine_tuned or record.fine_tuned_accuracy is not None)
-            and _accuracy(record, fine_tuned, self.exact) >= least - _ROUNDING
-            and all(_costs(record, fine_tuned)[name] <= limit for name, limit in limits.items())
+            for record in candidates
+            if record is not None
+            and not record.dropped_early
+            and (max_drop is None or within(record, exact, max_drop))
+            and all(record.costs[name] <= limit for name, limit in limits.items())
         ]
         if not found:
             raise OptionError(
                 f"no {'fine-tuned ' if fine_tuned else ''}design of {len(self._records)} is within the limits: "
                 "allow more, or explore further"
             )
-        return min(found, key=rank)
+        return self[min(found, key=rank).id]
 
     def annotate(self, design: EvaluatedDesign | Design, **measured: Any) -> EvaluatedDesign:
-        """Adds what was measured of a design later, such as test_accuracy=, and returns its new record.
+        """Adds what was measured of a design later, such as test_score=, and returns its new record.
 
         Raises:
             KeyError: If the design was not evaluated.
@@ -176,7 +192,7 @@ class ParetoFront:
         write_csv(self, path)
 
     def plot(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
-        """Draws accuracy against a cost: all designs, the front, and the exact model.
+        """Draws the score against a cost: all designs, the front, and the exact model.
 
         Args:
             path: Where to save the picture; its ending says the format. None saves nothing.
@@ -219,7 +235,7 @@ class ParetoFront:
         }
 
     def plot_sensitivity(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
-        """Draws what each layer bears by itself: accuracy against the cost of the whole model.
+        """Draws what each layer bears by itself: the score against the cost of the whole model.
 
         Args:
             path: Where to save the picture; its ending says the format. None saves nothing.
@@ -278,6 +294,8 @@ class ParetoFront:
         if found.exact not in records or missing:
             what = f"the cost {missing[0]!r}" if missing else "the exact design"
             raise StoreError(f"{advice}: {what} is missing")
+        if len({record.higher_is_better for record in found.evaluated}) > 1:
+            raise StoreError(f"{advice}: higher_is_better differs between designs")
         return cls(
             records[found.exact],
             found.evaluated,
@@ -302,7 +320,7 @@ class _FrontRecord(Record):
     """What `ParetoFront.save` writes."""
 
     format: Literal["keras_approx Pareto front"]
-    version: Literal[1] = Field(alias="schema")
+    version: Literal[2] = Field(alias="schema")
     objectives: Annotated[list[str], Field(min_length=1)]
     settings: dict[str, Any]
     exact: str
@@ -312,20 +330,30 @@ class _FrontRecord(Record):
 
 
 def pareto_designs(records: Sequence[EvaluatedDesign], objectives: Sequence[str]) -> list[EvaluatedDesign]:
-    """The records that no other beats in accuracy and costs, by the first objective; none dropped early."""
+    """The records that no other beats in score and costs, by the first objective; none dropped early."""
     whole = sorted((record for record in records if not record.dropped_early), key=lambda record: record.id)
     points = np.array(
-        [[*(record.costs[name] for name in objectives), -record.accuracy] for record in whole], np.float64
+        [[*(record.costs[name] for name in objectives), record.badness] for record in whole], np.float64
     )
     return [whole[number] for number in non_dominated(points.reshape(len(whole), len(objectives) + 1))]
 
 
-def _accuracy(record: EvaluatedDesign, fine_tuned: bool, exact: EvaluatedDesign) -> float:
-    """After fine-tuning if it is asked for; the exact model stands as it is if it was not fine-tuned."""
-    if not fine_tuned or (record.id == exact.id and record.fine_tuned_accuracy is None):
-        return record.accuracy
-    return -np.inf if record.fine_tuned_accuracy is None else record.fine_tuned_accuracy
+def _check_drop(drop: float | None, metric: str) -> None:
+    if drop is None:
+        return
+    if is_share(metric) and not 0 <= drop < 1:
+        raise OptionError(
+            f"max_drop is a share of the samples from 0 to below 1: 0.01 is one percentage point; got {drop}"
+        )
+    if not 0 <= drop < np.inf:
+        raise OptionError(
+            f"max_drop is by how much the {metric} may be worse, a finite number of at least 0; got {drop}"
+        )
 
 
-def _costs(record: EvaluatedDesign, fine_tuned: bool) -> Mapping[str, float]:
-    return record.fine_tuned_costs if fine_tuned and record.fine_tuned_costs else record.costs
+def _tuned(record: EvaluatedDesign) -> EvaluatedDesign | None:
+    """The record with the score and the costs after fine-tuning in place of those before; None without."""
+    if record.fine_tuned_score is None:
+        return None
+    costs = record.fine_tuned_costs or record.costs
+    return dataclasses.replace(record, score=record.fine_tuned_score, costs=costs)

@@ -11,8 +11,6 @@ from keras_approx.notebooks import html_table
 if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
 
-_SHOWN_DROPS = (0.0, 0.01, 0.05)  # of accuracy: the cheapest designs at these are shown
-
 
 def write_csv(front: ParetoFront, path: str | Path) -> None:
     """Writes all evaluated designs, one a line, those of the front first."""
@@ -20,8 +18,9 @@ def write_csv(front: ParetoFront, path: str | Path) -> None:
     on_front = {record.id for record in first}
     records = [*first, *(record for record in front.evaluated if record.id not in on_front)]
     layers = list(front.exact.kept_by_layer)
-    measured = ("accuracy", "images", "dropped_early", "kept", "distortion", "fine_tuned_accuracy")
-    columns = ["id", "front", *measured, "test_accuracy", *front.exact.costs, "select", "granularity"]
+    measured = ("score", "images", "dropped_early", "kept", "distortion", "fine_tuned_score", "test_score")
+    columns = ["id", "front", *(name.replace("score", front.metric) for name in measured)]
+    columns += [*front.exact.costs, "select", "granularity"]
     columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -31,7 +30,7 @@ def write_csv(front: ParetoFront, path: str | Path) -> None:
             writer.writerow(
                 [
                     *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
-                    *(record.test_accuracy, *(record.costs[name] for name in front.exact.costs)),
+                    *(record.costs[name] for name in front.exact.costs),
                     *(design.select, design.granularity, *(design.value(name) for name in layers)),
                     *(record.kept_by_layer[name] for name in layers),
                 ]
@@ -42,16 +41,14 @@ def to_html(front: ParetoFront) -> str:
     """The exact design and the cheapest at some losses, for notebooks."""
     exact = front.exact
     chosen = {exact.id: ("exact", exact)}
-    for drop in _SHOWN_DROPS:
-        record = front.best(max_drop=drop)
-        chosen.setdefault(
-            record.id, (f"at most {100 * drop:g} points lost" if drop else "nothing lost", record)
-        )
+    for loss in front.losses():
+        record = front.best(max_drop=loss.drop)
+        chosen.setdefault(record.id, (f"at most {loss.text} lost" if loss.drop else "nothing lost", record))
     rows = [
         (
-            *(why, record.id, f"{record.accuracy:.2%}", f"{record.kept:.1%}"),
+            *(why, record.id, front.shown(record.score), f"{record.kept:.1%}"),
             *(f"{record.costs[name]:,.0f}" for name in exact.costs),
-            "" if record.fine_tuned_accuracy is None else f"{record.fine_tuned_accuracy:.2%}",
+            "" if record.fine_tuned_score is None else front.shown(record.fine_tuned_score),
         )
         for why, record in chosen.values()
     ]

@@ -19,25 +19,26 @@ def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> A
     figure, axes = _figure(front, objective)
     whole = [record for record in front.evaluated if not record.dropped_early]
     unit, scale = _unit(front.exact.costs[objective])
+    percent = _percent(front)
 
     def points(records: Any) -> tuple[list[float], list[float]]:
         records = list(records)
-        return [r.costs[objective] / scale for r in records], [100 * r.accuracy for r in records]
+        return [r.costs[objective] / scale for r in records], [percent * r.score for r in records]
 
     axes.scatter(*points(whole), s=9, color=_OTHER, label=f"{len(whole):,} designs, all images", zorder=2)
     axes.plot(*points(front.designs), ".-", color=_FRONT, drawstyle="steps-post", label="front", zorder=3)
     axes.plot(*points([front.exact]), "D", color=_EXACT, label="exact", zorder=4)
-    tuned = [record for record in whole if record.fine_tuned_accuracy is not None]
+    tuned = [record for record in whole if record.fine_tuned_score is not None]
     if tuned:
         costs = [(record.fine_tuned_costs or record.costs)[objective] / scale for record in tuned]
-        accuracies = [100 * (record.fine_tuned_accuracy or 0) for record in tuned]
-        axes.plot(costs, accuracies, "^", color=_FRONT, mfc="white", label="fine-tuned", zorder=5)
+        scores = [percent * (record.fine_tuned_score or 0) for record in tuned]
+        axes.plot(costs, scores, "^", color=_FRONT, mfc="white", label="fine-tuned", zorder=5)
     axes.set_xlabel(f"{objective}{unit}")
-    axes.set_ylabel("validation accuracy, %")
+    axes.set_ylabel(_score_label(front))
     axes.set_xlim(left=0)
     axes.grid(color="#e6e9ed", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="lower right" if front.exact.higher_is_better else "upper right")
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
@@ -58,17 +59,19 @@ def plot_sensitivity(front: ParetoFront, path: str | Path | None, objective: str
         costs = [record.costs[objective] / scale for record in records]
         axes.plot(
             costs,
-            [100 * record.accuracy for record in records],
+            [_percent(front) * record.score for record in records],
             linestyle=_LINES[granularities.index(granularity) % len(_LINES)],
             marker=".",
             color=f"C{layers.index(layer)}",
             label=f"{layer}, {granularity}",
         )
     axes.set_xlabel(f"{objective} of the model{unit}")
-    axes.set_ylabel("validation accuracy, %")
+    axes.set_ylabel(_score_label(front))
     axes.grid(color="#e6e9ed", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    axes.legend(
+        frameon=False, loc="lower right" if front.exact.higher_is_better else "upper right", fontsize=8
+    )
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
@@ -86,6 +89,15 @@ def _figure(front: ParetoFront, objective: str) -> tuple[Any, Any]:
         raise OptionError(f"{objective!r} was not measured; these costs were: {', '.join(front.exact.costs)}")
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     return figure, figure.subplots()
+
+
+def _percent(front: ParetoFront) -> float:
+    """What scores are drawn as: shares of samples in percent."""
+    return 100.0 if front.is_share else 1.0
+
+
+def _score_label(front: ParetoFront) -> str:
+    return f"validation {front.metric}" + (", %" if front.is_share else "")
 
 
 def _unit(number: float) -> tuple[str, float]:

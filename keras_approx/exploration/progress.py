@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from keras_approx.exploration.records import EvaluatedDesign
-
-_DROPS = (0.0, 0.01, 0.05)
+from keras_approx.exploration.quality import ACCURACY, losses, shown
+from keras_approx.exploration.records import EvaluatedDesign, within
 
 
 class Progress:
@@ -19,19 +18,28 @@ class Progress:
         exact: The design that keeps everything.
         objective: Name of the cost to show.
         enabled: Whether to show anything.
+        metric: Name of what is kept.
         stream: Where; None for standard error.
     """
 
     def __init__(
-        self, exact: EvaluatedDesign, objective: str, enabled: bool, stream: TextIO | None = None
+        self,
+        exact: EvaluatedDesign,
+        objective: str,
+        enabled: bool,
+        *,
+        metric: str = ACCURACY,
+        stream: TextIO | None = None,
     ) -> None:
         self._exact = exact
         self._objective = objective
         self._enabled = enabled
+        self._metric = metric
+        self._losses = losses(metric, exact.score)
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._begin = self._shown = time.monotonic()
-        self._best: dict[float, float] = {}
+        self._best: dict[str, float] = {}
         self._done = self._left = self._width = 0
         self._known = 1
         self._improve(exact)
@@ -66,9 +74,9 @@ class Progress:
     def _improve(self, record: EvaluatedDesign) -> None:
         if not record.dropped_early:
             cost = record.costs[self._objective]
-            for drop in _DROPS:
-                if record.accuracy >= self._exact.accuracy - drop - 1e-9:
-                    self._best[drop] = min(cost, self._best.get(drop, cost))
+            for loss in self._losses:
+                if within(record, self._exact, loss.drop):
+                    self._best[loss.text] = min(cost, self._best.get(loss.text, cost))
 
     def _show(self) -> None:
         self._shown = time.monotonic()
@@ -85,12 +93,12 @@ class Progress:
         total = done + self._left
         left = _clock(self._left / rate) if rate else "-:--"
         found = ", ".join(
-            f"{f'-{drop:.0%}' if drop else 'no loss'} {_short(self._best[drop])}"
-            for drop in _DROPS
-            if drop in self._best
+            f"{f'-{loss.text}' if loss.drop else 'no loss'} {_short(self._best[loss.text])}"
+            for loss in self._losses
+            if loss.text in self._best
         )
         return (
-            f"{done:,}/{total:,} designs, {rate:.1f}/s, {left} left | exact {self._exact.accuracy:.1%} "
+            f"{done:,}/{total:,} designs, {rate:.1f}/s, {left} left | exact {shown(self._metric, self._exact.score)} "
             f"{_short(self._exact.costs[self._objective])} {self._objective}; {found}"
         )
 

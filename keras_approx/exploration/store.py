@@ -22,7 +22,7 @@ from keras_approx.locks import try_lock
 from keras_approx.schema import explain
 
 FORMAT = "keras_approx evaluations"
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Store:

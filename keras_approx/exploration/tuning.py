@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design
 from keras_approx.exploration.evaluate.design_prices import Price
 from keras_approx.exploration.evaluate.images import checked_validation
 from keras_approx.exploration.evaluate.packing import unmasked_copy
+from keras_approx.exploration.evaluate.scoring import Scorer, scorer_of
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.quality import Quality
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import get_masks
@@ -31,11 +31,12 @@ def fine_tune_designs(
     data: Any,
     *,
     validation: tuple[Any, Any],
+    metric: Any = None,
     price: Price | None = None,
     skipping: Eliminate | Rank | None = None,
     **options: Any,
 ) -> list[tuple[Any, Any]]:
-    """Fine-tunes designs, each from the given model, and records their accuracies in the front.
+    """Fine-tunes designs, each from the given model, and records their scores in the front.
 
     Each layer goes from keeping everything to its value of the design: at once or in rounds with `Eliminate`; with
     `Rank` over the first half of the steps, while significance is measured again: fractions keep what they cost,
@@ -47,6 +48,7 @@ def fine_tune_designs(
         model: A trained model, or the wrapped one that was explored. It is left as it is.
         data: Inputs and labels to train on, as keras_approx.fine_tune takes them.
         validation: The validation images and labels of the exploration.
+        metric: That of the exploration, if it had an object or a function for it; a name is known.
         price: As for `explore`: the masks that training ended with are priced.
         skipping: How products are skipped; the design gives its kept=, select=, granularity= and layers=. None for that
             which the exploration did.
@@ -65,7 +67,8 @@ def fine_tune_designs(
     wrapped = any(isinstance(layer, QuantizedWrapper) for layer in model.layers)
     if wrapped and "loss" not in options:
         options["loss"] = getattr(model, "loss", None)
-    images, labels = checked_validation(validation, tuple(model.input_shape[1:]), model.output_shape[-1])
+    images, labels = checked_validation(validation, tuple(model.input_shape[1:]))
+    scorer = _scorer(front, metric, model, labels)
     way = _way(front) if skipping is None else skipping
     several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
     found = []
@@ -76,12 +79,30 @@ def fine_tune_designs(
             skipping=_of_design(way, record.design),
             **{"validation_data": (images, labels), **options},
         )
-        right = tuned.predict(images, verbose=0).argmax(axis=1) == labels
+        score = scorer.score(labels, tuned.predict(images, verbose=0))
         costs = (
             None if price is None else {name: float(cost) for name, cost in price(get_masks(tuned)).items()}
         )
-        front.annotate(record, fine_tuned_accuracy=float(np.mean(right)), fine_tuned_costs=costs)
+        front.annotate(record, fine_tuned_score=score, fine_tuned_costs=costs)
         found.append((tuned, history))
+    return found
+
+
+def _scorer(front: ParetoFront, metric: Any, model: Any, labels: Any) -> Scorer:
+    """The metric of the exploration."""
+    if metric is None:
+        better = front.exact.higher_is_better
+        try:
+            return scorer_of(Quality(front.metric, higher_is_better=better), model, labels)
+        except OptionError as error:
+            raise OptionError(
+                f"give metric=, that of the exploration, which was {front.metric!r}: {error}"
+            ) from error
+    found = scorer_of(metric, model, labels)
+    if found.name != front.metric:
+        raise OptionError(
+            f"the exploration's metric was {front.metric!r}: give it as metric=, got {found.name!r}"
+        )
     return found
 
 

@@ -158,7 +158,7 @@ def task_of(model: Any, loss: Any) -> Task:
             "of labels and outputs, or an object of tf_keras.losses"
         ) from error
     end = last_activation(model)
-    name = _snake_case(getattr(known, "__name__", type(known).__name__))
+    name = snake_case(getattr(known, "__name__", type(known).__name__))
     if name in _OF_CLASSES:
         kind: Kind = "classes"
     elif name in _OF_LABELS:
@@ -187,5 +187,6 @@ def higher_is_better(metric: str) -> bool | None:
     return True if any(part in name for part in _HIGHER_IS_BETTER) else None
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """A name of a class as functions are called: "mean_absolute_error" of "MeanAbsoluteError"."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

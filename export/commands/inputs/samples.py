@@ -17,12 +17,12 @@ from export.errors import InputError
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs and their classes.
+    """Inputs and their labels.
 
     Attributes:
         source: The file they came from.
         inputs: float32 [n, *input shape], as the model takes them.
-        labels: int64 [n], class numbers; None where there are none.
+        labels: int64 [n], class numbers, or numbers [n, ...] where they may be any; None where there are none.
     """
 
     source: str
@@ -36,8 +36,8 @@ class Samples:
         return Samples(self.source, self.inputs[chosen], None if self.labels is None else self.labels[chosen])
 
     @property
-    def classes(self) -> np.ndarray:
-        """The labels.
+    def targets(self) -> np.ndarray:
+        """The labels, where they must be there.
 
         Raises:
             InputError: There are none.
@@ -61,15 +61,17 @@ def read_samples(
     labels: str | None = "labels",
     shape: Sequence[int] | None = None,
     needed: bool = True,
+    classes: bool = True,
 ) -> Samples:
     """Reads and checks samples.
 
     Args:
         path: A .npz file.
         inputs: Name of the array of inputs [n, ...], of numbers.
-        labels: Name of the array of class numbers [n] or [n, 1]; None where they are not needed.
+        labels: Name of the array of labels [n] or [n, 1]; None where they are not needed.
         shape: Of one input, if known.
         needed: Whether labels must be there; they are read if they are.
+        classes: Whether labels are to be class numbers; else they may be any numbers [n, ...].
 
     Raises:
         InputError: The file cannot be read, an array is missing, of another shape or type, empty or not finite.
@@ -77,10 +79,10 @@ def read_samples(
     wanted = [inputs] if labels is None or not needed else [inputs, labels]
     arrays = read_npz(path, wanted, [] if labels is None else [labels])
     values = _inputs(path, inputs, arrays[inputs], shape)
-    classes = (
-        class_numbers(path, labels, arrays[labels], len(values)) if labels in arrays and labels else None
-    )
-    return Samples(path, values, classes)
+    if labels is None or labels not in arrays:
+        return Samples(path, values, None)
+    read = class_numbers if classes else _numbers
+    return Samples(path, values, read(path, labels, arrays[labels], len(values)))
 
 
 def split(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
@@ -133,7 +135,7 @@ def check_apart(test: Samples, others: Samples) -> str | None:
 
 def check_classes(samples: Samples, model: Any) -> None:
     """Raises InputError if a label is of no class that the model has."""
-    classes, highest = model.output_shape[-1], int(samples.classes.max())
+    classes, highest = model.output_shape[-1], int(samples.targets.max())
     if highest >= classes:
         raise InputError(
             f"{samples.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
@@ -177,9 +179,22 @@ def class_numbers(path: str, name: str, labels: np.ndarray, expected: int) -> np
             f"expected the array {name!r} of {path!r} to hold class numbers [n] from 0 on, got {labels.dtype} "
             f"{list(labels.shape)}; of one-hot labels take argmax(axis=1)"
         )
+    _check_count(path, name, labels, expected)
+    return labels.astype(np.int64)
+
+
+def _numbers(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndarray:
+    if not labels.ndim or labels.dtype.kind not in "biuf":
+        raise InputError(
+            f"expected the array {name!r} of {path!r} to hold numbers [n, ...], got {labels.dtype} {list(labels.shape)}"
+        )
+    _check_count(path, name, labels, expected)
+    return labels
+
+
+def _check_count(path: str, name: str, labels: np.ndarray, expected: int) -> None:
     if len(labels) != expected:
         raise InputError(f"{path!r} holds {expected:,} inputs, but {len(labels):,} labels in {name!r}")
-    return labels.astype(np.int64)
 
 
 def read_test(

@@ -1,4 +1,4 @@
-"""The front: accuracy against cost."""
+"""The front: accuracy, or another metric, against cost."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from export.proportions import wilson_interval
 from export.reporting.choice import Chosen
 from export.reporting.format.document import Paragraph, Picture, Section, Table
+from export.reporting.format.scores import amount, axis_label, axis_scale, change, named, score
 from export.reporting.format.style import COLORS, new_figure
-from export.reporting.format.text import count, interval, percent, plural, points, printable, size
+from export.reporting.format.text import count, interval, percent, plural, printable, size
 from export.reporting.sources import Baseline
 from export.training_side import ELIMINATION
 
 if TYPE_CHECKING:
     from export.training_side import EvaluatedDesign, ParetoFront
 
-_SHOWN_LOSS = 0.2  # of accuracy: worse designs are not drawn
+_SHOWN = 4  # times the largest loss that designs are chosen by: worse ones are not drawn
 _NAMES = {"ram": "RAM"}
 _FLATTERY = 0.03  # of accuracy: what chance may add before the reader is warned
 _LOGARITHMIC = 4  # the axis, if its ends are further apart
@@ -26,11 +27,9 @@ _LOGARITHMIC = 4  # the axis, if its ends are further apart
 
 def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Section:
     """The picture, what it means, and a table of the designs chosen from it."""
-    images = front.exact.images
-    low, high = wilson_interval(front.exact.correct, images)
     anew = " and fitting what is left anew" if front.settings.get("significance") == ELIMINATION else ""
     return Section(
-        "Accuracy against cost",
+        f"{named(front).capitalize()} against cost",
         [
             Paragraph(
                 "Each dot is one design: for every layer, how much of its multiplications is kept. "
@@ -39,24 +38,37 @@ def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Seque
                 f"less; {plural(len(front.designs), 'design')} are."
             ),
             Picture("front", draw_front(front, baselines), _shows(front), _caption(front, baselines)),
-            Paragraph(
-                f"Accuracies in the picture are on {images:,} validation images, with which nothing was "
-                "calibrated or fine-tuned here; a network that had been trained on them before does better on "
-                f"them than on others. The exact model's accuracy on all images there could be is between "
-                f"{percent(low)} and {percent(high)} with 95 % confidence. The search looked at these "
-                "images many times and took the best of many designs, so it flatters them a little. "
-                "Test images, where the table has them, were looked at "
-                "once, for designs that had been chosen already: that is the figure to quote."
-            ),
+            Paragraph(_meaning(front)),
             *_warning(front),
             _table(front, chosen, baselines),
         ],
     )
 
 
+def _meaning(front: ParetoFront) -> str:
+    """What scores on the validation images say of others."""
+    metric, images = named(front), front.exact.images
+    certain = ""
+    if front.is_share:
+        low, high = wilson_interval(front.exact.right, images)
+        certain = (
+            f"The exact model's {metric} on all images there could be is between {percent(low)} and {percent(high)} "
+            "with 95 % confidence. "
+        )
+    return (
+        f"What the picture shows of {metric} is on {images:,} validation images, with which nothing was calibrated or "
+        "fine-tuned here; a network that had been trained on them before does better on them than on others. "
+        f"{certain}The search looked at these images many times and took the best of many designs, so it flatters them "
+        "a little. Test images, where the table has them, were looked at once, for designs that had been chosen "
+        "already: that is the figure to quote."
+    )
+
+
 def _warning(front: ParetoFront) -> list[Paragraph]:
     """Says so where few images ranked many designs: the best of them is then in part the luckiest."""
-    flattery = ranking_flattery(front.exact.correct, front.exact.images, len(front.evaluated))
+    if not front.is_share:
+        return []
+    flattery = ranking_flattery(front.exact.right, front.exact.images, len(front.evaluated))
     if flattery < _FLATTERY:
         return []
     return [
@@ -88,11 +100,12 @@ def ranking_flattery(right: int, images: int, designs: int) -> float:
 def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
     """All designs, the front as a staircase, what fine-tuning gave back, the exact model and the baselines."""
     objective = front.objectives[0]
+    scale = axis_scale(front)
     figure, ((axis,),) = new_figure(3.7)
 
     def place(records: Sequence[EvaluatedDesign]) -> tuple[list[float], list[float]]:
         return [record.costs[objective] / 1e6 for record in records], [
-            100 * record.accuracy for record in records
+            scale * record.score for record in records
         ]
 
     whole = [record for record in front.evaluated if not record.dropped_early]
@@ -115,15 +128,12 @@ def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
         label="front",
     )
     _draw_fine_tuned(axis, front, objective)
-    exact = front.exact.costs[objective] / 1e6, 100 * front.exact.accuracy
+    exact = front.exact.costs[objective] / 1e6, scale * front.exact.score
     axis.axhline(exact[1], color=COLORS["ink"], linewidth=0.8, linestyle=(0, (4, 3)), zorder=2)
     axis.plot(
         *exact, color=COLORS["ink"], marker="D", markersize=6, linestyle="none", label="exact", zorder=4
     )
-    low = max(min(record.accuracy for record in whole), front.exact.accuracy - _SHOWN_LOSS)
-    high = max(*(_best_accuracy(record) for record in whole), front.exact.accuracy)
-    margin = 0.06 * (high - low) or 0.01
-    axis.set_ylim(100 * (low - margin), 100 * (high + 2 * margin))
+    _limit_scores(axis, front, whole)
     for number, baseline in enumerate(baselines if objective == "cycles" else ()):
         axis.axvline(
             baseline.cycles / 1e6, color=COLORS["vermillion"], linewidth=1.2, linestyle=":", zorder=2
@@ -137,11 +147,11 @@ def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
             ha="right",
             color=COLORS["vermillion"],
         )
-    shown = [record.costs[objective] for record in whole if record.accuracy >= low]
+    shown = [record.costs[objective] for record in whole if _is_drawn(front, record)]
     drawn = [baseline.cycles for baseline in baselines] if objective == "cycles" else []
     _scale(axis, min(shown) / 1e6, max(*shown, *drawn, front.exact.costs[objective]) / 1e6)
     axis.set_xlabel(f"{'million ' + objective} for one inference")
-    axis.set_ylabel("validation accuracy, %")
+    axis.set_ylabel(axis_label(front))
     figure.legend(loc="outside upper left", ncols=4, handletextpad=0.5, columnspacing=1.4)
     return figure
 
@@ -150,11 +160,11 @@ def _draw_fine_tuned(axis: Any, front: ParetoFront, objective: str) -> None:
     """From where masking left a design to where fine-tuning brought it."""
     label: str | None = "fine-tuned"
     for record in front.evaluated:
-        if record.fine_tuned_accuracy is None:
+        if record.fine_tuned_score is None:
             continue
-        before = record.costs[objective] / 1e6, 100 * record.accuracy
+        before = record.costs[objective] / 1e6, axis_scale(front) * record.score
         costs = record.fine_tuned_costs or record.costs
-        after = costs[objective] / 1e6, 100 * record.fine_tuned_accuracy
+        after = costs[objective] / 1e6, axis_scale(front) * record.fine_tuned_score
         axis.annotate(
             "",
             after,
@@ -187,33 +197,42 @@ def _scale(axis: Any, low: float, high: float) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _best_accuracy(record: EvaluatedDesign) -> float:
-    return max(record.accuracy, record.fine_tuned_accuracy or 0.0)
+def _is_drawn(front: ParetoFront, record: EvaluatedDesign) -> bool:
+    """Whether a design loses so little that it is worth its place in the picture."""
+    most = _SHOWN * front.losses()[-1].drop
+    return not most or record.badness <= front.exact.badness + most
+
+
+def _limit_scores(axis: Any, front: ParetoFront, whole: Sequence[EvaluatedDesign]) -> None:
+    """Shows the scores from the best to the worst that is drawn, with some room at both ends."""
+    scores = [record.score for record in whole if _is_drawn(front, record)]
+    scores += [record.fine_tuned_score for record in whole if record.fine_tuned_score is not None]
+    low, high = min(scores), max(scores)
+    margin = 0.06 * (high - low) or 0.01 * (abs(high) or 1)
+    scale = axis_scale(front)
+    axis.set_ylim(scale * (low - margin), scale * (high + 2 * margin))
 
 
 def _shows(front: ParetoFront) -> str:
     first, last = front.designs[0], front.designs[-1]
     objective = front.objectives[0]
     return (
-        f"Scatter plot. The front rises from {percent(first.accuracy)} at {count(first.costs[objective])} "
-        f"{objective} to {percent(last.accuracy)} at {count(last.costs[objective])} {objective}."
+        f"Scatter plot. The front goes from {score(front, first.score)} at {count(first.costs[objective])} "
+        f"{objective} to {score(front, last.score)} at {count(last.costs[objective])} {objective}."
     )
 
 
 def _caption(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
     objective = front.objectives[0]
-    hidden = sum(
-        not record.dropped_early and record.accuracy < front.exact.accuracy - _SHOWN_LOSS
-        for record in front.evaluated
-    )
+    hidden = sum(not record.dropped_early and not _is_drawn(front, record) for record in front.evaluated)
     dropped = sum(record.dropped_early for record in front.evaluated)
     parts = [
-        f"Across: predicted {objective} of one inference, in millions; further left is faster. Up: accuracy on "
-        "validation images; the dashed line is that of the exact model, which is quantized the same way and "
-        "skips nothing. Look for where the blue staircase leaves the dashed line: up to there, skipping is "
-        "free."
+        f"Across: predicted {objective} of one inference, in millions; further left is faster. Up: {named(front)} "
+        f"on validation images{'' if front.exact.higher_is_better else ', less is better'}; the dashed line is that of "
+        "the exact model, which is quantized the same way and skips nothing. Look for where the blue "
+        "staircase leaves the dashed line: up to there, skipping is free."
     ]
-    if any(record.fine_tuned_accuracy is not None for record in front.evaluated):
+    if any(record.fine_tuned_score is not None for record in front.evaluated):
         parts.append(
             "Triangles: designs after fine-tuning; a line leads to each from where masking alone had left it."
         )
@@ -221,8 +240,8 @@ def _caption(front: ParetoFront, baselines: Sequence[Baseline]) -> str:
         parts.append("Dotted: the same network, nothing skipped, by other means.")
     if hidden or dropped:
         parts.append(
-            f"Not drawn: {hidden:,} that lose more than {100 * _SHOWN_LOSS:.0f} points and {dropped:,} that "
-            "were given up after a part of the images."
+            f"Not drawn: {hidden:,} that lose more than {amount(front, _SHOWN * front.losses()[-1].drop)} and "
+            f"{dropped:,} that were given up after a part of the images."
         )
     return " ".join(parts)
 
@@ -236,11 +255,11 @@ def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Bas
     columns += [(f"faster than {name}", partial(_times, first, cost)) for name, cost in references]
     columns += [
         ("kept", lambda record: percent(record.kept)),
-        ("validation", lambda record: percent(record.accuracy, 2)),
-        ("95 % interval", lambda record: interval(record.correct, record.images)),
-        ("change", lambda record: points(record.accuracy - exact.accuracy)),
-        ("fine-tuned", lambda record: _share(record.fine_tuned_accuracy)),
-        ("test", lambda record: _share(record.test_accuracy)),
+        ("validation", lambda record: score(front, record.score)),
+        ("95 % interval", lambda record: interval(record.right, record.images) if front.is_share else ""),
+        ("change", lambda record: change(front, record)),
+        ("fine-tuned", lambda record: score(front, record.fine_tuned_score)),
+        ("test", lambda record: score(front, record.test_score)),
     ]
     shown = [(name, [cell(one.record) for one in chosen]) for name, cell in columns]
     shown = [(name, cells) for name, cells in shown if any(cells)]
@@ -257,7 +276,3 @@ def _times(objective: str, reference: float, record: EvaluatedDesign) -> str:
 def _cost(name: str, record: EvaluatedDesign) -> str:
     value = record.costs[name]
     return size(value) if name in ("flash", "ram") else count(value)
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else percent(value, 2)

@@ -1,4 +1,4 @@
-"""Counts the images that masked models classify right, computing for each only what differs from those before.
+"""Scores masked models, computing for each only what differs from those before.
 
 The activations at each cut are kept for the masks that lead to them; designs come in an order in which those with
 equal masks in the first layers follow one another (depth first), so most designs start from the last cut. Images are
@@ -18,6 +18,7 @@ from cachetools import LRUCache
 
 from keras_approx.compat import tf
 from keras_approx.exploration.evaluate.confidence import hopeless
+from keras_approx.exploration.evaluate.scoring import Scorer
 from keras_approx.exploration.evaluate.segments import (
     NO_WEIGHTS,
     Segment,
@@ -31,6 +32,7 @@ from keras_approx.training.eliminate import Refit
 
 BLOCK = 250  # images at a time: activations stay near the core, and a design can be given up early
 CACHE_BYTES = 1 << 30  # of activations at cuts
+COLLECTED_BYTES = 1 << 27  # of outputs that are scored together
 
 Statistics = Sequence[tuple[Any, Any]]  # mean and variance of each batch normalization
 
@@ -42,7 +44,8 @@ class Work:
     Attributes:
         masks: By layer name, the different masks of the layer, bool.
         rows: (designs, layers): for each design and layer, in the order of `masks`, the number of its mask.
-        required: (designs,): images that it must classify right not to be given up; 0 to look at all images.
+        required: (designs,): images that must be right for it not to be given up; 0 to look at all images, as metrics
+            do that count none.
     """
 
     masks: Mapping[str, Sequence[np.ndarray]]
@@ -56,13 +59,13 @@ class Outcome:
 
     Attributes:
         row: Number of the design in the work.
-        correct: Images classified right.
+        score: The metric, of the images looked at.
         images: Images looked at.
         distortion: See EvaluatedDesign.
     """
 
     row: int
-    correct: int
+    score: float
     images: int
     distortion: float
 
@@ -73,7 +76,8 @@ class Evaluator:
     Args:
         model: A wrapped model without masks, which from now on belongs to the evaluator.
         images: Inputs (n, *input shape), float32, in the order in which to look at them.
-        labels: Class numbers (n,).
+        labels: What the metric compares outputs with, one for each image.
+        scorer: The metric.
         confidence: With which a design must be hopeless to be given up; see `confidence`.
         recalibration: Batches of inputs by which to measure the statistics of batch normalization anew for every
             design that skips something, as keras_approx.recalibrate_batch_norm does; none to leave them.
@@ -87,6 +91,7 @@ class Evaluator:
         model: Any,
         images: np.ndarray,
         labels: np.ndarray,
+        scorer: Scorer,
         *,
         confidence: float = 0.999,
         recalibration: Sequence[np.ndarray] = (),
@@ -101,6 +106,7 @@ class Evaluator:
         self._blocks = [tf.constant(part) for part in np.array_split(images, count)]
         self._labels = np.array_split(labels, count)
         self._images = len(images)
+        self._scorer = scorer
         self._confidence = 1 - (1 - confidence) / max(count - 1, 1)
         self._activations = _Cache(cache_bytes)
         self._weights = _Cache(cache_bytes)
@@ -129,30 +135,59 @@ class Evaluator:
             for segment in self._masked
         ]
         rows = work.rows[:, order]
-        active = np.lexsort(rows.T[::-1])
-        correct = np.zeros(len(rows), np.int64)
-        squares = np.zeros(len(rows))
+        chains = [self._chain([found[mask] for found, mask in zip(loaded, row, strict=True)]) for row in rows]
+        depth_first = np.lexsort(rows.T[::-1])
+        if self._scorer.right is not None:
+            yield from self._counted(chains, depth_first, work.required)
+            return
+        together = max(1, COLLECTED_BYTES // sum(outputs.nbytes for outputs in self._exact))
+        for start in range(0, len(depth_first), together):
+            yield from self._collected(chains, depth_first[start : start + together])
+
+    def _counted(
+        self, chains: Sequence[_Chain], active: np.ndarray, required: np.ndarray
+    ) -> Iterator[Outcome]:
+        """Counts right images; designs that are hopeless go no further."""
+        assert self._scorer.right is not None
+        right = np.zeros(len(chains), np.int64)
+        squares = np.zeros(len(chains))
         seen = 0
         for number, labels in enumerate(self._labels):
             seen += len(labels)
             last = seen == self._images
             for row in active:
-                chain = self._chain([found[mask] for found, mask in zip(loaded, rows[row], strict=True)])
-                outputs = self._outputs(number, chain)
-                correct[row] += np.count_nonzero(outputs.argmax(axis=1) == labels)
-                error = np.mean(np.square(outputs - self._exact[number]), dtype=np.float64)
-                squares[row] += error * len(labels)
+                outputs = self._outputs(number, chains[row])
+                right[row] += np.count_nonzero(self._scorer.right(labels, outputs))
+                squares[row] += self._square(number, outputs)
                 if last:
-                    yield self._outcome(row, correct, squares, seen)
+                    yield self._outcome(row, right[row] / seen, squares[row], seen)
             if last:
                 return
-            given_up = hopeless(correct[active], seen, self._images, work.required[active], self._confidence)
+            given_up = hopeless(right[active], seen, self._images, required[active], self._confidence)
             for row in active[given_up]:
-                yield self._outcome(row, correct, squares, seen)
+                yield self._outcome(row, right[row] / seen, squares[row], seen)
             active = active[~given_up]
 
-    def _outcome(self, row: int, correct: np.ndarray, squares: np.ndarray, seen: int) -> Outcome:
-        return Outcome(int(row), int(correct[row]), seen, float(squares[row] / seen / self._variance))
+    def _collected(self, chains: Sequence[_Chain], rows: np.ndarray) -> Iterator[Outcome]:
+        """Scores some designs by their outputs for all images."""
+        found: dict[int, list[np.ndarray]] = {row: [] for row in rows}
+        for number in range(len(self._labels)):
+            for row in rows:
+                found[row].append(self._outputs(number, chains[row]))
+        labels = np.concatenate(self._labels)
+        for row, outputs in found.items():
+            squares = sum(self._square(number, part) for number, part in enumerate(outputs))
+            yield self._outcome(
+                row, self._scorer.score(labels, np.concatenate(outputs)), squares, self._images
+            )
+
+    def _square(self, block: int, outputs: np.ndarray) -> float:
+        """The squared distances from the exact model's outputs, summed over a block's images."""
+        error = np.mean(np.square(outputs - self._exact[block]), dtype=np.float64)
+        return float(error * len(outputs))
+
+    def _outcome(self, row: int, score: float, squares: float, seen: int) -> Outcome:
+        return Outcome(int(row), float(score), seen, float(squares / seen / self._variance))
 
     def _load(self, name: str, mask: np.ndarray) -> tuple[bytes, Weights]:
         """The weights of a layer with a mask, and a key that stands for them."""

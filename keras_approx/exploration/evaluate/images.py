@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
+from keras_approx.exploration.evaluate.scoring import checked_labels
 
 RECALIBRATION_BATCHES = 8
 
@@ -64,32 +65,18 @@ def warn_of_shared(validation: ImageSet, calibration: ImageSet) -> int:
     return shared
 
 
-def checked_validation(
-    validation: Any, shape: tuple[int, ...], classes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Validation inputs (n, *shape), float32, and class numbers (n,).
+def checked_validation(validation: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Validation inputs (n, *shape), float32, and labels; see `checked_labels`.
 
     Raises:
         OptionError: If they are something else.
     """
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-        raise OptionError(
-            f"validation must be (inputs, class numbers), two arrays, got {type(validation).__name__}"
-        )
+        raise OptionError(f"validation must be (inputs, labels), two arrays, got {type(validation).__name__}")
     images = np.asarray(validation[0], np.float32)
-    labels = np.asarray(validation[1])
     if images.shape[1:] != shape or not len(images) or not np.all(np.isfinite(images)):
         wanted = ", ".join(["n", *map(str, shape)])
         raise OptionError(
             f"validation inputs must be finite, of shape ({wanted}) with n >= 1, got shape {images.shape}"
         )
-    if labels.shape not in ((len(images),), (len(images), 1)) or labels.dtype.kind not in "iu":
-        raise OptionError(
-            f"validation labels must be {len(images)} class numbers, got {labels.dtype} of shape "
-            f"{labels.shape}; for one-hot labels give numpy.argmax(labels, axis=1)"
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise OptionError(
-            f"validation labels go from {labels.min()} to {labels.max()}, but the model has {classes} classes"
-        )
-    return images, labels.reshape(-1).astype(np.int64)
+    return images, checked_labels(validation[1], len(images))

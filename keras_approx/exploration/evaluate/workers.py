@@ -21,6 +21,7 @@ from cachetools import LRUCache
 from keras_approx.errors import ExplorationError, OptionError
 from keras_approx.exploration.evaluate.evaluator import Evaluator, Outcome, Work
 from keras_approx.exploration.evaluate.packing import PackedModel, unpack_model
+from keras_approx.exploration.evaluate.scoring import Scorer
 from keras_approx.training.eliminate import Refit
 
 _KEPT = 2  # evaluators in a worker
@@ -36,7 +37,8 @@ class Problem:
         fingerprint: That names it.
         model: The wrapped model, without masks.
         images: Validation inputs in the order in which to look at them, float32.
-        labels: Their class numbers.
+        labels: What the metric compares their outputs with.
+        scorer: The metric.
         confidence: See Evaluator.
         recalibration: See Evaluator.
         refits: See Evaluator.
@@ -46,6 +48,7 @@ class Problem:
     model: PackedModel
     images: np.ndarray
     labels: np.ndarray
+    scorer: Scorer
     confidence: float
     recalibration: tuple[np.ndarray, ...] = ()
     refits: Mapping[str, Refit] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Problem:
             unpack_model(self.model),
             self.images,
             self.labels,
+            self.scorer,
             confidence=self.confidence,
             recalibration=self.recalibration,
             refits=self.refits,
@@ -148,7 +152,7 @@ class Runner:
                         continue
                     for outcome in outcomes:
                         yield Outcome(
-                            int(task.chunk[outcome.row]), outcome.correct, outcome.images, outcome.distortion
+                            int(task.chunk[outcome.row]), outcome.score, outcome.images, outcome.distortion
                         )
         except (BrokenExecutor, CancelledError) as error:
             raise ExplorationError(

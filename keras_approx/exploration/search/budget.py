@@ -102,7 +102,7 @@ def _choices(
 
 def _front(known: dict[Levels, EvaluatedDesign], objective: str) -> list[Levels]:
     whole = [levels for levels, record in known.items() if not record.dropped_early]
-    points = [[known[levels].costs[objective], -known[levels].accuracy] for levels in whole]
+    points = [[known[levels].costs[objective], known[levels].badness] for levels in whole]
     return [whole[number] for number in non_dominated(np.array(points))]
 
 

@@ -107,7 +107,7 @@ def _new(genes: Sequence[np.ndarray], seen: set[bytes]) -> list[np.ndarray]:
 
 
 def _points(records: Sequence[EvaluatedDesign], costs: Sequence[str]) -> np.ndarray:
-    return np.array([[*(record.costs[name] for name in costs), -record.accuracy] for record in records])
+    return np.array([[*(record.costs[name] for name in costs), record.badness] for record in records])
 
 
 def _fitness(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -161,10 +161,10 @@ def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, fo
     )
     assert record["kept"] == pytest.approx(best.kept, abs=0.1)
     after = ParetoFront.load(mine)[best.id]
-    assert after.fine_tuned_accuracy == record["validation_accuracy"]
-    assert after.test_accuracy == record["test_accuracy"]
+    assert after.fine_tuned_score == record["validation_accuracy"]
+    assert after.test_score == record["test_accuracy"]
     assert after.fine_tuned_costs is not None
-    assert ParetoFront.load(found)[best.id].fine_tuned_accuracy is None
+    assert ParetoFront.load(found)[best.id].fine_tuned_score is None
 
     folder_of_c = tmp_path / "out"
     run("export", out, "--out", folder_of_c, "--target", "cortex-m4")

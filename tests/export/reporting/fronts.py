@@ -24,7 +24,7 @@ def record(
     values = dict(zip(names, map(float, kept), strict=True))
     costs = {"cycles": 1e6 + 9e6 * share, "flash": 5e4 + 1e5 * share, "ram": 22_592.0}
     return EvaluatedDesign(
-        Design("fraction", "pair", values), correct, images, dropped, costs, share, values, 0.1
+        Design("fraction", "pair", values), correct / images, images, dropped, costs, share, values, 0.1
     )
 
 
@@ -34,7 +34,7 @@ def front(names: Sequence[str] = NAMES, count: int = 40, seed: int = 0, images: 
     kept = [rng.integers(1, 20, len(names)) / 20 for _ in range(count)]
     records = [record(names, one, dropped=n % 7 == 3, images=images) for n, one in enumerate(kept)]
     if records:
-        tuned = {"fine_tuned_accuracy": 0.88, "fine_tuned_costs": records[0].costs, "test_accuracy": 0.87}
+        tuned = {"fine_tuned_score": 0.88, "fine_tuned_costs": records[0].costs, "test_score": 0.87}
         records[0] = dataclasses.replace(records[0], **tuned)
     counts = [int(100 * np.exp(-(((n - 22) / 7) ** 2))) for n in range(40)]
     return ParetoFront(

@@ -267,6 +267,32 @@ def test_reports_on_products_where_nothing_was_priced(tmp_path):
     assert "What is skipped" not in page.text
 
 
+def test_reports_on_an_error_that_is_to_stay_small(tmp_path):
+    source = fronts.front()
+    records = [
+        dataclasses.replace(
+            one,
+            score=0.2 - 0.1 * one.score,
+            higher_is_better=False,
+            fine_tuned_score=None if one.fine_tuned_score is None else 0.1123,
+            test_score=None if one.test_score is None else 0.1234,
+        )
+        for one in source.evaluated
+    ]
+    exact = next(one for one in records if one.id == source.exact.id)
+    front = ParetoFront(exact, records, objectives=["cycles"], settings={"metric": "mae"}, significance={})
+    page = _check_page(export.report(front, tmp_path).read_text())
+    assert "Mae against cost" in page.text
+    assert "has a mae of 0.11 on the validation images" in page.text
+    assert (
+        "has a mae of 0.1123 on the validation images, and has a mae of 0.1234 on the test images"
+        in page.text
+    )
+    assert "less is better" in page.text
+    assert "confidence" not in page.text
+    assert "% of the validation images" not in page.text
+
+
 def test_measured_cycles_stand_in_for_predicted_ones(exported, tmp_path):
     measured = export.simulate(exported["half"], np.zeros((1, 9, 9, 3), np.int8))
     measured.save(tmp_path / "half.json")

@@ -88,7 +88,7 @@ def record(
     kept = {name: values.get(name, 1.0) for name in ("a", "b")}
     return EvaluatedDesign(
         Design(values=values),
-        correct,
+        correct / images,
         images,
         dropped,
         {"cycles": cycles, **costs},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_the_front_is_what_predict_says(problem: Small, whole: ParetoFront) -> N
     for record in [*whole.designs[::5], whole.exact]:
         keras_approx.apply_design(whole, record, problem.model)
         masks = keras_approx.get_masks(problem.model)
-        assert problem.right() == record.correct
+        assert problem.right() == record.right
         assert record.costs == price(masks)
         assert record.kept_by_layer == {name: mask.mean() for name, mask in masks.items()}
     assert whole.exact.kept == 1
@@ -162,17 +163,17 @@ def test_thresholds(problem: Small, tmp_path: Path) -> None:
     front = _explore(problem, tmp_path, select="threshold", values=[0.0, 0.01, 0.05], granularity="operand")
     assert len(front.evaluated) == 27
     keras_approx.apply_design(front, front.designs[0], problem.model)
-    assert problem.right() == front.designs[0].correct
+    assert problem.right() == front.designs[0].right
 
 
 def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
     front = _explore(problem, tmp_path, recalibrate=True)
-    assert front.exact.correct == whole.exact.correct
-    assert sum(r.accuracy for r in front.designs) / len(front.designs) > 0.5
+    assert front.exact.right == whole.exact.right
+    assert sum(r.score for r in front.designs) / len(front.designs) > 0.5
     record = max(front.designs, key=lambda record: len(record.design.values))
     model = unmasked_copy(problem.model)
     keras_approx.apply_design(front, record, model, calibration=problem.calibration)
-    assert dataclasses.replace(problem, model=model).right() == record.correct
+    assert dataclasses.replace(problem, model=model).right() == record.right
     with pytest.raises(OptionError, match="give calibration="):
         keras_approx.apply_design(front, record, model)
     with pytest.raises(OptionError, match="leave out calibration="):
@@ -181,12 +182,12 @@ def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
 
 def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
     front = _explore(problem, tmp_path, significance="elimination")
-    assert front.exact.correct == whole.exact.correct
-    assert any(record.correct != whole[record.id].correct for record in front.designs)
+    assert front.exact.right == whole.exact.right
+    assert any(record.right != whole[record.id].right for record in front.designs)
     for record in [max(front.designs, key=lambda record: len(record.design.values)), front.exact]:
         model = unmasked_copy(problem.model)
         keras_approx.apply_design(front, record, model, calibration=problem.calibration)
-        assert dataclasses.replace(problem, model=model).right() == record.correct
+        assert dataclasses.replace(problem, model=model).right() == record.right
     with pytest.raises(OptionError, match="give calibration="):
         keras_approx.apply_design(front, front.exact, problem.model)
 
@@ -210,7 +211,7 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
     keras_approx.apply_design(
         ParetoFront.load(tmp_path / "front.json"), mixed, model, calibration=problem.calibration
     )
-    assert dataclasses.replace(problem, model=model).right() == mixed.correct
+    assert dataclasses.replace(problem, model=model).right() == mixed.right
 
 
 @pytest.mark.parametrize(
@@ -355,7 +356,10 @@ def test_a_search_of_the_user(problem: Small, tmp_path: Path) -> None:
         ({"validation": (np.zeros((2, 8, 8, 1)), [0, 1])}, r"shape \(n, 8, 8, 3\) with n >= 1, got shape"),
         ({"validation": (np.full((2, 8, 8, 3), np.nan), [0, 1])}, "must be finite"),
         ({"validation": (np.zeros((2, 8, 8, 3)), [[0, 1], [1, 0]])}, "for one-hot labels"),
-        ({"validation": (np.zeros((2, 8, 8, 3)), [0.0, 1.0])}, "2 class numbers, got float64"),
+        (
+            {"validation": (np.zeros((2, 8, 8, 3)), [0.0, 1.0])},
+            r"labels of their shape \(n, 4\), got float32",
+        ),
         ({"validation": (np.zeros((2, 8, 8, 3)), [0, 4])}, "from 0 to 4, but the model has 4 classes"),
     ],
 )
@@ -372,8 +376,60 @@ def test_other_models_and_data(problem: Small, tmp_path: Path) -> None:
     with pytest.raises(CalibrationError, match="shape"):
         _explore(problem, tmp_path, calibration=problem.calibration[:, :4])
     one = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
-    with pytest.raises(UnsupportedModelError, match="one score for each of at least 2 classes"):
+    with pytest.raises(OptionError, match=r"class numbers, or labels of 0 and 1, .* give metric='mae'"):
         keras_approx.explore(keras_approx.wrap(one), out=tmp_path, **problem.arguments)
+    image = keras.Input((8, 8, 3))
+    two = keras.Model(image, [keras.layers.Dense(4)(keras.layers.Flatten()(image)) for _ in range(2)])
+    with pytest.raises(UnsupportedModelError, match="one input and one output"):
+        keras_approx.explore(keras_approx.wrap(two), out=tmp_path, **problem.arguments)
+
+
+def test_an_error_is_kept_small(problem: Small, tmp_path: Path) -> None:
+    values = problem.model.predict(problem.images, verbose=0) + np.float32(0.01)
+    validation = (problem.images, values)
+    front = _explore(problem, tmp_path, validation=validation, metric="mae")
+    assert front.metric == "mae"
+    assert not any(record.dropped_early or record.higher_is_better for record in front.evaluated)
+    assert front.exact.score == pytest.approx(0.01, rel=1e-3)
+    for record in front.designs[::5]:
+        keras_approx.apply_design(front, record, problem.model)
+        outputs = problem.model.predict(problem.images, verbose=0)
+        assert record.score == pytest.approx(np.mean(np.abs(outputs - values)), rel=1e-5)
+    scores = [record.score for record in front.designs]
+    assert scores == sorted(scores, reverse=True)
+    best = front.best(max_drop=scores[0] / 4)
+    assert best.score <= front.exact.score + scores[0] / 4
+    assert best.costs["cycles"] == min(
+        record.costs["cycles"]
+        for record in front.evaluated
+        if record.score <= front.exact.score + scores[0] / 4
+    )
+    assert front.best(max_drop=1e9).costs == min(
+        (r.costs for r in front.evaluated), key=lambda c: c["cycles"]
+    )
+    again = ParetoFront.load(tmp_path / "front.json")
+    assert (again.metric, again.designs) == ("mae", front.designs)
+    with pytest.raises(StoreError, match=r'metric was "mae", is "mse"'):
+        _explore(problem, tmp_path, validation=validation, metric="mse")
+
+
+def _spread(labels: np.ndarray, outputs: np.ndarray) -> float:
+    return float(np.max(np.abs(labels - outputs)))
+
+
+def test_a_function_is_kept_in_other_processes_too(problem: Small, tmp_path: Path) -> None:
+    """The other process is a thread here: what it gets was pickled all the same in test_scoring."""
+    labels = np.random.default_rng(0).integers(0, 2, (len(problem.images), 4))
+    validation = (problem.images, labels)
+    kept = keras_approx.Quality(_spread, higher_is_better=False, name="spread")
+    options: dict[str, Any] = {"validation": validation, "metric": kept, "search": SMALL}
+    here = _explore(problem, tmp_path / "here", **options)
+    with ThreadPoolExecutor(1) as executor:
+        there = _explore(problem, tmp_path / "there", executor=executor, **options)
+    assert here.evaluated == there.evaluated
+    assert here.metric == "spread"
+    areas = _explore(problem, tmp_path / "area", validation=validation, metric="auc", search=SMALL)
+    assert all(0 < record.score < 1 and record.higher_is_better for record in areas.evaluated)
 
 
 _PROGRAM = """

@@ -62,14 +62,14 @@ def test_best_after_fine_tuning() -> None:
     front = _front()
     with pytest.raises(OptionError, match="no fine-tuned design of 6 is within the limits"):
         front.best(max_drop=0.0, fine_tuned=True)
-    front.annotate(FAST, fine_tuned_accuracy=0.795, fine_tuned_costs={"cycles": 450.0})
-    tuned = front.annotate(SMALL, fine_tuned_accuracy=0.8)
+    front.annotate(FAST, fine_tuned_score=0.795, fine_tuned_costs={"cycles": 450.0})
+    tuned = front.annotate(SMALL, fine_tuned_score=0.8)
     assert front.best(max_drop=0.0, fine_tuned=True) == tuned
     assert front.best(max_drop=0.005, fine_tuned=True).id == FAST.id
     assert front.best(max_cycles=449, fine_tuned=False).id == FAST.id
     with pytest.raises(OptionError, match="no fine-tuned"):
         front.best(max_cycles=449, fine_tuned=True)
-    front.annotate(EXACT, fine_tuned_accuracy=0.81)
+    front.annotate(EXACT, fine_tuned_score=0.81)
     with pytest.raises(OptionError, match="no fine-tuned"):
         front.best(max_drop=0.005, max_cycles=900, fine_tuned=True)
     assert front.best(max_drop=0.01, fine_tuned=True) == tuned
@@ -86,13 +86,57 @@ def test_best_without_limits_or_beyond_them() -> None:
         _front().best(max_drop=1)
 
 
+def _errors(**settings: str) -> ParetoFront:
+    """The same designs with an error in place of the accuracy: the lower the better."""
+    records = [
+        dataclasses.replace(one, score=4.0 - 4 * one.score, higher_is_better=False)
+        for one in (EXACT, GOOD, FAST, SMALL, BAD, DROPPED)
+    ]
+    return ParetoFront(
+        records[0], records, objectives=("cycles",), settings=settings, significance=SIGNIFICANCE
+    )
+
+
+def test_an_error_may_rise_by_what_is_allowed(tmp_path: Path) -> None:
+    front = _errors(metric="mae")
+    assert [record.id for record in front.designs] == [FAST.id, GOOD.id]
+    assert front.exact.score == pytest.approx(0.8)
+    assert front.best(max_drop=0.0).id == GOOD.id
+    assert front.best(max_drop=0.032).id == FAST.id
+    assert front.best(max_drop=0.031).id == GOOD.id
+    assert front.best(max_drop=5).id == FAST.id
+    assert front.best(max_cycles=450).id == FAST.id
+    front.annotate(SMALL, fine_tuned_score=0.7)
+    assert front.best(max_drop=0.0, fine_tuned=True).id == SMALL.id
+    for drop in (-0.1, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match="by how much the mae may be worse"):
+            front.best(max_drop=drop)
+    assert "mae" in repr(front)
+    assert "0.8" in front._repr_html_()
+    assert [loss.text for loss in front.losses()] == ["0 %", "1 %", "5 %"]
+    assert front.losses()[1].drop == pytest.approx(0.008)
+    figure = front.plot()
+    assert figure.axes[0].get_ylabel() == "validation mae"
+    front.to_csv(tmp_path / "front.csv")
+    with open(tmp_path / "front.csv", newline="", encoding="utf-8") as file:
+        assert {"mae", "fine_tuned_mae", "test_mae"} <= set(next(csv.reader(file)))
+    front.save(tmp_path / "front.json")
+    again = ParetoFront.load(tmp_path / "front.json")
+    assert (again.metric, again.designs) == ("mae", front.designs)
+    data = json.loads((tmp_path / "front.json").read_text())
+    data["evaluated"][0]["higher_is_better"] = True
+    (tmp_path / "front.json").write_text(json.dumps(data))
+    with pytest.raises(StoreError, match="higher_is_better differs between designs"):
+        ParetoFront.load(tmp_path / "front.json")
+
+
 def test_notes_are_kept(tmp_path: Path) -> None:
     front = _front()
-    front.annotate(GOOD, test_accuracy=0.79)
+    front.annotate(GOOD, test_score=0.79)
     front.save(tmp_path / "front.json")
-    assert ParetoFront.load(tmp_path / "front.json")[GOOD.design].test_accuracy == 0.79
+    assert ParetoFront.load(tmp_path / "front.json")[GOOD.design].test_score == 0.79
     with pytest.raises(KeyError):
-        front.annotate(record({"b": 0.9}, 1, 1), test_accuracy=0.5)
+        front.annotate(record({"b": 0.9}, 1, 1), test_score=0.5)
     with pytest.raises(TypeError):
         front.annotate(GOOD, speed=3)
 
@@ -126,15 +170,15 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "front.json"
     _front().save(path)
     data = json.loads(path.read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["front"] == [FAST.id, GOOD.id]
-    assert data["evaluated"][0]["accuracy"] > 0
+    assert data["evaluated"][0]["score"] > 0
     for text, says in (
         ("nonsense", "Invalid JSON"),
         ("[" * 100_000, "recursion limit"),
         ("[]", "should be an object"),
         (json.dumps({**data, "format": "other"}), "format: .*, got 'other'"),
-        (json.dumps({**data, "schema": 2}), "schema: Input should be 1, got 2"),
+        (json.dumps({**data, "schema": 1}), "schema: Input should be 2, got 1"),
         (json.dumps({**data, "exact": "0"}), "the exact design is missing"),
         (json.dumps({**data, "objectives": ["time"]}), "the cost 'time' is missing"),
         (json.dumps({**data, "evaluated": [{}]}), "evaluated.0.design: Field required"),
@@ -168,7 +212,7 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_plot(tmp_path: Path) -> None:
     front = _front()
-    front.annotate(FAST, fine_tuned_accuracy=0.795)
+    front.annotate(FAST, fine_tuned_score=0.795)
     figure = front.plot(tmp_path / "front.png", objective="flash")
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     assert figure.axes[0].get_xlabel() == "flash"
@@ -181,7 +225,7 @@ def test_sensitivity_is_by_layer_and_granularity(tmp_path: Path) -> None:
     exact = record({}, 900, 1000.0)
     alone = [record({"b": 0.5}, 850, 700.0), record({"a": 0.5}, 880, 800.0), record({"a": 0.2}, 700, 600.0)]
     kernels = dataclasses.replace(
-        alone[1], design=Design(granularity="kernel", values={"a": 0.5}), correct=860
+        alone[1], design=Design(granularity="kernel", values={"a": 0.5}), score=0.86
     )
     both = record({"a": 0.5, "b": 0.5}, 800, 500.0)
     front = ParetoFront(exact, [*alone, kernels, both], objectives=["cycles"], settings={}, significance={})

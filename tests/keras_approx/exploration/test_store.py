@@ -73,7 +73,7 @@ def test_other_files(tmp_path: Path) -> None:
         (b"".join([*lines[:2], b"\xff\n"]), "line 3 of .* is no record"),
         (b"".join([*lines[:2], lines[2].replace(b'"images": ', b'"images": -')]), "images: .*greater than"),
         (
-            b"".join([*lines[:2], lines[2].replace(b'"correct": ', b'"correct": 1e400')]),
+            b"".join([*lines[:2], lines[2].replace(b'"score": ', b'"score": 1e400')]),
             "line 3 of .* is no record",
         ),
     ):

@@ -54,7 +54,7 @@ def test_fine_tuning(problem: Small, front: ParetoFront, tmp_path: Path, wrapped
         for name, share in shares.items():
             assert share == pytest.approx(record.design.value(name), abs=0.02)
         right = tuned.predict(problem.images, verbose=0).argmax(axis=1) == problem.labels
-        assert record.fine_tuned_accuracy == right.mean()
+        assert record.fine_tuned_score == right.mean()
         assert record.fine_tuned_costs == price(keras_approx.get_masks(tuned))
         assert len(history.history["loss"]) == 2
     for one, two in zip(before, model.get_weights(), strict=True):

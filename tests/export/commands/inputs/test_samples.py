@@ -24,9 +24,9 @@ def _save(tmp_path, **arrays):
 @pytest.mark.parametrize("labels", [Y, Y[:, None], Y.astype(np.uint8)], ids=["flat", "column", "uint8"])
 def test_reads_numbers_as_they_are(tmp_path, kind, labels):
     samples = read_samples(_save(tmp_path, a=X.astype(kind), b=labels), inputs="a", labels="b", shape=(2, 3))
-    assert (samples.inputs.dtype, samples.classes.dtype) == (np.float32, np.int64)
+    assert (samples.inputs.dtype, samples.targets.dtype) == (np.float32, np.int64)
     assert np.array_equal(samples.inputs, X)
-    assert np.array_equal(samples.classes, Y)
+    assert np.array_equal(samples.targets, Y)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_split_is_a_partition_that_the_seed_decides(n, share, seed):
         return
     rest, held_out = split(samples, share, seed)
     assert len(held_out) == apart
-    assert sorted([*rest.classes, *held_out.classes]) == list(range(n))
+    assert sorted([*rest.targets, *held_out.targets]) == list(range(n))
     for part in (rest, held_out):
-        assert np.array_equal(part.inputs[:, 0], 2 * part.classes)
+        assert np.array_equal(part.inputs[:, 0], 2 * part.targets)
     again = split(samples, share, seed)
-    assert np.array_equal(again[0].classes, rest.classes)
-    assert np.array_equal(again[1].classes, held_out.classes)
+    assert np.array_equal(again[0].targets, rest.targets)
+    assert np.array_equal(again[1].targets, held_out.targets)
 
 
 def test_test_samples_must_be_others(tmp_path):

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.exploration.evaluate.evaluator import Evaluator, Work, _Cache
+from keras_approx.exploration.evaluate.evaluator import Evaluator, Outcome, Work, _Cache
 from keras_approx.exploration.evaluate.packing import unmasked_copy
+from keras_approx.exploration.evaluate.scoring import scorer_of
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, residual
 
 
 def _evaluator(problem: Small, **options: Any) -> Evaluator:
-    return Evaluator(unmasked_copy(problem.model), problem.images, problem.labels, **options)
+    scorer = scorer_of("accuracy", problem.model, problem.labels)
+    return Evaluator(unmasked_copy(problem.model), problem.images, problem.labels, scorer, **options)
+
+
+def _count(outcome: Outcome) -> int:
+    return round(outcome.score * outcome.images)
 
 
 def _work(model: object, count: int, required: int = 0) -> Work:
@@ -43,7 +49,7 @@ def test_counts_are_those_of_predict(problem: Small) -> None:
     work = _work(problem.model, 12)
     expected = _right(problem, work)
     outcomes = sorted(_evaluator(problem).evaluate(work), key=lambda outcome: outcome.row)
-    assert [outcome.correct for outcome in outcomes] == expected
+    assert [_count(outcome) for outcome in outcomes] == expected
     assert len(set(expected)) > 5
     assert all(outcome.images == len(problem.images) for outcome in outcomes)
 
@@ -58,7 +64,7 @@ def test_counts_with_branches(recalibrated: bool) -> None:
     work = _work(model, 4)
     recalibration = _batches(problem, 2) if recalibrated else ()
     outcomes = _evaluator(problem, block=64, recalibration=recalibration).evaluate(work)
-    counts = [outcome.correct for outcome in sorted(outcomes, key=lambda outcome: outcome.row)]
+    counts = [_count(outcome) for outcome in sorted(outcomes, key=lambda outcome: outcome.row)]
     assert counts == (_recalibrated(problem, work, 2) if recalibrated else _right(problem, work))
 
 
@@ -114,7 +120,7 @@ def test_recalibrated_counts_are_those_of_the_public_functions(problem: Small, c
     work.rows[3] = 0  # nothing is skipped
     evaluator = _evaluator(problem, recalibration=_batches(problem, 3), cache_bytes=cache_bytes)
     outcomes = sorted(evaluator.evaluate(work), key=lambda outcome: outcome.row)
-    counts = [outcome.correct for outcome in outcomes]
+    counts = [_count(outcome) for outcome in outcomes]
     assert counts == _recalibrated(problem, work, 3)
     assert counts[3] == _right(problem, work)[3]
     assert counts != _right(problem, work)
@@ -123,7 +129,7 @@ def test_recalibrated_counts_are_those_of_the_public_functions(problem: Small, c
 def test_hopeless_designs_are_given_up(problem: Small) -> None:
     work = _work(problem.model, 12)
     whole = sorted(_evaluator(problem).evaluate(work), key=lambda outcome: outcome.row)
-    counts = [outcome.correct for outcome in whole]
+    counts = [_count(outcome) for outcome in whole]
     required = max(counts)
     evaluator = _evaluator(problem, block=100)
     outcomes = sorted(
@@ -133,7 +139,7 @@ def test_hopeless_designs_are_given_up(problem: Small) -> None:
     given_up = [outcome for outcome in outcomes if outcome.images < len(problem.images)]
     assert 0 < len(given_up) < 12
     assert all(outcome.images % 100 == 0 and counts[outcome.row] < required for outcome in given_up)
-    assert [o.correct for o in outcomes if o not in given_up] == [
+    assert [_count(o) for o in outcomes if o not in given_up] == [
         counts[o.row] for o in outcomes if o not in given_up
     ]
 

@@ -31,7 +31,7 @@ def _measure(design: Design) -> EvaluatedDesign:
     if design.granularity == "block":
         cycles, harm = 0.8 * cycles, 1.5 * harm
     correct = round(900 - 40 * harm)
-    return EvaluatedDesign(design, correct, 1000, False, {"cycles": cycles}, 0.5, {}, harm)
+    return EvaluatedDesign(design, correct / 1000, 1000, False, {"cycles": cycles}, 0.5, {}, harm)
 
 
 def _space(**options: object) -> Space:
@@ -109,11 +109,9 @@ def test_refinement_only_adds() -> None:
     _, few = _run(Budget(budgets=3, rounds=0), _space())
     made, more = _run(Budget(budgets=3, rounds=3), _space())
     assert few.keys() < more.keys()
-    best = [(r.costs["cycles"], -r.correct) for r in _front(_everything())]
-    found = [(r.costs["cycles"], -r.correct) for r in _front(more)]
-    assert len(set(found) & set(best)) > len(
-        {(r.costs["cycles"], -r.correct) for r in _front(few)} & set(best)
-    )
+    best = [(r.costs["cycles"], -r.right) for r in _front(_everything())]
+    found = [(r.costs["cycles"], -r.right) for r in _front(more)]
+    assert len(set(found) & set(best)) > len({(r.costs["cycles"], -r.right) for r in _front(few)} & set(best))
     ids = [design.id for proposal in made[2:] for design in proposal.designs]
     assert len(ids) == len(set(ids))
 
@@ -133,7 +131,7 @@ def test_evolution_gets_near_the_front() -> None:
     def area(found: list[EvaluatedDesign]) -> float:
         """Of what the front dominates, up to 450 cycles and down to no image right."""
         edges = [*(record.costs["cycles"] for record in found), 450.0]
-        return sum(record.correct * (edges[i + 1] - edges[i]) for i, record in enumerate(found))
+        return sum(record.right * (edges[i + 1] - edges[i]) for i, record in enumerate(found))
 
     rng = np.random.default_rng(0)
     random = [fine.design(rng.integers(0, 40, 3).tolist(), "pair") for _ in range(len(records))]
