@@ -63,11 +63,15 @@ def _joins_pool(graph: Graph, op: MaxPool2D) -> bool:
 
 def _convolution_of(graph: Graph, op: Add) -> Conv2D | None:
     """The convolution that can add its output to the other input of an Add in place."""
-    if op.output in graph.results or addition(graph, op) is None:
+    if op.output in graph.results:
         return None
-    for own, residual in (op.inputs, op.inputs[::-1]):
+    for number, (own, residual) in enumerate((op.inputs, op.inputs[::-1])):
         producer = graph.producer(own)
-        if isinstance(producer, Conv2D) and _can_add(graph, producer, op, residual):
+        if (
+            isinstance(producer, Conv2D)
+            and _can_add(graph, producer, op, residual)
+            and addition(graph, op, linear=number) is not None
+        ):
             return producer
     return None
 

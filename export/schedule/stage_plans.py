@@ -75,8 +75,9 @@ def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
     problem = conv_problem(graph, op, stage.pool, stage.reads[0].layout, stage.writes.layout)
     if stage.add is None or problem is None:
         return problem
-    numbers = _addition(graph, stage.add)
-    return replace(problem, sum=_sum(stage, numbers), addition=numbers)
+    numbers = addition(graph, stage.add, stage.add.inputs.index(op.output))
+    assert numbers is not None  # or it would not have been fused
+    return replace(problem, sum=Sum(numbers.shift, numbers.low, numbers.high), addition=numbers)
 
 
 def _depthwise_problem(graph: Graph, stage: Stage) -> DepthwiseProblem | None:
@@ -90,21 +91,6 @@ def completed(graph: Graph, stage: Stage, plan: Plan) -> Plan:
     """Puts the filling of the output's border before a plan."""
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
-
-
-def _sum(stage: Stage, numbers: Addition) -> Sum:
-    """The fused Add as a kernel's code needs it."""
-    assert stage.add is not None
-    assert stage.op is not None
-    finish = numbers.finish
-    own = stage.add.inputs.index(stage.op.output)
-    return Sum(own == numbers.linear, finish.mode, finish.shift, finish.low, finish.high)
-
-
-def _addition(graph: Graph, op: Add) -> Addition:
-    numbers = addition(graph, op)
-    assert numbers is not None  # or it would not have been fused
-    return numbers
 
 
 def _plan(graph: Graph, stage: Stage) -> Plan | None:

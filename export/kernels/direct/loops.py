@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.kernels.elementwise.addition import LINEAR_SHIFT
 from export.kernels.language.steps import (
     ACCUMULATORS,
     NEAR,
@@ -69,15 +68,11 @@ class Sum:
     """A fused Add, as a kernel's code needs it; see `addition.Addition`. Its table is the kernel's.
 
     Attributes:
-        own_linear: whether the layer's value is the input of the larger scale, and the residual goes through the table.
-        mode: of the sum's requantization, "round" or "signed".
         shift: the final shift.
         low: lower clamp bound, or None.
         high: upper clamp bound, or None.
     """
 
-    own_linear: bool
-    mode: str
     shift: int
     low: int | None
     high: int | None
@@ -234,19 +229,16 @@ def _stores(geometry: Geometry, outputs: Sequence[_Output]) -> list[Step]:
 def _add(geometry: Geometry, outputs: Sequence[_Output], total: Sum) -> list[Step]:
     """Saturates, adds what lies where the outputs go, two at a time so that nothing waits for a load, and stores."""
     read = "READ16" if geometry.out_channel == 2 else "READ8"
-    steps = [step("FETCH", "x1", "table")]
+    steps = [step("FETCH", "x1", "table"), step("SAVE", "wt", "stream"), step("TABLE_END", "wt")]
     for start in range(0, len(outputs), len(WEIGHTS)):
         group = outputs[start : start + len(WEIGHTS)]
         lanes = list(zip(group, WEIGHTS, strict=False))
         steps += [step(read, w, at) for (_, at, _), w in lanes]
         steps += _saturated(group)
-        steps += [step("LOOK32", w if total.own_linear else a) for (a, _, _), w in lanes]
-        join = "LEFT_PLUS" if total.own_linear else "PLUS_LEFT"
-        steps += [step(join, a, w, LINEAR_SHIFT) for (a, _, _), w in lanes]
+        steps += [step("LOOK32", w) for _, w in lanes]
+        steps += [step("PRODUCT_PLUS", a, a, "wt", w) for (a, _, _), w in lanes]
     sums: list[_Output] = [(a, at, total) for a, at, _ in outputs]
-    steps.append(step("TABLE_END", *WEIGHTS))
-    steps += [step(_SCALE[total.mode], a) for a, _, _ in sums]
-    return [*steps, *_saturated(sums), *_stores(geometry, sums)]
+    return [*steps, step("FETCH", "wt", "stream"), *_saturated(sums), *_stores(geometry, sums)]
 
 
 def _advance(geometry: Geometry, moved: int, taken: int, looped: bool) -> list[Step]:

@@ -1,7 +1,9 @@
-"""An ADD as kernels compute it: one input enters the sum as itself, the other one through a table.
+"""An ADD as kernels compute it: one operand enters by a multiplication, the other one through a table.
 
-The input of the larger scale counts 2^19 times its value, exactly; the other one's multiplier, both roundings and all
-zero points are in a table of 256 sums. Both are doubled, as the requantization wants it.
+The reference brings both operands to a common scale, adds, and requantizes. For each value of one operand, the output
+is a step function of the other one, with steps that lie on a line but for the reference's roundings. So a multiplier for
+one operand and a table of 256 addends for the other one give the same output: the addends are found by what all 65,536
+pairs allow. Both roundings, all zero points and the sign of a difference are in the table.
 """
 
 from __future__ import annotations
@@ -10,81 +12,122 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.ir.fixed_point import multiply_two_roundings, sum_parameters
+from export.ir.fixed_point import Ints, multiply_two_roundings, sum_parameters
 from export.ir.graph import Graph
 from export.ir.ops import Add
 from export.ir.tensor import Quantization
 from export.kernels.elementwise.tables import TABLE_MIDDLE, TABLE_SIZE, packed_words
 from export.kernels.plan import Call, Plan, Pointer
-from export.kernels.requantize import Requantization, plan_requantization
+from export.kernels.requantize import bounds_beside_saturation
 
-LINEAR_SHIFT = 20  # of the input of the larger scale, doubled
-_HALF = (1 << 30, 0)  # the multiplier of the larger scale: exactly one half
+_VALUES = np.arange(-128, 128, dtype=np.int64)
+_LARGEST_SHIFT = 22  # sums of up to 512 output steps still fit 32 bits
+_TILTS = (0, 1, -1, 2, -2)  # multipliers beside the nearest one
+_FREE = 1 << 62  # beyond any bound
 
 
 @dataclass(frozen=True)
 class Addition:
-    """Numbers of an ADD: q = requantized((linear << 20) + table[other]).
+    """Numbers of an ADD: q = saturate8((rate * linear + table[other]) >> shift), clamped.
 
     Attributes:
-        linear: which of the two inputs has the larger scale.
-        table: 256 int32 values for the other input -128 .. 127.
-        finish: requantization of the sum, mode "round" or "signed".
+        linear: which of the two operands is multiplied.
+        rate: its multiplier, int32.
+        table: 256 int32 values for the other operand -128 .. 127.
+        shift: the final right shift, 1 or more.
+        low: lower clamp bound that saturation to int8 does not give already, or None.
+        high: upper clamp bound likewise.
     """
 
     linear: int
+    rate: int
     table: tuple[int, ...]
-    finish: Requantization
+    shift: int
+    low: int | None
+    high: int | None
 
 
-def addition(graph: Graph, op: Add) -> Addition | None:
-    """States an operator's numbers; None where they do not fit the kernels' requantization."""
+def addition(graph: Graph, op: Add, linear: int) -> Addition | None:
+    """States an operator's numbers for a choice of the operand that is multiplied; None where there are none."""
     first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
-    return sum_numbers(first, second, out, op.clamp)
+    return sum_numbers(first, second, out, op.clamp, linear=linear)
 
 
 def sum_numbers(
-    first: Quantization, second: Quantization, out: Quantization, clamp: tuple[int, int], sign: int = 1
+    first: Quantization,
+    second: Quantization,
+    out: Quantization,
+    clamp: tuple[int, int],
+    *,
+    linear: int,
+    sign: int = 1,
 ) -> Addition | None:
     """The numbers of a sum, or of a difference where the `sign` of the second operand is -1.
 
+    Args:
+        first: of the first operand.
+        second: of the second operand.
+        out: of the output.
+        clamp: inclusive bounds of the quantized output.
+        linear: which operand is multiplied, 0 or 1.
+        sign: of the second operand.
+
     Returns:
-        The numbers, or None where they do not fit the kernels' requantization, or where the operand of the larger
-        scale, which kernels add as it is, would be subtracted.
+        The numbers, checked for every pair of operands; None where there are none.
     """
+    outputs = _outputs(first, second, out, clamp, sign)
+    operands = (first, second)
+    slopes = [factor * operand.scale / out.scale for factor, operand in zip((1, sign), operands, strict=True)]
+    slope, other_slope = slopes[linear], slopes[1 - linear]
+    centered = _VALUES - operands[1 - linear].zero_point
+    # What each value of the table's operand adds to the output, and half a step to round.
+    ideal = out.zero_point + 0.5 + other_slope * centered - slope * operands[linear].zero_point
+    found = _solved(outputs if linear == 0 else outputs.T, slope, ideal, clamp)
+    return None if found is None else Addition(linear, *found, *bounds_beside_saturation(clamp))
+
+
+def _outputs(
+    first: Quantization, second: Quantization, out: Quantization, clamp: tuple[int, int], sign: int
+) -> Ints:
+    """The reference's output for every pair of operands: [first, second]."""
     parameters = sum_parameters(first, second, out)
-    linear = 0 if parameters.input1 == _HALF else 1
-    if (parameters.input1, parameters.input2)[linear] != _HALF or (linear == 1 and sign < 0):
-        return None
-    multiplier = (parameters.input2, parameters.input1)[linear]
-    zero_points = (first.zero_point, second.zero_point)
-    centered = np.arange(-128, 128, dtype=np.int64) - zero_points[1 - linear]
-    other = multiply_two_roundings(centered << parameters.left_shift, *multiplier)
-    half = 1 << (parameters.left_shift - 1)
-    table = (other if linear == 1 else sign * other) - zero_points[linear] * half
-    finish = plan_requantization(
-        parameters.output,
-        out.zero_point,
-        clamp,
-        (int(table.min()) - 128 * half, int(table.max()) + 127 * half),
-        1,
-        once=False,
+    one, other = (
+        multiply_two_roundings((_VALUES - operand.zero_point) << parameters.left_shift, *multiplier)
+        for operand, multiplier in ((first, parameters.input1), (second, parameters.input2))
     )
-    if finish is None or finish.scale_bits != 1:
-        return None
-    return Addition(linear, tuple((2 * table).tolist()), finish)
+    total = one[:, None] + sign * other
+    return np.clip(multiply_two_roundings(total, *parameters.output) + out.zero_point, *clamp)
 
 
-ADDITION_WORDS = TABLE_SIZE + 2
+def _solved(
+    outputs: Ints, slope: float, ideal: np.ndarray, clamp: tuple[int, int]
+) -> tuple[int, tuple[int, ...], int] | None:
+    """A multiplier, a table and a shift with the same outputs [linear, other] as the reference."""
+    below, above = outputs > clamp[0], outputs < clamp[1]  # where the clamp hides no step
+    for shift in range(_LARGEST_SHIFT, 0, -1):
+        for tilt in _TILTS:
+            rate = round(slope * 2.0**shift) + tilt
+            moved = rate * _VALUES[:, None]
+            least = np.where(below, (outputs << shift) - moved, -_FREE).max(axis=0)
+            most = np.where(above, ((outputs + 1) << shift) - moved, _FREE).min(axis=0) - 1
+            wanted = np.clip(ideal * 2.0**shift, -float(_FREE), float(_FREE)).astype(np.int64)
+            table = np.clip(wanted, least, most)
+            fits = np.abs(moved).max() + np.abs(table).max() < 1 << 31 and abs(rate) < 1 << 31
+            if fits and (least <= most).all():
+                return rate, tuple(table.tolist()), shift
+    return None
+
+
+ADDITION_WORDS = TABLE_SIZE + 1
 """Constants that `with_addition` adds."""
 
 
 def with_addition(plan: Plan, numbers: Addition | None) -> Plan:
-    """Gives the kernels of a convolution the table of the Add fused behind it, its requantization at the end."""
+    """Gives the kernels of a convolution the table of the Add fused behind it, its multiplier at the end."""
     if numbers is None:
         return plan
     table = Pointer("constants", 4 * (len(plan.constants) + TABLE_MIDDLE))
-    words = packed_words((*numbers.table, numbers.finish.mult, numbers.finish.addend), 32)
+    words = packed_words((*numbers.table, numbers.rate), 32)
     calls = tuple(replace(call, table=table) for call in plan.calls if isinstance(call, Call))
     assert len(calls) == len(plan.calls)
     return replace(plan, calls=calls, constants=(*plan.constants, *words))

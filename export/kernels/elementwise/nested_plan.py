@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 
-from export.kernels.elementwise.addition import LINEAR_SHIFT, Addition
+from export.kernels.elementwise.addition import Addition
 from export.kernels.elementwise.loops import TURN, Dimension, write_loop_nest
 from export.kernels.elementwise.nest import Nest
 from export.kernels.elementwise.nest import step as step_of
-from export.kernels.elementwise.plan import OTHERS, VALUES, finished, get, put
+from export.kernels.elementwise.plan import OTHERS, VALUES, finished, get, put, summed
 from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
 from export.kernels.language.steps import NEAR, Step, step
 from export.kernels.layout import Layout
@@ -47,10 +47,10 @@ def plan_sum(loops: Nest, layouts: tuple[Layout, Layout, Layout], numbers: Addit
     """
 
     def compute(lanes: Lanes) -> list[Step]:
-        steps = [step("LOOK32", a) for a, _ in lanes]
-        return steps + [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b in lanes]
+        return [*(step("LOOK32", a) for a, _ in lanes), *summed(numbers, lanes)]
 
-    return _plan_arithmetic(loops, layouts, compute, numbers.finish, 1 - numbers.linear, numbers.table)
+    prologue = [step("SET32", "w0", numbers.rate)]
+    return _plan_arithmetic(loops, layouts, compute, prologue, 1 - numbers.linear, numbers.table)
 
 
 def plan_product(
@@ -74,21 +74,23 @@ def plan_product(
             name = "MINUS" if zero_point > 0 else "ADD"
             steps += [step(name, lane[operand], abs(zero_point)) for lane in lanes if zero_point]
         steps += [step("PRODUCT", a, a, b) for a, b in lanes]
-        return steps + [step("LEFT", a, finish.scale_bits) for a, _ in lanes]
+        steps += [step("LEFT", a, finish.scale_bits) for a, _ in lanes]
+        return steps + finished(finish, lanes)
 
-    return _plan_arithmetic(loops, layouts, compute, finish)
+    prologue = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
+    return _plan_arithmetic(loops, layouts, compute, prologue)
 
 
 def plan_maximum(loops: Nest, layouts: tuple[Layout, Layout, Layout]) -> Plan | None:
     """The larger of two operands."""
-    return _plan_arithmetic(loops, layouts, lambda lanes: [step("MAX", a, b) for a, b in lanes], None)
+    return _plan_arithmetic(loops, layouts, lambda lanes: [step("MAX", a, b) for a, b in lanes])
 
 
 def _plan_arithmetic(
     loops: Nest,
     layouts: tuple[Layout, Layout, Layout],
     compute: Callable[[Lanes], list[Step]],
-    finish: Requantization | None,
+    prologue: Sequence[Step] = (),
     first: int = 0,
     table: Sequence[int] = (),
 ) -> Plan | None:
@@ -103,10 +105,8 @@ def _plan_arithmetic(
         lanes = list(zip(VALUES, OTHERS, strict=True))[: len(offsets)]
         steps = [get(a, "in", one, o[0]) for (a, _), o in zip(lanes, offsets, strict=True)]
         steps += [get(b, "wt", other, o[1]) for (_, b), o in zip(lanes, offsets, strict=True)]
-        steps += compute(lanes) + (finished(finish, lanes) if finish else [])
-        return steps + [put(a, target, o[2]) for (a, _), o in zip(lanes, offsets, strict=True)]
+        return steps + compute(lanes) + [put(a, target, o[2]) for (a, _), o in zip(lanes, offsets, strict=True)]
 
-    prologue = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)] if finish else []
     bases = (f"in{order[0]}", f"in{order[1]}", "out")
     return _plan(Nest(loops.extents, walks), (one, other, target), bases, emit, prologue, table)
 

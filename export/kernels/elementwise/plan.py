@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.kernels.elementwise.addition import LINEAR_SHIFT, Addition
+from export.kernels.elementwise.addition import Addition
 from export.kernels.elementwise.loops import Dimension, Emit, write_loop_nest
 from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
 from export.kernels.language.steps import Step, step
@@ -77,11 +77,21 @@ def finished(finish: Requantization, lanes: Sequence[tuple[str, str]]) -> list[S
         steps = [step("SIGN", b, a) for a, b in lanes] + [step("SCALE_BY", a, b) for a, b in lanes]
     else:
         steps = [step("SCALE", a) for a, _ in lanes]
-    steps += [step("SATURATE", a, finish.shift) if finish.shift else step("SATURATE0", a) for a, _ in lanes]
-    if finish.low is not None:
-        steps += [step("AT_LEAST", a, finish.low) for a, _ in lanes]
-    if finish.high is not None:
-        steps += [step("AT_MOST", a, finish.high) for a, _ in lanes]
+    return steps + _saturated(finish, lanes)
+
+
+def summed(numbers: Addition, lanes: Sequence[tuple[str, str]]) -> list[Step]:
+    """Adds operands that are multiplied, in the second registers, to values of the table; w0 holds the multiplier."""
+    steps = [step("PRODUCT_PLUS", a, b, "w0", a) for a, b in lanes]
+    return steps + _saturated(numbers, lanes)
+
+
+def _saturated(numbers: Requantization | Addition, lanes: Sequence[tuple[str, str]]) -> list[Step]:
+    steps = [step("SATURATE", a, numbers.shift) if numbers.shift else step("SATURATE0", a) for a, _ in lanes]
+    if numbers.low is not None:
+        steps += [step("AT_LEAST", a, numbers.low) for a, _ in lanes]
+    if numbers.high is not None:
+        steps += [step("AT_MOST", a, numbers.high) for a, _ in lanes]
     return steps
 
 
@@ -118,7 +128,6 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
         target: layout of the output.
         numbers: what is computed.
     """
-    finish = numbers.finish
     linear, other = sources[numbers.linear], sources[1 - numbers.linear]
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
@@ -126,12 +135,10 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
         steps = [get(a, "wt", other, o[1]) for a, _, o in lanes]
         steps += [get(b, "in", linear, o[0]) for _, b, o in lanes]
         steps += [step("LOOK32", a) for a, _, _ in lanes]
-        steps += [step("PLUS_LEFT", a, b, LINEAR_SHIFT) for a, b, _ in lanes]
-        steps += finished(finish, [(a, b) for a, b, _ in lanes])
+        steps += summed(numbers, [(a, b) for a, b, _ in lanes])
         return steps + [put(a, target, o[2]) for a, _, o in lanes]
 
-    constants = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
-    steps = _walk(_extent(target), (linear, other, target), emit, constants)
+    steps = _walk(_extent(target), (linear, other, target), emit, [step("SET32", "w0", numbers.rate)])
     call = Call(
         0,
         Pointer(f"in{numbers.linear}", _start(linear)),

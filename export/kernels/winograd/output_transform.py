@@ -14,13 +14,13 @@ from export.kernels.language.steps import label, load, step
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.algorithm import FOUR, STRIDE2, TWO
-from export.kernels.winograd.outputs import ADD_ADDEND, ADD_MULTIPLIER, ADD_TABLE, Outputs, Target
+from export.kernels.winograd.outputs import ADD_RATE, ADD_TABLE, Outputs, Target
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
 from export.targets import Timing
 
 # Stack slots: those of a fused Add, those of the loops, then values that wait.
-_SUMS, _OUT, _TILES, _COUNT, _CONSTANTS, _CONSTANTS_END, _SUMS_NOW, _CONSTANTS_NOW, _WAITING = range(3, 12)
+_SUMS, _OUT, _TILES, _COUNT, _CONSTANTS, _CONSTANTS_END, _SUMS_NOW, _CONSTANTS_NOW, _WAITING = range(2, 11)
 _ROW = 4  # slots of the outputs of a row
 _FRAME = _WAITING + 5 * _ROW
 _TILE, _CHANNEL = 1, 2  # labels
@@ -29,8 +29,8 @@ _REGISTERS = ("r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr
 
 
 def header_words(target: Target) -> int:
-    """Words before a block's constants: their bytes; with an Add, how far behind its table is, and its scale."""
-    return 1 if target.sum is None else 4
+    """Words before a block's constants: their bytes; with an Add, how far behind its table is, and its multiplier."""
+    return 1 if target.sum is None else 3
 
 
 def output_kernel(
@@ -53,8 +53,7 @@ def output_kernel(
     if target.sum is not None:
         steps += [step("LDRC", "r5", "r3", WORD), step("ADVANCE", "r5", "r3", "r5")]
         steps += [step("SAVE", "r5", ADD_TABLE)]
-        steps += [step("LDRC", "r5", "r3", 2 * WORD), step("SAVE", "r5", ADD_MULTIPLIER)]
-        steps += [step("LDRC", "r5", "r3", 3 * WORD), step("SAVE", "r5", ADD_ADDEND)]
+        steps += [step("LDRC", "r5", "r3", 2 * WORD), step("SAVE", "r5", ADD_RATE)]
     steps += [step("ADD", "r3", WORD * header_words(target)), step("SAVE", "r3", _CONSTANTS)]
     steps += [step("ADVANCE", "r4", "r3", "r4"), step("SAVE", "r4", _CONSTANTS_END), label(_TILE)]
     steps += [step("FETCH", "r1", _TILES), load(("r4", "r5")), step("SAVE", "r1", _TILES)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.kernels.direct.loops import Sum
-from export.kernels.elementwise.addition import LINEAR_SHIFT
 from export.kernels.language.addresses import Addresses
 from export.kernels.language.steps import NEAR
 from export.kernels.language.straight_line import StraightLine
@@ -13,8 +12,8 @@ from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import WORD
 
-ADD_TABLE, ADD_MULTIPLIER, ADD_ADDEND = 0, 1, 2
-"""Stack slots of a fused Add: the address of its table, its multiplier and its addend."""
+ADD_TABLE, ADD_RATE = 0, 1
+"""Stack slots of a fused Add: the address of its table, and its multiplier."""
 
 _BIAS, _MULTIPLIER, _ADDEND, _NEGATIVE, _SHIFT, _INVERSE = range(6)
 
@@ -118,15 +117,6 @@ class Outputs:
         """The sum with what lies where the output goes; see `addition.Addition`."""
         code = self._code
         other = code.value("LDRSH" if self._target.element == 2 else "LDRSB", base, offset)
-        table = code.fetch(ADD_TABLE)
-        linear, looked_up = (own, other) if total.own_linear else (other, own)
-        value = code.value("LOOK", table, looked_up)
-        value = code.value("SUM_LEFT", value, linear, LINEAR_SHIFT)
-        addend = code.fetch(ADD_ADDEND)
-        if total.mode == "signed":
-            addend = code.value("SUM_RIGHT", addend, value, 31)
-        value = code.value("HIGH_ROUNDED", value, code.fetch(ADD_MULTIPLIER), addend)
-        value = (
-            code.value("SATURATED", value, total.shift) if total.shift else code.value("SATURATED0", value)
-        )
-        return self._clamped(value, total.low, total.high)
+        looked_up = code.value("LOOK", code.fetch(ADD_TABLE), other)
+        value = code.value("PRODUCT_PLUS", own, code.fetch(ADD_RATE), looked_up)
+        return self._clamped(code.value("SATURATED", value, total.shift), total.low, total.high)

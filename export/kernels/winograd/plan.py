@@ -74,8 +74,7 @@ def _scales(problem: ConvProblem, shape: Shape, requantization: Constants) -> li
         own = scales_start(shape) + len(words)
         values = [len(block.channels) * requantization.form.words * WORD]
         if problem.addition is not None:
-            finish = problem.addition.finish
-            values += [(table - own + TABLE_MIDDLE) * WORD, finish.mult, finish.addend]
+            values += [(table - own + TABLE_MIDDLE) * WORD, problem.addition.rate]
         for channel in block.channels:
             blank = [0] * requantization.form.words
             values += blank if channel is None else requantization.words[channel].tolist()

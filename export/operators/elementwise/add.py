@@ -38,7 +38,7 @@ def _compute(graph: Graph, op: Add, x: NDArray[np.int8], y: NDArray[np.int8]) ->
 
 
 def _plan(graph: Graph, op: Add, sources: Sequence[Layout], target: Layout) -> Plan | None:
-    numbers = addition(graph, op)
+    numbers = addition(graph, op, linear=0) or addition(graph, op, linear=1)
     return None if numbers is None else plan_add(sources, target, numbers)
 
 

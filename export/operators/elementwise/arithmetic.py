@@ -173,7 +173,9 @@ def _plan(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layou
     if op.function == "maximum":
         return plan_maximum(loops, layouts)
     if op.function in ("add", "sub"):
-        numbers = sum_numbers(first, second, out, op.clamp, 1 if op.function == "add" else -1)
+        sign = 1 if op.function == "add" else -1
+        choices = (sum_numbers(first, second, out, op.clamp, linear=linear, sign=sign) for linear in (0, 1))
+        numbers = next(filter(None, choices), None)
         return None if numbers is None else plan_sum(loops, layouts, numbers)
     if op.function != "mul":
         return None
