@@ -13,11 +13,11 @@ from export.costing.choice import candidates, planned_candidate, priced_timing
 from export.costing.depthwise_choice import depthwise_candidates
 from export.costing.kernel_cost import plan_cost
 from export.ir.graph import Graph
-from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected
+from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.conv_problem import conv_problem, depthwise_problem
 from export.kernels.direct.loops import Sum
 from export.kernels.direct.plan import ConvProblem
-from export.kernels.elementwise.addition import Addition, addition
+from export.kernels.elementwise.addition import addition
 from export.kernels.elementwise.nest import common_shape, nest
 from export.kernels.elementwise.nested_plan import plan_moves
 from export.kernels.elementwise.plan import plan_border, plan_copy

@@ -1,9 +1,9 @@
 """An ADD as kernels compute it: one operand enters by a multiplication, the other one through a table.
 
 The reference brings both operands to a common scale, adds, and requantizes. For each value of one operand, the output
-is a step function of the other one, with steps that lie on a line but for the reference's roundings. So a multiplier for
-one operand and a table of 256 addends for the other one give the same output: the addends are found by what all 65,536
-pairs allow. Both roundings, all zero points and the sign of a difference are in the table.
+is a step function of the other one, with steps that lie on a line but for the reference's roundings. So a multiplier
+for one operand and a table of 256 addends for the other one give the same output: the addends are found by what all
+65,536 pairs allow. Both roundings, all zero points and the sign of a difference are in the table.
 """
 
 from __future__ import annotations

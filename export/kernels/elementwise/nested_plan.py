@@ -105,7 +105,9 @@ def _plan_arithmetic(
         lanes = list(zip(VALUES, OTHERS, strict=True))[: len(offsets)]
         steps = [get(a, "in", one, o[0]) for (a, _), o in zip(lanes, offsets, strict=True)]
         steps += [get(b, "wt", other, o[1]) for (_, b), o in zip(lanes, offsets, strict=True)]
-        return steps + compute(lanes) + [put(a, target, o[2]) for (a, _), o in zip(lanes, offsets, strict=True)]
+        return (
+            steps + compute(lanes) + [put(a, target, o[2]) for (a, _), o in zip(lanes, offsets, strict=True)]
+        )
 
     bases = (f"in{order[0]}", f"in{order[1]}", "out")
     return _plan(Nest(loops.extents, walks), (one, other, target), bases, emit, prologue, table)

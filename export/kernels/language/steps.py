@@ -27,7 +27,17 @@ _ROLES = {
     "a7": "lr",
     "to": "lr",  # elementwise kernels hold the output pointer here, and the table's address in x1
 }
-_SLOTS = {"keep": 0, "out": 4, "last": 5, "rows": 6, "count": 7, "outer": 8, "half": 9, "table": 10, "stream": 11}
+_SLOTS = {
+    "keep": 0,
+    "out": 4,
+    "last": 5,
+    "rows": 6,
+    "count": 7,
+    "outer": 8,
+    "half": 9,
+    "table": 10,
+    "stream": 11,
+}
 FRAME = 12
 """Stack slots of a kernel that uses the named ones."""
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.kernels.language.addresses import Addresses
-from export.kernels.language.instructions import aligned
-from export.kernels.language.steps import label, load, step
-from export.kernels.language.straight_line import StraightLine
+from export.kernels.language.instructions import aligned, instructions
+from export.kernels.language.steps import Step, label, load, step
+from export.kernels.language.straight_line import OutOfRegistersError, StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.algorithm import FOUR, STRIDE2, TWO
-from export.kernels.winograd.outputs import ADD_RATE, ADD_TABLE, Outputs, Target
+from export.kernels.winograd.outputs import ADD_RATE, ADD_TABLE, Held, Outputs, Target
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
-from export.targets import Timing
+from export.targets import Timing, block_cycles
 
 # Stack slots: those of a fused Add, those of the loops, then values that wait.
 _SUMS, _OUT, _TILES, _COUNT, _CONSTANTS, _CONSTANTS_END, _SUMS_NOW, _CONSTANTS_NOW, _WAITING = range(2, 11)
@@ -60,9 +60,7 @@ def output_kernel(
     steps += [step("FETCH", "r0", _SUMS), step("FETCH", "r1", _OUT), step("FETCH", "r2", _CONSTANTS)]
     steps += [step("ADVANCE", "r0", "r0", "r4"), step("ADVANCE", "r1", "r1", "r5"), label(_CHANNEL)]
     steps += [step("SAVE", "r0", _SUMS_NOW), step("SAVE", "r2", _CONSTANTS_NOW)]
-    code = StraightLine()
-    _Tile(code, tiling, target, form, columns).write(rows)
-    steps += code.steps(_REGISTERS, timing, {_CHANNEL_SUMS: "r0", _CHANNEL_CONSTANTS: "r2"})
+    steps += _channel(tiling, target, form, rows, columns, timing)
     steps += [step("FETCH", "r2", _CONSTANTS_NOW), step("FETCH", "r0", _SUMS_NOW)]
     steps += [step("FETCH", "r3", _CONSTANTS_END), step("ADD", "r2", WORD * form.words)]
     steps += [step("ADD", "r0", PAIR_BYTES), step("ADD", "r1", target.element)]
@@ -71,16 +69,35 @@ def output_kernel(
     return Kernel(aligned(steps, timing), _FRAME)
 
 
+def _channel(
+    tiling: Tiling, target: Target, form: Form, rows: int, columns: int, timing: Timing
+) -> list[Step]:
+    """The code of one channel of one tile, with as much in registers as makes it fastest."""
+    found: list[list[Step]] = []
+    for held in Held.choices(form, target):
+        code = StraightLine()
+        _Tile(code, tiling, target, form, columns, held).write(rows)
+        try:
+            found.append(code.steps(_REGISTERS, timing, {_CHANNEL_SUMS: "r0", _CHANNEL_CONSTANTS: "r2"}))
+        except OutOfRegistersError:
+            continue
+    if not found:
+        raise OutOfRegistersError(f"no order of a tile's outputs fits {len(_REGISTERS)} registers")
+    return min(found, key=lambda steps: block_cycles([i for s in steps for i in instructions(s)], timing))
+
+
 class _Tile:
     """The straight-line code of one channel of one tile.
 
     Registers are few, so pointers are given up in between, and fetched again from where the loop has saved them.
     """
 
-    def __init__(self, code: StraightLine, tiling: Tiling, target: Target, form: Form, columns: int) -> None:
+    def __init__(
+        self, code: StraightLine, tiling: Tiling, target: Target, form: Form, columns: int, held: Held
+    ) -> None:
         self._code, self._tiling, self._columns = code, tiling, columns
         self._pooled = target.pooled
-        self._outputs = Outputs(code, _CHANNEL_CONSTANTS, tiling.algorithm, form, target)
+        self._outputs = Outputs(code, _CHANNEL_CONSTANTS, tiling.algorithm, form, target, held)
         self._addresses = Addresses(code, _CHANNEL_SUMS)
         self._left: dict[int, str] = {}
         self._begun: set[tuple[int, int]] = set()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from export.kernels.direct.loops import Sum
 from export.kernels.language.addresses import Addresses
-from export.kernels.language.steps import NEAR
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Form
@@ -37,6 +36,29 @@ class Target:
     sum: Sum | None
 
 
+@dataclass(frozen=True)
+class Held:
+    """What stays in registers from one output to the next, in place of being loaded for each.
+
+    Attributes:
+        constants: of the channel's requantization.
+        table: the address of a fused Add's table.
+        rate: its multiplier.
+    """
+
+    constants: bool
+    table: bool
+    rate: bool
+
+    @staticmethod
+    def choices(form: Form, target: Target) -> tuple[Held, ...]:
+        """What is worth trying; registers decide which of them is possible."""
+        if target.sum is None:
+            return (Held(form.lean, False, False),)
+        flags = (True, False)
+        return tuple(Held(c, t, r) for c in flags[not form.lean :] for t in flags for r in flags)
+
+
 class Outputs:
     """Writes outputs of one channel: r1 points to the first one.
 
@@ -46,23 +68,30 @@ class Outputs:
         algorithm: whose sums come in.
         form: of the requantization.
         target: of the outputs.
+        held: what stays in registers from output to output.
     """
 
     def __init__(
-        self, code: StraightLine, constants: str, algorithm: Algorithm, form: Form, target: Target
+        self,
+        code: StraightLine,
+        constants: str,
+        algorithm: Algorithm,
+        form: Form,
+        target: Target,
+        held: Held,
     ) -> None:
         self._code, self._algorithm, self._form, self._target = code, algorithm, form, target
         self._addresses = Addresses(code, "r1")
         self._constants = constants
-        last = (algorithm.down.outputs - 1) * target.row + (algorithm.across.outputs - 1) * target.pixel
-        # An Add behind outputs that need more than one base address leaves no registers for constants.
-        self._holds = form.lean and (target.sum is None or last <= NEAR)
+        self._holds = held
         self._held: dict[int, str] = {}
+        self._held_slots: dict[int, str] = {}
 
     def release(self, constants: str) -> None:
         """Forgets what is held in registers; the channel's constants are found at another register from now on."""
         self._constants = constants
         self._held.clear()
+        self._held_slots.clear()
 
     def biased(self, value: str) -> str:
         """Adds the bias to one of the sums that go into every output once, if this is where the form adds it."""
@@ -83,12 +112,20 @@ class Outputs:
         self._code.effect("STRH" if self._target.element == 2 else "STRB", value, base, offset)
 
     def _constant(self, place: int) -> str:
-        """One of the channel's constants; those that come again stay in registers where there are enough."""
-        if not self._holds or place == _BIAS:
+        """One of the channel's constants."""
+        if not self._holds.constants or place == _BIAS:
             return self._code.value("LDRC", self._constants, WORD * place)
         if place not in self._held:
             self._held[place] = self._code.value("LDRC", self._constants, WORD * place)
         return self._held[place]
+
+    def _slot(self, slot: int, held: bool) -> str:
+        """What a fused Add has in a stack slot."""
+        if not held:
+            return self._code.fetch(slot)
+        if slot not in self._held_slots:
+            self._held_slots[slot] = self._code.fetch(slot)
+        return self._held_slots[slot]
 
     def _scaled(self, value: str) -> str:
         code, form = self._code, self._form
@@ -117,6 +154,6 @@ class Outputs:
         """The sum with what lies where the output goes; see `addition.Addition`."""
         code = self._code
         other = code.value("LDRSH" if self._target.element == 2 else "LDRSB", base, offset)
-        looked_up = code.value("LOOK", code.fetch(ADD_TABLE), other)
-        value = code.value("PRODUCT_PLUS", own, code.fetch(ADD_RATE), looked_up)
+        looked_up = code.value("LOOK", self._slot(ADD_TABLE, self._holds.table), other)
+        value = code.value("PRODUCT_PLUS", own, self._slot(ADD_RATE, self._holds.rate), looked_up)
         return self._clamped(code.value("SATURATED", value, total.shift), total.low, total.high)
