@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from export.kernels.language.steps import (
     ACCUMULATORS,
     NEAR,
+    POSITIONS,
     WEIGHTS,
     Step,
     label,
@@ -172,41 +173,37 @@ def _finish(
     geometry: Geometry, accumulators: Sequence[Sequence[str]], finish: Sequence[Epilogue]
 ) -> list[Step]:
     """Requantizes, adds where an Add is fused, and stores every accumulator."""
-    steps = [step("FETCH", "x0", "out")]
-    outputs: list[_Output] = []
-    group = len(WEIGHTS) if finish[0].mode == "plain" else 1  # channels whose constants are loaded together
+    steps: list[Step] = []
+    rows = [registers[:1] if geometry.pooled else registers for registers in accumulators]
+    group = len(_SCALES) if finish[0].mode == "plain" else 1  # channels whose constants are loaded together
     for start in range(0, len(finish), group):
-        entries = finish[start : start + group]
-        rows = [
-            registers[:1] if geometry.pooled else registers
-            for registers in accumulators[start : start + group]
-        ]
-        steps += _scaled(rows, entries)
-        found = [
-            (a, entry.at + position * geometry.out_x, entry)
-            for results, entry in zip(rows, entries, strict=True)
-            for position, a in enumerate(results)
-        ]
-        entry = entries[0]
-        if entry.sum is None:
-            steps += [*_saturated(found), *_stores(geometry, found)]
-        outputs += found
+        steps += _scaled(rows[start : start + group], finish[start : start + group])
+    outputs: list[_Output] = [
+        (a, entry.at + position * geometry.out_x, entry)
+        for results, entry in zip(rows, finish, strict=True)
+        for position, a in enumerate(results)
+    ]
+    steps.append(step("FETCH", "x0", "out"))
     total = finish[0].sum
-    return steps if total is None else steps + _add(geometry, outputs, total)
+    if total is not None:
+        return steps + _add(geometry, outputs, total)
+    return [*steps, *_saturated(outputs), *_stores(geometry, outputs)]
+
+
+_SCALES = (*WEIGHTS, *POSITIONS)
+"""Registers that requantization has for constants."""
 
 
 def _scaled(rows: Sequence[Sequence[str]], entries: Sequence[Epilogue]) -> list[Step]:
     """Loads the constants of some channels and scales their accumulators."""
     if entries[0].mode == "plain":
         scaled = [
-            step("SCALE_PLAIN", a, w) for results, w in zip(rows, WEIGHTS, strict=False) for a in results
+            step("SCALE_PLAIN", a, w) for results, w in zip(rows, _SCALES, strict=False) for a in results
         ]
-        return [load(WEIGHTS[: len(rows)]), *scaled]
+        return [load(_SCALES[: len(rows)]), *scaled]
     (results,), (entry,) = rows, entries
-    steps = [load(WEIGHTS), *(step(_SCALE[entry.mode], a) for a in results)]
-    if entry.shift is None:
-        steps += [load(("x1",)), *(step("SHIFT", a) for a in results)]
-    return steps
+    steps = [load(_SCALES[: entry.words]), *(step(_SCALE[entry.mode], a) for a in results)]
+    return steps if entry.shift is not None else steps + [step("SHIFT", a) for a in results]
 
 
 _Output = tuple[str, int, Epilogue | Sum]
