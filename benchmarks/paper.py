@@ -45,6 +45,7 @@ from export.ir.rewrite import with_constants
 from export.passes import run_passes
 from export.schedule import Requirements, Stage, price_network
 from export.schedule.estimate import estimate_schedule
+from export.schedule.remembered import Remembered
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target, resolve
 from keras_approx.skipping.masks import share_thresholds, threshold_mask
@@ -284,7 +285,8 @@ def _unpacked_cycles(graph: Graph) -> int:
 
     target = resolve(CORE)
     requirements = Requirements(target, "auto", None)
-    cycles = estimate_schedule(price_network(run_passes(graph), requirements, candidates), target).cycles
+    schedule = price_network(run_passes(graph), requirements, Remembered(candidates))
+    cycles = estimate_schedule(schedule, target).cycles
     assert cycles is not None
     return cycles
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from cachetools import LRUCache
 
 from export import training_side
 from export.api import check_activations, check_max_ram
-from export.costing.candidate import Candidate
-from export.digest import digest
 from export.errors import TargetError
 from export.frontend.masked_model import Kernels, MaskedModel, Masks, model_kernels, weights_name
-from export.ir.graph import Graph
-from export.ir.rewrite import constants_of, redirect
+from export.ir.rewrite import constants_of
 from export.passes import run_passes
-from export.schedule import Requirements, Schedule, Stage, price_network
+from export.schedule import Requirements, Schedule, price_network
 from export.schedule.estimate import Estimate, estimate_schedule, has_prices
-from export.schedule.stage_plans import stage_candidates
-from export.targets import Target, resolve
+from export.schedule.remembered import Remembered
+from export.targets import resolve
 
-_KEPT = 4096  # stages whose candidates are remembered
 _SPARSE = (0.5, 0.1)  # shares of operands kept by the first designs
 
 
@@ -66,9 +59,8 @@ class Pricer:
             )
         self._requirements = Requirements(self._target, activations, max_ram)
         self._model = MaskedModel(model)
-        self._candidates: LRUCache[Hashable, tuple[Candidate, ...]] = LRUCache(_KEPT)
-        self({})
-        self._prepare()
+        self._candidates = Remembered(plans=False)
+        self._warm_up()
 
     def __call__(self, masks: Masks) -> dict[str, float]:
         """Totals of a design.
@@ -87,7 +79,7 @@ class Pricer:
         return _totals(self._estimate(self._schedule(masks)))
 
     def layers(self, masks: Masks) -> dict[str, dict[str, float]]:
-        """KernelCost of each layer.
+        """Cycles and flash of each layer.
 
         Args:
             masks: as for a call.
@@ -116,10 +108,11 @@ class Pricer:
 
     def layer_cycles(self, model: Any) -> dict[str, float]:
         """Like `cycles`, by layer as in `layers`; for `SkipSummaries(cycles=pricer.layer_cycles)`."""
-        return {name: figures["cycles"] for name, figures in self._layers(self._of_model(model)).items()}
+        return {name: cost["cycles"] for name, cost in self._layers(self._of_model(model)).items()}
 
-    def _prepare(self) -> None:
-        """Prices designs that nobody asked for, so that what they have in common with all others is known."""
+    def _warm_up(self) -> None:
+        """Prices the exact design and two random ones: what all designs have in common is then remembered."""
+        self({})
         rng = np.random.default_rng(0)
         for kept in _SPARSE:
             self({name: rng.random(shape) < kept for name, shape in self._model.shapes.items()})
@@ -129,7 +122,7 @@ class Pricer:
 
     def _schedule(self, masks: Masks, kernels: Kernels | None = None) -> Schedule:
         graph = run_passes(self._model.graph(masks, kernels))
-        return price_network(graph, self._requirements, self._remembered)
+        return price_network(graph, self._requirements, self._candidates)
 
     def _layers(self, schedule: Schedule) -> dict[str, dict[str, float]]:
         names = {weights_name(name): name for name in self._model.shapes}
@@ -150,16 +143,6 @@ class Pricer:
     def _estimate(self, schedule: Schedule) -> Estimate:
         return estimate_schedule(schedule, self._target)
 
-    def _remembered(
-        self, graph: Graph, stage: Stage, target: Target, *, small: bool = False
-    ) -> Sequence[Candidate]:
-        """`stage_candidates` without their plans, each computed once."""
-        key = (small, target.placement, *_surroundings(graph, stage))
-        if key not in self._candidates:
-            found = stage_candidates(graph, stage, target, small=small)
-            self._candidates[key] = tuple(replace(candidate, plan=None) for candidate in found)
-        return self._candidates[key]
-
 
 def _totals(estimate: Estimate) -> dict[str, float]:
     assert estimate.cycles is not None and estimate.flash_bytes is not None
@@ -168,21 +151,3 @@ def _totals(estimate: Estimate) -> dict[str, float]:
         "flash": float(estimate.flash_bytes),
         "ram": float(estimate.ram_bytes),
     }
-
-
-def _surroundings(graph: Graph, stage: Stage) -> tuple[Hashable, ...]:
-    """All that the kernels of a stage depend on, whatever its tensors are numbered and called."""
-    ops = [op for op in (stage.op, stage.pool, stage.add) if op is not None]
-    buffers = (*stage.reads, stage.writes)
-    named = [tensor for op in ops for tensor in (*op.inputs, op.output, *constants_of(op))]
-    numbers = {
-        tensor: number
-        for number, tensor in enumerate(dict.fromkeys([*named, *(buffer.tensor for buffer in buffers)]))
-    }
-    tensors = [graph.tensors[tensor] for tensor in numbers]
-    return (
-        stage.kind,
-        *(redirect(op, numbers) for op in ops),
-        *((numbers[buffer.tensor], buffer.layout) for buffer in buffers),
-        *((t.shape, t.quantization, None if t.data is None else digest(t.data)) for t in tensors),
-    )

@@ -18,12 +18,9 @@ from export.schedule.fusion import Layer, fuse
 from export.schedule.layout_choice import with_faster_layouts
 from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
+from export.schedule.remembered import Candidates, Remembered
 from export.schedule.stage import Buffer, Schedule, Stage
-from export.schedule.stage_plans import stage_candidates
-from export.targets import Placement, Target
-
-Candidates = Callable[..., Sequence[Candidate]]
-"""Like `stage_plans.stage_candidates`."""
+from export.targets import Target
 
 
 @dataclass(frozen=True)
@@ -80,17 +77,15 @@ def _planned(stage: Stage) -> Stage:
     return replace(stage, plan=plan)
 
 
-def price_network(
-    graph: Graph, requirements: Requirements, candidates: Candidates = stage_candidates
-) -> Schedule:
+def price_network(graph: Graph, requirements: Requirements, candidates: Candidates | None = None) -> Schedule:
     """What `plan_network` chooses, without planning it: stages have their candidates but no plans.
 
     Args:
         graph: operators in execution order.
         requirements: what for.
-        candidates: gives the candidates for a stage; one that remembers them, for instance.
+        candidates: gives the candidates for a stage, asked for more than once; None for new `Remembered` ones.
     """
-    candidates = _remembered(candidates)
+    candidates = candidates or Remembered()
     found = []
     for element in requirements.elements:
         laid_out = with_faster_layouts(
@@ -106,22 +101,6 @@ def price_network(
     if fitting:
         return min(fitting, key=_total_cycles)
     return min(found, key=lambda schedule: schedule.data_bytes)
-
-
-def _remembered(candidates: Candidates) -> Candidates:
-    """The same, found once for a stage and a placement of data."""
-    found: dict[tuple[int, bool, Placement | None], tuple[Stage, Sequence[Candidate]]] = {}
-
-    def once(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> Sequence[Candidate]:
-        key = id(stage), small, target.placement
-        if key not in found:
-            found[key] = (
-                stage,
-                candidates(graph, stage, target, small=small),
-            )  # holding it keeps its id its own
-        return found[key][1]
-
-    return once
 
 
 def _unhindered(laid_out: LaidOut, schedule: Schedule, target: Target, candidates: Candidates) -> bool:

@@ -22,6 +22,7 @@ from export.kernels.conv_problem import depthwise_problem
 from export.kernels.planes.plan import AXES, plan_gathered
 from export.passes import run_passes
 from export.schedule import Requirements, price_network
+from export.schedule.remembered import Remembered
 from export.schedule.stage import Stage
 from export.schedule.stage_plans import completed, stage_candidates
 from export.targets import resolve
@@ -54,7 +55,7 @@ def check(model: bytes, activations: str) -> int:
                 return [] if plan is None else [planned_candidate(plan, TARGET)]
             return stage_candidates(graph, stage, TARGET, small=small)
 
-        schedule = price_network(graph, Requirements(TARGET, activations), candidates)
+        schedule = price_network(graph, Requirements(TARGET, activations), Remembered(candidates))
         if any(stage.candidate is None for stage in schedule.stages):
             continue
         found += 1

@@ -1,0 +1,62 @@
+"""Candidates of stages, priced once for all stages of the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+
+from cachetools import LRUCache
+
+from export.costing.candidate import Candidate
+from export.digest import digest
+from export.ir.graph import Graph
+from export.ir.rewrite import constants_of, redirect
+from export.schedule.stage import Stage
+from export.schedule.stage_plans import stage_candidates
+from export.targets import Target
+
+Candidates = Callable[..., Sequence[Candidate]]
+"""Like `stage_plans.stage_candidates`."""
+
+_STAGES = 4096  # whose candidates are remembered
+
+
+class Remembered:
+    """Gives the candidates of a stage, and remembers them for others with the same kernels to choose from.
+
+    Args:
+        candidates: where they come from.
+        plans: whether the candidates can be planned; those that are only priced take less memory.
+    """
+
+    def __init__(self, candidates: Candidates = stage_candidates, *, plans: bool = True) -> None:
+        self._candidates = candidates
+        self._plans = plans
+        self._found: LRUCache[Hashable, Sequence[Candidate]] = LRUCache(_STAGES)
+
+    def __call__(
+        self, graph: Graph, stage: Stage, target: Target, *, small: bool = False
+    ) -> Sequence[Candidate]:
+        key = (small, target.placement, *_content(graph, stage))
+        if key not in self._found:
+            found = self._candidates(graph, stage, target, small=small)
+            self._found[key] = found if self._plans else [replace(one, plan=None) for one in found]
+        return self._found[key]
+
+
+def _content(graph: Graph, stage: Stage) -> tuple[Hashable, ...]:
+    """All that the kernels of a stage depend on, whatever its tensors are numbered and called."""
+    ops = [op for op in (stage.op, stage.pool, stage.add) if op is not None]
+    buffers = (*stage.reads, stage.writes)
+    named = [tensor for op in ops for tensor in (*op.inputs, op.output, *constants_of(op))]
+    numbers = {
+        tensor: number
+        for number, tensor in enumerate(dict.fromkeys([*named, *(buffer.tensor for buffer in buffers)]))
+    }
+    tensors = [graph.tensors[tensor] for tensor in numbers]
+    return (
+        stage.kind,
+        *(redirect(op, numbers) for op in ops),
+        *((numbers[buffer.tensor], buffer.layout) for buffer in buffers),
+        *((t.shape, t.quantization, None if t.data is None else digest(t.data)) for t in tensors),
+    )
