@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.csource.text import indent, table
-from export.kernels.elementwise.nest import Nest, step
+from export.kernels.elementwise.nest import Nest, stride
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenNest:
     """A nest as C.
 
     Attributes:
-        tables: definitions of the offsets that are no steps.
-        places: the index of each operand's element within the loops.
+        tables: definitions of the offsets that do not grow by a stride.
+        indices: the index of each operand's element within the loops.
         loops: variables and extents, the outermost first.
     """
 
     tables: str
-    places: tuple[str, ...]
+    indices: tuple[str, ...]
     loops: tuple[tuple[str, int], ...]
 
 
-def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> Written:
+def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
     """Names the loops of a nest and writes the operands' indices.
 
     Args:
@@ -32,11 +32,11 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> Written:
         prefix: of the loop variables.
     """
     names = [f"{prefix}{axis}" for axis in range(len(loops.extents))]
-    tables, places, known = "", [], dict[bytes, str]()
-    for walk in loops.walks:
-        terms = [str(walk.start)] if walk.start else []
-        for name, offsets in zip(names, walk.offsets, strict=True):
-            distance = step(offsets)
+    tables, indices, known = "", [], dict[bytes, str]()
+    for access in loops.accesses:
+        terms = [str(access.start)] if access.start else []
+        for name, offsets in zip(names, access.offsets, strict=True):
+            distance = stride(offsets)
             if distance is None:
                 values = offsets.tolist()
                 if offsets.tobytes() not in known:
@@ -45,11 +45,11 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> Written:
                 terms.append(f"{known[offsets.tobytes()]}[{name}]")
             elif distance:
                 terms.append(name if distance == 1 else f"{name} * {distance}")
-        places.append(" + ".join(terms) or "0")
-    return Written(tables, tuple(places), tuple(zip(names, loops.extents, strict=True)))
+        indices.append(" + ".join(terms) or "0")
+    return WrittenNest(tables, tuple(indices), tuple(zip(names, loops.extents, strict=True)))
 
 
-def loops_around(written: Written, body: str) -> str:
+def loops_around(written: WrittenNest, body: str) -> str:
     """The loops of a nest around statements."""
     text = body
     for name, extent in reversed(written.loops):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
 
-from export.kernels.elementwise.nest import Nest, step
+from export.kernels.elementwise.nest import Nest, stride
 
 Work = Mapping[str, int]
 """How often each unit runs; "bytes" are those of constants."""
@@ -26,7 +26,7 @@ def nest_work(loops: Nest, unit: str, outer: int = 1) -> Counter[str]:
     found = loop_work(loops.extents, unit, outer)
     for depth, extent in enumerate(loops.extents):
         turns = outer * prod(loops.extents[:depth]) * extent
-        tables = sum(step(walk.offsets[depth]) is None for walk in loops.walks)
+        tables = sum(stride(access.offsets[depth]) is None for access in loops.accesses)
         if tables:
             found["offset"] += tables * turns
             found["bytes"] += 4 * tables * extent

@@ -59,7 +59,7 @@ def conv_problem(
         source=first,
         target=target.offset(0, 0) * target.element_bytes,
         output_offsets=tuple(
-            target.place(channel) * target.element_bytes for channel in range(target.channels)
+            target.channel_offset(channel) * target.element_bytes for channel in range(target.channels)
         ),
         widened=source.element == "int8",
         scaling=None
@@ -86,7 +86,9 @@ def depthwise_problem(
     if problem is None:
         return None
     pitch = source.row * source.element_bytes, source.pixel * source.element_bytes
-    planes = tuple(source.place(channel) * source.element_bytes for channel in range(source.channels))
+    planes = tuple(
+        source.channel_offset(channel) * source.element_bytes for channel in range(source.channels)
+    )
     return DepthwiseProblem(problem, pitch, op.stride, op.dilation, planes if source.lines else None)
 
 

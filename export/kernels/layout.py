@@ -20,14 +20,14 @@ class Layout:
         height: rows, without the border.
         width: pixels in a row, without the border.
         channels: channels in use.
-        pixel: elements from one pixel to the next, at least `channels`; even where operands are read in pairs.
+        pixel: elements from one pixel to the next: at least `channels`, and even if operands are read in pairs.
         border: pixels added on each side.
         element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
             "int32" for indices.
-        shuffled: int8 only: of every four channels the middle two trade places, so that SXTB16, which widens every
-            other byte of a word, gives neighbours.
-        lines: not 0 where channels lie in planes: rows of a single channel, `pixel` 1, those of so many channels next
-            to each other, so that all of them are within reach of a store.
+        shuffled: int8 only: of every four channels the middle two are swapped, so that SXTB16, which widens every other
+            byte of a word, gives neighbours.
+        lines: 0 for pixels. In planes, where `pixel` is 1: how many channels have their rows side by side, so that
+            a store reaches all of them.
     """
 
     height: int
@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def planes(self) -> int:
-        """Groups of channels, one behind the other, each with all rows."""
+        """Groups of `lines` channels, one after the other, each with all rows."""
         return -(-self.channels // self.lines) if self.lines else 1
 
     @property
@@ -80,15 +80,19 @@ class Layout:
         whole = not self.shuffled or self.channels % 4 == 0
         return not self.has_border and not self.lines and self.pixel == self.channels and whole
 
-    def place(self, channel: int) -> int:
-        """Where a channel lies within its pixel, or from the first channel's place."""
+    def channel_offset(self, channel: int) -> int:
+        """Elements from the first channel to this one: within a pixel, or across planes."""
         if self.lines:
             return channel // self.lines * self.rows * self.row + channel % self.lines * self.line
-        return shuffled_place(channel) if self.shuffled else channel
+        return shuffled_channel(channel) if self.shuffled else channel
 
     def offset(self, y: int, x: int, channel: int = 0) -> int:
         """Element offset of (y, x, channel) from the start; y and x may reach into the border."""
-        return (y + self.border.top) * self.row + (x + self.border.left) * self.pixel + self.place(channel)
+        return (
+            (y + self.border.top) * self.row
+            + (x + self.border.left) * self.pixel
+            + self.channel_offset(channel)
+        )
 
 
 def flat(layout: Layout) -> Layout:
@@ -97,8 +101,8 @@ def flat(layout: Layout) -> Layout:
     return Layout(1, 1, size, size, Padding(), layout.element, layout.shuffled)
 
 
-def shuffled_place(channel: int) -> int:
-    """Where a channel lies when the middle two of every four trade places."""
+def shuffled_channel(channel: int) -> int:
+    """The position of a channel when the middle two of every four are swapped."""
     return channel & ~3 | (channel & 1) << 1 | channel >> 1 & 1
 
 

@@ -187,7 +187,7 @@ def _window(
 
     def tap(y: int, x: int) -> list[Step]:
         at = (y * source.row + x * source.pixel) * size
-        loaded = [step(get, r, "in", at + source.place(lane) * size) for lane, r in enumerate(reads)]
+        loaded = [step(get, r, "in", at + source.channel_offset(lane) * size) for lane, r in enumerate(reads)]
         joins = "MAX" if reduction.largest else "PLUS"
         return loaded + [step(joins, a, r) for a, r in zip(sums, reads, strict=True)]
 
@@ -212,4 +212,6 @@ def _window(
             back = row.window * source.row * size
         steps += taps + move("in", -back)
     steps += reduction.finish(sums, reads, row.window * column.window)
-    return steps + [step(put, a, target.place(lane) * target.element_bytes) for lane, a in enumerate(sums)]
+    return steps + [
+        step(put, a, target.channel_offset(lane) * target.element_bytes) for lane, a in enumerate(sums)
+    ]

@@ -99,10 +99,11 @@ def _pass(
         for start in range(0, count, GROUP):
             lanes = range(start, min(start + GROUP, count))
             values = _VALUES[: len(lanes)]
-            reads = [source.place(lane) * source.element_bytes for lane in lanes]
+            reads = [source.channel_offset(lane) * source.element_bytes for lane in lanes]
             steps += [step(get, a, "in", at) for a, at in zip(values, reads, strict=True)]
             steps += visit(
-                values, [target.place(lane) * target.element_bytes if target else 0 for lane in lanes]
+                values,
+                [target.channel_offset(lane) * target.element_bytes if target else 0 for lane in lanes],
             )
         steps += move("in", count * source.element_bytes)
         return steps + (move("to", count * target.element_bytes) if target else [])

@@ -1,8 +1,8 @@
 """Cycles and bytes of a schedule, before anything is compiled.
 
-Kernels are priced instruction by instruction with the core's timing table, so their figures are those of the
-simulator but for stalls across branches. The compiled C around them is small; what it takes a call and a layer was
-measured with GCC 12 at -O2.
+Kernels are priced instruction by instruction with the core's timing table, so their cycles are the simulator's but for
+stalls across branches. The compiled C around them is small; its cost per call and per layer was measured with GCC 12 at
+-O2.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LayerEstimate:
     """What one layer is predicted to take.
 
     Attributes:
-        index: place in the execution order.
+        index: position in the execution order.
         kind: kind of the stage.
         name: the layer's output tensor as the model's author named it; untrusted.
         kernel: "unpacked", "loop", "direct", or "plain" for plain C.

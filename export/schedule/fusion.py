@@ -77,11 +77,11 @@ def _convolution_of(graph: Graph, op: Add) -> Conv2D | None:
 
 
 def _can_add(graph: Graph, conv: Conv2D, op: Add, residual: int) -> bool:
-    """Whether nobody but the Add needs a convolution's output, nor the residual once the convolution runs.
+    """Whether only the Add reads a convolution's output, and nothing else the residual once the convolution runs.
 
     Rows of an odd number of positions do not work: their last block computes a position again, and would add twice.
     """
-    place = graph.ops.index(conv)
+    position = graph.ops.index(conv)
     columns = graph.tensors[conv.output].shape[2]
     source = graph.producer(residual)
     readers = graph.consumers(residual)
@@ -91,9 +91,9 @@ def _can_add(graph: Graph, conv: Conv2D, op: Add, residual: int) -> bool:
         and (columns == 1 or columns % 2 == 0)
         and source is not None
         and not isinstance(source, Reshape)
-        and graph.ops.index(source) < place
+        and graph.ops.index(source) < position
         and residual not in (conv.inputs[0], *graph.results)
-        and all(reader == op or graph.ops.index(reader) < place for reader in readers)
+        and all(reader == op or graph.ops.index(reader) < position for reader in readers)
         and not any(isinstance(reader, Reshape) for reader in readers)
         and requantizations(graph, conv, None) is not None
     )

@@ -1,7 +1,7 @@
-"""Which activations lie in another way than pixel by pixel in pairs: where their writer and reader take fewer cycles.
+"""Activations that do not lie pixel by pixel in pairs, where that saves their writer and reader cycles.
 
-In planes a depthwise convolution reads its inputs as it needs them. An odd number of channels without a gap between
-pixels lets a convolution take pairs along its kernel's rows, so that none of their halves is wasted.
+In planes a depthwise convolution reads its inputs in the order that it needs. An odd number of channels without a gap
+between pixels lets a convolution take pairs along its kernel's rows, so that none of their halves is wasted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LINES = 4  # channels that a convolution's kernel writes at once
 
 
 def with_faster_layouts(laid_out: LaidOut, cycles: Callable[[Stage], float]) -> LaidOut:
-    """Lays activations out anew where that takes fewer cycles.
+    """Changes the layouts of activations where that saves cycles.
 
     Args:
         laid_out: a network whose activations are pixels.
@@ -42,7 +42,7 @@ def with_faster_layouts(laid_out: LaidOut, cycles: Callable[[Stage], float]) -> 
 
 
 def _writer(laid_out: LaidOut, stages: Sequence[Stage], stage: Stage) -> int | None:
-    """The stage that writes what a convolution reads, if nobody else uses it."""
+    """The stage that writes what a convolution reads, if no other stage uses it."""
     if not isinstance(stage.op, Conv2D | DepthwiseConv2D):
         return None
     held = stage.reads[0]
@@ -58,7 +58,7 @@ def _writer(laid_out: LaidOut, stages: Sequence[Stage], stage: Stage) -> int | N
 
 
 def _others(writer: Stage, reader: Stage) -> Iterator[Layout]:
-    """Other layouts of what lies between two stages."""
+    """Other layouts for the activation between two stages."""
     layout, op = reader.reads[0].layout, reader.op
     if isinstance(op, DepthwiseConv2D) and op.multiplier == 1:
         if isinstance(writer.op, Conv2D | DepthwiseConv2D):

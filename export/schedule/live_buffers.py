@@ -30,7 +30,7 @@ def live_buffers(schedule: Schedule) -> tuple[LiveBuffer, ...]:
     """Every activation that lies in the arena, and all scratch memory, in the order in which they are written.
 
     A reshape that costs nothing leaves its input where it is, and a sum computed in place takes over from its
-    summand: what lies there stays as long as anybody reads it.
+    summand: what lies there stays until its last reader has run.
     """
     found: list[LiveBuffer] = []
     newest: dict[int, int] = {}  # offset -> the last one written there

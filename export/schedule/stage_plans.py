@@ -1,4 +1,4 @@
-"""The plan of each kind of stage; None where plain C loops have to do it."""
+"""The kernels that can compute a stage, by its kind; none where plain C loops have to do it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from export.targets import Target
 
 
 def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> list[Candidate]:
-    """Ways to compute a stage, the fastest first; none where plain C loops have to do it.
+    """The kernels that can compute a stage, the fastest first; none where plain C loops have to do it.
 
-    Prices are of the plans as they are before `completed`, costs as they are behind it.
+    Prices are those of the plans before `completed`, costs those of the completed ones.
 
     Args:
         graph: the network.
         stage: with its buffers placed.
         target: what candidates are priced for.
-        small: whether those that are only smaller, not faster, are wanted too.
+        small: whether to include candidates that are smaller but not faster.
     """
     if target.core.plain and (stage.op is None or operator_of(stage.op).emit is not None):
         return []
@@ -66,7 +66,7 @@ def _completed_plan(graph: Graph, stage: Stage, candidate: Candidate) -> Plan:
 
 
 def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
-    """The planning problem of a layer that kernels of convolutions can compute."""
+    """The planning problem of a layer that convolution kernels can compute."""
     op = stage.op
     if not isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
         return None
@@ -81,20 +81,20 @@ def stage_problem(graph: Graph, stage: Stage) -> ConvProblem | None:
 
 
 def _depthwise_problem(graph: Graph, stage: Stage) -> DepthwiseProblem | None:
-    """The planning problem of a depthwise layer of multiplier 1, where kernels can compute it."""
+    """The planning problem of a depthwise layer of multiplier 1; None if kernels cannot compute it."""
     if not isinstance(stage.op, DepthwiseConv2D) or stage.op.multiplier != 1:
         return None
     return depthwise_problem(graph, stage.op, stage.reads[0].layout, stage.writes.layout)
 
 
 def completed(graph: Graph, stage: Stage, plan: Plan) -> Plan:
-    """Puts the filling of the output's border before a plan."""
+    """The plan, after one that fills the output's border."""
     border = plan_border(stage.writes.layout, graph.tensors[stage.writes.tensor].quant.zero_point)
     return plan if border is None else joined([border, plan], plan.variant)
 
 
 def _plan(graph: Graph, stage: Stage) -> Plan | None:
-    """The plan of a stage that has no choice."""
+    """The only plan of a stage that has no candidates to choose from."""
     sources, target = [buffer.layout for buffer in stage.reads], stage.writes.layout
     if stage.kind == "copy":
         return _plan_copy(sources[0], target)
@@ -103,7 +103,7 @@ def _plan(graph: Graph, stage: Stage) -> Plan | None:
 
 
 def _plan_copy(source: Layout, target: Layout) -> Plan | None:
-    """A copy between layouts, and between shapes where each dimension of one is some of the other's."""
+    """A copy between layouts, and between shapes that merge the same dimensions."""
     if (source.height, source.width, source.channels) == (target.height, target.width, target.channels):
         return plan_copy(source, target)
     if source.contiguous and target.contiguous:

@@ -1,8 +1,8 @@
 """Kernels that visit elements in order: loops around a run of contiguous elements.
 
-A walk moves the pointers `in`, `wt` (a second operand) and `to` through up to three nested dimensions, the innermost a
-run that is unrolled in groups of four elements, so that no load's result is used at once. Several short runs, such as
-the three channels of a pixel, are unrolled together.
+The pointers `in`, `wt` (a second operand) and `to` move through up to three nested dimensions. The innermost is a run
+that is unrolled in groups of four elements, so that no load's result is used at once. Several short runs, such as the
+three channels of a pixel, are unrolled together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from export.kernels.language.steps import NEAR, OPEN, Step, move, repeat
-from export.kernels.layout import shuffled_place
+from export.kernels.layout import shuffled_channel
 
 GROUP = 4
 TURN = 16  # elements of a turn of the innermost loop
@@ -50,7 +50,7 @@ def write_loop_nest(
     """
     merged = _merged(dimensions)
     if len(merged) > len(_SLOTS):
-        raise ValueError(f"a walk has at most {len(_SLOTS)} dimensions, got {len(merged)}")
+        raise ValueError(f"at most {len(_SLOTS)} dimensions can be nested, got {len(merged)}")
     *outer, run = merged
     repeats = _repeats(outer[-1], run) if outer else 1
     moved: tuple[int, ...]
@@ -75,7 +75,7 @@ def write_loop_nest(
 
 
 def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Step], tuple[int, ...]]:
-    """The innermost dimension: turns of a loop, and a rest without one."""
+    """The innermost dimension: turns of a loop, and the remainder without one."""
     turn = TURN if run.count >= 2 * TURN else run.count
     turns = run.count // turn
     steps = _unrolled(run, turn, emit, shuffled)
@@ -90,7 +90,7 @@ def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Ste
 
 
 def _repeats(outer: Dimension, run: Dimension) -> int:
-    """How many short runs are unrolled together: as many as a turn takes, and as their pointers reach."""
+    """How many short runs are unrolled together: as many as fit a turn, and as immediate offsets reach."""
     reach = max(map(abs, outer.moves))
     return max(
         count
@@ -110,11 +110,11 @@ def _unrolled(
     """Some elements of a run, in `repeats` runs one step of `outer` apart."""
 
     def at(element: int, pointer: int) -> int:
-        repeat, place = divmod(element, count)
-        # A run over anything but channels steps by whole pixels, of which each has its first channel in place.
+        repeat, index = divmod(element, count)
+        # Runs over anything but channels advance by whole pixels, whose first channel is never swapped.
         if shuffled[pointer] and run.moves[pointer] == 1:
-            place = shuffled_place(place)
-        return repeat * outer.moves[pointer] + place * run.moves[pointer]
+            index = shuffled_channel(index)
+        return repeat * outer.moves[pointer] + index * run.moves[pointer]
 
     steps: list[Step] = []
     for start in range(0, repeats * count, GROUP):
@@ -124,7 +124,7 @@ def _unrolled(
 
 
 def _merged(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """Joins dimensions whose elements follow each other without gaps, and drops those of one turn."""
+    """Joins contiguous dimensions, and drops those of one turn."""
     result: list[Dimension] = []
     for dimension in dimensions:
         if result:

@@ -8,9 +8,8 @@ from math import prod
 
 from export.kernels.elementwise.addition import Addition
 from export.kernels.elementwise.loops import TURN, Dimension, write_loop_nest
-from export.kernels.elementwise.nest import Nest
-from export.kernels.elementwise.nest import step as step_of
-from export.kernels.elementwise.plan import OTHERS, VALUES, finished, get, put, summed
+from export.kernels.elementwise.nest import Nest, stride
+from export.kernels.elementwise.plan import OTHERS, VALUES, get, put, requantized, summed
 from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
 from export.kernels.language.steps import NEAR, Step, step
 from export.kernels.layout import Layout
@@ -75,7 +74,7 @@ def plan_product(
             steps += [step(name, lane[operand], abs(zero_point)) for lane in lanes if zero_point]
         steps += [step("PRODUCT", a, a, b) for a, b in lanes]
         steps += [step("LEFT", a, finish.scale_bits) for a, _ in lanes]
-        return steps + finished(finish, lanes)
+        return steps + requantized(finish, lanes)
 
     prologue = [step("SET32", "w0", finish.mult), step("SET32", "w1", finish.addend)]
     return _plan_arithmetic(loops, layouts, compute, prologue)
@@ -98,7 +97,7 @@ def _plan_arithmetic(
     lane's first register.
     """
     order = (first, 1 - first, 2)
-    walks = tuple(loops.walks[operand] for operand in order)
+    accesses = tuple(loops.accesses[operand] for operand in order)
     one, other, target = (layouts[operand] for operand in order)
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
@@ -110,7 +109,7 @@ def _plan_arithmetic(
         )
 
     bases = (f"in{order[0]}", f"in{order[1]}", "out")
-    return _plan(Nest(loops.extents, walks), (one, other, target), bases, emit, prologue, table)
+    return _plan(Nest(loops.extents, accesses), (one, other, target), bases, emit, prologue, table)
 
 
 def _plan(
@@ -134,7 +133,7 @@ def _plan(
     sizes = [layout.element_bytes for layout in layouts]
     distances = {}
     for axis in range(len(loops.extents)):
-        steps = [step_of(walk.offsets[axis]) for walk in loops.walks]
+        steps = [stride(access.offsets[axis]) for access in loops.accesses]
         if None not in steps:
             moves = [(one or 0) * size for one, size in zip(steps, sizes, strict=True)]
             distances[axis] = (moves[0], moves[1] if len(moves) > 2 else 0, moves[-1])
@@ -154,8 +153,9 @@ def _plan(
     calls = []
     for turns in product(*(range(loops.extents[axis]) for axis in called)):
         starts = [
-            walk.start + sum(int(walk.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
-            for walk in loops.walks
+            access.start
+            + sum(int(access.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
+            for access in loops.accesses
         ]
         pointers = [Pointer(base, at * size) for base, at, size in zip(bases, starts, sizes, strict=True)]
         stream = pointers[1] if len(pointers) > 2 else None

@@ -17,15 +17,17 @@ OTHERS = ("a4", "a5", "a6", "x0")
 
 
 def get(register: str, pointer: str, layout: Layout, offset: int) -> Step:
+    """Loads an element, widened."""
     return step("GET8" if layout.element == "int8" else "GET16", register, pointer, offset)
 
 
 def put(register: str, layout: Layout, offset: int) -> Step:
+    """Stores an element of the output."""
     return step("PUT8" if layout.element == "int8" else "PUT16", register, offset)
 
 
 def _dimensions(extent: tuple[int, int, int], layouts: Sequence[Layout | None]) -> list[Dimension]:
-    """Loops over rows, pixels and channels; a missing operand's pointer stays where it is."""
+    """Loops over rows, pixels and channels; the pointer of a missing operand does not move."""
 
     def moves(axis: int) -> tuple[int, int, int]:
         distances = [
@@ -37,13 +39,13 @@ def _dimensions(extent: tuple[int, int, int], layouts: Sequence[Layout | None]) 
     return [Dimension(count, moves(axis)) for axis, count in enumerate(extent)]
 
 
-def _walk(
+def _visit(
     extent: tuple[int, int, int],
     layouts: tuple[Layout, Layout | None, Layout],
     emit: Emit,
     prologue: Sequence[Step] = (),
 ) -> list[Step]:
-    """A walk over all elements of up to two operands and an output."""
+    """Visits all elements of one or two operands and an output."""
     shuffled = [layout is not None and layout.shuffled for layout in layouts]
     return write_loop_nest(
         _dimensions(extent, layouts), emit, prologue, (shuffled[0], shuffled[1], shuffled[2])
@@ -60,18 +62,18 @@ def _start(layout: Layout, y: int = 0, x: int = 0, channel: int = 0) -> int:
 
 
 def plan_copy(source: Layout, target: Layout, at: tuple[int, int, int] = (0, 0, 0), number: int = 0) -> Plan:
-    """Copies input `number` as a whole to a place (row, column, channel) of the output, changing its layout."""
+    """Copies the whole input `number` into the output from (row, column, channel) on, changing its layout."""
 
     def emit(offsets: Sequence[tuple[int, int, int]]) -> list[Step]:
         steps = [get(a, "in", source, o[0]) for a, o in zip(VALUES, offsets, strict=False)]
         return steps + [put(a, target, o[2]) for a, o in zip(VALUES, offsets, strict=False)]
 
-    steps = _walk(_extent(source), (source, None, target), emit)
+    steps = _visit(_extent(source), (source, None, target), emit)
     call = Call(0, Pointer(f"in{number}", _start(source)), Pointer("out", _start(target, *at)))
     return Plan("direct", (Kernel(tuple(steps)),), (call,), ())
 
 
-def finished(finish: Requantization, lanes: Sequence[tuple[str, str]]) -> list[Step]:
+def requantized(finish: Requantization, lanes: Sequence[tuple[str, str]]) -> list[Step]:
     """Turns accumulators into outputs, given their registers and spare ones; w0 and w1 hold the constants."""
     if finish.mode == "signed":
         steps = [step("SIGN", b, a) for a, b in lanes] + [step("SCALE_BY", a, b) for a, b in lanes]
@@ -110,7 +112,7 @@ def plan_lookup(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
         steps += [step("LOOK8", a) for a, _ in zip(VALUES, offsets, strict=False)]
         return steps + [put(a, target, o[2]) for a, o in zip(VALUES, offsets, strict=False)]
 
-    steps = _walk(_extent(source), (source, None, target), emit)
+    steps = _visit(_extent(source), (source, None, target), emit)
     call = Call(
         0,
         Pointer("in0", _start(source)),
@@ -138,7 +140,7 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
         steps += summed(numbers, [(a, b) for a, b, _ in lanes])
         return steps + [put(a, target, o[2]) for a, _, o in lanes]
 
-    steps = _walk(_extent(target), (linear, other, target), emit, [step("SET32", "w0", numbers.rate)])
+    steps = _visit(_extent(target), (linear, other, target), emit, [step("SET32", "w0", numbers.rate)])
     call = Call(
         0,
         Pointer(f"in{numbers.linear}", _start(linear)),
@@ -170,7 +172,7 @@ def plan_border(layout: Layout, zero_point: int) -> Plan | None:
 
 
 def _fill(layout: Layout, zero_point: int, start: int, loops: list[tuple[int, int]]) -> Plan:
-    """Stores the zero point over an area, by words where its runs are made of words."""
+    """Stores the zero point over an area, by words where its runs consist of whole words."""
     size = layout.element_bytes
     whole = all(distance * size % 4 == 0 for _, distance in loops[:-1])
     by_words = whole and start * size % 4 == 0 and loops[-1][0] * size % 4 == 0

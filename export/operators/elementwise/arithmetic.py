@@ -198,10 +198,10 @@ def _emit(context: Context) -> str:
     body += f"{ctype(target)} *y0 = out;\n"
     inner = "".join(
         f"int32_t {name} = x{number}[{place}];\n"
-        for number, (name, place) in enumerate(zip("ab", written.places[:2], strict=True))
+        for number, (name, place) in enumerate(zip("ab", written.indices[:2], strict=True))
     )
     inner += _statements(graph, op)
-    inner += f"y0[{written.places[2]}] = ({ctype(target)})ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
+    inner += f"y0[{written.indices[2]}] = ({ctype(target)})ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
     return written.tables + function(context, body + loops_around(written, inner))
 
 

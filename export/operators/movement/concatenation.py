@@ -143,8 +143,8 @@ def _emit(context: Context) -> str:
         written = write_nest(loops, context.symbol, f"i{number}_")
         tables += written.tables
         body += f"const {ctype(source)} *x{number} = in{number};\n"
-        value = f"({ctype(target)})x{number}[{written.places[0]}]"
-        body += loops_around(written, f"y0[{written.places[1]}] = {value};\n")
+        value = f"({ctype(target)})x{number}[{written.indices[0]}]"
+        body += loops_around(written, f"y0[{written.indices[1]}] = {value};\n")
     return tables + function(context, body)
 
 

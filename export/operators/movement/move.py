@@ -56,11 +56,11 @@ def moved(state: Lowering, op: RawOperator, source: int, indices: NDArray[np.int
 
 def move(source: int, output: int, indices: NDArray[np.int64]) -> Move:
     """The record that writes `output` from elements of `source`."""
-    walk = separated(indices)
-    if walk is None:
-        walk = separated(indices.reshape(-1))
-        assert walk is not None
-    return Move((source,), output, walk.start, tuple(tuple(offsets.tolist()) for offsets in walk.offsets))
+    access = separated(indices)
+    if access is None:
+        access = separated(indices.reshape(-1))
+        assert access is not None
+    return Move((source,), output, access.start, tuple(tuple(offsets.tolist()) for offsets in access.offsets))
 
 
 def elements(state: Lowering, source: int) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     source, target = context.source, context.target
     written = write_nest(_nest(context, indices), context.symbol)
     body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
-    body += loops_around(written, f"y0[{written.places[1]}] = ({ctype(target)})x0[{written.places[0]}];\n")
+    body += loops_around(written, f"y0[{written.indices[1]}] = ({ctype(target)})x0[{written.indices[0]}];\n")
     return written.tables + function(context, body)
 
 

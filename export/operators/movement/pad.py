@@ -57,10 +57,10 @@ def _read(state: Lowering, op: RawOperator) -> Op:
         (top, bottom), (left, right) = pairs[1:3]
         return Pad((source,), output, Padding(top, bottom, left, right))
     inside = tuple(slice(before, before + n) for n, (before, _) in zip(shape, pairs, strict=True))
-    walk = separated(np.arange(math.prod(padded)).reshape(padded)[inside])
-    assert walk is not None
-    offsets = tuple(tuple(distances.tolist()) for distances in walk.offsets)
-    return Fill((source,), output, value, walk.start, offsets)
+    access = separated(np.arange(math.prod(padded)).reshape(padded)[inside])
+    assert access is not None
+    offsets = tuple(tuple(distances.tolist()) for distances in access.offsets)
+    return Fill((source,), output, value, access.start, offsets)
 
 
 def _value(state: Lowering, op: RawOperator, quantization: Quantization) -> int:
@@ -147,9 +147,9 @@ def _emit_fill(context: Context) -> str:
     body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     fill, copy = _nests(context)
     filled = write_nest(fill, context.symbol, "f")
-    body += loops_around(filled, f"y0[{filled.places[0]}] = {op.value};\n")
+    body += loops_around(filled, f"y0[{filled.indices[0]}] = {op.value};\n")
     copied = write_nest(copy, context.symbol)
-    body += loops_around(copied, f"y0[{copied.places[1]}] = ({ctype(target)})x0[{copied.places[0]}];\n")
+    body += loops_around(copied, f"y0[{copied.indices[1]}] = ({ctype(target)})x0[{copied.indices[0]}];\n")
     return filled.tables + copied.tables + function(context, body)
 
 

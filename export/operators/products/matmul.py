@@ -15,7 +15,7 @@ from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Op
-from export.kernels.elementwise.nest import Nest, Walk, merged, nest
+from export.kernels.elementwise.nest import Access, Nest, merged, nest
 from export.operators.operator import Operator
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -101,8 +101,10 @@ def _nests(context: Context) -> tuple[Nest, Nest]:
         start = index[..., :, :1] if number == 0 else index[..., :1, :]
         starts.append(np.broadcast_to(start, shape))
     inner = nest(context.sources, lines)
-    walks = tuple(Walk(0, walk.offsets) for walk in inner.walks)
-    return nest((*context.sources, context.target), (*starts, everything)), merged(Nest(inner.extents, walks))
+    accesses = tuple(Access(0, access.offsets) for access in inner.accesses)
+    return nest((*context.sources, context.target), (*starts, everything)), merged(
+        Nest(inner.extents, accesses)
+    )
 
 
 def _work(context: Context) -> Work:
@@ -121,12 +123,12 @@ def _emit(context: Context) -> str:
         body += f"const {ctype(source)} *x{number} = in{number};\n"
     body += f"{ctype(target)} *y0 = out;\n"
     factors = [
-        f"(x{number}[{outer.places[number]} + {into.places[number]}] - ({context.zero_point(tensor)}))"
+        f"(x{number}[{outer.indices[number]} + {into.indices[number]}] - ({context.zero_point(tensor)}))"
         for number, tensor in enumerate(op.inputs)
     ]
     mult, shift = _numbers(graph, op)
     after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-    after += f"y0[{outer.places[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
+    after += f"y0[{outer.indices[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
     each = f"sum += {factors[0]} * {factors[1]};\n"
     body += loops_around(outer, "int32_t sum = 0;\n" + loops_around(into, each) + after)
     return outer.tables + into.tables + function(context, body)

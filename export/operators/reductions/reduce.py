@@ -24,7 +24,7 @@ from export.ir.fixed_point import (
 from export.ir.graph import Graph
 from export.ir.ops import Mean, Op
 from export.ir.tensor import Quantization
-from export.kernels.elementwise.nest import Nest, Walk, merged, nest
+from export.kernels.elementwise.nest import Access, Nest, merged, nest
 from export.operators.movement.movements import axis_of
 from export.operators.operator import Operator
 from export.operators.rules import growing
@@ -131,7 +131,7 @@ def _nests(context: Context, axes: Sequence[int]) -> tuple[Nest, Nest]:
     starts = index.reshape(*outputs.shape, -1)[..., 0]
     outer = nest((source, context.target), (starts, outputs))
     inner = nest((source,), (index[tuple([0] * len(kept))],))
-    return outer, merged(Nest(inner.extents, (Walk(0, inner.walks[0].offsets),)))
+    return outer, merged(Nest(inner.extents, (Access(0, inner.accesses[0].offsets),)))
 
 
 def _loops(
@@ -143,12 +143,12 @@ def _loops(
     outer, inner = _nests(context, axes)
     out = write_nest(outer, context.symbol, "i")
     into = write_nest(inner, context.symbol, "j")
-    place = f"{out.places[0]} + {into.places[0]}"
+    place = f"{out.indices[0]} + {into.indices[0]}"
 
     def around(before: str, each: str, after: str) -> str:
         return loops_around(out, before + loops_around(into, each) + after)
 
-    return out.tables + into.tables, (place, out.places[1]), around
+    return out.tables + into.tables, (place, out.indices[1]), around
 
 
 def _work(context: Context) -> Work:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.ir.ops import Padding
-from export.kernels.elementwise.nest import Nest, addresses, common_shape, nest, step, summed
+from export.kernels.elementwise.nest import Nest, addresses, common_shape, nest, stride, summed
 from export.kernels.layout import Layout
 
 SHAPES = st.tuples(*[st.integers(1, 5)] * 3)
@@ -20,8 +20,8 @@ def plain(shape: tuple[int, int, int], **changes: object) -> Layout:
 
 
 def visited(loops: Nest, operand: int) -> list[int]:
-    walk = loops.walks[operand]
-    return summed(walk.start, walk.offsets).ravel().tolist()
+    access = loops.accesses[operand]
+    return summed(access.start, access.offsets).ravel().tolist()
 
 
 @given(SHAPES, st.permutations(range(3)), st.integers(0, 2), st.booleans())
@@ -48,12 +48,12 @@ def test_every_element_is_visited_once(
     ],
     ids=["whole", "tile", "every other", "repeat", "transposed"],
 )
-def test_loops_grow_by_steps(indices: np.ndarray, count: int) -> None:
+def test_loops_have_constant_strides(indices: np.ndarray, count: int) -> None:
     everything = np.arange(indices.size).reshape(indices.shape)
     layouts = (plain((1, 1, int(indices.max()) + 1)), plain((1, 1, indices.size)))
     loops = nest(layouts, (indices, everything))
     assert len(loops.extents) <= count
-    assert all(step(offsets) is not None for walk in loops.walks for offsets in walk.offsets)
+    assert all(stride(offsets) is not None for access in loops.accesses for offsets in access.offsets)
     assert visited(loops, 0) == indices.ravel().tolist()
 
 

@@ -101,10 +101,10 @@ def stored(values: NDArray[np.int8], layout: Layout, zero_point: int) -> bytearr
     rows, width = layout.rows, layout.row // layout.pixel
     border = layout.border
     memory = np.full((rows, width, layout.pixel), 0x55, element)
-    memory[..., [layout.place(channel) for channel in range(layout.channels)]] = zero_point
+    memory[..., [layout.channel_offset(channel) for channel in range(layout.channels)]] = zero_point
     inside = memory[border.top : border.top + layout.height, border.left : border.left + layout.width]
     for channel in range(layout.channels):
-        inside[..., layout.place(channel)] = values[..., channel]
+        inside[..., layout.channel_offset(channel)] = values[..., channel]
     return bytearray(memory.tobytes().ljust(layout.size_bytes, b"\x55"))
 
 
@@ -116,7 +116,9 @@ def taken(memory: bytearray, layout: Layout) -> NDArray[np.int64]:
     )
     border = layout.border
     inside = whole[border.top : border.top + layout.height, border.left : border.left + layout.width]
-    return inside[..., [layout.place(channel) for channel in range(layout.channels)]].astype(np.int64)
+    return inside[..., [layout.channel_offset(channel) for channel in range(layout.channels)]].astype(
+        np.int64
+    )
 
 
 def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDArray[np.int8]]) -> int:
