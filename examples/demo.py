@@ -97,7 +97,7 @@ def export_and_measure(
     row = Row(
         model=name,
         test_accuracy=evaluation.accuracy,
-        products_kept=found.kept / found.products,
+        products_kept=found.skipping().share,
         cycles=measured.cycles,
         milliseconds=measured.milliseconds,
         flash_bytes=measured.flash_bytes,

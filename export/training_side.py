@@ -17,7 +17,7 @@ from keras_approx.errors import (
     UnsupportedLayerError,
     UnsupportedModelError,
 )
-from keras_approx.skipping.granularity import Granularities, Granularity, group_sums, spread
+from keras_approx.skipping.granularity import Granularities, Granularity, first_matches, group_sums, spread
 from keras_approx.skipping.selection import LayerSetting, Selection
 from keras_approx.skipping.significance import ELIMINATION
 
@@ -49,6 +49,7 @@ __all__ = [
     "UnsupportedModelError",
     "conversion_model",
     "elimination_significance",
+    "first_matches",
     "fit",
     "float_conversion_model",
     "get_masks",

@@ -30,7 +30,7 @@ from keras_approx.skipping.granularity import DEFAULT
 _EXAMPLES = """\
   keras-approx eliminate model.keras --data train.npz --kept 0.5 --out half.keras
   keras-approx eliminate model.keras --data train.npz --kept 0.25 --exempt logits --test test.npz --out quarter.keras
-  keras-approx eliminate model.keras --data train.npz --kept 0.5 --granularity conv1=pair --granularity kernel \
+  keras-approx eliminate model.keras --data train.npz --kept 0.5 --granularity conv1=pair --granularity kernel \\
       --out kernels.keras
 
   keras-approx eliminate model_int8.tflite --data train.npz --kept 0.5 --granularity kernel --out half.tflite
@@ -62,7 +62,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         metavar="SHARE",
         type=fraction,
         default=0.25,
-        help="share of the products to keep (default: 0.25)",
+        help="share to keep of the products that can be skipped, without those of --exempt (default: 0.25)",
     )
     add_granularity(parser)
     parser.add_argument(
@@ -116,10 +116,14 @@ def run(options: argparse.Namespace) -> Result:
     )
     save_model(found, options.out)
     summary = summarize(found)
-    kept = summary.kept / summary.products
-    told = f"{format_table(summary)}\n{options.out}: {kept:.1%} of the products"
-    record: dict[str, Any] = {"out": str(options.out), "images": len(images), "kept": kept}
+    told = f"{format_table(summary)}\n{options.out} {summary.told(options.exempt)}"
+    record: dict[str, Any] = {
+        "out": str(options.out),
+        "images": len(images),
+        "kept": summary.skipping(options.exempt).share,
+        "kept_of_all": summary.share,
+    }
     if test is not None:
         record["test_accuracy"] = accuracy(found, test)
-        told += f", {record['test_accuracy']:.2%} test accuracy"
+        told += f": {record['test_accuracy']:.2%} test accuracy"
     return Result(told, {**record, "layers": [asdict(row) for row in summary.rows]})

@@ -12,7 +12,7 @@ from export.api import estimate, to_tflite
 from export.commands.console import Result, Steps
 from export.commands.inputs.samples import Samples, check_apart, read_samples, split
 from export.commands.options import check_new_file, granularity, write_new_file
-from export.elimination.network import eliminate, quantized_inputs
+from export.elimination.network import eliminate, kept_share, quantized_inputs
 from export.errors import InputError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
 from export.ir.graph import Graph
@@ -51,13 +51,19 @@ def run_tflite(options: argparse.Namespace) -> Result:
     write_new_file(options.out, found)
     counted = [layer for layer in predicted.layers if layer.macs]
     kept = sum(layer.kept_macs or 0 for layer in counted) / sum(layer.macs or 0 for layer in counted)
-    told = f"{predicted}\n{options.out}: {kept:.1%} of the products"
-    record: dict[str, Any] = {"out": str(options.out), "images": len(images), "kept": kept}
+    share = kept_share(found, options.exempt)
+    told = f"{predicted}\n{options.out} keeps {share:.1%} of the products that can be skipped ({kept:.1%} of all)"
+    record: dict[str, Any] = {
+        "out": str(options.out),
+        "images": len(images),
+        "kept": share,
+        "kept_of_all": kept,
+    }
     if test is not None:
         answers = interpreter.run(read_tflite(found), quantized_inputs(graph, test.inputs))
         right = answers.reshape(len(test), -1).argmax(axis=1) == test.targets
         record["test_accuracy"] = float(right.mean())
-        told += f", {record['test_accuracy']:.2%} test accuracy"
+        told += f": {record['test_accuracy']:.2%} test accuracy"
     return Result(told, {**record, "layers": [asdict(layer) for layer in predicted.layers]})
 
 

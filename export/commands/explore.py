@@ -269,7 +269,8 @@ def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
     head = ("design", "id", front.metric, "kept", *exact.costs)
     text = table(head, [_row(front, why, record) for why, record in chosen.values()], left=2)
     return Result(
-        f"{text}\n{out}: {len(front.evaluated):,} designs, {len(front.designs):,} on the front; table: {table_path}",
+        f"{text}\nkept: of the products that can be skipped\n"
+        f"{out}: {len(front.evaluated):,} designs, {len(front.designs):,} on the front; table: {table_path}",
         {
             "out": str(out),
             "table": str(table_path),

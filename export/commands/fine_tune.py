@@ -77,7 +77,8 @@ def _add_masks(parser: argparse.ArgumentParser) -> None:
         "--kept",
         metavar="SHARE",
         type=fraction,
-        help="share of the products to keep in the end (default: 0.25); 1 for the exact model",
+        help="share to keep in the end of the products that can be skipped, without those of --exempt (default: "
+        "0.25); 1 for the exact model",
     )
     group.add_argument(
         "--significance",
@@ -275,11 +276,12 @@ def _result(
     summary = summarize(tuned)
     shown = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in figures.items()]
     return Result(
-        f"{format_table(summary)}\n{options.out}: {', '.join(shown)}",
+        f"{format_table(summary)}\n{options.out} {summary.told(options.exempt or ())}: {', '.join(shown)}",
         {
             "out": str(options.out),
             **figures,
-            "kept": summary.kept / summary.products,
+            "kept": summary.skipping(options.exempt or ()).share,
+            "kept_of_all": summary.share,
             "layers": [asdict(row) for row in summary.rows],
             "curves": curves,
         },

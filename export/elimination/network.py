@@ -22,6 +22,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
+from export.schedule.roofline import count_macs
 from export.training_side import (
     Granularities,
     Granularity,
@@ -30,6 +31,7 @@ from export.training_side import (
     OptionError,
     Selection,
     elimination_significance,
+    first_matches,
     fit,
     group_sums,
     spread,
@@ -113,6 +115,20 @@ def eliminate(
     eliminator = Eliminator(graph, known, given)
     masks = eliminator.masks(selection, kept)
     return replaced(data, eliminator.fitted(masks, in_sequence), known)
+
+
+def kept_share(model: bytes, exempt: Sequence[str] = ()) -> float:
+    """The share of products that a network keeps, of those that `eliminate` could skip.
+
+    Args:
+        model: content of an int8 `.tflite` file.
+        exempt: names or patterns of layers that keep all, as for `eliminate`.
+    """
+    graph = read_tflite(model)
+    known = stored_layers(model, graph)
+    free = first_matches(exempt, [layer.name for layer in known])
+    counted = [count_macs(graph, graph.ops[layer.index]) for layer in known if free[layer.name] is None]
+    return sum(kept for _, kept in counted) / (sum(products for products, _ in counted) or 1)
 
 
 class Eliminator:

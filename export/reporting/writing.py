@@ -136,8 +136,8 @@ def _found(front: ParetoFront, first: Chosen, baselines: Sequence[Baseline]) -> 
     certain = f", with 95 % confidence {interval(best.right, best.images)}" if front.is_share else ""
     parts.append(
         f"Design {best.id} {lost(front, best)} on these {plural(exact.images, 'image')} "
-        f"({score(front, best.score)}{certain}). It keeps {percent(best.kept, 0)} of the products and takes "
-        f"{_times(front, best.costs[objective], baselines)}."
+        f"({score(front, best.score)}{certain}). It keeps {percent(best.kept, 0)} of the products that can "
+        f"be skipped and takes {_times(front, best.costs[objective], baselines)}."
     )
     return " ".join(parts)
 

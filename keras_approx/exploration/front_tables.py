@@ -53,5 +53,8 @@ def to_html(front: ParetoFront) -> str:
         for why, record in chosen.values()
     ]
     head = ("design", "id", "validation", "kept", *exact.costs, "fine-tuned")
-    note = f"{len(front.evaluated):,} designs on {exact.images:,} images, {len(front.designs):,} on the front"
+    note = (
+        f"{len(front.evaluated):,} designs on {exact.images:,} images, {len(front.designs):,} on the front; "
+    )
+    note += "kept: of the products that can be skipped"
     return html_table(head, rows, left=2, note=note)

@@ -14,7 +14,7 @@ from keras_approx.layers.registry import positions
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.layers.transposed_conv import TransposedConv2D
 from keras_approx.notebooks import html_table
-from keras_approx.skipping.granularity import group_sums
+from keras_approx.skipping.granularity import first_matches, group_sums
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,27 @@ class Summary:
     def kept(self) -> int:
         """Products that are kept."""
         return sum(row.kept for row in self.rows)
+
+    @property
+    def share(self) -> float:
+        """The share of the products that is kept; 1 without products."""
+        return self.kept / self.products if self.rows else 1.0
+
+    def skipping(self, exempt: Sequence[str] = ()) -> Summary:
+        """The layers whose products can be skipped.
+
+        Args:
+            exempt: Names or patterns of layers that keep all, by somebody's choice.
+        """
+        masked = tuple(row for row in self.rows if row.pairs is not None)
+        free = first_matches(exempt, [row.name for row in masked])
+        return Summary(tuple(row for row in masked if free[row.name] is None))
+
+    def told(self, exempt: Sequence[str] = ()) -> str:
+        """What is kept, in a phrase: of the products that can be skipped and, where there are others, of all."""
+        skipping = self.skipping(exempt)
+        of_all = "" if len(skipping.rows) == len(self.rows) else f" ({self.share:.1%} of all)"
+        return f"keeps {skipping.share:.1%} of the products that can be skipped{of_all}"
 
     def __repr__(self) -> str:
         return f"<Summary of {len(self.rows)} layers: {self.kept:,} of {self.products:,} products kept>"
@@ -109,15 +130,6 @@ def summarize(model: Any) -> Summary:
     return Summary(tuple(_row(layer, times) for layer, times in _uses(model)))
 
 
-def kept_text(model: Any) -> str:
-    """What a wrapped model keeps, in a phrase: of the products that can be skipped, and of all."""
-    found = summarize(model)
-    skippable = [row for row in found.rows if row.pairs is not None]
-    share = sum(row.kept for row in skippable) / sum(row.products for row in skippable)
-    of_all = "" if len(skippable) == len(found.rows) else f" ({found.kept / found.products:.1%} of all)"
-    return f"keeps {share:.1%} of the products that can be skipped{of_all}"
-
-
 def _row(layer: QuantizedWrapper, times: int) -> LayerRow:
     products = times * int(layer.kernel.shape.num_elements())
     kind = type(layer.layer).__name__
@@ -145,7 +157,8 @@ def format_table(summary: Summary) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [_line(line, widths) for line in lines]
     rule = "-" * len(text[0])
-    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+    totals = len(lines) - 1 - len(summary.rows)
+    return "\n".join([text[0], rule, *text[1:-totals], rule, *text[-totals:]])
 
 
 def _cells(summary: Summary) -> list[tuple[str, ...]]:
@@ -160,8 +173,12 @@ def _cells(summary: Summary) -> list[tuple[str, ...]]:
         )
         for row in summary.rows
     ]
-    lines.append(("total", "", *_counts(summary.products, summary.kept), *[""] * len(counted)))
-    return lines
+    skipping = summary.skipping()
+    totals = [("total", summary)]
+    if 0 < len(skipping.rows) < len(summary.rows):
+        totals.insert(0, ("can be skipped", skipping))
+    blank = [""] * len(counted)
+    return lines + [(name, "", *_counts(found.products, found.kept), *blank) for name, found in totals]
 
 
 def _counts(products: int, kept: int) -> tuple[str, str, str]:

@@ -18,7 +18,7 @@ from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
 from keras_approx.measure.batches import check_readable_again, input_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_input_moments, measure_moments
-from keras_approx.measure.summaries import kept_text, mask_positions
+from keras_approx.measure.summaries import mask_positions, summarize
 from keras_approx.progress import Progress
 from keras_approx.skipping.elimination import InputMoments, LayerMoments, elimination_significance, fit
 from keras_approx.skipping.granularity import Granularities, Granularity
@@ -135,7 +135,7 @@ def eliminate(
         verbose=verbose,
     )
     if verbose and seen is not None:
-        print(_told(student, before, student.predict_on_batch(seen)))
+        print(_told(student, exempt, before, student.predict_on_batch(seen)))
     return student
 
 
@@ -209,10 +209,10 @@ def skip_by_elimination(
         recalibrate_batch_norm(student, data, layers=norms, **reading)
 
 
-def _told(student: Any, before: np.ndarray, after: np.ndarray) -> str:
+def _told(student: Any, exempt: Sequence[str], before: np.ndarray, after: np.ndarray) -> str:
     """What was started from and what was reached, for people."""
     moved = float(np.mean(np.square(after - before)) / (np.var(before) or 1))
-    told = f"eliminate: {kept_text(student)}; outputs moved by {moved:.1%} of their variance"
+    told = f"eliminate: {summarize(student).told(exempt)}; outputs moved by {moved:.1%} of their variance"
     if before.ndim != 2 or before.shape[1] < 2:
         return f"{told}. fine_tune begins with the same, and wins more back"
     same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))

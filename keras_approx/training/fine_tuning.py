@@ -11,7 +11,7 @@ from keras_approx.errors import OptionError
 from keras_approx.keras3 import check_callbacks, converted
 from keras_approx.layers.skip_wrapper import get_masks
 from keras_approx.measure.calibration import calibrate
-from keras_approx.measure.summaries import kept_text, mask_positions
+from keras_approx.measure.summaries import mask_positions, summarize
 from keras_approx.skipping.masks import kept_fraction
 from keras_approx.skipping.schedules import AnySchedule, Constant, Ramp
 from keras_approx.skipping.selection import Selection
@@ -160,7 +160,7 @@ def fine_tune(
         callbacks=[updates, guard, *(_after_skipping(updates, callback) for callback in callbacks)],
         verbose=verbose,
     )
-    _tell(student, learnt, given, guard, verbose)
+    _tell(student, way, learnt, given, guard, verbose)
     return student, history
 
 
@@ -274,7 +274,14 @@ def _kept_now(student: Any, selection: Selection) -> float:
     return kept_fraction(ranked, mask_positions(student)) if ranked else 1.0
 
 
-def _tell(student: Any, learnt: TrainingData, given: Score, guard: Guard, verbose: int | str) -> None:
+def _tell(
+    student: Any,
+    way: Eliminate | Rank,
+    learnt: TrainingData,
+    given: Score,
+    guard: Guard,
+    verbose: int | str,
+) -> None:
     """Says what was started from and what was reached, and warns if training was in vain."""
     where = (
         "the validation data" if learnt.validation is not None else "the first batches of the training data"
@@ -285,7 +292,7 @@ def _tell(student: Any, learnt: TrainingData, given: Score, guard: Guard, verbos
     if guard.best is not None and guard.best_epoch:
         found.append(f"{guard.best.value:.4g} after epoch {guard.best_epoch}, which is what comes back")
     if verbose:
-        print(f"fine_tune: {kept_text(student)}; on {where}, {', '.join(found)}")
+        print(f"fine_tune: {summarize(student).told(way.exempt)}; on {where}, {', '.join(found)}")
     if guard.best is None:
         warnings.warn(
             "no epoch ended with the final masks, so what comes back is the last state, and nothing compared it with "

@@ -265,7 +265,7 @@ def _table(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Bas
     shown = [(name, cells) for name, cells in shown if any(cells)]
     head = ("design", *(name for name, _ in shown))
     rows = [(one.label, *(cells[number] for _, cells in shown)) for number, one in enumerate(chosen)]
-    return Table(head, rows, left=2)
+    return Table(head, rows, left=2, caption="kept: of the products that can be skipped")
 
 
 def _times(objective: str, reference: float, record: EvaluatedDesign) -> str:

@@ -27,7 +27,7 @@ def _sentence(exported: Exported) -> str:
     source = "predicted" if exported.measured is None else "measured by simulation"
     parts = [f"{printable(exported.name, 24)} is a network of {plural(len(manifest.layers), 'layer')}"]
     if macs:
-        parts[0] += f" that keeps {percent(kept / macs, 0)} of its {count(macs)} products"
+        parts[0] += f" that keeps {percent(kept / macs, 0)} of all its {count(macs)} products"
     if not layers:
         return f"{parts[0]}. Its cycles are not known: {exported.target} has no prices."
     time = milliseconds(exported.board, exported.total_cycles)

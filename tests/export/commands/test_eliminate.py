@@ -48,6 +48,7 @@ def test_eliminates(folder, tmp_path, run):
     assert record["test_accuracy"] == pytest.approx(right.mean())
     assert record["images"] == 60
     assert record["kept"] == pytest.approx(0.5, abs=0.05)
+    assert record["kept_of_all"] > record["kept"]
     assert [layer["name"] for layer in record["layers"]] == ["first", "second", "third"]
 
 
@@ -83,7 +84,8 @@ def test_eliminates_on_a_tflite_file(tmp_path, run, fails):
     right = answers.argmax(axis=1) == np.load(test)["labels"]
     assert record["test_accuracy"] == pytest.approx(right.mean())
     assert record["images"] == 36
-    assert 0.3 < record["kept"] < 0.9
+    assert record["kept"] == pytest.approx(0.5, abs=0.1)
+    assert record["kept"] <= record["kept_of_all"] < 0.9
     assert "--force" in fails(*command)
     assert "end in .tflite" in fails(*command[:-1], tmp_path / "e.keras")
     assert "leave it out" in fails(*command, "--force", "--input-range", 0, 1)
