@@ -13,13 +13,17 @@ from keras_approx.skipping.significance import ELIMINATION
 Records = Sequence[Mapping[str, Any]]
 _CORE, _OTHER, _OTHER_BOARD = "cortex-m33", "cortex-m4", "stm32f405"
 # Labels of a headline's entries; others are budgets, such as "1.78 M". Where a metric ranked: "energy 25" and
-# "energy 1.78 M".
+# "energy 1.78 M"; of designs by hand: "designed 1.55 M".
 EXACT = "exact"
 KEPT_SHARE = "kept "
 ELIMINATED = "eliminated "
+DESIGNED = "designed "
 MILLION_CYCLES = "M"
 IN_SEQUENCE = " in sequence"
 
+# How much further, in shares of their variance, a layer that skips may move the outputs than what comes with measuring
+# batch normalization anew.
+BEARABLE = 0.01
 # Points that a tier may lose against the exact model.
 TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
 # Cycles on the M33 at no loss that this project set out to reach.
@@ -134,6 +138,8 @@ def _model(label: str) -> str:
     if label[0].isdigit():
         return f"at most {label} cycles"
     kind, _, rest = label.partition(" ")
+    if kind == DESIGNED.strip():
+        return f"designed for {rest} cycles"
     how = {ELIMINATED: ", not trained", KEPT_SHARE: ""}.get(f"{kind} ", f", ranked by {kind}")
     return f"{_model(rest) if rest.endswith(MILLION_CYCLES) else f'{rest} % of the products'}{how}"
 
@@ -324,3 +330,27 @@ def paper(results: Mapping[str, Any]) -> str:
 def _order(record: Mapping[str, Any]) -> tuple[int, float, str, int]:
     run = record["settings"]
     return REFERENCE.index(run["network"]), -run["kept"], _significance(run), run["seed"]
+
+
+def sensitivity(record: Mapping[str, Any]) -> str:
+    """The most cycles that each layer saves by itself at little distortion; `benchmarks/sensitivity.py` saved them."""
+    kinds = ("pair", "kernel", "kernel block")
+    rows = []
+    for name in sorted(record, key=REFERENCE.index):
+        layers = record[name]["layers"]
+        points = [point for kinds_of in layers.values() for found in kinds_of.values() for point in found]
+        allowed = min(point["distortion"] for point in points) + BEARABLE
+        rows += [
+            (name, layer, *(_most(layers[layer].get(kind, []), allowed) for kind in kinds))
+            for layer in layers
+        ]
+    return table(("network", "layer", *kinds), rows, left=2)
+
+
+def _most(points: Records, allowed: float) -> str:
+    """What is saved where most is, within a distortion."""
+    within = [point for point in points if point["distortion"] <= allowed]
+    if not within:
+        return ""
+    best = max(within, key=lambda point: (point["cycles_saved"], point["share"]))
+    return f"{best['cycles_saved']:,.0f} (at {100 * best['share']:g} %)"

@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
     ]
     sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
+    alone = json.loads((options.results / "sensitivity.json").read_text(encoding="utf-8"))
     paper = json.loads((options.results / "paper.json").read_text(encoding="utf-8"))
     document_sentences(options.results, options.root)
     pages = {
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
             "recipe": accuracy_tables.recipe(trainings),
+            "sensitivity": accuracy_tables.sensitivity(alone),
             "sequence": accuracy_tables.sequence(sequence),
             "paper": accuracy_tables.paper(paper),
         },

@@ -18,6 +18,7 @@ from networks import pretrained
 from train import accuracy
 
 import keras_approx
+from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
 
 EPOCHS = {"lenet": 12, "alexnet": 8, "resnet8": 8}
@@ -43,7 +44,8 @@ class Run:
         epochs: passes over the training images.
         seed: of shuffling, augmentation and dropout.
         options: what differs from the recipe: "significance", a metric in place of elimination; "learning_rate",
-            "distillation" (the teacher's weight), "elimination_rounds", "granularity", "scope" and "cost_exponent".
+            "distillation" (the teacher's weight), "elimination_rounds", "granularity", "scope" and "cost_exponent"; or
+            "design": by layer name, what is kept or skipped together and the share of it that is kept.
         wrapping: arguments of `keras_approx.wrap`, such as {"skipped_gradient": "straight_through"}.
     """
 
@@ -60,6 +62,13 @@ class Run:
         names = ("granularity", "scope", "cost_exponent")
         masks = {name: self.options[name] for name in names if name in self.options}
         significance = self.options.get("significance", ELIMINATION)
+        if "design" in self.options:
+            design = self.options["design"]
+            return keras_approx.Eliminate(
+                self.kept,
+                granularity={layer: granularity for layer, (granularity, _) in design.items()},
+                layers={layer: LayerSetting(share) for layer, (_, share) in design.items()},
+            )
         if significance == ELIMINATION:
             return keras_approx.Eliminate(
                 self.kept, rounds=self.options.get("elimination_rounds", 1), **masks
@@ -70,7 +79,12 @@ class Run:
     def name(self) -> str:
         """Tells runs apart, in a folder's name too."""
         parts = [f"kept{100 * self.kept:g}", f"epochs{self.epochs}", f"seed{self.seed}"]
-        parts += [f"{key}-{value}" for key, value in sorted({**self.options, **self.wrapping}.items())]
+        plain = {key: value for key, value in {**self.options, **self.wrapping}.items() if key != "design"}
+        parts += [f"{key}-{value}" for key, value in sorted(plain.items())]
+        parts += [
+            f"{layer}-{granularity}{100 * share:g}".replace(" ", "-")
+            for layer, (granularity, share) in self.options.get("design", {}).items()
+        ]
         return "_".join([self.network, *parts])
 
 

@@ -119,8 +119,9 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         metavar="[LAYER=]NAME[,NAME]",
         type=_granularities,
         action="append",
-        help=f"kept together: {', '.join(GRANULARITIES)} (default: pair); of several each layer chooses its own; with "
-        "the name or pattern of layers it is for those alone; can be given again, and the first that matches counts",
+        help=f"kept together: {', '.join(GRANULARITIES)} of several each layer chooses its own; with the name or "
+        "pattern of layers it is for those alone; can be given again, and the first that matches counts (default: what "
+        "pays in a layer, for fractions and the search budget, else pair)",
     )
     group.add_argument(
         "--exempt",
@@ -200,7 +201,7 @@ def run(options: argparse.Namespace) -> Result:
                 out=store,
                 select=options.select,
                 values=options.values,
-                granularity=dict(options.granularity) if options.granularity else "pair",
+                granularity=dict(options.granularity) if options.granularity else None,
                 exempt=options.exempt,
                 significance=options.significance,
                 recalibrate=options.recalibrate,

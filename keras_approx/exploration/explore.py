@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.exploration.design import Design, granularity_json
-from keras_approx.exploration.evaluate.design_prices import Price, Pricing
+from keras_approx.exploration.evaluate.design_prices import Price, Pricing, without_waste
 from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
 from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
 from keras_approx.exploration.evaluate.scoring import scorer_of
@@ -24,7 +25,14 @@ from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.quality import ACCURACY
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search
-from keras_approx.exploration.search.space import Choices, Space, Values, make_space, measure_layers
+from keras_approx.exploration.search.space import (
+    MAY_PAY,
+    Choices,
+    Space,
+    Values,
+    make_space,
+    measure_layers,
+)
 from keras_approx.exploration.store import Store
 from keras_approx.exploration.text import json_of
 from keras_approx.graph.topology import calls, check_simple
@@ -33,7 +41,7 @@ from keras_approx.measure.batch_norm import is_adaptive
 from keras_approx.measure.batches import input_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.summaries import masked_layers
-from keras_approx.skipping.granularity import Granularity
+from keras_approx.skipping.granularity import DEFAULT, Granularity
 from keras_approx.skipping.selection import Select
 from keras_approx.skipping.significance import ELIMINATION, Metric
 from keras_approx.training.eliminate import measure_refits
@@ -53,7 +61,7 @@ def explore(
     out: str | Path = "runs/explore",
     select: Select = "fraction",
     values: Values | None = None,
-    granularity: Choices = "pair",
+    granularity: Choices | None = None,
     exempt: Sequence[str] = (),
     significance: str | Metric | None = None,
     recalibrate: bool = False,
@@ -100,7 +108,9 @@ def explore(
             to 0.05 in steps of 0.05.
         granularity: "operand", "pair", "block", "kernel", "kernel block" or a Granularity; or several, each of which is
             tried for all layers; or by layer name or pattern those that a layer may choose from whatever the others
-            choose, such as {"conv1": "pair", "conv*": ("pair", "kernel")}.
+            choose, such as {"conv1": "pair", "conv*": ("pair", "kernel")}. None for what pays: with a price, fractions
+            and the search `Budget` each layer whose kernel has several taps chooses from "pair", "kernel" and "kernel
+            block", and what saves no more than a choice that skips less is left out; otherwise "pair".
         exempt: Names or patterns of layers that keep all their products.
         significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
             weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
@@ -154,7 +164,12 @@ def explore(
     scorer = scorer_of(metric, model, labels)
     watched = ImageSet()
     watched.add(images)
-    space = make_space(masked_layers(model), select, granularity, values, exempt)
+    space = make_space(masked_layers(model), select, granularity or DEFAULT, values, exempt)
+    chooses = (
+        granularity is None and price is not None and select == "fraction" and isinstance(search, Budget)
+    )
+    if chooses:
+        space = replace(space, choices=_may_pay(model, space))
     if significance is None:
         suits = isinstance(search, Budget) and _takes_elimination(space) and _readable_twice(calibration)
         significance = ELIMINATION if suits else "energy"
@@ -176,6 +191,8 @@ def explore(
     packed = pack_model(bare)
     exact = Design(select)
     pricing = Pricing(layers, price, objectives)
+    if chooses:
+        space = without_waste(space, pricing)
     problem = {
         "model": packed.digest,
         "calibration": calibrated_with.digest,
@@ -242,6 +259,12 @@ def explore(
     )
     front.save(folder / "front.json")
     return front
+
+
+def _may_pay(model: Any, space: Space) -> dict[str, tuple[str, ...]]:
+    """Granularities that each layer may choose from."""
+    taps = {layer.name: int(np.prod(layer.kernel.shape[:-2])) for layer in skip_wrappers(model)}
+    return {name: MAY_PAY if taps[name] > 1 else (DEFAULT,) for name in space.values}
 
 
 def _name(metric: Metric) -> str:

@@ -85,6 +85,18 @@ def granularity_name(granularity: str | Granularity) -> str | Granularity:
     return next((name for name, known in GRANULARITIES.items() if known == extent), extent)
 
 
+def refines(fine: str | Granularity, coarse: str | Granularity) -> bool:
+    """Whether every group of the coarse granularity is made of whole groups of the fine one.
+
+    Raises:
+        OptionError: If there is none of that name.
+    """
+    one, other = get_granularity(fine), get_granularity(coarse)
+    return (
+        other.inputs % one.inputs == 0 and other.outputs % one.outputs == 0 and (other.taps or not one.taps)
+    )
+
+
 def layer_granularities(granularities: Granularities, names: Sequence[str]) -> dict[str, str | Granularity]:
     """The granularity of each layer, by its name if it has one.
 

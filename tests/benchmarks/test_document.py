@@ -305,6 +305,17 @@ def test_recipe_and_sequence() -> None:
     ]
 
 
+def test_sensitivity_has_the_most_that_is_saved_within_the_distortion_allowed() -> None:
+    def point(share: float, saved: float, distortion: float) -> dict[str, float]:
+        return {"share": share, "cycles_saved": saved, "distortion": distortion}
+
+    pairs = [point(0.2, 9000, 0.05), point(0.5, 1000, 0.029), point(0.8, 1000, 0.02)]
+    layers = {"conv1": {"pair": pairs, "kernel": [point(0.5, 5000, 0.031)]}}
+    assert _rows(accuracy_tables.sensitivity({"lenet": {"layers": layers}})) == [
+        ["lenet", "conv1", "1,000 (at 80 %)"]
+    ]
+
+
 def test_paper() -> None:
     exact = {"cycles": 400, "unpacked_cycles": 500, "test_accuracy": 0.8}
     best = {"cycles": 250, "test_accuracy": 0.79}

@@ -28,6 +28,7 @@ def test_the_whole_way_and_again(
 ) -> None:
     monkeypatch.setattr(headline, "pretrained", _tiny)
     monkeypatch.setattr(runs, "pretrained", _tiny)
+    monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": {"conv1": ("kernel", 0.5)}}})
     monkeypatch.setattr(headline, "ARM_IMAGES", 2)
     monkeypatch.setattr(headline, "HOST_IMAGES", 20)
     rng = np.random.default_rng(0)
@@ -57,6 +58,9 @@ def test_the_whole_way_and_again(
     assert exact["kept"] == 1
     assert 0 < design["kept"] < 1
     assert 0.4 < half["kept"] <= 0.5
+    by_hand = record["networks"]["lenet"]["designed 0.07 M"]
+    assert by_hand["kept_by_layer"] == {"conv1": 0.5, "logits": 1.0}
+    assert by_hand["settings"]["design"] == {"conv1": ["kernel", 0.5]}
     untrained = record["networks"]["lenet"]["eliminated 60"]
     assert 0.5 < untrained["kept"] <= 0.6
     assert untrained["settings"]["epochs"] == 0
@@ -64,7 +68,8 @@ def test_the_whole_way_and_again(
     assert exact["test_images"] == design["test_images"] == 40
     models = {path.name for path in (tmp_path / "designs").iterdir()}
     assert models == {
-        *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite")
+        *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite"),
+        "lenet_designed0.07M.tflite",
     }
     assert "40 test images" in capsys.readouterr().out
 
@@ -75,4 +80,5 @@ def test_the_whole_way_and_again(
     monkeypatch.setattr(keras_approx, "fine_tune_designs", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
     again = json.loads(output.read_text())["networks"]["lenet"]
-    assert again == {"exact": exact, "kept 50": half, "eliminated 60": untrained, "0.06 M": design}
+    others = {"kept 50": half, "eliminated 60": untrained, "0.06 M": design, "designed 0.07 M": by_hand}
+    assert again == {"exact": exact, **others}

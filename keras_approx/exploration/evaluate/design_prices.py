@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.search.space import Layers
+from keras_approx.exploration.search.space import Layers, Space
+from keras_approx.skipping.granularity import refines
 
 Price = Callable[[Mapping[str, np.ndarray]], Mapping[str, float]]
 
@@ -50,3 +52,26 @@ class Pricing:
                 "check price= and objectives="
             )
         return costs
+
+
+def without_waste(space: Space, pricing: Pricing) -> Space:
+    """The space without fractions that save no more than others which skip less.
+
+    A layer need not be measured with pairs where only whole kernels save anything, and the other way round. For layers
+    that choose their granularity; each is priced by itself.
+    """
+    wasted = set()
+    for layer in space.choices:
+        levels = [(value, one) for value, one in space.levels(layer) if one is not None]
+        costs = [pricing.costs(Design(space.select, {layer: one}, {layer: value})) for value, one in levels]
+        for (value, one), cost in zip(levels, costs, strict=True):
+            better = (
+                refines(other, one)
+                and more >= value
+                and (more, other) != (value, one)
+                and all(least[name] <= cost[name] for name in pricing.objectives)
+                for (more, other), least in zip(levels, costs, strict=True)
+            )
+            if any(better):
+                wasted.add((layer, value, one))
+    return replace(space, wasted=wasted)

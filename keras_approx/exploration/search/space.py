@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,6 +17,9 @@ from keras_approx.skipping.granularity import DEFAULT, Granularity, first_matche
 from keras_approx.skipping.selection import Select, Selection
 from keras_approx.skipping.significance import ELIMINATION, Metric, significance
 from keras_approx.training.eliminate import Refit
+
+MAY_PAY = (DEFAULT, "kernel", "kernel block")
+"""Granularities that a layer chooses from if nothing else is said: which one pays depends on how it is computed."""
 
 Values = Sequence[float] | Mapping[str, Sequence[float]]
 Choices = (
@@ -43,19 +46,25 @@ class Space:
             to the one that keeps least. Exempt layers are not named.
         choices: By layer name, the granularities that each layer may have whatever the others have; none where that of
             the design is for all.
+        wasted: Layer, value and granularity of what no design has: it saves no more than a choice that skips less.
     """
 
     select: Select
     granularities: tuple[str | Granularity, ...]
     values: Mapping[str, tuple[float, ...]]
     choices: Mapping[str, tuple[str | Granularity, ...]] = field(default_factory=dict)
+    wasted: Set[tuple[str, float, str | Granularity]] = frozenset()
 
     def levels(self, layer: str) -> list[tuple[float, str | Granularity | None]]:
         """A layer's values, from the one that keeps most, each with every granularity that it may choose."""
         found: list[tuple[float, str | Granularity | None]] = []
         for value in self.values[layer]:
             everything = value == EVERYTHING[self.select]
-            found += [(value, one) for one in self.choices.get(layer, (None,))[: 1 if everything else None]]
+            found += [
+                (value, one)
+                for one in self.choices.get(layer, (None,))[: 1 if everything else None]
+                if one is None or (layer, value, one) not in self.wasted
+            ]
         return found
 
     def design(self, levels: Sequence[int], granularity: str | Granularity) -> Design:

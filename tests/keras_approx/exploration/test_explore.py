@@ -32,6 +32,7 @@ from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.protocol import Proposals
 from keras_approx.exploration.search.space import Space
+from keras_approx.skipping.granularity import group_sums
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import VALUES, Small, price
 
@@ -212,6 +213,27 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
         ParetoFront.load(tmp_path / "front.json"), mixed, model, calibration=problem.calibration
     )
     assert dataclasses.replace(problem, model=model).right() == mixed.right
+
+
+def test_layers_choose_what_pays_unless_told(problem: Small, tmp_path: Path) -> None:
+    def cycles(masks: Mapping[str, np.ndarray]) -> dict[str, float]:
+        kinds = {"first": "pair", "second": "kernel", "third": "pair"}
+        return {
+            "cycles": float(
+                sum(np.count_nonzero(group_sums(masks[name], one)) for name, one in kinds.items())
+            )
+        }
+
+    options: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.6, 0.3], "price": cycles}
+    front = _explore(problem, tmp_path, **options)
+    chosen = {(name, r.design.granularity_of(name)) for r in front.evaluated for name in r.design.values}
+    assert {("first", "pair"), ("second", "kernel"), ("third", "pair")} <= chosen
+    assert ("third", "kernel") not in chosen
+    assert all(
+        record.costs["cycles"] < front.exact.costs["cycles"]
+        for record in front.evaluated
+        if record.design.values
+    )
 
 
 @pytest.mark.parametrize(

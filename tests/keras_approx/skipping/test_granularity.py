@@ -18,6 +18,7 @@ from keras_approx.skipping.granularity import (
     group_significance,
     group_sums,
     layer_granularities,
+    refines,
     spread,
 )
 from tests.keras_approx.skipping.test_masks import granularities, shapes
@@ -116,3 +117,14 @@ def test_taps_are_all_or_one() -> None:
 def test_extents_that_do_not_exist(extents: dict) -> None:
     with pytest.raises(OptionError, match="positive integers"):
         Granularity(**extents)
+
+
+def test_pairs_make_up_kernels_and_blocks_and_not_the_other_way_round() -> None:
+    assert refines("pair", "pair")
+    assert refines("pair", "kernel")
+    assert refines("pair", "kernel block")
+    assert refines("kernel", "kernel block")
+    assert not refines("kernel", "pair")
+    assert not refines("kernel", "block")
+    assert not refines("kernel block", "kernel")
+    assert not refines("pair", "operand")
