@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keras_approx.compat import tf
     from keras_approx.conversion import conversion_model, float_conversion_model, masked_kernels
     from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.front_file import load_front
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import model_batches
@@ -54,6 +55,7 @@ __all__ = [
     "float_conversion_model",
     "get_masks",
     "group_sums",
+    "load_front",
     "masked_kernels",
     "model_batches",
     "set_masks",
@@ -71,6 +73,7 @@ _HOMES = {
     "fit": "skipping.elimination",
     "float_conversion_model": "conversion",
     "get_masks": "layers.skip_wrapper",
+    "load_front": "exploration.front_file",
     "masked_kernels": "conversion",
     "model_batches": "measure.batches",
     "set_masks": "layers.skip_wrapper",

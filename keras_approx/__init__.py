@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
     from keras_approx.exploration.front import ParetoFront as ParetoFront
+    from keras_approx.exploration.front_file import load_front as load_front
+    from keras_approx.exploration.front_file import save_front as save_front
+    from keras_approx.exploration.front_tables import write_front_csv as write_front_csv
+    from keras_approx.exploration.plotting import plot_front as plot_front
+    from keras_approx.exploration.plotting import plot_sensitivity as plot_sensitivity
     from keras_approx.exploration.quality import Quality as Quality
     from keras_approx.exploration.search.alone import Alone as Alone
     from keras_approx.exploration.search.budget import Budget as Budget
@@ -75,12 +80,17 @@ _HOMES = {
     "fine_tune": "training.fine_tuning",
     "fine_tune_designs": "exploration.tuning",
     "get_masks": "layers.skip_wrapper",
+    "load_front": "exploration.front_file",
     "measure_prices": "training.prices",
+    "plot_front": "exploration.plotting",
+    "plot_sensitivity": "exploration.plotting",
     "recalibrate_batch_norm": "measure.batch_norm",
+    "save_front": "exploration.front_file",
     "set_masks": "layers.skip_wrapper",
     "strip": "wrapping",
     "summary": "measure.summaries",
     "wrap": "wrapping",
+    "write_front_csv": "exploration.front_tables",
 }
 _MODULES = {
     "callbacks": "training.callbacks",
@@ -121,15 +131,20 @@ __all__ = [
     "fine_tune",
     "fine_tune_designs",
     "get_masks",
+    "load_front",
     "masks",
     "measure_prices",
+    "plot_front",
+    "plot_sensitivity",
     "recalibrate_batch_norm",
+    "save_front",
     "schedules",
     "set_masks",
     "significance",
     "strip",
     "summary",
     "wrap",
+    "write_front_csv",
 ]
 
 

@@ -215,8 +215,8 @@ def run(options: argparse.Namespace) -> Result:
     front.settings["target"] = options.target
     table_path = options.out.with_suffix(".csv")
     try:
-        front.to_csv(table_path)
-        front.save(options.out)  # last, and at once: where it is, all is done
+        keras_approx.write_front_csv(front, table_path)
+        keras_approx.save_front(front, options.out)  # last, and at once: where it is, all is done
     except OSError as error:
         raise OutputPathError(
             f"cannot write {str(options.out)!r}: {error.strerror}; choose another --out"

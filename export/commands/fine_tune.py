@@ -184,9 +184,9 @@ def run(options: argparse.Namespace) -> Result:
     if test is not None:
         figures["test_accuracy"] = accuracy(tuned, test)
     if chosen is not None:
-        if test is not None:
-            front.annotate(record, test_accuracy=figures["test_accuracy"])
-        front.save(options.front)
+        if test is not None and front.is_share:
+            front.annotate(record, test_score=figures["test_accuracy"])
+        keras_approx.save_front(front, options.front)
     checkpoints.remove()
     return _result(options, tuned, figures, checkpoints.curves)
 

@@ -33,7 +33,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     parser.add_argument(
         "front",
         nargs="?",
-        help="what keras-approx explore or ParetoFront.save wrote; leave it out for a report on exports alone",
+        help="what keras-approx explore or keras_approx.save_front wrote; leave it out for a report on exports alone",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write into")
     parser.add_argument("--title", help="of the page (default: Exploration, or Export without a front)")

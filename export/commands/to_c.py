@@ -180,7 +180,7 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
         )
         training, _ = split(samples, options.validation_share, options.split_seed)
         calibration = training.inputs[: options.calibration_images]
-    if chosen is not None and chosen[0].measured_anew:
+    if chosen is not None and chosen[0].needs_calibration:
         if calibration is None:
             raise InputError(
                 "the exploration measured the model anew for each design: give --data as for explore"

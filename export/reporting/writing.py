@@ -166,11 +166,11 @@ def _tuned(front: ParetoFront, record: EvaluatedDesign, baselines: Sequence[Base
 
 
 def _load(path: str | os.PathLike[str]) -> ParetoFront:
-    from export.training_side import ParetoFront  # noqa: PLC0415
+    from export.training_side import load_front  # noqa: PLC0415
 
     try:
-        return ParetoFront.load(Path(path))
+        return load_front(Path(path))
     except OSError as error:
         raise InputError(
-            f"cannot read the front {os.fspath(path)!r}: {error.strerror}; expected what ParetoFront.save wrote"
+            f"cannot read the front {os.fspath(path)!r}: {error.strerror}; expected what keras_approx.save_front wrote"
         ) from error

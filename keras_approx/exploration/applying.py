@@ -46,10 +46,10 @@ def apply_design(
         NotWrappedError: If the model is not wrapped.
         NotCalibratedError: If it was not calibrated.
     """
-    if front.measured_anew != (calibration is not None):
+    if front.needs_calibration != (calibration is not None):
         raise OptionError(
             "the exploration measured the model anew for each design: give calibration="
-            if front.measured_anew
+            if front.needs_calibration
             else "the exploration measured nothing anew for each design: leave out calibration="
         )
     metric = significance or front.settings["significance"]

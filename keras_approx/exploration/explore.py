@@ -22,6 +22,7 @@ from keras_approx.exploration.evaluate.scoring import scorer_of
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import save_front
 from keras_approx.exploration.quality import ACCURACY
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search
@@ -257,7 +258,7 @@ def explore(
         },
         significance=layers.histograms({name: found[0] for name, found in several.items()}),
     )
-    front.save(folder / "front.json")
+    save_front(front, folder / "front.json")
     return front
 
 

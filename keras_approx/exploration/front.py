@@ -1,34 +1,25 @@
-"""The outcome of an exploration: every evaluated design, and those that no other beats."""
+"""The outcome of an exploration: every evaluated design, those that no other beats, and the choice among them."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
 
-from keras_approx.errors import OptionError, StoreError
+from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front_tables import to_html, write_csv
+from keras_approx.exploration.front_tables import to_html
 from keras_approx.exploration.quality import ACCURACY, Loss, is_share, losses, shown
 from keras_approx.exploration.records import EvaluatedDesign, within
 from keras_approx.exploration.search.pareto import non_dominated
-from keras_approx.exploration.text import json_of
-from keras_approx.schema import Record, explain, read_bounded
 from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.significance import ELIMINATION
 
-FORMAT = "keras_approx Pareto front"
-SCHEMA = 2
-_MAX_BYTES = 1 << 30
-
 
 class ParetoFront:
-    """Designs, from an exploration or from a file; see `explore` and `load`.
+    """Designs, from `explore` or from a file that `load_front` reads.
 
     Args:
         exact: The design that keeps everything.
@@ -182,32 +173,10 @@ class ParetoFront:
         return record
 
     @property
-    def measured_anew(self) -> bool:
-        """Whether designs got statistics or weights of their own, so that applying one takes calibration data."""
+    def needs_calibration(self) -> bool:
+        """Whether applying a design takes calibration data, as each has statistics or weights of its own."""
         recalibrated = bool(self.settings.get("recalibrate", False))
         return recalibrated or self.settings.get("significance") == ELIMINATION
-
-    def to_csv(self, path: str | Path) -> None:
-        """Writes a table of all evaluated designs, one a line, those of the front first."""
-        write_csv(self, path)
-
-    def plot(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
-        """Draws the score against a cost: all designs, the front, and the exact model.
-
-        Args:
-            path: Where to save the picture; its ending says the format. None saves nothing.
-            objective: The cost; None for the first objective.
-
-        Returns:
-            The matplotlib Figure.
-
-        Raises:
-            ModuleNotFoundError: If matplotlib is not installed; the message says how to get it.
-            OptionError: If the cost was not measured.
-        """
-        from keras_approx.exploration.plotting import plot_front  # noqa: PLC0415 - matplotlib
-
-        return plot_front(self, path, objective or self.objectives[0])
 
     def sensitivity(self) -> dict[tuple[str, str | Granularity], list[EvaluatedDesign]]:
         """What each layer bears by itself: the designs in which it alone skips, and the exact one.
@@ -219,7 +188,7 @@ class ParetoFront:
 
         Example:
             front = keras_approx.explore(model, search=Alone(), granularity=["pair", "kernel"], ...)
-            front.plot_sensitivity("layers.png")
+            keras_approx.plot_sensitivity(front, "layers.png")
         """
         found: dict[tuple[str, str | Granularity], list[EvaluatedDesign]] = {}
         for record in self.evaluated:
@@ -233,100 +202,6 @@ class ParetoFront:
                 found.items(), key=lambda item: (order.index(item[0][0]), str(item[0][1]))
             )
         }
-
-    def plot_sensitivity(self, path: str | Path | None = None, *, objective: str | None = None) -> Any:
-        """Draws what each layer bears by itself: the score against the cost of the whole model.
-
-        Args:
-            path: Where to save the picture; its ending says the format. None saves nothing.
-            objective: The cost; None for the first objective.
-
-        Returns:
-            The matplotlib Figure.
-
-        Raises:
-            MissingPackageError: If matplotlib is not installed; the message says how to get it.
-            OptionError: If the cost was not measured, or no design in which one layer skips was evaluated.
-        """
-        from keras_approx.exploration.plotting import plot_sensitivity  # noqa: PLC0415 - matplotlib
-
-        return plot_sensitivity(self, path, objective or self.objectives[0])
-
-    def save(self, path: str | Path) -> None:
-        """Writes everything to one JSON file: the whole file, or none of it."""
-        path = Path(path)
-        data = {
-            "format": FORMAT,
-            "schema": SCHEMA,
-            "objectives": list(self.objectives),
-            "settings": self.settings,
-            "exact": self.exact.id,
-            "front": [record.id for record in self.designs],
-            "evaluated": [record.to_json() for record in self.evaluated],
-            "significance": self.significance,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ParetoFront:
-        """Reads what `save` wrote.
-
-        Raises:
-            StoreError: If the file is something else, or of a later version.
-            OSError: If it cannot be read.
-        """
-        advice = f"{path} is not a Pareto front as ParetoFront.save writes it"
-        try:
-            content = read_bounded(Path(path), _MAX_BYTES)
-            found = _FrontRecord.model_validate_json(content)
-            json_of(found.settings)  # NaN, wherever it stands
-        except ValidationError as error:
-            raise StoreError(f"{advice}: {explain(error)}") from error
-        except ValueError as error:
-            raise StoreError(f"{advice}: {error}") from error
-        records = {record.id: record for record in found.evaluated}
-        missing = [
-            name for name in found.objectives if any(name not in record.costs for record in found.evaluated)
-        ]
-        if found.exact not in records or missing:
-            what = f"the cost {missing[0]!r}" if missing else "the exact design"
-            raise StoreError(f"{advice}: {what} is missing")
-        if len({record.higher_is_better for record in found.evaluated}) > 1:
-            raise StoreError(f"{advice}: higher_is_better differs between designs")
-        return cls(
-            records[found.exact],
-            found.evaluated,
-            objectives=found.objectives,
-            settings=found.settings,
-            significance={name: histogram.model_dump() for name, histogram in found.significance.items()},
-        )
-
-
-class _Histogram(Record):
-    edges: list[float]
-    counts: list[float]
-
-    @model_validator(mode="after")
-    def _check_lengths(self) -> _Histogram:
-        if len(self.edges) != len(self.counts) + 1:
-            raise ValueError(f"{len(self.counts)} counts need one edge more, got {len(self.edges)}")
-        return self
-
-
-class _FrontRecord(Record):
-    """What `ParetoFront.save` writes."""
-
-    format: Literal["keras_approx Pareto front"]
-    version: Literal[2] = Field(alias="schema")
-    objectives: Annotated[list[str], Field(min_length=1)]
-    settings: dict[str, Any]
-    exact: str
-    front: list[str]
-    evaluated: Annotated[list[EvaluatedDesign], Field(min_length=1)]
-    significance: dict[str, _Histogram]
 
 
 def pareto_designs(records: Sequence[EvaluatedDesign], objectives: Sequence[str]) -> list[EvaluatedDesign]:

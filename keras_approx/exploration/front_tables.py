@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front import ParetoFront
 
 
-def write_csv(front: ParetoFront, path: str | Path) -> None:
-    """Writes all evaluated designs, one a line, those of the front first."""
+def write_front_csv(front: ParetoFront, path: str | Path) -> None:
+    """Writes a table of all evaluated designs, one a line, those of the front first."""
     first = front.designs
     on_front = {record.id for record in first}
     records = [*first, *(record for record in front.evaluated if record.id not in on_front)]

@@ -14,8 +14,22 @@ _LINES = ("-", "--", ":", "-.")
 _FRONT, _OTHER, _EXACT = "#1f5fa8", "#c3c9d1", "#c2452d"
 
 
-def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> Any:
-    """See ParetoFront.plot."""
+def plot_front(front: ParetoFront, path: str | Path | None = None, *, objective: str | None = None) -> Any:
+    """Draws the score against a cost: all designs, the front, and the exact model.
+
+    Args:
+        front: The front.
+        path: Where to save the picture; its ending says the format. None saves nothing.
+        objective: The cost; None for the first objective.
+
+    Returns:
+        The matplotlib Figure.
+
+    Raises:
+        MissingPackageError: If matplotlib is not installed; the message says how to get it.
+        OptionError: If the cost was not measured.
+    """
+    objective = objective or front.objectives[0]
     figure, axes = _figure(front, objective)
     whole = [record for record in front.evaluated if not record.dropped_early]
     unit, scale = _unit(front.exact.costs[objective])
@@ -44,8 +58,24 @@ def plot_front(front: ParetoFront, path: str | Path | None, objective: str) -> A
     return figure
 
 
-def plot_sensitivity(front: ParetoFront, path: str | Path | None, objective: str) -> Any:
-    """See ParetoFront.plot_sensitivity."""
+def plot_sensitivity(
+    front: ParetoFront, path: str | Path | None = None, *, objective: str | None = None
+) -> Any:
+    """Draws what each layer bears by itself: the score against the cost of the whole model.
+
+    Args:
+        front: The front; see `ParetoFront.sensitivity`.
+        path: Where to save the picture; its ending says the format. None saves nothing.
+        objective: The cost; None for the first objective.
+
+    Returns:
+        The matplotlib Figure.
+
+    Raises:
+        MissingPackageError: If matplotlib is not installed; the message says how to get it.
+        OptionError: If the cost was not measured, or no design in which one layer skips was evaluated.
+    """
+    objective = objective or front.objectives[0]
     figure, axes = _figure(front, objective)
     curves = front.sensitivity()
     if not curves:

@@ -12,7 +12,7 @@ import numpy as np
 
 from export.artifact.folder import write_folder
 from export.artifact.manifest import GENERATOR
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front, save_front
 from keras_approx.exploration.store import Store
 from tests.export.reporting.fronts import front
 
@@ -76,10 +76,10 @@ def _kill_export(folder: Path, call: int) -> str:
 
 def _kill_front(folder: Path, call: int) -> str:
     path = folder / "front.json"
-    front().save(path)
-    killed = _killed(lambda: front().save(path), call)
-    assert len(ParetoFront.load(path).evaluated) == len(front().evaluated)
-    front().save(path)
+    save_front(front(), path)
+    killed = _killed(lambda: save_front(front(), path), call)
+    assert len(load_front(path).evaluated) == len(front().evaluated)
+    save_front(front(), path)
     assert [path.name for path in folder.iterdir()] == ["front.json"]
     return "killed" if killed else "finished"
 

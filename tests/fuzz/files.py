@@ -24,7 +24,8 @@ from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.models import load_model
 from export.errors import InputError, ModelFormatError, OutputPathError
 from keras_approx.errors import OptionError, StoreError
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front, save_front
+from keras_approx.exploration.front_tables import write_front_csv
 from keras_approx.exploration.store import Store
 from tests.export import handmade
 from tests.export.reporting.fronts import front
@@ -61,7 +62,7 @@ def manifests(rng: np.random.Generator) -> str:
 @cache
 def _front_text() -> str:
     with _folder() as folder:
-        front().save(folder / "f.json")
+        save_front(front(), folder / "f.json")
         return (folder / "f.json").read_text()
 
 
@@ -71,11 +72,11 @@ def fronts(rng: np.random.Generator) -> str:
         path = folder / "front.json"
         path.write_bytes(damaged_json(rng, json.loads(_front_text())))
         try:
-            found = ParetoFront.load(path)
+            found = load_front(path)
         except StoreError:
             return "refused"
-        found.to_csv(folder / "front.csv")
-        found.save(folder / "again.json")
+        write_front_csv(found, folder / "front.csv")
+        save_front(found, folder / "again.json")
         try:
             found.best(max_drop=0.01)
         except OptionError:

@@ -25,7 +25,9 @@ def add_choice(parser: argparse.ArgumentParser, *, ram: bool = True) -> None:
     group = parser.add_argument_group(
         "a design of an exploration", "with --front: either --design, or the best one within the limits"
     )
-    group.add_argument("--front", metavar="FILE", help="what keras-approx explore or ParetoFront.save wrote")
+    group.add_argument(
+        "--front", metavar="FILE", help="what keras-approx explore or keras_approx.save_front wrote"
+    )
     group.add_argument("--design", metavar="ID", help="the design's id, as in front.csv")
     group.add_argument(
         "--max-drop",
@@ -48,10 +50,10 @@ def read_front(path: str) -> ParetoFront:
         InputError: The file cannot be read.
         StoreError: It is something else.
     """
-    from keras_approx.exploration.front import ParetoFront  # noqa: PLC0415
+    from keras_approx.exploration.front_file import load_front  # noqa: PLC0415
 
     try:
-        return ParetoFront.load(path)
+        return load_front(path)
     except OSError as error:
         raise InputError(
             f"cannot read the front {path!r}: {error.strerror}; expected what keras-approx explore wrote"

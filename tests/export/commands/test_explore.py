@@ -14,7 +14,7 @@ import export
 import keras_approx
 from export.commands import main
 from export.commands.inputs.models import load_model
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front, save_front
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def found(folder, wrapped, tmp_path_factory):
 
 
 def test_explores_the_samples_set_apart(folder, wrapped, found):
-    front = ParetoFront.load(found)
+    front = load_front(found)
     inputs, labels = (np.load(folder / "train.npz")[name] for name in ("inputs", "labels"))
     order = np.random.default_rng(0).permutation(120)
     model = load_model(str(wrapped))
@@ -81,7 +81,7 @@ def test_goes_on_after_ctrl_c(folder, wrapped, found, tmp_path, run, start):
     record = run(*_arguments(folder, wrapped, out), *options)
     assert evaluations.read_bytes().startswith(kept)
     assert out.read_bytes() == found.read_bytes()
-    assert record["evaluated"] == len(ParetoFront.load(found).evaluated)
+    assert record["evaluated"] == len(load_front(found).evaluated)
     lines = evaluations.read_bytes().splitlines()
     assert len(lines) == len(set(lines)) == record["evaluated"] + 1
 
@@ -91,14 +91,14 @@ def test_workers_find_the_same(folder, wrapped, found, tmp_path, run):
     out = tmp_path / "front.json"
     options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", 3, "--workers", 2]
     run(*_arguments(folder, wrapped, out), *options)
-    assert ParetoFront.load(out).evaluated == ParetoFront.load(found).evaluated
+    assert load_front(out).evaluated == load_front(found).evaluated
 
 
 def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapped, tmp_path, run, fails):
     out = tmp_path / "front.json"
     grid = ("--search", "grid", "--select", "threshold", "--values", "0:0.02:0.01", "--exempt", "first")
     record = run(*_arguments(folder, wrapped, out), *grid, "--recalibrate")
-    front = ParetoFront.load(out)
+    front = load_front(out)
     assert record["evaluated"] == 3**2
     assert {record.design.value("second") for record in front.evaluated} == {0.0, 0.01, 0.02}
     assert {record.design.value("first") for record in front.evaluated} == {0.0}
@@ -118,7 +118,7 @@ def test_elimination_fits_the_exported_weights_anew(folder, wrapped, tmp_path, r
     out = tmp_path / "front.json"
     options = ("--significance", "elimination", "--search-option", "budgets=2", "--target", "cortex-m4")
     run(*_arguments(folder, wrapped, out), *options)
-    front = ParetoFront.load(out)
+    front = load_front(out)
     assert front.settings["significance"] == "elimination"
     assert front.settings["recalibrate"]
     half = min(front.evaluated, key=lambda record: abs(record.kept - 0.5))
@@ -139,9 +139,9 @@ def test_elimination_fits_the_exported_weights_anew(folder, wrapped, tmp_path, r
 
 
 def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, found, tmp_path, run, fails):
-    front = ParetoFront.load(found)
+    front = load_front(found)
     mine = tmp_path / "front.json"
-    front.save(mine)
+    save_front(front, mine)
     limit = int(front.exact.costs["cycles"] * 0.6)
     best = front.best(max_cycles=limit)
     choice = ["--front", mine, "--max-cycles", limit]
@@ -160,11 +160,11 @@ def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, fo
         *("--test", folder / "test.npz", "--epochs", 2, "--batch-size", 16, "--out", out),
     )
     assert record["kept"] == pytest.approx(best.kept, abs=0.1)
-    after = ParetoFront.load(mine)[best.id]
+    after = load_front(mine)[best.id]
     assert after.fine_tuned_score == record["validation_accuracy"]
     assert after.test_score == record["test_accuracy"]
     assert after.fine_tuned_costs is not None
-    assert ParetoFront.load(found)[best.id].fine_tuned_score is None
+    assert load_front(found)[best.id].fine_tuned_score is None
 
     folder_of_c = tmp_path / "out"
     run("export", out, "--out", folder_of_c, "--target", "cortex-m4")
@@ -194,7 +194,7 @@ def test_designs_by_a_metric_cost_what_was_predicted(folder, wrapped, tmp_path, 
     out = tmp_path / "front.json"
     options = ("--significance", "energy", "--search-option", "budgets=4", "--target", "cortex-m4")
     run(*_arguments(folder, wrapped, out), *options)
-    front = ParetoFront.load(out)
+    front = load_front(out)
     limit = int(front.exact.costs["cycles"] * 0.6)
     choice = ("--front", out, "--max-cycles", limit)
     predicted = run("export", wrapped, *choice, "--estimate", "--target", "cortex-m4")

@@ -19,6 +19,7 @@ from export.reporting.format.html import write_html
 from export.reporting.format.style import COLORS, drawing, new_figure
 from keras_approx.errors import StoreError
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import save_front
 from tests.export import handmade
 from tests.export.reporting import fronts
 
@@ -88,7 +89,7 @@ def _check_page(text: str) -> _Page:
 def written(exported, tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     front = fronts.front()
-    front.save(folder / "front.json")
+    save_front(front, folder / "front.json")
     path = export.report(
         folder / "front.json",
         folder / "report",

@@ -94,7 +94,7 @@ def test_a_design_of_other_layers() -> None:
 
 def test_fronts_are_read_without_tensorflow() -> None:
     code = (
-        "import sys, keras_approx; keras_approx.Design; keras_approx.ParetoFront.load\n"
+        "import sys, keras_approx; keras_approx.Design; keras_approx.load_front\n"
         "assert not {'tensorflow', 'tf_keras', 'keras'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -29,6 +29,7 @@ from keras_approx.errors import (
 )
 from keras_approx.exploration.evaluate.packing import unmasked_copy
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.protocol import Proposals
 from keras_approx.exploration.search.space import Space
@@ -137,7 +138,7 @@ def test_what_is_saved(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
     front = _explore(
         problem, tmp_path, exempt=["third"], granularity=["pair", "block"], objectives=["cycles", "flash"]
     )
-    again = ParetoFront.load(tmp_path / "front.json")
+    again = load_front(tmp_path / "front.json")
     assert again.evaluated == front.evaluated
     assert again.designs == front.designs
     settings = json.loads(json.dumps(front.settings))
@@ -210,7 +211,7 @@ def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> N
     mixed = next(r for r in front.evaluated if not isinstance(r.design.granularity, str))
     model = unmasked_copy(problem.model)
     keras_approx.apply_design(
-        ParetoFront.load(tmp_path / "front.json"), mixed, model, calibration=problem.calibration
+        load_front(tmp_path / "front.json"), mixed, model, calibration=problem.calibration
     )
     assert dataclasses.replace(problem, model=model).right() == mixed.right
 
@@ -429,7 +430,7 @@ def test_an_error_is_kept_small(problem: Small, tmp_path: Path) -> None:
     assert front.best(max_drop=1e9).costs == min(
         (r.costs for r in front.evaluated), key=lambda c: c["cycles"]
     )
-    again = ParetoFront.load(tmp_path / "front.json")
+    again = load_front(tmp_path / "front.json")
     assert (again.metric, again.designs) == ("mae", front.designs)
     with pytest.raises(StoreError, match=r'metric was "mae", is "mse"'):
         _explore(problem, tmp_path, validation=validation, metric="mse")
@@ -482,6 +483,6 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         seen = left
     subprocess.run([sys.executable, "-c", program, str(store.parent)], check=True)
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "whole")], check=True)
-    killed, whole = (ParetoFront.load(tmp_path / name / "front.json") for name in ("killed", "whole"))
+    killed, whole = (load_front(tmp_path / name / "front.json") for name in ("killed", "whole"))
     assert killed.evaluated == whole.evaluated
     assert len(whole.evaluated) == 8**3

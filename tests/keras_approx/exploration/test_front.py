@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front, save_front
+from keras_approx.exploration.front_tables import write_front_csv
+from keras_approx.exploration.plotting import plot_front, plot_sensitivity
 from keras_approx.exploration.records import EvaluatedDesign
 from tests.keras_approx.exploration.problems import record
 
@@ -115,26 +118,26 @@ def test_an_error_may_rise_by_what_is_allowed(tmp_path: Path) -> None:
     assert "0.8" in front._repr_html_()
     assert [loss.text for loss in front.losses()] == ["0 %", "1 %", "5 %"]
     assert front.losses()[1].drop == pytest.approx(0.008)
-    figure = front.plot()
+    figure = plot_front(front)
     assert figure.axes[0].get_ylabel() == "validation mae"
-    front.to_csv(tmp_path / "front.csv")
+    write_front_csv(front, tmp_path / "front.csv")
     with open(tmp_path / "front.csv", newline="", encoding="utf-8") as file:
         assert {"mae", "fine_tuned_mae", "test_mae"} <= set(next(csv.reader(file)))
-    front.save(tmp_path / "front.json")
-    again = ParetoFront.load(tmp_path / "front.json")
+    save_front(front, tmp_path / "front.json")
+    again = load_front(tmp_path / "front.json")
     assert (again.metric, again.designs) == ("mae", front.designs)
     data = json.loads((tmp_path / "front.json").read_text())
     data["evaluated"][0]["higher_is_better"] = True
     (tmp_path / "front.json").write_text(json.dumps(data))
     with pytest.raises(StoreError, match="higher_is_better differs between designs"):
-        ParetoFront.load(tmp_path / "front.json")
+        load_front(tmp_path / "front.json")
 
 
 def test_notes_are_kept(tmp_path: Path) -> None:
     front = _front()
     front.annotate(GOOD, test_score=0.79)
-    front.save(tmp_path / "front.json")
-    assert ParetoFront.load(tmp_path / "front.json")[GOOD.design].test_score == 0.79
+    save_front(front, tmp_path / "front.json")
+    assert load_front(tmp_path / "front.json")[GOOD.design].test_score == 0.79
     with pytest.raises(KeyError):
         front.annotate(record({"b": 0.9}, 1, 1), test_score=0.5)
     with pytest.raises(TypeError):
@@ -157,8 +160,8 @@ records = st.lists(
 def test_saving_keeps_everything(chosen: list[EvaluatedDesign], tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("front") / "deep" / "front.json"
     front = _front(*chosen)
-    front.save(path)
-    again = ParetoFront.load(path)
+    save_front(front, path)
+    again = load_front(path)
     assert again.evaluated == front.evaluated
     assert again.designs == front.designs
     assert (again.exact, again.objectives, again.settings) == (front.exact, front.objectives, front.settings)
@@ -168,7 +171,7 @@ def test_saving_keeps_everything(chosen: list[EvaluatedDesign], tmp_path_factory
 
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "front.json"
-    _front().save(path)
+    save_front(_front(), path)
     data = json.loads(path.read_text())
     assert data["schema"] == 2
     assert data["front"] == [FAST.id, GOOD.id]
@@ -196,11 +199,11 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     ):
         path.write_text(text)
         with pytest.raises(StoreError, match=f"not a Pareto front.*{says}"):
-            ParetoFront.load(path)
+            load_front(path)
 
 
 def test_csv(tmp_path: Path) -> None:
-    _front().to_csv(tmp_path / "front.csv")
+    write_front_csv(_front(), tmp_path / "front.csv")
     with open(tmp_path / "front.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows[:2]] == [FAST.id, GOOD.id]
@@ -213,12 +216,12 @@ def test_csv(tmp_path: Path) -> None:
 def test_plot(tmp_path: Path) -> None:
     front = _front()
     front.annotate(FAST, fine_tuned_score=0.795)
-    figure = front.plot(tmp_path / "front.png", objective="flash")
+    figure = plot_front(front, tmp_path / "front.png", objective="flash")
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     assert figure.axes[0].get_xlabel() == "flash"
-    assert front.plot().axes[0].get_xlabel() == "cycles, thousands"
+    assert plot_front(front).axes[0].get_xlabel() == "cycles, thousands"
     with pytest.raises(OptionError, match="'ram' was not measured; these costs were: cycles, flash"):
-        front.plot(objective="ram")
+        plot_front(front, objective="ram")
 
 
 def test_sensitivity_is_by_layer_and_granularity(tmp_path: Path) -> None:
@@ -233,15 +236,15 @@ def test_sensitivity_is_by_layer_and_granularity(tmp_path: Path) -> None:
     assert list(found) == [("a", "kernel"), ("a", "pair"), ("b", "pair")]
     assert found["a", "pair"] == [alone[2], alone[1], exact]
     assert found["a", "kernel"] == [kernels, exact]
-    figure = front.plot_sensitivity(tmp_path / "layers.png")
+    figure = plot_sensitivity(front, tmp_path / "layers.png")
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["a, kernel", "a, pair", "b, pair"]
     with pytest.raises(OptionError, match="one layer alone"):
-        ParetoFront(exact, [both], objectives=["cycles"], settings={}, significance={}).plot_sensitivity()
+        plot_sensitivity(ParetoFront(exact, [both], objectives=["cycles"], settings={}, significance={}))
 
 
 def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"keras_approx\[plots\]"):
-        _front().plot()
+        plot_front(_front())

@@ -13,6 +13,7 @@ import keras_approx
 from keras_approx.compat import keras
 from keras_approx.errors import OptionError
 from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front_file import load_front, save_front
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, price
 
@@ -59,8 +60,8 @@ def test_fine_tuning(problem: Small, front: ParetoFront, tmp_path: Path, wrapped
         assert len(history.history["loss"]) == 2
     for one, two in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    front.save(tmp_path / "front.json")
-    assert ParetoFront.load(tmp_path / "front.json").evaluated == front.evaluated
+    save_front(front, tmp_path / "front.json")
+    assert load_front(tmp_path / "front.json").evaluated == front.evaluated
 
 
 def test_layers_go_from_everything_to_their_value(problem: Small, front: ParetoFront) -> None:

@@ -1,0 +1,96 @@
+"""A front as a JSON file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from keras_approx.errors import StoreError
+from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
+from keras_approx.exploration.text import json_of
+from keras_approx.schema import Record, explain, read_bounded
+
+FORMAT = "keras_approx Pareto front"
+SCHEMA = 2
+_MAX_BYTES = 1 << 30
+
+
+class _Histogram(Record):
+    edges: list[float]
+    counts: list[float]
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> _Histogram:
+        if len(self.edges) != len(self.counts) + 1:
+            raise ValueError(f"{len(self.counts)} counts need one edge more, got {len(self.edges)}")
+        return self
+
+
+class _FrontRecord(Record):
+    """What `save_front` writes."""
+
+    format: Literal["keras_approx Pareto front"]
+    version: Literal[2] = Field(alias="schema")
+    objectives: Annotated[list[str], Field(min_length=1)]
+    settings: dict[str, Any]
+    exact: str
+    front: list[str]
+    evaluated: Annotated[list[EvaluatedDesign], Field(min_length=1)]
+    significance: dict[str, _Histogram]
+
+
+def save_front(front: ParetoFront, path: str | Path) -> None:
+    """Writes a front to one JSON file: the whole file, or none of it."""
+    path = Path(path)
+    data = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "objectives": list(front.objectives),
+        "settings": front.settings,
+        "exact": front.exact.id,
+        "front": [record.id for record in front.designs],
+        "evaluated": [record.to_json() for record in front.evaluated],
+        "significance": front.significance,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def load_front(path: str | Path) -> ParetoFront:
+    """Reads what `save_front` wrote.
+
+    Raises:
+        StoreError: If the file is something else, or of a later version.
+        OSError: If it cannot be read.
+    """
+    advice = f"{path} is not a Pareto front as keras_approx.save_front writes it"
+    try:
+        content = read_bounded(Path(path), _MAX_BYTES)
+        found = _FrontRecord.model_validate_json(content)
+        json_of(found.settings)  # NaN, wherever it stands
+    except ValidationError as error:
+        raise StoreError(f"{advice}: {explain(error)}") from error
+    except ValueError as error:
+        raise StoreError(f"{advice}: {error}") from error
+    records = {record.id: record for record in found.evaluated}
+    missing = [
+        name for name in found.objectives if any(name not in record.costs for record in found.evaluated)
+    ]
+    if found.exact not in records or missing:
+        what = f"the cost {missing[0]!r}" if missing else "the exact design"
+        raise StoreError(f"{advice}: {what} is missing")
+    if len({record.higher_is_better for record in found.evaluated}) > 1:
+        raise StoreError(f"{advice}: higher_is_better differs between designs")
+    return ParetoFront(
+        records[found.exact],
+        found.evaluated,
+        objectives=found.objectives,
+        settings=found.settings,
+        significance={name: histogram.model_dump() for name, histogram in found.significance.items()},
+    )
