@@ -16,6 +16,8 @@ from export.kernels.requantize import Requantization
 
 _SUMS, _READS = ("a0", "a1", "a2", "a3"), ("a4", "a5", "a6", "x0")
 _LANES = len(_SUMS)
+_WORD = 4
+_MOST_OF_HALFWORDS = 255  # int8 values whose sum fits 16 bits
 _UNROLLED = 16  # taps of a window that are unrolled; larger windows loop over their rows
 _MOST_AVERAGED = 5000  # beyond, the reciprocal of the count is not exact
 WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL, REST_LABEL, LINE_LABEL, REST_LINE_LABEL = range(1, 8)
@@ -181,29 +183,22 @@ def _window(
 ) -> list[Step]:
     """Reduces a window of some channels and stores the results; pointers are back where they were."""
     size = source.element_bytes
-    sums, reads = _SUMS[:lanes], _READS[:lanes]
-    get = "GET8" if source.element == "int8" else "GET16"
-    put = "PUT8" if target.element == "int8" else "PUT16"
-
-    def tap(y: int, x: int) -> list[Step]:
-        at = (y * source.row + x * source.pixel) * size
-        loaded = [step(get, r, "in", at + source.channel_offset(lane) * size) for lane, r in enumerate(reads)]
-        joins = "MAX" if reduction.largest else "PLUS"
-        return loaded + [step(joins, a, r) for a, r in zip(sums, reads, strict=True)]
-
-    steps = [step("SET32", a, reduction.start) for a in sums]
     full = lanes == _LANES  # both may stand in one kernel, with labels of their own
+    window = row.window * column.window
+    by_words = full and _by_words(source, reduction, window)
+    joined = _Words(source, reduction) if by_words else _Elements(source, reduction, lanes)
+    put = "PUT8" if target.element == "int8" else "PUT16"
+    steps = joined.begin()
     unrolled = _unrolled_axes(source, row, column)
     if unrolled == 2:
-        for y in range(row.window):
-            for x in range(column.window):
-                steps += tap(y, x)
+        places = [y * source.row + x * source.pixel for y in range(row.window) for x in range(column.window)]
+        steps += joined.taps([place * size for place in places])
     else:
         back = 0
         if unrolled == 1:
-            taps = [item for x in range(column.window) for item in tap(0, x)]
+            taps = joined.taps([x * source.pixel * size for x in range(column.window)])
         else:
-            each = [*tap(0, 0), *move("in", source.pixel * size)]
+            each = [*joined.taps([0]), *move("in", source.pixel * size)]
             taps = repeat("last", column.window, LINE_LABEL if full else REST_LINE_LABEL, each)
             back = column.window * source.pixel * size
         if row.window > 1:
@@ -211,7 +206,108 @@ def _window(
             taps = repeat("half", row.window, WINDOW_LABEL if full else REST_LABEL, taps)
             back = row.window * source.row * size
         steps += taps + move("in", -back)
-    steps += reduction.finish(sums, reads, row.window * column.window)
+    steps += joined.end()
+    steps += reduction.finish(joined.sums, joined.spare, window)
     return steps + [
-        step(put, a, target.channel_offset(lane) * target.element_bytes) for lane, a in enumerate(sums)
+        step(put, a, target.channel_offset(lane) * target.element_bytes) for lane, a in enumerate(joined.sums)
     ]
+
+
+class _Elements:
+    """Joins the values of up to four channels one by one, each in a register of its own.
+
+    Attributes:
+        sums: registers of the results, a channel each.
+        spare: as many others.
+    """
+
+    def __init__(self, source: Layout, reduction: Reduction, lanes: int) -> None:
+        self._source, self._reduction = source, reduction
+        self.sums, self.spare = _SUMS[:lanes], _READS[:lanes]
+
+    def begin(self) -> list[Step]:
+        return [step("SET32", a, self._reduction.start) for a in self.sums]
+
+    def taps(self, offsets: Sequence[int]) -> list[Step]:
+        """Joins the values at some bytes from the input pointer."""
+        size = self._source.element_bytes
+        get = "GET8" if self._source.element == "int8" else "GET16"
+        join = "MAX" if self._reduction.largest else "PLUS"
+        steps = []
+        for at in offsets:
+            steps += [
+                step(get, r, "in", at + self._source.channel_offset(lane) * size)
+                for lane, r in enumerate(self.spare)
+            ]
+            steps += [step(join, a, r) for a, r in zip(self.sums, self.spare, strict=True)]
+        return steps
+
+    def end(self) -> list[Step]:
+        return []
+
+
+def _by_words(source: Layout, reduction: Reduction, window: int) -> bool:
+    """Whether four channels can be loaded by words, and be joined in halfwords or bytes."""
+    aligned = not source.lines and source.pixel * source.element_bytes % _WORD == 0
+    return (
+        aligned
+        and source.element in ("int8", "int16")
+        and (reduction.largest or window <= _MOST_OF_HALFWORDS)
+    )
+
+
+class _Words:
+    """Joins the values of four channels by words; see `_Elements`."""
+
+    def __init__(self, source: Layout, reduction: Reduction) -> None:
+        self._source, self._reduction = source, reduction
+        self._words = _LANES * source.element_bytes // _WORD
+        self._joined = 1 if reduction.largest and self._words == 1 else 2  # registers of what is joined
+        self.sums, self.spare = _READS, _SUMS
+
+    def begin(self) -> list[Step]:
+        pattern = 0
+        if self._reduction.largest:
+            pattern = 0x80808080 if self._words == 1 else 0xFF80FF80
+        return [step("SET32", a, pattern) for a in _SUMS[: self._joined]]
+
+    def taps(self, offsets: Sequence[int]) -> list[Step]:
+        """Joins the values at some bytes from the input pointer, several loads at a time."""
+        steps = []
+        group = len(_READS) // self._words
+        for start in range(0, len(offsets), group):
+            at = [o + _WORD * word for o in offsets[start : start + group] for word in range(self._words)]
+            reads = _READS[: len(at)]
+            steps += [step("LDR", r, "in", offset) for r, offset in zip(reads, at, strict=True)]
+            for number, r in enumerate(reads):
+                steps += self._join(number % self._words, r)
+        return steps
+
+    def _join(self, word: int, read: str) -> list[Step]:
+        if self._reduction.largest:
+            return [step("LARGER8" if self._words == 1 else "LARGER16", _SUMS[word], read, _SUMS[-1])]
+        if self._words == 1:
+            return [step("ADD_EVEN", _SUMS[0], read), step("ADD_ODD", _SUMS[1], read)]
+        return [step("SUM16", _SUMS[word], _SUMS[word], read)]
+
+    def end(self) -> list[Step]:
+        """Takes the channels apart."""
+        steps: list[Step] = []
+        halves = _SUMS[:2]
+        if self._joined == 1:
+            halves = _SUMS[1:3]
+            steps = [
+                step("WIDEN_EVEN", halves[0], _SUMS[0]),
+                step("WIDEN_ODD", halves[1], _SUMS[0]),
+            ]
+        # Where each channel's half is: (register, whether it is the high one).
+        places = [self._source.channel_offset(lane) for lane in range(_LANES)]
+        found = [(p % 2, p // 2) if self._words == 1 else (p // 2, p % 2) for p in places]
+        steps += [
+            step("HIGH16" if high else "LOW16", a, halves[register])
+            for a, (register, high) in zip(self.sums, found, strict=True)
+        ]
+        if self._reduction.start and not self._reduction.largest:
+            steps.append(step("SET32", _SUMS[0], self._reduction.start))
+            steps += [step("PLUS", a, _SUMS[0]) for a in self.sums]
+        return steps

@@ -178,6 +178,25 @@ static inline uint32_t ka_widen(uintptr_t word)
     return ka_pack((int8_t)(uint8_t)word, (int8_t)(uint8_t)(word >> 16));
 }
 
+/* Sums of halfwords. */
+static inline uint32_t ka_add16(uintptr_t a, uintptr_t b)
+{
+    return ka_pack(ka_low(a) + ka_low(b), ka_high(a) + ka_high(b));
+}
+
+/* The larger halfwords. */
+static inline uint32_t ka_larger16(uintptr_t a, uintptr_t b)
+{
+    return ka_pack(ka_low(a) < ka_low(b) ? ka_low(b) : ka_low(a), ka_high(a) < ka_high(b) ? ka_high(b) : ka_high(a));
+}
+
+/* The larger bytes. */
+static inline uint32_t ka_larger8(uintptr_t a, uintptr_t b)
+{
+    uint32_t even = ka_larger16(ka_widen(a), ka_widen(b)), odd = ka_larger16(ka_widen(a >> 8), ka_widen(b >> 8));
+    return (even & 0x00ff00ff) | (odd & 0x00ff00ff) << 8;
+}
+
 #define K_BEGIN(name, frame)                                                                                          \
     void name(const void *in, const void *wt, void *out, const void *aux)                                             \
     {                                                                                                                 \

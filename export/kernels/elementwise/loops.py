@@ -14,7 +14,7 @@ from export.kernels.language.steps import NEAR, OPEN, Step, move, repeat
 from export.kernels.layout import shuffled_channel
 
 GROUP = 4
-TURN = 16  # elements of a turn of the innermost loop
+TURN = 32  # elements of a turn of the innermost loop
 _SLOTS = ("rows", "outer", "count")
 POINTERS = ("in", "wt", "to")
 

@@ -83,7 +83,7 @@ def _read(kind: str) -> list[Macro]:
     return [_record(record) for record in records]
 
 
-_KINDS = ("loops", "memory", "pointers", "products", "arithmetic", "requantization", "softmax")
+_KINDS = ("loops", "memory", "pointers", "products", "arithmetic", "parallel", "requantization", "softmax")
 
 MACROS: Mapping[str, Macro] = {macro.name: macro for kind in _KINDS for macro in _read(kind)}
 """Every macro by its name."""

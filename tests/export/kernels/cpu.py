@@ -85,6 +85,7 @@ class Cpu:
         self._registers: dict[str, int] = {"r0": source, "r1": stream, "r2": target, "r3": table}
         self._stack: dict[int, int] = {}
         self._compared = (0, 0)
+        self._not_less = 0
         self._holds = True
         self.trace: list[Step] = []
 
@@ -278,9 +279,31 @@ class Cpu:
         (a0, a1), (b0, b1) = halves(self._value(a)), halves(self._value(b))
         self._set(d, packed(a0 + b0, a1 + b1))
 
+    def do_sxtab16(self, d: str, a: str, *b: str) -> None:
+        (a0, a1), value = halves(self._value(a)), self._last(b)
+        self._set(d, packed(a0 + signed(value, 8), a1 + signed(value >> 16, 8)))
+
+    def do_sxth(self, d: str, a: str) -> None:
+        self._set(d, signed(self._value(a), 16))
+
+    def _subtract(self, d: str, a: str, b: str, bits: int) -> None:
+        """Parts that are not less than the other operand's are the ones that SEL takes from its first operand."""
+        parts = [
+            (signed(self._value(a) >> at, bits), signed(self._value(b) >> at, bits))
+            for at in range(0, 32, bits)
+        ]
+        mask = (1 << bits) - 1
+        self._not_less = sum(mask << bits * number for number, (x, y) in enumerate(parts) if x >= y)
+        self._set(d, sum(((x - y) & mask) << bits * number for number, (x, y) in enumerate(parts)))
+
+    def do_ssub8(self, d: str, a: str, b: str) -> None:
+        self._subtract(d, a, b, 8)
+
     def do_ssub16(self, d: str, a: str, b: str) -> None:
-        (a0, a1), (b0, b1) = halves(self._value(a)), halves(self._value(b))
-        self._set(d, packed(a0 - b0, a1 - b1))
+        self._subtract(d, a, b, 16)
+
+    def do_sel(self, d: str, a: str, b: str) -> None:
+        self._set(d, (self._value(a) & self._not_less) | (self._value(b) & ~self._not_less))
 
     def do_pkhbt(self, d: str, a: str, *b: str) -> None:
         self._set(d, packed(self._value(a), self._last(b) >> 16))
