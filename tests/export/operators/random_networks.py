@@ -11,17 +11,20 @@ from tests.export.model_builder import Value
 from tests.export.operators.bench import Bench, delayed, lstm, svdf
 
 _LARGEST = 1500  # elements of an activation
+_FUNCTIONS = ("RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE")
 Step = Callable[[Bench, np.random.Generator, Value], Value]
 
 
 def random_network(seed: int) -> bytes:
-    """A network of 3 to 12 random steps, each on the newest tensor or an earlier one."""
+    """A network of 3 to 12 random steps, each on the newest tensor or an earlier one; some end in indices."""
     rng = np.random.default_rng(seed)
     bench = Bench(seed)
     known = [bench.x, bench.s, bench.v]
     unread = set[int]()
     for _ in range(int(rng.integers(3, 13))):
         x = known[-1] if rng.random() < 0.6 else known[int(rng.integers(len(known)))]
+        if rng.random() < 0.4:  # most operators want images, and few make them
+            x = [value for value in known if _image(value)][-1]
         steps = [step for step, fits in STEPS if fits(x)]
         made = steps[int(rng.integers(len(steps)))](bench, rng, x)
         if int(np.prod(made.shape)) <= _LARGEST:
@@ -32,7 +35,16 @@ def random_network(seed: int) -> bytes:
         known.append(delayed(bench))
         unread.add(known[-1].index)
     outputs = [value for value in known if value.index in unread] or [known[-1]]
-    return bench.builder.finish(bench.inputs, outputs[-3:])
+    outputs = outputs[-3:]
+    if rng.random() < 0.2 and outputs[-1].shape:
+        outputs[-1] = _index(bench, rng, outputs[-1])
+    return bench.builder.finish(bench.inputs, outputs)
+
+
+def _index(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    axis = int(rng.integers(0, len(x.shape)))
+    name = str(rng.choice(["ARG_MAX", "ARG_MIN"]))
+    return b.indices(name, x, axis, (*x.shape[:axis], *x.shape[axis + 1 :]))
 
 
 def _scale(rng: np.random.Generator, scale: float, spread: float = 3.0) -> float:
@@ -55,6 +67,8 @@ def _arithmetic(name: str) -> Step:
             y = b.layers.elementwise(x, "LOGISTIC")
         elif rng.random() < 0.3 and len(x.shape) == 4 and x.shape[0] == 1:
             y = b.layers.mean(x, keep_dims=True)
+        elif rng.random() < 0.1:
+            y = x
         else:
             y = _constant(b, rng, x)
         operands = [x, y] if rng.random() < 0.7 else [y, x]
@@ -93,10 +107,11 @@ def _unary(b: Bench, rng: np.random.Generator, x: Value) -> Value:
                 alpha=alpha,
             )
         case 3:
-            slopes = b.constant((*[1] * (len(x.shape) - 2), x.shape[-1]), 0.01, int(rng.integers(-9, 9)))
+            shared = [1] * (len(x.shape) - 2) if rng.random() < 0.7 else x.shape[1:-1]
+            slopes = b.constant((*shared, x.shape[-1]), 0.01, int(rng.integers(-9, 9)))
             made = b.op("PRELU", [x, slopes], x.shape, scale=scale, zero_point=zero_point)
         case 4:
-            made = b.layers.elementwise(x, str(rng.choice(["RELU", "RELU6", "LOGISTIC", "QUANTIZE"])))
+            made = b.layers.elementwise(x, str(rng.choice(_FUNCTIONS)))
         case _:
             made = b.op("EXP", [x], x.shape, scale=scale * 20, zero_point=-128, kind="ExpOptions")
     result: Value = made
@@ -126,6 +141,58 @@ def _strided_slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     inputs = [x, b.ints(begin), b.ints(end), b.ints(stride)]
     made: Value = b.op("STRIDED_SLICE", inputs, shape, kind="StridedSliceOptions")
     return made
+
+
+def _slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    begin = [int(rng.integers(0, extent)) for extent in x.shape]
+    shape = [int(rng.integers(1, extent - first + 1)) for first, extent in zip(begin, x.shape, strict=True)]
+    size = [
+        -1 if first + taken == extent and rng.random() < 0.5 else taken
+        for first, taken, extent in zip(begin, shape, x.shape, strict=True)
+    ]
+    made: Value = b.op("SLICE", [x, b.ints(begin), b.ints(size)], shape, kind="SliceOptions")
+    return made
+
+
+def _other_rank(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    ones = [axis for axis, extent in enumerate(x.shape) if extent == 1]
+    if ones and len(x.shape) > 1 and rng.random() < 0.5:
+        gone = sorted(set(rng.choice(ones, int(rng.integers(1, len(ones) + 1))).tolist()))
+        shape = [extent for axis, extent in enumerate(x.shape) if axis not in gone]
+        made = b.op("SQUEEZE", [x], shape, kind="SqueezeOptions", squeezeDims=gone)
+    elif len(x.shape) < 5:
+        axis = int(rng.integers(0, len(x.shape) + 1))
+        shape = [*x.shape[:axis], 1, *x.shape[axis:]]
+        made = b.op("EXPAND_DIMS", [x, b.scalar(axis)], shape, kind="ExpandDimsOptions")
+    else:
+        made = b.builder.reshape(x, (int(np.prod(x.shape)),))
+    result: Value = made
+    return result
+
+
+def _reverse(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    axis = int(rng.integers(0, len(x.shape)))
+    made: Value = b.op("REVERSE_V2", [x, b.ints([axis])], x.shape, kind="ReverseV2Options")
+    return made
+
+
+def _broadcast(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    shape = [int(rng.integers(1, 4)) if extent == 1 else extent for extent in x.shape]
+    if rng.random() < 0.3 and len(shape) < 5:
+        shape = [int(rng.integers(1, 3)), *shape]
+    made: Value = b.op("BROADCAST_TO", [x, b.ints(shape)], shape, kind="BroadcastToOptions")
+    return made
+
+
+def _split(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    """Equal parts, of which those that go on are joined in another order."""
+    axis = int(rng.integers(0, len(x.shape)))
+    extent = x.shape[axis]
+    count = int(rng.choice([part for part in range(1, extent + 1) if extent % part == 0]))
+    shape = (*x.shape[:axis], extent // count, *x.shape[axis + 1 :])
+    options = {"kind": "SplitOptions", "numSplits": count}
+    parts = b.op("SPLIT", [b.scalar(axis), x], [shape] * count, like=x, **options)
+    return b.builder.concatenation([parts[-1], parts[0]], axis=axis)
 
 
 def _split_and_join(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -164,7 +231,12 @@ def _pad(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         reach = np.array(x.shape)[:, None] - 1
         amounts = np.minimum(amounts, reach)
         shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
-        made = b.op("MIRROR_PAD", [x, b.ints(amounts.tolist())], shape, kind="MirrorPadOptions", mode=0)
+        mode = int(rng.integers(0, 2))
+        made = b.op("MIRROR_PAD", [x, b.ints(amounts.tolist())], shape, kind="MirrorPadOptions", mode=mode)
+    elif rng.random() < 0.4:
+        shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
+        value = b.constant((), x.scale, x.zero_point)
+        made = b.op("PADV2", [x, b.ints(amounts.tolist()), value], shape, kind="PadV2Options")
     else:
         shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
         made = b.op("PAD", [x, b.ints(amounts.tolist())], shape, kind="PadOptions")
@@ -214,9 +286,14 @@ def _conv(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     kernel = (int(rng.integers(1, min(4, x.shape[1] + 1))), int(rng.integers(1, min(4, x.shape[2] + 1))))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     padding = str(rng.choice(["SAME", "VALID"]))
-    match rng.integers(0, 6):
+    match rng.integers(0, 7):
         case 0:
             return b.layers.depthwise(x, int(rng.integers(1, 3)), kernel, stride=stride, padding=padding)
+        case 6:
+            made = b.layers.depthwise if rng.random() < 0.5 else b.layers.conv
+            dilation = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+            count = 1 if made == b.layers.depthwise else int(rng.integers(1, 9))
+            return made(x, count, (min(2, x.shape[1]), 2), dilation=dilation, padding="SAME")
         case 1:
             return b.layers.transposed(x, int(rng.integers(1, 5)), kernel, stride, padding)
         case 2 if x.shape[3] % 2 == 0:
@@ -241,6 +318,9 @@ def _softmax(b: Bench, rng: np.random.Generator, x: Value) -> Value:
 
 
 def _reshape(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    """To a constant shape, or to one that the network computes."""
+    if len(x.shape) == 4 and rng.random() < 0.3:
+        return b.builder.reshape_keeping_batch(x, (int(np.prod(x.shape[1:])),))
     size = int(np.prod(x.shape))
     shape: list[int] = []
     while size > 1 and len(shape) < 4:
@@ -251,6 +331,9 @@ def _reshape(b: Bench, rng: np.random.Generator, x: Value) -> Value:
 
 
 def _product(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    """Matrices times a constant, or times themselves."""
+    if rng.random() < 0.3:
+        return _square(b, rng, x)
     y = b.constant(
         (*[1] * (len(x.shape) - 2), x.shape[-1], int(rng.integers(1, 6))), 0.02, int(rng.integers(-9, 9))
     )
@@ -263,6 +346,23 @@ def _product(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         scale=scale,
         zero_point=b.layers.zero_point(),
         kind="BatchMatMulOptions",
+    )
+    return made
+
+
+def _square(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    first = bool(rng.random() < 0.5)
+    extent = x.shape[-1] if first else x.shape[-2]
+    inner = x.shape[-2] if first else x.shape[-1]
+    made: Value = b.op(
+        "BATCH_MATMUL",
+        [x, x],
+        (*x.shape[:-2], extent, extent),
+        scale=_scale(rng, x.scale**2 * 60 * inner**0.5),
+        zero_point=b.layers.zero_point(),
+        kind="BatchMatMulOptions",
+        adjX=first,
+        adjY=not first,
     )
     return made
 
@@ -289,6 +389,11 @@ STEPS: tuple[tuple[Step, Callable[[Value], bool]], ...] = (
     (_unary, lambda x: 2 <= len(x.shape) <= 4),
     (_transpose, lambda x: 2 <= len(x.shape) <= 5),
     (_strided_slice, lambda x: 1 <= len(x.shape) <= 4),
+    (_slice, lambda x: 1 <= len(x.shape) <= 4),
+    (_other_rank, lambda x: 1 <= len(x.shape) <= 5),
+    (_reverse, lambda x: 1 <= len(x.shape) <= 4),
+    (_broadcast, lambda x: 1 <= len(x.shape) <= 4),
+    (_split, lambda x: 1 <= len(x.shape) <= 4),
     (_split_and_join, lambda x: 1 <= len(x.shape) <= 4),
     (_unpack_and_pack, lambda x: 2 <= len(x.shape) <= 4),
     (_tile, lambda x: 1 <= len(x.shape) <= 4),
