@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from export.ir.ops import Op
-from export.operators.elementwise import add, arithmetic, lookup
+from export.operators.elementwise import add, arithmetic, lines, lookup
 from export.operators.movement import concatenation, move, movements, pad, reshape, resize, shape_values
 from export.operators.operator import Operator, Reader, Reading
 from export.operators.products import conv, dense, matmul, transpose_conv
@@ -18,6 +18,7 @@ OPERATORS: tuple[Operator, ...] = (
     dense.FULLY_CONNECTED,
     add.ADD,
     arithmetic.ARITHMETIC,
+    lines.LINES,
     matmul.MATMUL,
     concatenation.CONCATENATION,
     pool.MAX_POOL_2D,

@@ -13,12 +13,14 @@ from export.ir.graph import Graph
 from export.ir.rewrite import prune
 from export.passes.fold_constant_channels import fold_constant_channels
 from export.passes.fold_constants import fold_constants
+from export.passes.fold_functions import fold_functions
 from export.passes.fold_pad import fold_pad
 from export.passes.fuse_relu import fuse_relu
 from export.passes.merge_lookups import merge_lookups
 from export.passes.merge_reshapes import merge_reshapes
 from export.passes.remove_identities import remove_identities
 from export.passes.remove_unread_channels import remove_unread_channels
+from export.passes.straighten import straighten
 from export.passes.tabulate import tabulate
 from export.passes.trim_taps import trim_taps
 
@@ -37,6 +39,8 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     prune,  # what is not used must not hold channels
     fold_constant_channels,
     remove_unread_channels,  # among them those whose constants were folded
+    fold_functions,  # of the values that are left
+    straighten,  # what no layer took over
     prune,
 )
 

@@ -34,7 +34,7 @@ from export.kernels.elementwise.nest import Nest, nest
 from export.kernels.elementwise.nested_plan import plan_maximum, plan_product, plan_sum
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
-from export.kernels.requantize import plan_requantization
+from export.kernels.requantize import Requantization, plan_requantization
 from export.operators.operator import Mask, Operator
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
@@ -86,14 +86,14 @@ def _check(op: RawOperator, made: Arithmetic, x: Quantization, y: Quantization, 
             raise QuantizationError(f"{op}: {_FAR}")
     elif made.function in ("mul", "prelu"):
         shifts = [
-            _product_multiplier(x, y, out)[1],
+            product_multiplier(x, y, out)[1],
             *([_ratio(x, out)[1]] if made.function == "prelu" else []),
         ]
         if _LARGEST_PRODUCT << max(0, *shifts) > INT32_MAX:
             raise QuantizationError(f"{op}: {_FAR}")
 
 
-def _product_multiplier(x: Quantization, y: Quantization, out: Quantization) -> Multiplier:
+def product_multiplier(x: Quantization, y: Quantization, out: Quantization) -> Multiplier:
     """In single precision, as the kernels compute it."""
     product = np.float32(x.scale) * np.float32(y.scale)
     return quantize_multiplier(float(product / np.float32(out.scale)))
@@ -125,10 +125,10 @@ def _applied(graph: Graph, op: Arithmetic, a: Ints, b: Ints) -> Ints:
         return np.minimum(a, b)
     x, y = a - first.zero_point, b - second.zero_point
     if op.function == "mul":
-        return multiply_two_roundings(x * y, *_product_multiplier(first, second, out)) + out.zero_point
+        return multiply_two_roundings(x * y, *product_multiplier(first, second, out)) + out.zero_point
     if op.function == "prelu":
         positive = multiply_two_roundings(x, *_ratio(first, out))
-        negative = multiply_two_roundings(x * y, *_product_multiplier(first, second, out))
+        negative = multiply_two_roundings(x * y, *product_multiplier(first, second, out))
         return np.where(x >= 0, positive, negative) + out.zero_point
     numbers = sum_parameters(first, second, out)
     x = multiply_two_roundings(x << numbers.left_shift, *numbers.input1)
@@ -179,13 +179,20 @@ def _plan(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layou
         return None if numbers is None else plan_sum(loops, layouts, numbers)
     if op.function != "mul":
         return None
-    ends = [np.array([-128, 127]) - operand.zero_point for operand in (first, second)]
-    products = np.multiply.outer(*ends)
-    bounds = (int(products.min()), int(products.max()))
-    multiplier = _product_multiplier(first, second, out)
-    finish = plan_requantization(multiplier, out.zero_point, op.clamp, bounds, 1, once=False)
+    finish = product_requantization(first, second, out, op.clamp)
     zero_points = (first.zero_point, second.zero_point)
     return None if finish is None else plan_product(loops, layouts, zero_points, finish)
+
+
+def product_requantization(
+    x: Quantization, y: Quantization, out: Quantization, clamp: tuple[int, int]
+) -> Requantization | None:
+    """How kernels requantize the product of two int8 values less their zero points, if they can."""
+    ends = [np.array([-128, 127]) - operand.zero_point for operand in (x, y)]
+    products = np.multiply.outer(*ends)
+    bounds = (int(products.min()), int(products.max()))
+    multiplier = product_multiplier(x, y, out)
+    return plan_requantization(multiplier, out.zero_point, clamp, bounds, 1, once=False)
 
 
 def _emit(context: Context) -> str:
@@ -223,7 +230,7 @@ def _statements(graph: Graph, op: Arithmetic) -> str:
         sign = "+" if op.function == "add" else "-"
         text += f"int32_t total = {terms[0]}\n    {sign} {terms[1]};\n"
         return text + f"int32_t q = ka_multiply(total, {mult}, {shift}) + ({out.zero_point});\n"
-    mult, shift = _product_multiplier(first, second, out)
+    mult, shift = product_multiplier(first, second, out)
     product = f"ka_multiply(a * b, {mult}, {shift})"
     if op.function == "prelu":
         mult, shift = _ratio(first, out)

@@ -45,8 +45,21 @@ def _read(state: Lowering, op: RawOperator) -> Op | list[Op]:
     check_accumulators(state, op, x, weights, bias, output)
     clamp = fused_clamp(state, op, _OPTIONS, output)
     if rows == 1:
-        return FullyConnected((source,), output, weights, bias, clamp)
+        return _of_vector(state, source, output, weights, bias, clamp)
     return _at_positions(state, source, output, weights, bias, clamp)
+
+
+def _of_vector(
+    state: Lowering, source: int, output: int, weights: int, bias: int | None, clamp: tuple[int, int]
+) -> list[Op]:
+    """A dense layer of all that there is, which must lie in order without gaps: an image becomes a vector first."""
+    made: list[Op] = []
+    vector = (1, state.tensors[weights].shape[1])
+    if state.tensors[source].shape != vector:
+        flat = state.temporary(source, vector)
+        made.append(Reshape((source,), flat))
+        source = flat
+    return [*made, FullyConnected((source,), output, weights, bias, clamp)]
 
 
 def _at_positions(

@@ -13,7 +13,7 @@ from export.frontend.reference import run_reference
 from export.ir.ops import Lookup
 from export.passes import run_passes
 from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_inputs
+from tests.export.networks import Layers, random_inputs
 from tests.export.operators.recipes import RECIPES, network
 
 
@@ -48,3 +48,18 @@ def test_an_input_that_is_an_output_too(tmp_path) -> None:
 def test_functions_of_one_tensor_are_one_table(name: str) -> None:
     graph = run_passes(read_tflite(network(RECIPES[name])))
     assert [type(op) for op in graph.ops] == [Lookup]
+
+
+@pytest.mark.parametrize("activations", ["int16", "int8"])
+@pytest.mark.parametrize("channels", [5, 6])
+def test_a_dense_layer_and_a_convolution_read_one_image(tmp_path, activations: str, channels: int) -> None:
+    """The convolution wants its channels in pairs or shuffled, the dense layer without gaps and in order."""
+    layers = Layers(np.random.default_rng(0))
+    x = layers.input((5, 6, 4))
+    y = layers.conv(x, channels, (3, 3))
+    outputs = [layers.dense(y, 3), layers.depthwise(y, 1, (2, 2)), layers.conv(y, 3, (2, 2))]
+    model = layers.builder.finish(x, outputs)
+    given = random_inputs((5, 6, 4), 6)
+    done = to_c(model, tmp_path / "out", activations=activations)
+    for found, wanted in zip(build_host(done.path).run(given), run_reference(model, given), strict=True):
+        np.testing.assert_array_equal(found, wanted)
