@@ -139,7 +139,8 @@ def _model(label: str) -> str:
         return f"at most {label} cycles"
     kind, _, rest = label.partition(" ")
     if kind == DESIGNED.strip():
-        return f"designed for {rest} cycles"
+        cycles, comma, more = rest.partition(",")
+        return f"designed for {cycles} cycles{comma}{more}"
     how = {ELIMINATED: ", not trained", KEPT_SHARE: ""}.get(f"{kind} ", f", ranked by {kind}")
     return f"{_model(rest) if rest.endswith(MILLION_CYCLES) else f'{rest} % of the products'}{how}"
 
@@ -354,3 +355,17 @@ def _most(points: Records, allowed: float) -> str:
         return ""
     best = max(within, key=lambda point: (point["cycles_saved"], point["share"]))
     return f"{best['cycles_saved']:,.0f} (at {100 * best['share']:g} %)"
+
+
+def rounding(record: Mapping[str, Any]) -> str:
+    """What int8 weights cost, and int8 weights and activations, from what `benchmarks/rounding.py` saved."""
+    kinds = {"float": "floating point", "weights": "int8 weights", "int8": "int8 weights and activations"}
+    rows = [
+        (
+            *(name, text, f"{100 * record[name]['accuracy'][kind]:.2f} %"),
+            f"{100 * record[name]['distortion'][kind]:.3f} %",
+        )
+        for name in sorted(record, key=REFERENCE.index)
+        for kind, text in kinds.items()
+    ]
+    return table(("network", "arithmetic", "validation accuracy", "outputs moved by"), rows, left=2)

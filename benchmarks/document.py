@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
     ]
     sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
+    rounded = json.loads((options.results / "rounding.json").read_text(encoding="utf-8"))
     alone = json.loads((options.results / "sensitivity.json").read_text(encoding="utf-8"))
     paper = json.loads((options.results / "paper.json").read_text(encoding="utf-8"))
     document_sentences(options.results, options.root)
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "ingredients": accuracy_tables.ingredients(runs),
             "recipe": accuracy_tables.recipe(trainings),
             "sensitivity": accuracy_tables.sensitivity(alone),
+            "rounding": accuracy_tables.rounding(rounded),
             "sequence": accuracy_tables.sequence(sequence),
             "paper": accuracy_tables.paper(paper),
         },

@@ -46,6 +46,7 @@ from benchmarks.accuracy_tables import (
     MILLION_CYCLES,
     NO_LOSS_CYCLES,
 )
+from benchmarks.designs import DESIGNS, HandMade
 from benchmarks.measure import NotExactError, measure
 from benchmarks.options import REFERENCE, add_networks
 from benchmarks.runs import (
@@ -75,32 +76,6 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (NO_LOSS_CYCLES["lenet"] / 1e6, 1.3, 0.9),
     "alexnet": (NO_LOSS_CYCLES["alexnet"] / 1e6, 2.7, 1.8),
     "resnet8": (NO_LOSS_CYCLES["resnet8"] / 1e6, 5.0, 3.0),
-}
-# Designs by hand, from what `explore` found of single layers on validation images: what is kept or skipped together,
-# and which share is kept. Named by their cycles on the M33, about. Whole kernels are what Winograd kernels can skip;
-# where a layer keeps few pairs, direct kernels compute it, and they cost less accuracy.
-DESIGNS: Mapping[str, Mapping[str, Mapping[str, tuple[str, float]]]] = {
-    "lenet": {
-        "1.55 M": {"conv1": ("pair", 0.45), "conv2": ("kernel", 0.75)},
-        "1.15 M": {"conv1": ("pair", 0.28), "conv2": ("kernel block", 0.48), "dense1": ("pair", 0.5)},
-    },
-    "alexnet": {
-        "3.5 M": {
-            "conv1": ("pair", 0.3),
-            "conv2": ("kernel block", 0.65),
-            "conv3": ("kernel", 0.62),
-            "conv4": ("kernel", 0.72),
-        },
-    },
-    "resnet8": {
-        "4.4 M": {
-            "conv1": ("pair", 0.35),
-            "stack1_conv1": ("pair", 0.2),
-            "stack1_conv2": ("pair", 0.2),
-            "stack2_conv1": ("pair", 0.3),
-            "stack3_conv1": ("pair", 0.45),
-        },
-    },
 }
 ELIMINATED_SHARES = (0.5, 0.25)
 CALIBRATION_IMAGES = 1280
@@ -146,10 +121,15 @@ def _network(
     ranked = "" if options.significance == ELIMINATION else f"{options.significance} "
     runs = {EXACT: Run(name, 1.0, epochs, options.seed)}
     if not ranked:
-        designs = DESIGNS[name] if options.designs else {}
         runs |= {
-            f"{DESIGNED}{cycles}": Run(name, 1.0, epochs, options.seed, {"design": design})
-            for cycles, design in designs.items()
+            f"{DESIGNED}{cycles}": Run(
+                name,
+                1.0,
+                options.epochs or design.epochs or epochs,
+                options.seed,
+                {"design": design.layers},
+            )
+            for cycles, design in DESIGNS[name].items()
         }
     recipe = {"significance": options.significance} if ranked else {}
     runs |= {
@@ -197,7 +177,9 @@ def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace)
     if kind in METRICS:
         settings |= {"significance": kind}
     if label.startswith(DESIGNED):
-        settings |= {"design": DESIGNS[name].get(label.removeprefix(DESIGNED), {})}
+        design = DESIGNS[name].get(label.removeprefix(DESIGNED), HandMade({}))
+        settings |= {"design": design.layers}
+        settings |= {"epochs": options.epochs or design.epochs or EPOCHS[name]}
     elif label.endswith(f" {MILLION_CYCLES}"):
         settings |= {"rounds": options.rounds}
     return with_data(settings, data)
@@ -336,7 +318,9 @@ def _measure_again(record: dict[str, Any], data: Cifar10, options: argparse.Name
 
 def _written(name: str, label: str, options: argparse.Namespace) -> Path:
     """Where a design's model is written."""
-    return Path(options.output.parent / "designs" / f"{name}_{label.replace(' ', '')}.tflite")
+    return Path(
+        options.output.parent / "designs" / f"{name}_{label.replace(', ', '_').replace(' ', '')}.tflite"
+    )
 
 
 def _line(name: str, label: str, entry: Mapping[str, Any]) -> str:
@@ -380,9 +364,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         nargs="*",
         help=f"fractions of the products, of models that are not trained; default: {ELIMINATED_SHARES}",
-    )
-    parser.add_argument(
-        "--no-designs", dest="designs", action="store_false", help="leave out the designs by hand"
     )
     parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
     parser.add_argument(

@@ -78,6 +78,18 @@ class Pricer:
         """
         return _totals(self._estimate(self._schedule(masks)))
 
+    def with_weights(self, masks: Masks, kernels: Kernels) -> dict[str, float]:
+        """Totals of a design whose weights were fitted for its masks, as `keras_approx.explore` asks for them.
+
+        Args:
+            masks: as for a call.
+            kernels: float32 weights by layer name; a layer that is not named has those the model had at first.
+
+        Raises:
+            InputError: as for a call.
+        """
+        return _totals(self._estimate(self._schedule(masks, kernels)))
+
     def layers(self, masks: Masks) -> dict[str, dict[str, float]]:
         """Cycles and flash of each layer.
 

@@ -97,7 +97,7 @@ class MaskedModel:
 
         Args:
             masks: bool arrays of the kernels' shapes by layer name; a layer that is not named keeps everything.
-            kernels: the weights by layer name, or None for those the model had at first.
+            kernels: weights by layer name; a layer that is not named has those the model had at first.
 
         Raises:
             InputError: a mask is of no layer, or of another shape or type.
@@ -109,10 +109,11 @@ class MaskedModel:
             )
         graph = self._graph
         for name, calls in self._layers.items():
-            kernel = calls[0].kernel if kernels is None else kernels[name]
+            given = None if kernels is None else kernels.get(name)
+            kernel = calls[0].kernel if given is None else given
             mask = _checked(name, masks.get(name), kernel.shape)
             for layer in calls:
-                key = (layer.index, digest(mask), None if kernels is None else digest(kernel))
+                key = (layer.index, digest(mask), None if given is None else digest(given))
                 if key not in self._constants:
                     self._constants[key] = _masked(layer, kernel, mask)
                 weights, bias = self._constants[key]

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_approx.errors import NotCalibratedError, OptionError
 from keras_approx.exploration.design import Design, granularity_json
-from keras_approx.exploration.evaluate.design_prices import Price, Pricing, without_waste
+from keras_approx.exploration.evaluate.design_prices import Fitted, Price, Pricing, without_waste
 from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
 from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
 from keras_approx.exploration.evaluate.scoring import scorer_of
@@ -45,7 +45,7 @@ from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import DEFAULT, Granularity
 from keras_approx.skipping.selection import Select
 from keras_approx.skipping.significance import ELIMINATION, Metric
-from keras_approx.training.eliminate import measure_refits
+from keras_approx.training.eliminate import Refit, fitted_kernel, measure_refits
 
 _PACKAGES = ("keras_approx", "numpy", "scipy", "tensorflow", "tf_keras")
 
@@ -96,7 +96,8 @@ def explore(
             images are not at hand.
         price: Gives the costs of masks: from bool arrays by layer name to at least {"cycles": ...}, as
             export.Pricer(model, ...) does. It is called in this process. None for {"products": kept products}. With
-            elimination the code of a design can cost a little more or less, as its weights are others.
+            elimination a price that has a method `with_weights(masks, kernels)`, as a Pricer has, is asked with the
+            weights that were fitted: what it says then holds for the exported design.
         objectives: Names of the costs that the front is about, the most important first; None for "cycles" with a
             price, "products" without.
         search: What proposes designs: `Budget`, `Grid` (every combination of `values`, as in Armeniakos et al., 2024),
@@ -191,7 +192,7 @@ def explore(
     layers = measure_layers(bare, significance, granularities=several, refits=refits)
     packed = pack_model(bare)
     exact = Design(select)
-    pricing = Pricing(layers, price, objectives)
+    pricing = Pricing(layers, price, objectives, _fitted(bare, refits) if eliminates else None)
     if chooses:
         space = without_waste(space, pricing)
     problem = {
@@ -260,6 +261,12 @@ def explore(
     )
     save_front(front, folder / "front.json")
     return front
+
+
+def _fitted(bare: Any, refits: Mapping[str, Refit]) -> Fitted:
+    """How elimination fits the weights of a model that skips nothing."""
+    wrappers = {layer.name: layer for layer in skip_wrappers(bare)}
+    return lambda name, mask: fitted_kernel(wrappers[name], mask, refits[name])
 
 
 def _may_pay(model: Any, space: Space) -> dict[str, tuple[str, ...]]:

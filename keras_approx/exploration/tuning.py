@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design
-from keras_approx.exploration.evaluate.design_prices import Price
+from keras_approx.exploration.evaluate.design_prices import Price, price_of_model
 from keras_approx.exploration.evaluate.images import checked_validation
 from keras_approx.exploration.evaluate.packing import unmasked_copy
 from keras_approx.exploration.evaluate.scoring import Scorer, scorer_of
@@ -16,7 +16,6 @@ from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.quality import Quality
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.layers.quantized_layers import QuantizedWrapper
-from keras_approx.layers.skip_wrapper import get_masks
 from keras_approx.skipping.schedules import Constant, Ramp
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
@@ -80,9 +79,7 @@ def fine_tune_designs(
             **{"validation_data": (images, labels), **options},
         )
         score = scorer.score(labels, tuned.predict(images, verbose=0))
-        costs = (
-            None if price is None else {name: float(cost) for name, cost in price(get_masks(tuned)).items()}
-        )
+        costs = None if price is None else price_of_model(price, tuned)
         front.annotate(record, fine_tuned_score=score, fine_tuned_costs=costs)
         found.append((tuned, history))
     return found

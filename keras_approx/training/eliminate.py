@@ -40,6 +40,11 @@ class Refit:
     moments: LayerMoments
     normalized: bool
 
+    @property
+    def same_inputs(self) -> InputMoments:
+        """Moments where the layer has the inputs that were measured."""
+        return InputMoments(self.moments.mean, self.moments.mean, self.moments.covariance)
+
     def significance(self, kernel: np.ndarray, granularity: str | Granularity) -> np.ndarray:
         """What it would do to lose each operand of a kernel; see elimination.elimination_significance."""
         measured = self.moments
@@ -271,11 +276,8 @@ def refit_layer(layer: SkipWrapper, mask: np.ndarray, how: Refit, inputs: InputM
     """
     before, bias = _used(layer), layer.layer.bias
     if inputs is None:
-        inputs = InputMoments(how.moments.mean, how.moments.mean, how.moments.covariance)
-    centered = bias is not None or how.normalized
-    after = fit(before, mask, inputs, centered=centered)
-    if not centered:
-        after = np.where(mask, after, 0)  # so that there is nothing to compensate
+        inputs = how.same_inputs
+    after = fitted_kernel(layer, mask, how, inputs)
     if bias is not None:
         # What a compensating layer adds for skipped products is in its bias already.
         kept = after if layer.compensate else np.where(mask, after, 0)
@@ -283,6 +285,15 @@ def refit_layer(layer: SkipWrapper, mask: np.ndarray, how: Refit, inputs: InputM
         bias.assign_add(lost.astype(np.float32))
     # What was skipped before keeps its weights, for which the layer compensates.
     layer.kernel.assign(np.where(layer.get_mask() | mask, after, layer.kernel.numpy()))
+
+
+def fitted_kernel(
+    layer: SkipWrapper, mask: np.ndarray, how: Refit, inputs: InputMoments | None = None
+) -> np.ndarray:
+    """The weights that refit_layer gives a layer; those of skipped products are as they were, or 0."""
+    centered = layer.layer.bias is not None or how.normalized
+    after = fit(_used(layer), mask, how.same_inputs if inputs is None else inputs, centered=centered)
+    return after if centered else np.where(mask, after, 0)  # so that there is nothing to compensate
 
 
 def _flat(kernel: np.ndarray) -> np.ndarray:

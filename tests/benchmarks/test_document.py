@@ -316,6 +316,16 @@ def test_sensitivity_has_the_most_that_is_saved_within_the_distortion_allowed() 
     ]
 
 
+def test_rounding() -> None:
+    figures = {"float": 0.8, "weights": 0.79, "int8": 0.78}
+    moved = {"float": 0.0, "weights": 0.0001, "int8": 0.001}
+    assert _rows(accuracy_tables.rounding({"lenet": {"accuracy": figures, "distortion": moved}})) == [
+        ["lenet", "floating point", "80.00 %", "0.000 %"],
+        ["lenet", "int8 weights", "79.00 %", "0.010 %"],
+        ["lenet", "int8 weights and activations", "78.00 %", "0.100 %"],
+    ]
+
+
 def test_paper() -> None:
     exact = {"cycles": 400, "unpacked_cycles": 500, "test_accuracy": 0.8}
     best = {"cycles": 250, "test_accuracy": 0.79}

@@ -11,6 +11,7 @@ import tf_keras as keras
 
 import keras_approx
 from benchmarks import headline, runs
+from benchmarks.designs import HandMade
 
 
 def _tiny(name: str) -> keras.Model:
@@ -28,7 +29,7 @@ def test_the_whole_way_and_again(
 ) -> None:
     monkeypatch.setattr(headline, "pretrained", _tiny)
     monkeypatch.setattr(runs, "pretrained", _tiny)
-    monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": {"conv1": ("kernel", 0.5)}}})
+    monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": HandMade({"conv1": ("kernel", 0.5)})}})
     monkeypatch.setattr(headline, "ARM_IMAGES", 2)
     monkeypatch.setattr(headline, "HOST_IMAGES", 20)
     rng = np.random.default_rng(0)
@@ -59,7 +60,8 @@ def test_the_whole_way_and_again(
     assert 0 < design["kept"] < 1
     assert 0.4 < half["kept"] <= 0.5
     by_hand = record["networks"]["lenet"]["designed 0.07 M"]
-    assert by_hand["kept_by_layer"] == {"conv1": 0.5, "logits": 1.0}
+    assert 0.4 < by_hand["kept_by_layer"]["conv1"] <= 0.5  # whole kernels of three channels
+    assert by_hand["kept_by_layer"]["logits"] == 1
     assert by_hand["settings"]["design"] == {"conv1": ["kernel", 0.5]}
     untrained = record["networks"]["lenet"]["eliminated 60"]
     assert 0.5 < untrained["kept"] <= 0.6

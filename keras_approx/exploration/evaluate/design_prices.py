@@ -5,15 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.search.space import Layers, Space
+from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
 from keras_approx.skipping.granularity import refines
 
-Price = Callable[[Mapping[str, np.ndarray]], Mapping[str, float]]
+Arrays = Mapping[str, np.ndarray]
+Price = Callable[[Arrays], Mapping[str, float]]
+Fitted = Callable[[str, np.ndarray], np.ndarray]
+"""The weights that a layer of this name gets with a mask."""
+
+
+@runtime_checkable
+class PriceOfWeights(Protocol):
+    """A price that looks at weights too, as export.Pricer does."""
+
+    def __call__(self, masks: Arrays, /) -> Mapping[str, float]:
+        """The costs of masks, with the weights that the model had."""
+        ...
+
+    def with_weights(self, masks: Arrays, kernels: Arrays, /) -> Mapping[str, float]:
+        """The costs of masks and of kernels by layer name; layers that are not named have those the model had."""
+        ...
+
+
+def price_of_model(price: Price, model: Any) -> dict[str, float]:
+    """The costs of a model's masks, and of its weights if the price looks at them."""
+    masks = get_masks(model)
+    if isinstance(price, PriceOfWeights):
+        kernels = {layer.name: layer.kernel.numpy() for layer in skip_wrappers(model)}
+        found = price.with_weights(masks, kernels)
+    else:
+        found = price(masks)
+    return {name: float(cost) for name, cost in found.items()}
 
 
 class Pricing:
@@ -23,12 +52,19 @@ class Pricing:
         layers: The layers that designs are about.
         price: Gives the costs of masks; None for {"products": kept products}.
         objectives: Names of the costs that the search is about; None for "cycles" with a price, "products" without.
+        fitted: How weights are fitted to masks; None if they stay.
 
     Raises:
         OptionError: If there is no objective.
     """
 
-    def __init__(self, layers: Layers, price: Price | None, objectives: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        price: Price | None,
+        objectives: Sequence[str] | None,
+        fitted: Fitted | None = None,
+    ) -> None:
         if objectives is None:
             objectives = ["products"] if price is None else ["cycles"]
         if isinstance(objectives, str) or not objectives:
@@ -36,6 +72,8 @@ class Pricing:
         self.layers = layers
         self.price = price
         self.objectives = tuple(objectives)
+        self._fitted = fitted
+        self._kernels: dict[tuple[str, int], np.ndarray] = {}  # masks of Layers stay, so their ids do
 
     def costs(self, design: Design) -> dict[str, float]:
         """The costs of a design, by name.
@@ -44,7 +82,7 @@ class Pricing:
             OptionError: If they are not finite, or an objective is not among them.
         """
         masks = self.layers.masks(design)
-        found = self.price(masks) if self.price else {"products": sum(self.layers.products(masks).values())}
+        found = self._found(masks)
         costs = {name: float(value) for name, value in found.items()}
         if not set(self.objectives) <= set(costs) or not all(map(math.isfinite, costs.values())):
             raise OptionError(
@@ -52,6 +90,20 @@ class Pricing:
                 "check price= and objectives="
             )
         return costs
+
+    def _found(self, masks: Arrays) -> Mapping[str, float]:
+        if self.price is None:
+            return {"products": sum(self.layers.products(masks).values())}
+        if self._fitted is None or not isinstance(self.price, PriceOfWeights):
+            return self.price(masks)
+        kernels = {}
+        for name, mask in masks.items():
+            key = (name, id(mask))
+            if not mask.all() and key not in self._kernels:
+                self._kernels[key] = self._fitted(name, mask)
+            if key in self._kernels:
+                kernels[name] = self._kernels[key]
+        return self.price.with_weights(masks, kernels)
 
 
 def without_waste(space: Space, pricing: Pricing) -> Space:
