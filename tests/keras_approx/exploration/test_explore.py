@@ -237,6 +237,36 @@ def test_layers_choose_what_pays_unless_told(problem: Small, tmp_path: Path) -> 
     )
 
 
+class _PriceOfWeights:
+    """A price that is told the fitted weights."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]] = []
+
+    def __call__(self, masks: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return price(masks)
+
+    def with_weights(
+        self, masks: Mapping[str, np.ndarray], kernels: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        self.seen.append((masks, kernels))
+        return price(masks)
+
+
+def test_prices_get_the_weights_that_elimination_fits(problem: Small, tmp_path: Path) -> None:
+    asked = _PriceOfWeights()
+    options: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5], "granularity": "pair"}
+    front = _explore(problem, tmp_path, price=asked, **options)
+    masks, kernels = next((m, k) for m, k in asked.seen if set(k) == {"first"})
+    model = unmasked_copy(problem.model)
+    single = next(r for r in front.evaluated if set(r.design.values) == {"first"})
+    keras_approx.apply_design(front, single, model, calibration=problem.calibration)
+    fitted = model.get_layer("first").kernel.numpy()
+    assert np.allclose(np.where(masks["first"], kernels["first"], 0), np.where(masks["first"], fitted, 0))
+    own = problem.model.get_layer("first").kernel.numpy()
+    assert not np.allclose(np.where(masks["first"], own, 0), np.where(masks["first"], fitted, 0))
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
