@@ -17,7 +17,7 @@ class Progress:
 
     Args:
         doing: What is done, such as "calibrating".
-        total: How many units there are; None if nobody knows.
+        total: How many units there are; None if that is unknown.
         unit: What is counted, such as "batch".
         enabled: Whether anything is shown.
     """

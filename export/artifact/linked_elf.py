@@ -1,4 +1,4 @@
-"""A linked network: its bytes in flash and RAM, and whose they are."""
+"""A linked network: its bytes in flash and RAM, by layer."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         commands,
         "eliminate",
         help=help,
-        description="Skips the products whose loss the other weights can make up for, fits those anew by least "
+        description="Skips the products whose loss the other weights can make up for, refits those by least "
         "squares, and saves a Keras model wrapped and calibrated, a .tflite with zeros. Labels are not looked at.",
         examples=_EXAMPLES,
     )

@@ -133,13 +133,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--significance",
         choices=sorted([*METRICS, ELIMINATION]),
-        help="metric, or elimination, which fits the other weights anew for each design (default: elimination for "
+        help="metric, or elimination, which refits the other weights for each design (default: elimination for "
         "fractions and the search budget, else energy)",
     )
     group.add_argument(
         "--recalibrate",
         action="store_true",
-        help="measure batch normalization anew for every design: takes longer, and is nearer to what fine-tuning gives",
+        help="re-estimate batch normalization for every design: takes longer, and is nearer to what fine-tuning gives",
     )
     group.add_argument("--seed", metavar="N", type=seed, default=0, help="of all chance (default: 0)")
     group.add_argument(

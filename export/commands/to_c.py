@@ -183,7 +183,7 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     if chosen is not None and chosen[0].needs_calibration:
         if calibration is None:
             raise InputError(
-                "the exploration measured the model anew for each design: give --data as for explore"
+                "the exploration refitted or re-estimated the model for each design: give --data as for explore"
             )
         keras_approx.apply_design(*chosen, model, calibration=calibration)
         return model, None

@@ -1,4 +1,4 @@
-"""C identifiers for inputs and outputs, from names that nobody vouches for."""
+"""C identifiers for inputs and outputs, from untrusted names."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def redirect(op: Op, tensors: dict[int, int]) -> Op:
 
 
 def prune(graph: Graph) -> Graph:
-    """Drops operators whose results nobody reads and tensors no operator names, and renumbers the rest."""
+    """Drops operators whose results are not read and tensors that no operator names, and renumbers the rest."""
     needed, live = set(graph.results), []
     for op in reversed(graph.ops):
         if op.output in needed:

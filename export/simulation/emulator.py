@@ -151,7 +151,7 @@ class Emulator:
         return self._pointers, self._pointers + 4 * len(inputs)
 
     def take(self) -> Trace:
-        """Returns the blocks executed since the last call, and starts counting anew; caches stay as they are."""
+        """Returns the blocks executed since the last call, and starts counting from zero; caches stay as they are."""
         return self._tracer.take()
 
     def memories(self) -> dict[int, Memory]:

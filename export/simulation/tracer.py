@@ -260,7 +260,7 @@ class BlockTracer:
             raise SimulationError(_FAILURES[failure])
 
     def take(self) -> Trace:
-        """Returns what was counted since the last call, and starts counting anew; caches keep their contents."""
+        """Returns what was counted since the last call, and starts counting from zero; caches keep their contents."""
         n = self._library.tracer_block_count(self.handle)
         m = self._library.tracer_edge_count(self.handle)
         trace = Trace(

@@ -1,7 +1,7 @@
 """Thumb-2 assembly text, with the DSP extension, as the timing model's neutral records.
 
 Works on the text of the unified assembler language. A mnemonic that is not in the tables is an error: an
-instruction whose cycles nobody knows must not be priced by a guess.
+instruction of unknown cycles must not be priced by a guess.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class Core:
     Attributes:
         name: As users write it.
         dsp: Whether it has the DSP extension: SMLAD, SXTB16, SMMLAR, SSAT with 16-bit operands.
-        timing: Its pipeline; None for the host, whose cycles nobody predicts.
+        timing: Its pipeline; None for the host, whose cycles are not predicted.
         compiler_flags: What selects it in GCC and Clang.
         emulator: Unicorn's model name of a core with the same instruction set, or None where it cannot be
             emulated.

@@ -80,7 +80,7 @@ class Reading:
     """One way to read what the documents leave open.
 
     Attributes:
-        absorbs: Whether a prefetched line enters the cache although nobody waited for it. The manuals copy a line
+        absorbs: Whether a prefetched line enters the cache although no fetch waited for it. The manuals copy a line
             "each time a miss occurs".
         aborts: Whether a read that is needed now ends a prefetch under way, which starts again afterwards, or waits
             for its end. The manuals give such reads priority.

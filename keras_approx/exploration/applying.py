@@ -1,4 +1,4 @@
-"""Makes a model that of a design: its masks, and what the exploration measured anew for it."""
+"""Gives a model the masks of a design, and the weights and statistics that the exploration fitted for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def apply_design(
     calibration: Any = None,
     significance: Any = None,
 ) -> None:
-    """Sets the masks of a design; with batch normalization measured and weights fitted anew if the exploration did.
+    """Sets the masks of a design; refits weights and re-estimates batch normalization if the exploration did.
 
     Args:
         front: Of the exploration.
@@ -48,9 +48,9 @@ def apply_design(
     """
     if front.needs_calibration != (calibration is not None):
         raise OptionError(
-            "the exploration measured the model anew for each design: give calibration="
+            "the exploration refitted or re-estimated the model for each design: give calibration="
             if front.needs_calibration
-            else "the exploration measured nothing anew for each design: leave out calibration="
+            else "the exploration refitted and re-estimated nothing: leave out calibration="
         )
     metric = significance or front.settings["significance"]
     chosen = design.design if isinstance(design, EvaluatedDesign) else design

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_approx.errors import NotCalibratedError, OptionError
-from keras_approx.exploration.design import Design, granularity_json
-from keras_approx.exploration.evaluate.design_prices import Fitted, Price, Pricing, without_waste
-from keras_approx.exploration.evaluate.images import ImageSet, checked_validation, warn_of_shared
-from keras_approx.exploration.evaluate.packing import pack_model, unmasked_copy
-from keras_approx.exploration.evaluate.scoring import scorer_of
+from keras_approx.errors import OptionError
+from keras_approx.exploration.description import describe, further_settings, search_options
+from keras_approx.exploration.design import Design
+from keras_approx.exploration.evaluate.design_prices import Price, Pricing, without_waste
+from keras_approx.exploration.evaluate.images import ValidationSet, validation_set, warn_of_shared
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
 from keras_approx.exploration.front import ParetoFront
@@ -26,28 +23,21 @@ from keras_approx.exploration.front_file import save_front
 from keras_approx.exploration.quality import ACCURACY
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search
-from keras_approx.exploration.search.space import (
-    MAY_PAY,
-    Choices,
-    Space,
-    Values,
-    make_space,
-    measure_layers,
-)
+from keras_approx.exploration.search.space import Choices, Values, make_space
 from keras_approx.exploration.store import Store
+from keras_approx.exploration.subject import (
+    Subject,
+    calibration_images,
+    chosen_significance,
+    granularities_that_may_pay,
+    measure_subject,
+    recalibration_batches,
+)
 from keras_approx.exploration.text import json_of
-from keras_approx.graph.topology import calls, check_simple
-from keras_approx.layers.skip_wrapper import skip_wrappers
-from keras_approx.measure.batch_norm import is_adaptive
-from keras_approx.measure.batches import input_batches
-from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.summaries import masked_layers
-from keras_approx.skipping.granularity import DEFAULT, Granularity
+from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.selection import Select
-from keras_approx.skipping.significance import ELIMINATION, Metric
-from keras_approx.training.eliminate import Refit, fitted_kernel, measure_refits
-
-_PACKAGES = ("keras_approx", "numpy", "scipy", "tensorflow", "tf_keras")
+from keras_approx.skipping.significance import Metric
 
 
 def explore(
@@ -114,12 +104,12 @@ def explore(
             and the search `Budget` each layer whose kernel has several taps chooses from "pair", "kernel" and "kernel
             block", and what saves no more than a choice that skips less is left out; otherwise "pair".
         exempt: Names or patterns of layers that keep all their products.
-        significance: Name of a metric, or a function; see keras_approx.significance. "elimination" fits the other
-            weights of each layer anew for every design, as keras_approx.eliminate does: far more can go then. It
+        significance: Name of a metric, or a function; see keras_approx.significance. "elimination" refits the other
+            weights of each layer for every design, as keras_approx.eliminate does: far more can go then. It
             takes calibration data (a few thousand images, which can be read twice), fractions, one granularity, and
             batch normalization is always recalibrated. None for "elimination" with the search `Budget` if these are
             given, else for "energy", which evaluates many designs faster.
-        recalibrate: Whether to measure the statistics of batch normalization anew for every design that skips
+        recalibrate: Whether to re-estimate the statistics of batch normalization for every design that skips
             something, on the first 8 batches of the calibration data, as keras_approx.recalibrate_batch_norm does. It
             costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
             design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
@@ -157,87 +147,42 @@ def explore(
         )
         keras_approx.apply_design(front, front.best(max_drop=0.01), model, calibration=images)
     """
-    options = _options(search)
+    search_options(search)
     if confidence is not None and not 0 < confidence < 1:
         raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
-    skip_wrappers(model)
-    check_simple(model, "exploration")
-    images, labels = checked_validation(validation, tuple(model.input_shape[1:]))
-    scorer = scorer_of(metric, model, labels)
-    watched = ImageSet()
-    watched.add(images)
+    data = validation_set(model, validation, metric)
     space = make_space(masked_layers(model), select, granularity or DEFAULT, values, exempt)
     chooses = (
         granularity is None and price is not None and select == "fraction" and isinstance(search, Budget)
     )
     if chooses:
-        space = replace(space, choices=_may_pay(model, space))
-    if significance is None:
-        suits = isinstance(search, Budget) and _takes_elimination(space) and _readable_twice(calibration)
-        significance = ELIMINATION if suits else "energy"
-    eliminates = significance == ELIMINATION
-    if eliminates:
-        _check_elimination(space, calibration)
-    calibrated_with = _calibrated(model, calibration, verbose)
-    normalized = any(map(is_adaptive, calls(model)))
-    recalibrate = recalibrate or (eliminates and normalized)
-    if recalibrate:
-        _check_recalibration(model, calibrated_with)
-    shared = warn_of_shared(watched, calibrated_with)
-    bare = unmasked_copy(model)
-    exact_score = scorer.score(labels, bare.predict(images, batch_size=256, verbose=0))
-    refits = measure_refits(bare, calibration, verbose=verbose) if eliminates else {}
-    names = masked_layers(model)
-    several = {name: space.choices.get(name, space.granularities) for name in names}
-    layers = measure_layers(bare, significance, granularities=several, refits=refits)
-    packed = pack_model(bare)
-    exact = Design(select)
-    pricing = Pricing(layers, price, objectives, _fitted(bare, refits) if eliminates else None)
+        space = replace(space, choices=granularities_that_may_pay(model, space))
+    significance = chosen_significance(significance, search, space, calibration)
+    images = calibration_images(model, calibration, verbose)
+    recalibration = recalibration_batches(model, images, significance, wanted=recalibrate)
+    shared = warn_of_shared(data.watched, images)
+    subject = measure_subject(
+        model,
+        data,
+        space,
+        significance,
+        calibration,
+        images=images,
+        recalibration=recalibration,
+        verbose=verbose,
+    )
+    pricing = Pricing(subject.layers, price, objectives, subject.fitted)
     if chooses:
         space = without_waste(space, pricing)
-    problem = {
-        "model": packed.digest,
-        "calibration": calibrated_with.digest,
-        "validation": hashlib.sha256(watched.digest.encode() + labels.tobytes()).hexdigest(),
-        "metric": scorer.name,
-        "higher is better": scorer.higher_is_better,
-        "exact score": f"{exact_score:.6g}",
-        "search": _search_name(search),
-        "options": options,
-        "select": select,
-        "values": {name: list(found) for name, found in space.values.items()},
-        "granularity": {
-            name: [granularity_json(one) for one in found] for name, found in space.choices.items()
-        }
-        or [granularity_json(one) for one in space.granularities],
-        "significance": significance if isinstance(significance, str) else _name(significance),
-        "significance values": _digest(layers.significance, layers.by_granularity if space.choices else {}),
-        "objectives": list(pricing.objectives),
-        "exact costs": pricing.costs(exact),
-        "recalibrate": recalibrate,
-        "confidence": confidence,
-        "seed": seed,
-    }
-    order = np.random.default_rng(seed).permutation(len(images))
-    fingerprint = hashlib.sha256(json_of(problem).encode()).hexdigest()
-    task = Problem(
-        fingerprint,
-        packed,
-        images[order],
-        labels[order],
-        scorer,
-        confidence or 0.0,
-        tuple(calibrated_with.first) if recalibrate else (),
-        refits,
-    )
-    runner = Runner(task, executor, chunk)
-    folder = Path(out)
-    with Store(folder / "evaluations.jsonl", problem) as store:
+    description = describe(subject, data, space, pricing, search, confidence=confidence, seed=seed)
+    runner = Runner(_problem(subject, data, description, confidence, seed), executor, chunk)
+    exact, scorer = Design(select), data.scorer
+    with Store(Path(out) / "evaluations.jsonl", description) as store:
         exploration = Exploration(
             runner,
             store,
             pricing,
-            len(images),
+            len(data.images),
             higher_is_better=scorer.higher_is_better,
             droppable=confidence is not None and scorer.right is not None,
         )
@@ -246,120 +191,31 @@ def explore(
         exploration.records[exact.id],
         list(exploration.records.values()),
         objectives=pricing.objectives,
-        settings={
-            **problem,
-            "exempt": [name for name in layers.significance if name not in space.values],
-            "model_name": model.name,
-            "images": {
-                "calibration": len(calibrated_with.digests),
-                "validation": len(images),
-                "shared": shared,
-            },
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        },
-        significance=layers.histograms({name: found[0] for name, found in several.items()}),
+        settings=description | further_settings(subject, data, space, shared),
+        significance=subject.layers.histograms(
+            {name: found[0] for name, found in subject.granularities.items()}
+        ),
     )
-    save_front(front, folder / "front.json")
+    save_front(front, Path(out) / "front.json")
     return front
 
 
-def _fitted(bare: Any, refits: Mapping[str, Refit]) -> Fitted:
-    """How elimination fits the weights of a model that skips nothing."""
-    wrappers = {layer.name: layer for layer in skip_wrappers(bare)}
-    return lambda name, mask: fitted_kernel(wrappers[name], mask, refits[name])
-
-
-def _may_pay(model: Any, space: Space) -> dict[str, tuple[str, ...]]:
-    """Granularities that each layer may choose from."""
-    taps = {layer.name: int(np.prod(layer.kernel.shape[:-2])) for layer in skip_wrappers(model)}
-    return {name: MAY_PAY if taps[name] > 1 else (DEFAULT,) for name in space.values}
-
-
-def _name(metric: Metric) -> str:
-    """For people: what a function computes is recorded apart."""
-    return getattr(metric, "__qualname__", type(metric).__qualname__)
-
-
-def _options(search: Any) -> dict[str, Any]:
-    """What a search was made with: a resumed exploration must have the same."""
-    if isinstance(search, type) or not callable(getattr(search, "proposals", None)):
-        raise OptionError(
-            "search must be Budget(...), Grid(), Evolve(...) or an object with their method `proposals`, got "
-            f"{search!r}"
-        )
-    attributes = getattr(search, "__dict__", {})
-    found = {name: value for name, value in attributes.items() if not name.startswith("_")}
-    try:
-        json_of(found)
-    except (TypeError, ValueError) as error:
-        raise OptionError(
-            f"a search's attributes are kept to resume by, so JSON must hold them, but of {type(search).__name__}: "
-            f"{error}"
-        ) from error
-    return found
-
-
-def _search_name(search: Search) -> str:
-    """What is recorded of a search beside its attributes."""
-    kind = type(search)
-    ours = kind.__module__.startswith("keras_approx.")
-    return kind.__name__.lower() if ours else kind.__qualname__
-
-
-def _calibrated(model: Any, calibration: Any, verbose: bool) -> ImageSet:
-    """Calibrates the model if it is not, and says with what."""
-    found = ImageSet()
-    measured = all(layer.calibrated.numpy() for layer in skip_wrappers(model))
-    if calibration is None:
-        if not measured:
-            raise NotCalibratedError(
-                "the model is not calibrated: give calibration=, images that are not among the validation images"
-            )
-        return found
-    batches = found.watching(iter(input_batches(calibration, tuple(model.input_shape[1:]), 64, None)))
-    if measured:
-        for _ in batches:
-            pass
-    else:
-        calibrate(model, batches, verbose=verbose)
-    return found
-
-
-def _takes_elimination(space: Space) -> bool:
-    return space.select == "fraction" and len(space.granularities) == 1
-
-
-def _readable_twice(calibration: Any) -> bool:
-    """Whether there are data that are no iterator, which is empty after the first time."""
-    return calibration is not None and not isinstance(calibration, Iterator)
-
-
-def _check_elimination(space: Space, calibration: Any) -> None:
-    if not _takes_elimination(space):
-        raise OptionError(
-            "significance 'elimination' goes with fractions and one granularity a layer, or choices of layers; got "
-            f"select={space.select!r} and {len(space.granularities)} granularities"
-        )
-    if calibration is None:
-        raise OptionError(
-            "significance 'elimination' needs images to fit weights on: give calibration=, which can be read twice"
-        )
-
-
-def _check_recalibration(model: Any, calibration: ImageSet) -> None:
-    if not any(map(is_adaptive, calls(model))):
-        raise OptionError(
-            f"model {model.name!r} has no batch normalization to recalibrate, or all is frozen: leave out recalibrate="
-        )
-    if not calibration.first:
-        raise OptionError("recalibrate=True needs images to measure statistics on: give calibration=")
-
-
-def _digest(
-    significance: Mapping[str, np.ndarray], by_granularity: Mapping[tuple[str, str | Granularity], np.ndarray]
-) -> str:
-    found = hashlib.sha256()
-    named = {f"{name} by {one}": values for (name, one), values in by_granularity.items()}
-    for name, values in {**significance, **named}.items():
-        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
-    return found.hexdigest()
+def _problem(
+    subject: Subject,
+    data: ValidationSet,
+    description: Mapping[str, Any],
+    confidence: float | None,
+    seed: int,
+) -> Problem:
+    """What evaluating takes: the images come in an order that does not depend on how they were given."""
+    order = np.random.default_rng(seed).permutation(len(data.images))
+    return Problem(
+        hashlib.sha256(json_of(description).encode()).hexdigest(),
+        subject.packed,
+        data.images[order],
+        data.labels[order],
+        data.scorer,
+        confidence or 0.0,
+        subject.recalibration,
+        subject.refits,
+    )

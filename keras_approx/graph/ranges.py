@@ -42,7 +42,7 @@ def _rounded(node: Node) -> bool:
 
 
 def fused_batch_norm(graph: Graph, node: Node) -> Node | None:
-    """The batch normalization that folds into this node's kernel, because nobody else sees what it takes."""
+    """The batch normalization that folds into this node's kernel, because no other node reads its input."""
     after = graph.sole_consumer(node.name) if SPECS[node.op].kernel else None
     return after if after is not None and after.op == "BatchNormalization" else None
 
@@ -123,7 +123,7 @@ def _groups(graph: Graph) -> dict[str, str]:
         if range_rule(graph, node) is not Range.SAME:
             continue
         roots = [root(name) for name in node.inputs]
-        # A prescribed range is nobody else's: TFLite rescales such a tensor where it is concatenated with
+        # A prescribed range is not shared: TFLite rescales such a tensor where it is concatenated with
         # others.
         measured = [name for name in roots if range_rule(graph, graph[name]) is not Range.FIXED]
         for name in measured[1:]:

@@ -34,7 +34,7 @@ def calibrate(
     """Measures the inputs of every layer, sets the activation ranges, and switches quantization on.
 
     One pass over the data; memory does not depend on its length. Nothing is changed if it fails. Calling it
-    again measures anew, then on the quantized and masked model.
+    again measures everything again, then on the quantized and masked model.
 
     Args:
         model: A wrapped model.

@@ -2,7 +2,7 @@
 
 Inputs of neighbouring pixels and channels resemble each other, so what one term adds to a sum others can mostly
 add in its place. The error that counts is the one that is left after the remaining weights of the channel were
-fitted anew, by least squares on the layer's own output: the method of Hassibi and Stork ("Second order derivatives
+refitted, by least squares on the layer's own output: the method of Hassibi and Stork ("Second order derivatives
 for network pruning: Optimal Brain Surgeon", 1993), layer by layer as Frantar and Alistarh do it ("Optimal Brain
 Compression", 2022). Errors of different channels and layers compare by what they do to the model's outputs, to second
 order: the variance of a channel's error times the squared gradient of the outputs there.

@@ -113,7 +113,7 @@ def get_metric(metric: str | Metric) -> Metric:
         return metric
     if metric == ELIMINATION:
         raise OptionError(
-            "significance 'elimination' fits weights anew: use keras_approx.eliminate, or fine_tune with "
+            "significance 'elimination' refits weights: use keras_approx.eliminate, or fine_tune with "
             "skipping=Eliminate()"
         )
     if metric not in METRICS:

@@ -92,7 +92,7 @@ class ShuffledBatches:
             yield self._augmentation(self._inputs[chosen], rng), self._labels[chosen]
 
     def dataset(self) -> Any:
-        """The batches of the current epoch as a tf.data.Dataset; each iteration asks anew which that is."""
+        """The batches of the current epoch as a tf.data.Dataset; each iteration asks again which that is."""
         from keras_approx.compat import tf  # noqa: PLC0415
 
         signature = tuple(

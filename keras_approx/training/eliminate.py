@@ -1,4 +1,4 @@
-"""Skips products without training: those the others can stand in for, which are fitted anew."""
+"""Skips the products that others can stand in for, and refits those. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from keras_approx.wrapping import wrap
 
 @dataclass(frozen=True)
 class Refit:
-    """What fitting a layer's weights anew takes.
+    """What refitting a layer's weights takes.
 
     Attributes:
         moments: Of its inputs, and what its outputs do.
@@ -69,7 +69,7 @@ def eliminate(
     verbose: bool = True,
     in_sequence: bool = True,
 ) -> Any:
-    """Skips the products whose loss the other weights can make up for, and fits those anew. Nothing is trained.
+    """Skips the products whose loss the other weights can make up for, and refits those. Nothing is trained.
 
     Each output channel loses its groups in the order in which that costs least, with the remaining weights at their
     best after each step; all channels of all layers are then ranked by what a group's loss does to the model's
@@ -226,7 +226,7 @@ def _told(student: Any, exempt: Sequence[str], before: np.ndarray, after: np.nda
 
 
 def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:
-    """What fitting its layers anew takes, by layer name; the arguments are those of moments.measure_moments."""
+    """What refitting each layer takes, by layer name; the arguments are those of moments.measure_moments."""
     normalized = _normalized(model)
     moments = measure_moments(model, data, **reading)
     return {name: Refit(found, name in normalized) for name, found in moments.items()}

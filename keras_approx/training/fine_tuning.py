@@ -130,17 +130,7 @@ def fine_tune(
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
     rate = None if optimizer is not None else WarmCosine(learning_rate or default_rate(student), steps)
-    compiled = {
-        "optimizer": keras.optimizers.Adam() if optimizer is None else converted("optimizer", optimizer),
-        "loss": task.loss,
-        "metrics": [task.metric] if metrics is None else converted("metric", list(metrics)),
-        "weighted_metrics": [],  # metrics count samples, whatever their weights
-    }
-    student.compile(**compiled)
-    trained = student
-    if teaching.weight:
-        trained = distill(student, teacher, temperature=teaching.temperature, weight=teaching.weight)
-        trained.compile(**compiled)
+    trained = _compiled(student, teacher, teaching, task, optimizer, metrics)
     given = Score.of(learnt.judge(trained))
     updates = _updates(way, student, learnt, steps, task)
     guard = Guard(
@@ -184,6 +174,24 @@ def _teaching(distillation: Distillation | float) -> Distillation:
             f"distillation must be keras_approx.Distillation(weight, ...) or the teacher's weight, got {distillation!r}"
         )
     return distillation
+
+
+def _compiled(
+    student: Any, teacher: Any, teaching: Distillation, task: Task, optimizer: Any, metrics: Any
+) -> Any:
+    """What is trained: the student, or a model that teaches it; both compiled."""
+    options = {
+        "optimizer": keras.optimizers.Adam() if optimizer is None else converted("optimizer", optimizer),
+        "loss": task.loss,
+        "metrics": [task.metric] if metrics is None else converted("metric", list(metrics)),
+        "weighted_metrics": [],  # metrics count samples, whatever their weights
+    }
+    student.compile(**options)
+    if not teaching.weight:
+        return student
+    taught = distill(student, teacher, temperature=teaching.temperature, weight=teaching.weight)
+    taught.compile(**options)
+    return taught
 
 
 def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: Sequence[Any]) -> None:

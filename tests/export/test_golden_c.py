@@ -1,6 +1,6 @@
 """The C of a set of networks, as hashes: a change that is meant to change no C changes none of them.
 
-`python -m tests.export.test_golden_c` writes the hashes anew, for a change that is meant to.
+`python -m tests.export.test_golden_c` writes new hashes, for a change that is meant to.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ _LOGARITHMIC = 4  # the axis, if its ends are further apart
 
 def front_section(front: ParetoFront, chosen: Sequence[Chosen], baselines: Sequence[Baseline]) -> Section:
     """The picture, what it means, and a table of the designs chosen from it."""
-    anew = " and fitting what is left anew" if front.settings.get("significance") == ELIMINATION else ""
+    refitted = " and refitting what is left" if front.settings.get("significance") == ELIMINATION else ""
     return Section(
         f"{named(front).capitalize()} against cost",
         [
             Paragraph(
                 "Each dot is one design: for every layer, how much of its multiplications is kept. "
-                f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model{anew}, "
+                f"{plural(len(front.evaluated), 'design')} were evaluated by masking the quantized model{refitted}, "
                 "without any training. A design is on the front if no other is at least as accurate and costs "
                 f"less; {plural(len(front.designs), 'design')} are."
             ),

@@ -79,7 +79,7 @@ class Evaluator:
         labels: What the metric compares outputs with, one for each image.
         scorer: The metric.
         confidence: With which a design must be hopeless to be given up; see `confidence`.
-        recalibration: Batches of inputs by which to measure the statistics of batch normalization anew for every
+        recalibration: Batches of inputs on which to re-estimate the statistics of batch normalization for every
             design that skips something, as keras_approx.recalibrate_batch_norm does; none to leave them.
         refits: By layer name, how weights make up for what is skipped; none to leave them as they are.
         block: Images at a time.
@@ -260,7 +260,7 @@ class _Chain:
     Attributes:
         names: For each segment what its outputs follow from: the masks so far.
         weights: For each segment.
-        adapted: Whether batch normalization is measured anew.
+        adapted: Whether batch normalization is re-estimated.
     """
 
     names: Sequence[tuple[Any, ...]]

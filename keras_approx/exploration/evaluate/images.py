@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
-from keras_approx.exploration.evaluate.scoring import checked_labels
+from keras_approx.exploration.evaluate.scoring import Scorer, checked_labels, scorer_of
+from keras_approx.graph.topology import check_simple
+from keras_approx.layers.skip_wrapper import skip_wrappers
 
 RECALIBRATION_BATCHES = 8
 
@@ -63,6 +65,45 @@ def warn_of_shared(validation: ImageSet, calibration: ImageSet) -> int:
             stacklevel=3,
         )
     return shared
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """What a model is scored on.
+
+    Attributes:
+        images: Inputs (n, *input shape), float32.
+        labels: What the metric compares outputs with.
+        scorer: The metric.
+        watched: The images' digests.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    scorer: Scorer
+    watched: ImageSet
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of images and labels."""
+        return hashlib.sha256(self.watched.digest.encode() + self.labels.tobytes()).hexdigest()
+
+
+def validation_set(model: Any, validation: Any, metric: Any) -> ValidationSet:
+    """Checks a wrapped model, inputs and labels against each other and the metric.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+        UnsupportedModelError: If it has several inputs or outputs, or calls a layer with a mask more than once.
+        OptionError: If the data are no such arrays, or the metric does not fit them.
+    """
+    skip_wrappers(model)
+    check_simple(model, "exploration")
+    images, labels = checked_validation(validation, tuple(model.input_shape[1:]))
+    scorer = scorer_of(metric, model, labels)
+    watched = ImageSet()
+    watched.add(images)
+    return ValidationSet(images, labels, scorer, watched)
 
 
 def checked_validation(validation: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

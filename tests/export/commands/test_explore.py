@@ -94,7 +94,7 @@ def test_workers_find_the_same(folder, wrapped, found, tmp_path, run):
     assert load_front(out).evaluated == load_front(found).evaluated
 
 
-def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapped, tmp_path, run, fails):
+def test_grid_of_thresholds_with_batch_normalization_re_estimated(folder, wrapped, tmp_path, run, fails):
     out = tmp_path / "front.json"
     grid = ("--search", "grid", "--select", "threshold", "--values", "0:0.02:0.01", "--exempt", "first")
     record = run(*_arguments(folder, wrapped, out), *grid, "--recalibrate")
@@ -114,7 +114,7 @@ def test_grid_of_thresholds_with_batch_normalization_measured_anew(folder, wrapp
     assert (c / "model.tflite").read_bytes() == export.to_tflite(expected) != export.to_tflite(model)
 
 
-def test_elimination_fits_the_exported_weights_anew(folder, wrapped, tmp_path, run, fails):
+def test_elimination_refits_the_exported_weights(folder, wrapped, tmp_path, run, fails):
     out = tmp_path / "front.json"
     options = ("--significance", "elimination", "--search-option", "budgets=2", "--target", "cortex-m4")
     run(*_arguments(folder, wrapped, out), *options)

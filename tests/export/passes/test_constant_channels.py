@@ -188,7 +188,7 @@ def test_hidden_units_without_weights_go():
     assert widths(after) == [4, 2]
 
 
-def test_whole_pairs_stay_pairs_and_the_rest_is_paired_anew():
+def test_whole_pairs_stay_pairs_and_the_rest_is_paired_again():
     net = Net()
     first = net.conv(net.start, 8, dead=(2, 5))
     weights = np.zeros((1, 1, 1, 8), np.int8)

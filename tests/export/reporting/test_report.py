@@ -134,8 +134,8 @@ def test_says_what_the_significance_is(tmp_path):
         front.settings["significance"] = significance
         texts.append(export.report(front, tmp_path / significance).with_suffix(".md").read_text())
     assert "(the metric here: energy)" in texts[0]
-    assert "fitting what is left anew" not in texts[0]
-    assert "fitting what is left anew" in texts[1]
+    assert "refitting what is left" not in texts[0]
+    assert "refitting what is left" in texts[1]
     assert "the metric here" not in texts[1]
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import keras_approx
+from keras_approx import Budget, Grid
 from keras_approx.compat import keras
 from keras_approx.exploration.design import Design
+from keras_approx.exploration.front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.skipping.granularity import group_sums
 from tests.keras_approx import models
 
 IMAGES = 600  # so that there is more than one block
 VALUES = [1.0, 0.8, 0.6, 0.4, 0.2]
+SMALL = Budget(budgets=2, rounds=0)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ def price(masks: Mapping[str, np.ndarray]) -> dict[str, float]:
     times = {"first": 36, "second": 9, "third": 1}
     cycles = sum(times[name] * np.count_nonzero(group_sums(mask, "pair")) for name, mask in masks.items())
     return {"cycles": 500.0 + cycles, "flash": float(sum(mask.sum() for mask in masks.values())), "ram": 64.0}
+
+
+def explored(problem: Small, out: Path, **options: Any) -> ParetoFront:
+    """The front of a grid, or of other options."""
+    grid: Mapping[str, Any] = {"search": Grid(), "values": VALUES}
+    return keras_approx.explore(problem.model, out=out, **{**problem.arguments, **grid, **options})
 
 
 def residual() -> Any:

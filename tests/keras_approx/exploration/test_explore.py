@@ -1,13 +1,9 @@
-"""explore: the same front however it is run, resumed, or cut short; and what it refuses."""
+"""explore: what its front holds, by every search, significance and metric; and what it refuses."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +13,7 @@ import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx import Budget, Evolve, Grid, Proposal, Search
+from keras_approx import Budget, Grid, Proposal
 from keras_approx.compat import keras
 from keras_approx.errors import (
     CalibrationError,
@@ -35,30 +31,7 @@ from keras_approx.exploration.search.protocol import Proposals
 from keras_approx.exploration.search.space import Space
 from keras_approx.skipping.granularity import group_sums
 from tests.keras_approx import models
-from tests.keras_approx.exploration.problems import VALUES, Small, price
-
-GRID: Mapping[str, Any] = {"search": Grid(), "values": VALUES}
-SMALL = Budget(budgets=2, rounds=0)
-
-
-def _explore(problem: Small, out: Path, **options: Any) -> ParetoFront:
-    return keras_approx.explore(problem.model, out=out, **{**problem.arguments, **GRID, **options})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("whole")
-
-
-@pytest.fixture(scope="module")
-def whole(problem: Small, folder: Path) -> ParetoFront:
-    return _explore(problem, folder)
-
-
-@pytest.fixture(scope="module")
-def content(whole: ParetoFront, folder: Path) -> bytes:
-    """Of the whole front's store."""
-    return (folder / "evaluations.jsonl").read_bytes()
+from tests.keras_approx.exploration.problems import SMALL, VALUES, Small, explored, price
 
 
 def test_the_front_is_what_predict_says(problem: Small, whole: ParetoFront) -> None:
@@ -76,7 +49,7 @@ def test_the_front_is_what_predict_says(problem: Small, whole: ParetoFront) -> N
 
 
 def test_giving_up_early_costs_nothing_here(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
-    patient = _explore(problem, tmp_path, confidence=None)
+    patient = explored(problem, tmp_path, confidence=None)
     assert not any(record.dropped_early for record in patient.evaluated)
     assert patient.designs == whole.designs
 
@@ -84,58 +57,13 @@ def test_giving_up_early_costs_nothing_here(problem: Small, whole: ParetoFront, 
 def test_masks_that_the_model_has_do_not_matter(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
     masks = models.random_masks(problem.model)
     keras_approx.set_masks(problem.model, masks)
-    assert _explore(problem, tmp_path).evaluated == whole.evaluated
+    assert explored(problem, tmp_path).evaluated == whole.evaluated
     for name, mask in keras_approx.get_masks(problem.model).items():
         np.testing.assert_array_equal(mask, masks[name])
 
 
-@pytest.mark.parametrize("left", [0.0, 0.03, 0.5, 0.97])
-def test_a_torn_store_gives_the_same_front(
-    problem: Small, whole: ParetoFront, content: bytes, tmp_path: Path, left: float
-) -> None:
-    """Wherever it ends, an earlier exploration saves what it did, and changes nothing else."""
-    store = tmp_path / "evaluations.jsonl"
-    store.write_bytes(content[: int(left * len(content))])
-    assert _explore(problem, tmp_path).evaluated == whole.evaluated
-    kept = content[: int(left * len(content))]
-    assert store.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
-    assert len(store.read_bytes().splitlines()) == len(content.splitlines())
-
-
-class _Interrupted:
-    """A price that is interrupted, as by Ctrl-C, when it is asked so many times."""
-
-    def __init__(self, times: int) -> None:
-        self.left = times
-
-    def __call__(self, masks: Mapping[str, np.ndarray]) -> dict[str, float]:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return price(masks)
-
-
-def test_ctrl_c_leaves_a_state_to_go_on_from(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        _explore(problem, tmp_path, price=_Interrupted(9))
-    assert len((tmp_path / "evaluations.jsonl").read_bytes().splitlines()) == 1 + 1 + 4
-    assert not (tmp_path / "front.json").exists()
-    assert _explore(problem, tmp_path).evaluated == whole.evaluated
-
-
-@pytest.mark.parametrize("search", [Budget(budgets=4, rounds=1), Evolve(population=8, generations=3)])
-def test_other_searches_resume_too(problem: Small, tmp_path: Path, search: Search) -> None:
-    front = _explore(problem, tmp_path, search=search)
-    store = tmp_path / "evaluations.jsonl"
-    content = store.read_bytes()
-    store.write_bytes(content[: 2 * len(content) // 3])
-    assert _explore(problem, tmp_path, search=search).evaluated == front.evaluated
-    assert store.read_bytes().splitlines()[0] == content.splitlines()[0]
-    assert front.settings["options"] == vars(search)
-
-
 def test_what_is_saved(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
-    front = _explore(
+    front = explored(
         problem, tmp_path, exempt=["third"], granularity=["pair", "block"], objectives=["cycles", "flash"]
     )
     again = load_front(tmp_path / "front.json")
@@ -154,7 +82,7 @@ def test_what_is_saved(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
 
 
 def test_without_a_price_products_count(problem: Small, tmp_path: Path) -> None:
-    front = _explore(problem, tmp_path, price=None, values=[1.0, 0.5])
+    front = explored(problem, tmp_path, price=None, values=[1.0, 0.5])
     assert front.objectives == ("products",)
     assert front.exact.costs == {"products": 36 * 162 + 9 * 270 + 180}
     best = front.best(max_drop=0.99)
@@ -162,14 +90,14 @@ def test_without_a_price_products_count(problem: Small, tmp_path: Path) -> None:
 
 
 def test_thresholds(problem: Small, tmp_path: Path) -> None:
-    front = _explore(problem, tmp_path, select="threshold", values=[0.0, 0.01, 0.05], granularity="operand")
+    front = explored(problem, tmp_path, select="threshold", values=[0.0, 0.01, 0.05], granularity="operand")
     assert len(front.evaluated) == 27
     keras_approx.apply_design(front, front.designs[0], problem.model)
     assert problem.right() == front.designs[0].right
 
 
 def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
-    front = _explore(problem, tmp_path, recalibrate=True)
+    front = explored(problem, tmp_path, recalibrate=True)
     assert front.exact.right == whole.exact.right
     assert sum(r.score for r in front.designs) / len(front.designs) > 0.5
     record = max(front.designs, key=lambda record: len(record.design.values))
@@ -183,7 +111,7 @@ def test_recalibration(problem: Small, whole: ParetoFront, tmp_path: Path) -> No
 
 
 def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None:
-    front = _explore(problem, tmp_path, significance="elimination")
+    front = explored(problem, tmp_path, significance="elimination")
     assert front.exact.right == whole.exact.right
     assert any(record.right != whole[record.id].right for record in front.designs)
     for record in [max(front.designs, key=lambda record: len(record.design.values)), front.exact]:
@@ -197,7 +125,7 @@ def test_elimination(problem: Small, whole: ParetoFront, tmp_path: Path) -> None
 def test_each_layer_chooses_its_granularity(problem: Small, tmp_path: Path) -> None:
     granularity = {"third": "pair", "*": ("pair", "kernel")}
     options: dict[str, Any] = {"search": Budget(budgets=4, rounds=1), "values": [1.0, 0.5]}
-    front = _explore(problem, tmp_path, granularity=granularity, **options)
+    front = explored(problem, tmp_path, granularity=granularity, **options)
     assert front.settings["significance"] == "elimination"
     assert front.settings["granularity"]["first"] == ["pair", "kernel"]
     singles = {
@@ -226,7 +154,7 @@ def test_layers_choose_what_pays_unless_told(problem: Small, tmp_path: Path) -> 
         }
 
     options: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.6, 0.3], "price": cycles}
-    front = _explore(problem, tmp_path, **options)
+    front = explored(problem, tmp_path, **options)
     chosen = {(name, r.design.granularity_of(name)) for r in front.evaluated for name in r.design.values}
     assert {("first", "pair"), ("second", "kernel"), ("third", "pair")} <= chosen
     assert ("third", "kernel") not in chosen
@@ -256,7 +184,7 @@ class _PriceOfWeights:
 def test_prices_get_the_weights_that_elimination_fits(problem: Small, tmp_path: Path) -> None:
     asked = _PriceOfWeights()
     options: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5], "granularity": "pair"}
-    front = _explore(problem, tmp_path, price=asked, **options)
+    front = explored(problem, tmp_path, price=asked, **options)
     masks, kernels = next((m, k) for m, k in asked.seen if set(k) == {"first"})
     model = unmasked_copy(problem.model)
     single = next(r for r in front.evaluated if set(r.design.values) == {"first"})
@@ -281,14 +209,14 @@ def test_elimination_is_the_default_where_it_can_be(
     problem: Small, tmp_path: Path, options: Any, expected: str
 ) -> None:
     small: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5], **options}
-    assert _explore(problem, tmp_path, **small).settings["significance"] == expected
+    assert explored(problem, tmp_path, **small).settings["significance"] == expected
 
 
 def test_calibration_data_that_can_be_read_once_are_not_for_elimination(
     problem: Small, tmp_path: Path
 ) -> None:
     small: dict[str, Any] = {"search": SMALL, "values": [1.0, 0.5]}
-    front = _explore(problem, tmp_path, calibration=iter([problem.calibration]), **small)
+    front = explored(problem, tmp_path, calibration=iter([problem.calibration]), **small)
     assert front.settings["significance"] == "energy"
 
 
@@ -302,15 +230,15 @@ def test_calibration_data_that_can_be_read_once_are_not_for_elimination(
 )
 def test_what_elimination_cannot_do(problem: Small, tmp_path: Path, options: Any, says: str) -> None:
     with pytest.raises(OptionError, match=says):
-        _explore(problem, tmp_path, significance="elimination", **options)
+        explored(problem, tmp_path, significance="elimination", **options)
 
 
 def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="give calibration="):
-        _explore(problem, tmp_path, recalibrate=True, calibration=None)
+        explored(problem, tmp_path, recalibrate=True, calibration=None)
     plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
     with pytest.raises(OptionError, match="no batch normalization to recalibrate"):
-        _explore(dataclasses.replace(problem, model=keras_approx.wrap(plain)), tmp_path, recalibrate=True)
+        explored(dataclasses.replace(problem, model=keras_approx.wrap(plain)), tmp_path, recalibrate=True)
 
 
 def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> None:
@@ -330,45 +258,14 @@ def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> 
 def test_images_that_are_in_both_sets(problem: Small, tmp_path: Path) -> None:
     both = np.concatenate([problem.calibration, problem.images[:3], problem.images[:3]])
     with pytest.warns(UserWarning, match="3 of 600 validation images are calibration images too"):
-        front = _explore(problem, tmp_path, calibration=both, values=[1.0])
+        front = explored(problem, tmp_path, calibration=both, values=[1.0])
     assert front.settings["images"]["shared"] == 3
 
 
 @pytest.mark.filterwarnings("error")
 def test_sets_that_share_nothing_are_fine(problem: Small, tmp_path: Path) -> None:
-    _explore(problem, tmp_path, values=[1.0], calibration=None)
-    _explore(problem, tmp_path / "other", values=[1.0])
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"seed": 1}, "seed was 0, is 1"),
-        ({"values": [1.0, 0.5]}, "values was"),
-        ({"significance": "expected"}, 'significance was "energy", is "expected"'),
-        ({"price": lambda masks: {**price(masks), "cycles": 3.0}}, "exact costs was"),
-        ({"search": SMALL}, 'search was "grid", is "budget"'),
-        ({"confidence": 0.99}, "confidence was 0.999, is 0.99"),
-    ],
-)
-def test_a_store_of_another_problem(
-    problem: Small, content: bytes, tmp_path: Path, options: dict[str, Any], says: str
-) -> None:
-    (tmp_path / "evaluations.jsonl").write_bytes(content)
-    with pytest.raises(StoreError, match=says):
-        _explore(problem, tmp_path, **options)
-
-
-def test_other_images_or_weights_are_another_problem(problem: Small, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "evaluations.jsonl").write_bytes(content)
-    with pytest.raises(StoreError, match="validation was"):
-        _explore(dataclasses.replace(problem, labels=problem.labels[::-1]), tmp_path)
-    with pytest.raises(StoreError, match="calibration was"):
-        _explore(dataclasses.replace(problem, calibration=problem.calibration[1:]), tmp_path)
-    model = keras_approx.wrap(models.randomize(models.small(), seed=8), compensate=True)
-    keras_approx.calibrate(model, problem.calibration, verbose=False)
-    with pytest.raises(StoreError, match="model was"):
-        _explore(dataclasses.replace(problem, model=model), tmp_path)
+    explored(problem, tmp_path, values=[1.0], calibration=None)
+    explored(problem, tmp_path / "other", values=[1.0])
 
 
 class _Ends:
@@ -387,7 +284,7 @@ class _Ends:
 
 def test_a_search_of_the_user(problem: Small, tmp_path: Path) -> None:
     search = _Ends(2)
-    front = _explore(problem, tmp_path, search=search)
+    front = explored(problem, tmp_path, search=search)
     assert len(front.evaluated) == 2
     assert [record.design for record in search._found[:2]] == [record.design for record in search._found[2:]]
     assert front.settings["search"] == "_Ends"
@@ -420,14 +317,14 @@ def test_options_that_do_not_exist(
     problem: Small, tmp_path: Path, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(OptionError, match=says):
-        _explore(problem, tmp_path, **options)
+        explored(problem, tmp_path, **options)
 
 
 def test_other_models_and_data(problem: Small, tmp_path: Path) -> None:
     with pytest.raises(NotWrappedError):
         keras_approx.explore(models.small(), out=tmp_path, **problem.arguments)
     with pytest.raises(CalibrationError, match="shape"):
-        _explore(problem, tmp_path, calibration=problem.calibration[:, :4])
+        explored(problem, tmp_path, calibration=problem.calibration[:, :4])
     one = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
     with pytest.raises(OptionError, match=r"class numbers, or labels of 0 and 1, .* give metric='mae'"):
         keras_approx.explore(keras_approx.wrap(one), out=tmp_path, **problem.arguments)
@@ -440,7 +337,7 @@ def test_other_models_and_data(problem: Small, tmp_path: Path) -> None:
 def test_an_error_is_kept_small(problem: Small, tmp_path: Path) -> None:
     values = problem.model.predict(problem.images, verbose=0) + np.float32(0.01)
     validation = (problem.images, values)
-    front = _explore(problem, tmp_path, validation=validation, metric="mae")
+    front = explored(problem, tmp_path, validation=validation, metric="mae")
     assert front.metric == "mae"
     assert not any(record.dropped_early or record.higher_is_better for record in front.evaluated)
     assert front.exact.score == pytest.approx(0.01, rel=1e-3)
@@ -463,7 +360,7 @@ def test_an_error_is_kept_small(problem: Small, tmp_path: Path) -> None:
     again = load_front(tmp_path / "front.json")
     assert (again.metric, again.designs) == ("mae", front.designs)
     with pytest.raises(StoreError, match=r'metric was "mae", is "mse"'):
-        _explore(problem, tmp_path, validation=validation, metric="mse")
+        explored(problem, tmp_path, validation=validation, metric="mse")
 
 
 def _spread(labels: np.ndarray, outputs: np.ndarray) -> float:
@@ -476,43 +373,10 @@ def test_a_function_is_kept_in_other_processes_too(problem: Small, tmp_path: Pat
     validation = (problem.images, labels)
     kept = keras_approx.Quality(_spread, higher_is_better=False, name="spread")
     options: dict[str, Any] = {"validation": validation, "metric": kept, "search": SMALL}
-    here = _explore(problem, tmp_path / "here", **options)
+    here = explored(problem, tmp_path / "here", **options)
     with ThreadPoolExecutor(1) as executor:
-        there = _explore(problem, tmp_path / "there", executor=executor, **options)
+        there = explored(problem, tmp_path / "there", executor=executor, **options)
     assert here.evaluated == there.evaluated
     assert here.metric == "spread"
-    areas = _explore(problem, tmp_path / "area", validation=validation, metric="auc", search=SMALL)
+    areas = explored(problem, tmp_path / "area", validation=validation, metric="auc", search=SMALL)
     assert all(0 < record.score < 1 and record.higher_is_better for record in areas.evaluated)
-
-
-_PROGRAM = """
-import sys, keras_approx
-from tests.keras_approx.exploration.problems import small
-problem = small()
-grid = {{"search": keras_approx.Grid(), "values": {values}}}
-front = keras_approx.explore(problem.model, out=sys.argv[1], **grid, **problem.arguments)
-"""
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """SIGKILL while it runs, several times; then it is run to its end, and compared with one that nobody killed."""
-    program = _PROGRAM.format(values=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
-    store = tmp_path / "killed" / "evaluations.jsonl"
-    seen = 0
-    for more in (1, 60, 150):
-        process = subprocess.Popen([sys.executable, "-c", program, str(store.parent)])
-        while process.poll() is None and (
-            not store.exists() or store.read_bytes().count(b"\n") < seen + more
-        ):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        left = store.read_bytes().count(b"\n")
-        assert left >= seen + more
-        seen = left
-    subprocess.run([sys.executable, "-c", program, str(store.parent)], check=True)
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "whole")], check=True)
-    killed, whole = (load_front(tmp_path / name / "front.json") for name in ("killed", "whole"))
-    assert killed.evaluated == whole.evaluated
-    assert len(whole.evaluated) == 8**3

@@ -1,4 +1,4 @@
-"""Batch normalization statistics measured anew: those of the data, whatever the moving averages were."""
+"""Re-estimated batch normalization statistics: those of the data, whatever the moving averages were."""
 
 from __future__ import annotations
 

@@ -1,143 +1,73 @@
-"""Masks follow their schedule while a model trains, skipped weights stay out of it, and the logs say what is kept."""
+"""Callbacks that report on masks: what logs say is kept and costs, and which epoch is best."""
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import keras_approx
-from keras_approx.compat import keras, tf
-from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError, OptionError
-from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.compat import keras
 from keras_approx.measure.summaries import mask_positions
-from keras_approx.skipping.granularity import group_sums
-from keras_approx.skipping.masks import fraction_masks, kept_fraction, threshold_mask
-from keras_approx.skipping.schedules import Constant, Polynomial, Ramp
-from keras_approx.skipping.selection import LayerSetting, Selection
-from keras_approx.skipping.significance import OperandStatistics, significance
-from keras_approx.training.callbacks import AfterSkipping, EliminateInRounds, SkipSummaries, UpdateSkipMasks
-from tests.keras_approx import models
+from keras_approx.skipping.masks import kept_fraction
+from keras_approx.skipping.schedules import Polynomial
+from keras_approx.training.callbacks import AfterSkipping, SkipSummaries, UpdateSkipMasks
+from tests.keras_approx.training.fitting import compiled, fit
 
 
-def _compiled(**options: Any) -> Any:
-    wrapped = keras_approx.wrap(models.small(), **options)
-    keras_approx.calibrate(wrapped, models.inputs(wrapped), verbose=False)
-    wrapped.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    return wrapped
-
-
-def _fit(model: Any, *callbacks: Any, epochs: int = 1, steps_per_epoch: int = 4) -> dict[str, list[float]]:
-    x, y = models.inputs(model, 8 * steps_per_epoch), models.labels(8 * steps_per_epoch)
-    return model.fit(
-        x, y, batch_size=8, epochs=epochs, shuffle=False, callbacks=list(callbacks), verbose=0
-    ).history
-
-
-class _Watch(keras.callbacks.Callback):
-    """Records the share of products kept in every batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.kept.append(kept_fraction(keras_approx.get_masks(self.model), mask_positions(self.model)))
-
-
-def test_masks_follow_the_schedule() -> None:
-    model, watch = _compiled(), _Watch()
-    schedule = Polynomial(1.0, 0.25, end_step=5)
-    history = _fit(model, UpdateSkipMasks(schedule, frequency=2), watch, epochs=2)
-    # Updates at 0, 2, 4 and at the end, 5; then none.
-    expected = [schedule(step) for step in (0, 0, 2, 2, 4, 5, 5, 5)]
-    np.testing.assert_allclose(watch.kept, expected, atol=0.02)
-    assert history["kept"] == [watch.kept[3], watch.kept[7]]
-
-
-def test_masks_are_those_of_significance_and_in_whole_pairs() -> None:
-    model = _compiled()
-    values = {
-        layer.name: significance("variance", layer.kernel.numpy(), layer.get_statistics())
-        for layer in skip_wrappers(model)
-    }
-    _fit(model, UpdateSkipMasks(0.5, significance="variance"))
+def test_summaries_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    model = compiled()
+    history = fit(model, UpdateSkipMasks(0.5), SkipSummaries())
     masks = keras_approx.get_masks(model)
-    expected = fraction_masks(values, mask_positions(model), 0.5)
-    assert all(np.array_equal(masks[name], expected[name]) for name in masks)
-    whole = group_sums(np.ones_like(masks["second"], int), "pair")
-    pairs = group_sums(masks["second"].astype(int), "pair")
-    assert np.all((pairs == 0) | (pairs == whole))
-
-
-def test_threshold_and_operands() -> None:
-    model = _compiled()
-    values = {
-        layer.name: significance("energy", layer.kernel.numpy(), layer.get_statistics())
-        for layer in skip_wrappers(model)
+    assert {name: history[f"kept/{name}"] for name in masks} == {
+        name: [pytest.approx(mask.mean())] for name, mask in masks.items()
     }
-    _fit(model, UpdateSkipMasks(Constant(0.01), select="threshold", granularity="operand"))
-    for name, mask in keras_approx.get_masks(model).items():
-        assert np.array_equal(mask, threshold_mask(values[name], 0.01, "operand"))
-        assert 0 < mask.mean() < 1
+    assert "pairs kept" in capsys.readouterr().out
+    fit(model, SkipSummaries(print_fn=None))
+    assert capsys.readouterr().out == ""
 
 
-def test_exempt_layers_keep_all() -> None:
-    model = _compiled()
-    _fit(model, UpdateSkipMasks(0.3, exempt=("fir*",), scope="layer"))
-    kept = {name: mask.mean() for name, mask in keras_approx.get_masks(model).items()}
-    assert kept["first"] == 1
-    assert kept["second"] == pytest.approx(0.3, abs=0.02)
-    assert kept["third"] == pytest.approx(0.3, abs=0.05)
+def test_estimated_cycles_in_the_logs_and_in_files(tmp_path: Any) -> None:
+    model = compiled()
 
+    def cycles(given: Any) -> dict[str, float]:
+        return {name: 100 * mask.mean() for name, mask in keras_approx.get_masks(given).items()}
 
-def test_a_ramp_in_shares_of_the_training() -> None:
-    model, watch = _compiled(), _Watch()
-    ramp = Ramp(1.0, 0.4, begin=0.25, end=0.75)
-    update = UpdateSkipMasks(ramp, layers={"third": LayerSetting(Ramp(1.0, 0.5, end=1 / 8))})
-    _fit(model, update, watch, epochs=2)
-    assert update.frequency == 1
-    schedule = Polynomial(1.0, 0.4, begin_step=2, end_step=6)
-    first = keras_approx.get_masks(model)
-    assert first["third"].mean() == pytest.approx(0.5, abs=0.02)
-    np.testing.assert_allclose(watch.kept, [schedule(step) for step in range(8)], atol=0.04)
-    # Continued with more epochs, it is the same schedule of a longer training.
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    x, y = models.inputs(model, 32), models.labels(32)
-    model.optimizer.iterations.assign(4)
-    model.fit(x, y, batch_size=8, initial_epoch=1, epochs=2, callbacks=[update], verbose=0)
-    assert update.end_step == 6
-    unknown = tf.data.Dataset.from_generator(lambda: iter([(x, y)]), output_types=(tf.float32, tf.int64))
-    with pytest.raises(OptionError, match="whose length is not known: give steps_per_epoch="):
-        model.fit(unknown, callbacks=[UpdateSkipMasks(ramp)], verbose=0)
-
-
-def test_updates_follow_the_ramp() -> None:
-    model, watch = _compiled(), _Watch()
-    _fit(model, UpdateSkipMasks(Polynomial(1.0, 0.3, end_step=40)), watch, steps_per_epoch=44)
-    assert len(set(watch.kept)) >= 10
-    with pytest.warns(UserWarning, match="no update of masks falls between steps 0 and 3"):
-        _fit(_compiled(), UpdateSkipMasks(Polynomial(1.0, 0.3, end_step=3), frequency=50))
-
-
-def test_training_that_ends_before_its_schedule() -> None:
-    with pytest.warns(UserWarning) as said:
-        _fit(_compiled(), UpdateSkipMasks(Polynomial(1.0, 0.25, end_step=400)))
-    texts = [str(warning.message) for warning in said]
-    assert any("due before step 400, but this training ends after 4 steps" in text for text in texts)
-    assert any(
-        re.search(r"ended after 4 steps, .* keeps 100\.0% of the products, not 25\.0%", text)
-        for text in texts
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{estimated_cycles:.0f}.weights.h5"),
+        monitor="estimated_cycles",
+        mode="min",
+        save_best_only=True,
+        save_weights_only=True,
     )
-    with pytest.warns(
-        UserWarning, match="ended after 4 steps, but the last move of masks was due before step 9"
-    ):
-        model = _compiled()
-        _fit(model, EliminateInRounds(0.5, models.inputs(model), steps=[0, 9]))
+    table = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    update = UpdateSkipMasks(Polynomial(1.0, 0.5, end_step=6), frequency=1)
+    history = fit(model, update, SkipSummaries(None, cycles=cycles), checkpoint, table, epochs=3)
+    expected = cycles(model)
+    assert {name: history[f"estimated_cycles/{name}"][-1] for name in expected} == pytest.approx(expected)
+    totals = history["estimated_cycles"]
+    assert totals[-1] == pytest.approx(sum(expected.values()))
+    assert {path.name for path in tmp_path.glob("*.h5")} == {
+        f"{total:.0f}.weights.h5" for total in totals[:2]
+    }
+    lines = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert [float(line[lines[0].index("estimated_cycles")]) for line in lines[1:]] == pytest.approx(totals)
+    total = fit(model, SkipSummaries(None, cycles=lambda _: 12))
+    assert total["estimated_cycles"] == [12]
+
+
+def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
+    model = compiled()
+    path = str(tmp_path / "best.weights.h5")
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        path, monitor="kept", mode="min", save_best_only=True, save_weights_only=True
+    )
+    stop = keras.callbacks.EarlyStopping(monitor="kept", mode="min", patience=1)
+    history = fit(model, UpdateSkipMasks(0.5), checkpoint, stop, epochs=5)
+    assert len(history["kept"]) == 2
+    assert (tmp_path / "best.weights.h5").exists()
 
 
 def test_the_best_epoch_is_one_with_the_final_masks(tmp_path: Path) -> None:
@@ -153,7 +83,7 @@ def test_the_best_epoch_is_one_with_the_final_masks(tmp_path: Path) -> None:
     with pytest.warns(
         UserWarning, match="EarlyStopping, ModelCheckpoint will compare epochs that keep different shares"
     ):
-        _fit(_compiled(), UpdateSkipMasks(schedule), *callbacks(), epochs=2)
+        fit(compiled(), UpdateSkipMasks(schedule), *callbacks(), epochs=2)
     (tmp_path / "1.weights.h5").unlink()
 
     class BringBack(keras.callbacks.Callback):
@@ -164,270 +94,11 @@ def test_the_best_epoch_is_one_with_the_final_masks(tmp_path: Path) -> None:
                 self.model.set_weights(self.weights)
 
     with pytest.warns(UserWarning, match=r"brought masks of an earlier epoch back: .* not 29\.\d%"):
-        _fit(_compiled(), UpdateSkipMasks(schedule), BringBack(), epochs=2)
-    model, updates = _compiled(), UpdateSkipMasks(schedule)
+        fit(compiled(), UpdateSkipMasks(schedule), BringBack(), epochs=2)
+    model, updates = compiled(), UpdateSkipMasks(schedule)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        history = _fit(model, updates, *(AfterSkipping(updates, one) for one in callbacks()), epochs=5)
+        history = fit(model, updates, *(AfterSkipping(updates, one) for one in callbacks()), epochs=5)
     assert len(history["kept"]) == 3
     assert kept_fraction(keras_approx.get_masks(model), mask_positions(model)) == pytest.approx(0.3, abs=0.02)
     assert [path.name for path in tmp_path.iterdir()] == ["2.weights.h5"]
-
-
-def test_budget_and_layers_of_their_own() -> None:
-    model, asked = _compiled(), []
-
-    def prices(given: Any) -> dict[str, int]:
-        asked.append(given)
-        return mask_positions(given)
-
-    rows = {row.name: row for row in keras_approx.summary(model, print_fn=None).rows}
-    everything = sum(mask_positions(model)[name] * (rows[name].pairs or 0) for name in rows)
-    update = UpdateSkipMasks(
-        Polynomial(everything, everything / 4, end_step=3),
-        select="budget",
-        prices=prices,
-        frequency=1,
-        layers={"third": keras_approx.LayerSetting(least=0.5)},
-    )
-    _fit(model, update)
-    assert len(asked) == 1
-    assert asked[0] is model
-    rows = {row.name: row for row in keras_approx.summary(model, print_fn=None).rows}
-    spent = sum(mask_positions(model)[name] * (rows[name].pairs_kept or 0) for name in rows)
-    assert everything / 4 - 36 < spent <= everything / 4
-    assert keras_approx.get_masks(model)["third"].mean() >= 0.5
-
-
-def test_skipped_weights_do_not_train() -> None:
-    model = _compiled()
-    masks = models.random_masks(model)
-    keras_approx.set_masks(model, masks)
-    before = {layer.name: layer.kernel.numpy() for layer in skip_wrappers(model)}
-    _fit(model)
-    for layer in skip_wrappers(model):
-        changed = layer.kernel.numpy() != before[layer.name]
-        assert not changed[~masks[layer.name]].any()
-        assert changed[masks[layer.name]].mean() > 0.5
-
-
-def test_straight_through_trains_skipped_weights_without_using_them() -> None:
-    model = _compiled(skipped_gradient="straight_through")
-    masks = models.random_masks(model)
-    keras_approx.set_masks(model, masks)
-    x = models.inputs(model)
-    stripped = keras_approx.strip(model)
-    before = skip_wrappers(model)[1].kernel.numpy()
-    _fit(model)
-    changed = skip_wrappers(model)[1].kernel.numpy() != before
-    assert changed[~masks["second"]].mean() > 0.5
-    skip_wrappers(model)[1].kernel.assign(np.where(masks["second"], before, 99))
-    skip_wrappers(model)[0].kernel.assign(stripped.get_layer("first").kernel)
-    assert not np.isnan(model.predict(x, verbose=0)).any()
-    assert np.abs(keras_approx.strip(model).get_layer("second").kernel.numpy()).max() < 99
-
-
-def test_compensation_keeps_the_mean_of_the_output() -> None:
-    x = models.inputs(models.small())
-    outputs = {}
-    for compensate in (False, True):
-        wrapped = keras_approx.wrap(models.small(), compensate=compensate)
-        keras_approx.calibrate(wrapped, x, verbose=False)
-        exact = keras.Model(wrapped.inputs, wrapped.get_layer("second").output)
-        mean = exact(x).numpy().mean(axis=(0, 1, 2))
-        masks = keras_approx.get_masks(wrapped)
-        masks["second"] = models.random_masks(wrapped)["second"]
-        keras_approx.set_masks(wrapped, masks)
-        outputs[compensate] = np.abs(exact(x).numpy().mean(axis=(0, 1, 2)) - mean).max()
-    # What is left comes from quantizing the masked weights anew.
-    assert outputs[True] < outputs[False] / 4
-
-
-def test_compensation_follows_statistics() -> None:
-    wrapped = keras_approx.wrap(models.small(), compensate=True)
-    layer = wrapped.get_layer("second")
-    for scale in (1, 3):
-        keras_approx.calibrate(wrapped, scale * models.inputs(wrapped), verbose=False)
-        if scale == 1:
-            layer.set_mask(models.random_masks(wrapped)["second"])
-        skipped = layer.kernel.numpy() * ~layer.get_mask() * layer.get_statistics().mean[..., np.newaxis]
-        np.testing.assert_allclose(layer.compensation.numpy(), skipped.sum(axis=(0, 1, 2)), rtol=1e-5)
-
-
-def test_calibration_data_of_the_callback() -> None:
-    wrapped = keras_approx.wrap(models.small())
-    wrapped.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-    data = models.inputs(wrapped)
-    _fit(wrapped, UpdateSkipMasks(Constant(0.5, end_step=2), frequency=1, data=data))
-    first = wrapped.get_layer("second").get_statistics().mean
-    keras_approx.calibrate(wrapped, data, verbose=False)
-    assert wrapped.layers[1].get_range() is not None
-    # Measured during training, not after.
-    assert not np.array_equal(first, wrapped.get_layer("second").get_statistics().mean)
-
-
-def test_taylor_and_functions_rank_while_training() -> None:
-    model = _compiled()
-    x, y = models.inputs(model), models.labels()
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
-    loss = "sparse_categorical_crossentropy"
-    schedule = Polynomial(1.0, 0.5, end_step=3)
-    with pytest.raises(NotCalibratedError, match="loss="):
-        _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2))
-    _fit(model, UpdateSkipMasks(schedule, significance="taylor", frequency=2, data=data, loss=loss))
-    masks = keras_approx.get_masks(model)
-
-    def taylor(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
-        assert statistics.gradient is not None
-        return np.abs(kernel) * statistics.gradient
-
-    update = UpdateSkipMasks(0.5, significance=taylor)
-    update.set_model(model)
-    update.update(0)
-    # Significance has the same weights and statistics still: those of the last update but one batch.
-    agree = [(masks[name] == mask).mean() for name, mask in keras_approx.get_masks(model).items()]
-    assert min(agree) > 0.7
-
-
-def test_elimination_in_rounds() -> None:
-    model, watch = _compiled(), _Watch()
-    inputs = models.inputs(model, 100)
-    schedule = Polynomial(0.6, 0.3, end_step=5, power=1)
-    history = _fit(model, EliminateInRounds(schedule, inputs, steps=[5, 0, 2]), watch, epochs=2)
-    expected = [schedule(step) for step in (0, 0, 2, 2, 2, 5, 5, 5)]
-    np.testing.assert_allclose(watch.kept, expected, atol=0.02)
-    assert history["kept"] == [watch.kept[3], watch.kept[7]]
-
-
-def test_elimination_is_that_of_the_function_and_goes_on_where_training_does() -> None:
-    model, same = _compiled(), _compiled()
-    model.optimizer.learning_rate.assign(0)
-    inputs = models.inputs(model, 100)
-    first = LayerSetting(Polynomial(0.5, 0.4, end_step=4, power=1))
-    eliminates = EliminateInRounds(
-        0.5, inputs, steps=[0, 4], selection=Selection(layers={"first": first}, granularity="operand")
-    )
-    shares = []
-    for _ in range(3):  # the second round is due where the second part begins, and not again in the third
-        _fit(model, eliminates)
-        shares.append(float(keras_approx.get_masks(model)["first"].mean()))
-    assert shares == [pytest.approx(0.5, abs=0.02), pytest.approx(0.4, abs=0.02), shares[1]]
-    for value in (0.5, 0.4):
-        keras_approx.eliminate(
-            same,
-            inputs,
-            kept=0.5,
-            layers={"first": LayerSetting(value)},
-            granularity="operand",
-            verbose=False,
-        )
-    for name, mask in keras_approx.get_masks(same).items():
-        np.testing.assert_array_equal(keras_approx.get_masks(model)[name], mask)
-
-
-def test_summaries_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    model = _compiled()
-    history = _fit(model, UpdateSkipMasks(0.5), SkipSummaries())
-    masks = keras_approx.get_masks(model)
-    assert {name: history[f"kept/{name}"] for name in masks} == {
-        name: [pytest.approx(mask.mean())] for name, mask in masks.items()
-    }
-    assert "pairs kept" in capsys.readouterr().out
-    _fit(model, SkipSummaries(print_fn=None))
-    assert capsys.readouterr().out == ""
-
-
-def test_estimated_cycles_in_the_logs_and_in_files(tmp_path: Any) -> None:
-    model = _compiled()
-
-    def cycles(given: Any) -> dict[str, float]:
-        return {name: 100 * mask.mean() for name, mask in keras_approx.get_masks(given).items()}
-
-    checkpoint = keras.callbacks.ModelCheckpoint(
-        str(tmp_path / "{estimated_cycles:.0f}.weights.h5"),
-        monitor="estimated_cycles",
-        mode="min",
-        save_best_only=True,
-        save_weights_only=True,
-    )
-    table = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
-    update = UpdateSkipMasks(Polynomial(1.0, 0.5, end_step=6), frequency=1)
-    history = _fit(model, update, SkipSummaries(None, cycles=cycles), checkpoint, table, epochs=3)
-    expected = cycles(model)
-    assert {name: history[f"estimated_cycles/{name}"][-1] for name in expected} == pytest.approx(expected)
-    totals = history["estimated_cycles"]
-    assert totals[-1] == pytest.approx(sum(expected.values()))
-    assert {path.name for path in tmp_path.glob("*.h5")} == {
-        f"{total:.0f}.weights.h5" for total in totals[:2]
-    }
-    lines = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
-    assert [float(line[lines[0].index("estimated_cycles")]) for line in lines[1:]] == pytest.approx(totals)
-    total = _fit(model, SkipSummaries(None, cycles=lambda _: 12))
-    assert total["estimated_cycles"] == [12]
-
-
-def test_checkpoints_can_watch_what_is_kept(tmp_path: Any) -> None:
-    model = _compiled()
-    path = str(tmp_path / "best.weights.h5")
-    checkpoint = keras.callbacks.ModelCheckpoint(
-        path, monitor="kept", mode="min", save_best_only=True, save_weights_only=True
-    )
-    stop = keras.callbacks.EarlyStopping(monitor="kept", mode="min", patience=1)
-    history = _fit(model, UpdateSkipMasks(0.5), checkpoint, stop, epochs=5)
-    assert len(history["kept"]) == 2
-    assert (tmp_path / "best.weights.h5").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"select": "cycles"}, "select must be one of fraction, threshold, budget"),
-        ({"select": "budget"}, "a budget needs them"),
-        ({"prices": {"first": 1}}, "prices are for a budget"),
-        ({"scope": "all"}, "scope must be one of global, layer"),
-        ({"granularity": "triple"}, "granularity must be one of operand, pair, block"),
-        ({"significance": "entropy"}, "significance must be one of"),
-        ({"frequency": 0}, "at least 1 step"),
-        ({"loss": "mse"}, "give data= too"),
-        ({"exempt": "conv"}, "sequence of layer names"),
-    ],
-)
-def test_options_that_do_not_exist(options: dict[str, Any], says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        UpdateSkipMasks(0.5, **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"steps": []}, "at least one step"),
-        ({"steps": [-1]}, "none below 0"),
-        ({"data": iter([])}, "is used up after the first"),
-    ],
-)
-def test_elimination_that_cannot_be(options: dict[str, Any], says: str) -> None:
-    with pytest.raises((OptionError, CalibrationError), match=says):
-        EliminateInRounds(0.5, **{"data": np.zeros((4, 8, 8, 3)), **options})
-
-
-def test_models_that_cannot_be_masked() -> None:
-    plain = models.small()
-    plain.compile("sgd", "sparse_categorical_crossentropy")
-    for callback in (UpdateSkipMasks(0.5), SkipSummaries()):
-        with pytest.raises(NotWrappedError, match=r"keras_approx\.wrap"):
-            _fit(plain, callback)
-    wrapped = keras_approx.wrap(plain)
-    wrapped.compile("sgd", "sparse_categorical_crossentropy")
-    with pytest.raises(NotCalibratedError, match=r"keras_approx\.calibrate"):
-        _fit(wrapped, UpdateSkipMasks(0.5))
-    with pytest.raises(OptionError, match="matches no layer; layers that skip: first, second, third"):
-        _fit(_compiled(), UpdateSkipMasks(0.5, exempt=("conv*",)))
-    with pytest.raises(OptionError, match="between 0 and 1"):
-        _fit(_compiled(), UpdateSkipMasks(1.5))
-
-
-def test_schedule_that_is_over_before_it_begins() -> None:
-    model = _compiled()
-    _fit(model)
-    with pytest.raises(OptionError, match="schedule ended at step 2, but the optimizer is at step 4"):
-        _fit(model, UpdateSkipMasks(Polynomial(1.0, 0.5, end_step=2)))

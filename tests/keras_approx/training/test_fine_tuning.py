@@ -251,7 +251,7 @@ def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
     [
         (lambda: Rank("energy", granularity="triple"), "granularity must be"),
         (lambda: Rank("energy", 0.5, select="threshold"), "give kept= as a schedule of thresholds"),
-        (lambda: Rank("elimination"), "fits weights anew"),
+        (lambda: Rank("elimination"), "refits weights"),
         (lambda: Rank("enrgy"), "significance must be one of"),
         (lambda: Rank(kept=2), "between 0 and 1"),
         (lambda: Rank(batches=0), "no fewer than one batch"),
