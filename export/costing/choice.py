@@ -22,7 +22,7 @@ from export.kernels.direct.plan import (
     plan_loop,
     plan_unpacked,
 )
-from export.kernels.language.straight_line import OutOfRegistersError
+from export.kernels.language.scheduler import OutOfRegistersError
 from export.kernels.plan import Plan
 from export.kernels.winograd.plan import layer_constants, plan_winograd
 from export.kernels.winograd.requantization import Form

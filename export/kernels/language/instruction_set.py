@@ -1,7 +1,7 @@
 """The kernel language, one record a macro: its assembly and the same in C. The records are tables in `macros/`.
 
 Everything else follows from these records: both halves of the runtime header (`codegen.runtime`), what the cost model
-prices (`instructions`), which operands a scheduler may move (`straight_line`), and what the tests' CPU runs.
+prices (`instructions`), which operands a scheduler may move (`operands`), and what the tests' CPU runs.
 
 A macro takes registers by name (`r0` to `r12`, `lr`), immediates, stack slots and labels. Kernels are entered with
 the input in r0, the stream of constants in r1, the output in r2 and a table in r3. In C, registers are the members
