@@ -94,8 +94,12 @@ def __getattr__(name: str) -> Any:
             or isinstance(error, MissingPackageError)
         ):
             raise
-        extra = "eliminate" if _HOMES[name].startswith("skipping.") else "train"
+        extra, what = (
+            ("eliminate", "eliminating products")
+            if _HOMES[name].startswith("skipping.")
+            else ("train", "a Keras model")
+        )
         raise MissingPackageError(
-            f"{name} needs {error.name}, which is not installed: pip install 'keras_approx[{extra}]'",
+            f"{what} needs {error.name}, which is not installed: pip install 'keras_approx[{extra}]'",
             name=error.name,
         ) from error

@@ -14,7 +14,7 @@ _EXAMPLES = """\
   keras-approx report front.json --out report/
   keras-approx report front.json --export exact=out/exact --export chosen=out/tuned --out report/
   keras-approx report front.json --export out/ --measurement out=simulated.json \\
-      --baseline CMSIS-NN=10682564 --out report/
+      --baseline CMSIS-NN=10691472 --out report/
 
 An exported folder adds cycles and flash by layer, memory over time and the core's limit; what keras-approx simulate
 --json saved adds measured cycles to it.

@@ -160,7 +160,7 @@ def _sample(path: str, name: str) -> np.ndarray:
 
 def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     """What to export, and what to quantize it with."""
-    check_model(options.model)
+    check_model(options.model, tflite=True)
     chosen = choose(options, own_ram=True)
     if Path(options.model).suffix == ".tflite":
         if options.data is not None or options.front is not None:

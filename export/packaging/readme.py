@@ -26,7 +26,10 @@ _HOOKS = (
     "Time the layers: compile with `{NAME}_LAYER_HOOKS` defined, and write `{name}_before_layer(int)` and "
     "`{name}_after_layer(int)`."
 )
-_COMPILE = "Compile with optimization (`-O2`), as C11 or C++11."
+_COMPILE = (
+    "Compile with optimization (`-O2`), as C11 or C++11. The stack comes on top of the static memory: `keras-approx "
+    "simulate` measures it."
+)
 _EXAMPLE = "`example.c` is a complete program: it runs one sample and checks every byte of the output."
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from export.errors import TargetError
 from export.targets.board_file import BoardFile, load, parse
+from export.targets.cores import nearest
 from export.targets.families import Startup
 from export.targets.memories import Bank, Flash, Placement
 
@@ -125,8 +126,8 @@ def get_board(name: str) -> Board:
         return BOARDS[name]
     except KeyError:
         raise TargetError(
-            f"unknown board {name!r}; known boards: {', '.join(sorted(BOARDS))}; or give the path of a .toml file "
-            "that describes yours, see keras-approx boards --help"
+            f"unknown board {name!r}{nearest(name, BOARDS)}; known boards: {', '.join(sorted(BOARDS))}; or give the "
+            "path of a .toml file that describes yours, see keras-approx boards --help"
         ) from None
 
 

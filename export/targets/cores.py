@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from export.errors import TargetError
@@ -63,4 +65,12 @@ def get_core(name: str) -> Core:
     try:
         return CORES[name]
     except KeyError:
-        raise TargetError(f"unknown core {name!r}; known cores: {', '.join(sorted(CORES))}") from None
+        raise TargetError(
+            f"unknown core {name!r}{nearest(name, CORES)}; known cores: {', '.join(sorted(CORES))}"
+        ) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a name that is unknown is likely to mean, for the message about it."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {found[0]!r}?" if found else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.errors import TargetError
 from export.targets.board import BOARDS, Board, read_board
-from export.targets.cores import CORES, Core
+from export.targets.cores import CORES, Core, nearest
 from export.targets.memories import Placement
 from export.targets.timing import Timing
 
@@ -83,7 +83,7 @@ def resolve(target: str | os.PathLike[str]) -> Target:
         default = _DEFAULT_BOARDS.get(target)
         return _on_board(BOARDS[default]) if default else Target(CORES[target], None)
     raise TargetError(
-        f"unknown target {target!r}; known cores: {', '.join(sorted(CORES))}; "
+        f"unknown target {target!r}{nearest(target, (*CORES, *BOARDS))}; known cores: {', '.join(sorted(CORES))}; "
         f"known boards: {', '.join(sorted(BOARDS))}; or give the path of a .toml file that describes a board"
     )
 

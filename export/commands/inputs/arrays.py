@@ -99,5 +99,7 @@ def _read(file: IO[bytes], size: int) -> np.ndarray:
 
 
 def _refused(path: str, wanted: str, error: BaseException) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"no file {path!r}; expected {wanted}: check the path")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return InputError(f"expected {path!r} to be {wanted}: {reason}")

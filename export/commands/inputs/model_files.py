@@ -92,10 +92,7 @@ def copy_checked(source: Path, folder: Path) -> CheckedModel:
             return _copy_keras(source, folder / "model.keras")
         if start == _HDF5:
             return _copy_h5(source, folder / "model.h5")
-    raise ModelFormatError(
-        f"expected a .keras or .h5 file or a SavedModel folder, got {str(source)!r}"
-        + ("; .tflite files can only be exported" if source.suffix == ".tflite" else "")
-    )
+    raise ModelFormatError(f"expected a .keras or .h5 file or a SavedModel folder, got {str(source)!r}")
 
 
 class _damage_reported:  # noqa: N801 - a context manager

@@ -30,18 +30,30 @@ def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
     )
 
 
-def check_model(path: str) -> None:
-    """Makes sure that there is a file or folder to load, before anything slow is imported.
+def check_model(path: str, *, tflite: bool = False) -> None:
+    """Makes sure that there is a file or folder that can be a model, before anything slow is imported.
+
+    Args:
+        path: Of the file.
+        tflite: Whether a .tflite file will do, or only a Keras model.
 
     Raises:
-        ModelFormatError: Nothing is there.
+        ModelFormatError: Nothing is there, or a file of another kind.
     """
+    file = Path(path)
     try:
-        exists = Path(path).exists()
+        exists = file.exists()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ModelFormatError(f"cannot read the model {path!r}: {error}") from error
     if not exists:
         raise ModelFormatError(f"no model {path!r}: nothing of that name is there, check the path")
+    if file.suffix == ".tflite" and not tflite:
+        raise ModelFormatError(
+            f"{path!r} is a .tflite file, which 'keras-approx eliminate' and 'keras-approx export' take; everything "
+            "else needs the Keras model it was made from"
+        )
+    if file.suffix in (".npy", ".npz"):
+        raise ModelFormatError(f"expected a model, {path!r} holds arrays: give it with --data or --inputs")
 
 
 def load_model(path: str, *, trust: bool = False) -> Any:

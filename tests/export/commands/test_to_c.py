@@ -47,6 +47,9 @@ def test_wrapped_models_bring_their_ranges(folder, tmp_path, run, fails):
 
 def test_says_what_is_wrong_before_the_work(folder, fails):
     model = folder / "model.keras"
+    assert "did you mean 'nucleo-u575zi-q'?" in fails(
+        "export", model, "--estimate", "--target", "nucleo-u575"
+    )
     assert "unknown target 'z80'" in fails("export", model, "--estimate", "--target", "z80")
     assert "C identifier" in fails("export", model, "--estimate", "--name", "Net!")
     assert "no model" in fails("export", folder / "none.keras", "--estimate")

@@ -52,7 +52,7 @@ def test_refuses_what_is_no_model(tmp_path):
         ("folder", "keras_metadata.pb"),
         ("text.keras", "expected a .keras"),
         ("text.h5", "expected a .keras"),
-        ("m.tflite", ".tflite files can only be exported"),
+        ("m.tflite", "keras-approx export"),
         ("m.onnx", "expected a .keras"),
         ("zip.keras", "no item named"),
         ("weights.h5", "weights without a model"),
