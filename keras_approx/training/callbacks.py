@@ -8,7 +8,9 @@ from typing import Any
 from keras_approx.compat import keras
 from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
 from keras_approx.measure.summaries import format_table, summarize
-from keras_approx.training.mask_updates import EliminateInRounds, MoveMasks, PublishKept, UpdateSkipMasks
+from keras_approx.training.masking.moves import MoveMasks, PublishKept
+from keras_approx.training.masking.rounds import EliminateInRounds
+from keras_approx.training.masking.updates import UpdateSkipMasks
 
 __all__ = ["AfterSkipping", "EliminateInRounds", "PublishKept", "SkipSummaries", "UpdateSkipMasks"]
 

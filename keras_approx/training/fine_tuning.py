@@ -21,7 +21,7 @@ from keras_approx.training.data import TrainingData, training_data
 from keras_approx.training.distillation import distill
 from keras_approx.training.eliminate import wrapped_student
 from keras_approx.training.guard import Guard, Score
-from keras_approx.training.mask_updates import MoveMasks, compares_epochs
+from keras_approx.training.masking.moves import MoveMasks, compares_epochs
 from keras_approx.training.options import Distillation, Eliminate, Rank
 from keras_approx.training.rates import WarmCosine, default_rate
 from keras_approx.training.tasks import Task, task_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_approx.compat import keras
-from keras_approx.training.mask_updates import MoveMasks
+from keras_approx.training.masking.moves import MoveMasks
 from keras_approx.training.tasks import higher_is_better
 
 WINDOW = 10

@@ -1,0 +1,1 @@
+"""Callbacks that move masks while a model trains."""
