@@ -2,8 +2,8 @@
 
     python benchmarks/document.py
 
-Reads what `benchmarks/kernels.py`, `benchmarks/accuracy.py`, `benchmarks/headline.py` and `benchmarks/published.py`
-saved; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md, README.md and their plots.
+Reads what the other benchmarks saved in benchmarks/results; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md,
+docs/exactness.md, README.md and their plots.
 The text of the pages is written by hand; what stands between `<!-- table: name -->`
 and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import accuracy_tables, plot, published, tables
+from benchmarks import accuracy_tables, exactness_tables, plot, published, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -90,19 +90,28 @@ def document_sentences(results: Path, root: Path) -> None:
     """
     headline = json.loads((results / "headline.json").read_text(encoding="utf-8"))
     exactness = json.loads((results / "exactness.json").read_text(encoding="utf-8"))
-    compared = [max(model["differing_images"].values()) for model in exactness["results"]]
+    generated = json.loads((results / "random_networks.json").read_text(encoding="utf-8"))
     summary = {
         "summary": accuracy_tables.summary(headline),
         "exact_gain": accuracy_tables.gains(headline, "no loss"),
         "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
-        "differing": f"{sum(compared)} of {exactness['images'] * len(compared):,}",
+        "differing": exactness_tables.differing(exactness, generated),
     }
     losses = {
         f"{name}_{share}": accuracy_tables.losses(headline, f"{label}{share}")
         for name, label in (("eliminated", accuracy_tables.ELIMINATED), ("tuned", accuracy_tables.KEPT_SHARE))
         for share in (50, 25)
     }
-    for name, found in (("README.md", summary), ("docs/howto/eliminate_or_fine_tune.md", losses)):
+    checked = {
+        "networks": exactness_tables.networks(exactness),
+        "exported": exactness_tables.exported(exactness),
+        "random": exactness_tables.random_networks(generated),
+    }
+    for name, found in (
+        ("README.md", summary),
+        ("docs/howto/eliminate_or_fine_tune.md", losses),
+        ("docs/exactness.md", checked),
+    ):
         page = root / name
         page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
 

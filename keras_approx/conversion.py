@@ -69,6 +69,7 @@ class MaskedKernel:
         calls: How often the layer is called: it has as many operators.
         stride: Of a transposed convolution; None elsewhere.
         input_scale: What the weights are multiplied by for a rescaling of the model's input that folds into them.
+        groups: Of a convolution, whose operator may have the weights of all input channels; 1 elsewhere.
     """
 
     name: str
@@ -76,6 +77,7 @@ class MaskedKernel:
     calls: int
     stride: tuple[int, int] | None
     input_scale: float
+    groups: int
 
 
 def masked_kernels(model: Any) -> list[MaskedKernel]:
@@ -95,6 +97,7 @@ def masked_kernels(model: Any) -> list[MaskedKernel]:
             uses[wrapper.name],
             wrapper.layer.strides if isinstance(wrapper.layer, TransposedConv2D) else None,
             scales.get(wrapper.name, 1.0),
+            wrapper.groups,
         )
         for wrapper in skip_wrappers(model)
     ]

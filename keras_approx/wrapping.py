@@ -12,7 +12,7 @@ from keras_approx.graph.ranges import insert_quantizers
 from keras_approx.graph.reader import read_model
 from keras_approx.graph.rewrites import normalize, remove, restore
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
-from keras_approx.layers.registry import SPECS, carries_mask
+from keras_approx.layers.registry import SPECS
 from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.wrapped_model import WrappedModel
 
@@ -50,10 +50,10 @@ def wrap(
     graph = normalize(read_model(model))
     if any(node.op == "QuantizeActivation" for node in graph.nodes):
         raise UnsupportedModelError(f"model {model.name!r} is wrapped already")
-    if not any(carries_mask(node.op, node.config) for node in graph.nodes):
+    if not any(SPECS[node.op].skippable for node in graph.nodes):
         raise UnsupportedModelError(
-            f"model {model.name!r} has no Conv1D, Conv2D, Conv2DTranspose or Dense layer of one group, so there is "
-            "nothing to skip"
+            f"model {model.name!r} has no Conv1D, Conv2D, Conv2DTranspose or Dense layer, so there is nothing "
+            "to skip"
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
     return build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
@@ -69,7 +69,7 @@ def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:
                 ranges[name] = QuantizeActivation(node.config["fixed_range"], name=name)
             return ranges[name]
         layer = plain_layer(node)
-        if carries_mask(node.op, node.config):
+        if SPECS[node.op].skippable:
             return SkipWrapper(layer, **options)
         return QuantizedWrapper(layer) if SPECS[node.op].kernel else layer
 

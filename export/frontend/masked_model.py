@@ -23,6 +23,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Quantization, Tensor
+from export.operators.products.conv import ungrouped
 from export.operators.products.transpose_conv import phases
 
 _QMAX = 127
@@ -42,18 +43,20 @@ class _Layer:
         op: the operator.
         kernel: as the wrapped layer holds it.
         stride: of a transposed convolution, None elsewhere.
+        groups: of a convolution, 1 elsewhere.
         weights: its int8 weights with nothing skipped, named as `weights_name` says.
         bias: likewise, or None.
         signs: int8 [out], -1 where a folded batch normalization inverted a channel.
         source_scale: of its input, times that of a rescaling that is folded into the weights.
-        mean: what each operand's activation is on average, of the kernel's shape without output channels, where the
-            layer compensates for what is skipped; or None.
+        mean: what each operand's activation is on average, of the kernel's shape, with one output channel where all
+            have the same inputs, where the layer compensates for what is skipped; or None.
     """
 
     index: int
     op: Conv2D | FullyConnected
     kernel: NDArray[np.float32]
     stride: tuple[int, int] | None
+    groups: int
     weights: Tensor
     bias: Tensor | None
     signs: NDArray[np.int8]
@@ -140,10 +143,11 @@ def model_kernels(model: Any) -> dict[str, NDArray[np.float32]]:
 
 def _means(model: Any) -> dict[str, NDArray[np.float32] | None]:
     """Mean activations of the layers that compensate for what they skip, None for the others."""
-    return {
-        layer.name: layer.get_statistics().mean if layer.compensate else None
-        for layer in training_side.skip_wrappers(model)
-    }
+    found = {}
+    for layer in training_side.skip_wrappers(model):
+        mean = layer.get_statistics().mean if layer.compensate else None
+        found[layer.name] = mean if mean is None or layer.groups > 1 else mean[..., np.newaxis]
+    return found
 
 
 def _convert_unmasked(model: Any) -> bytes:
@@ -165,7 +169,7 @@ def _find_layers(graph: Graph, model: Any) -> dict[str, list[_Layer]]:
     found: dict[str, list[_Layer]] = {}
     for masked in training_side.masked_kernels(model):
         name = masked.name
-        weights = _quantized(masked.kernel, masked.stride)[0]
+        weights = _quantized(masked.kernel, masked.stride, masked.groups)[0]
         match = [index for index, op in left.items() if _same(graph.constant(op.weights), weights)]
         if len(match) < masked.calls:
             raise ExportError(
@@ -183,6 +187,7 @@ def _find_layers(graph: Graph, model: Any) -> dict[str, list[_Layer]]:
                     op=op,
                     kernel=masked.kernel,
                     stride=masked.stride,
+                    groups=masked.groups,
                     weights=replace(graph.tensors[op.weights], name=weights_name(name)),
                     bias=None if op.bias is None else graph.tensors[op.bias],
                     signs=np.where(agree, 1, -1).astype(np.int8),
@@ -198,11 +203,12 @@ def _same(stored: NDArray[Any], weights: NDArray[np.int8]) -> bool:
 
 
 def _quantized(
-    kernel: NDArray[np.float32], stride: tuple[int, int] | None
+    kernel: NDArray[np.float32], stride: tuple[int, int] | None, groups: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A kernel as the int8 graph holds it, output channels first, and the largest weight of each of them.
 
-    The operator of a transposed convolution has each channel once for each remainder by the stride.
+    The operator of a transposed convolution has each channel once for each remainder by the stride, that of a grouped
+    one has weights for all input channels.
     """
     last = kernel.ndim - 1
     peaks = _peaks(kernel)
@@ -210,6 +216,8 @@ def _quantized(
         np.divide(kernel, peaks / np.float32(_QMAX), out=np.zeros_like(kernel), where=peaks != 0)
     )
     found = np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0))
+    if groups > 1:
+        return ungrouped(found, groups), peaks
     return found if stride is None else phases(found, stride), _repeated(peaks, stride)
 
 
@@ -224,7 +232,7 @@ def _repeated(values: NDArray[Any], stride: tuple[int, int] | None) -> NDArray[A
 
 
 def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_]) -> _Constants:
-    weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)), layer.stride)
+    weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)), layer.stride, layer.groups)
     first = _repeated(_peaks(layer.kernel), layer.stride)
     # A channel of which nothing is left has no scale of its own: any does.
     ratio = np.divide(peaks, first, out=np.ones_like(peaks), where=(peaks != 0) & (first != 0)).astype(float)
@@ -234,7 +242,7 @@ def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_])
         return tensor, None
     values = np.asarray(layer.bias.data) / ratio
     if layer.mean is not None:  # the expected value of what is skipped, as the layer adds it to its bias
-        skipped = np.where(mask, np.float32(0), kernel) * layer.mean[..., np.newaxis]
+        skipped = np.where(mask, np.float32(0), kernel) * layer.mean
         unit = layer.source_scale * np.where(peaks != 0, peaks, first) / _QMAX
         added = layer.signs * _repeated(skipped.reshape(-1, skipped.shape[-1]).sum(axis=0), layer.stride)
         values = values + np.divide(added, unit, out=np.zeros_like(unit), where=unit != 0)

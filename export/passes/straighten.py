@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from export.analysis.channel_functions import VALUES, channel_functions, source_of
 from export.ir.graph import Graph
 from export.ir.ops import Op
-from export.kernels.elementwise.lines import ChannelLine, Rounding
+from export.kernels.elementwise.lines import ChannelLine, Rounding, fit_registers
 from export.operators.elementwise.arithmetic import Arithmetic, product_requantization
-from export.operators.elementwise.lines import MOST, Lines
+from export.operators.elementwise.lines import Lines
 
 _FEWEST_POSITIONS = 12  # of which a channel's constants are worth a loop
 _SHIFTS = (22, 18, 14, 10)
@@ -31,9 +31,10 @@ def straighten(graph: Graph) -> Graph:
             continue
         source = source_of(graph, op)
         before = ops[made[source]] if source in made else None
-        if isinstance(before, Lines) and len(before.lines) < MOST and _read_once(graph, source):
+        joined = (*before.lines, line) if isinstance(before, Lines) else ()
+        if isinstance(before, Lines) and fit_registers(joined) and _read_once(graph, source):
             made[op.output] = made[source]
-            ops[made[source]] = replace(before, output=op.output, lines=(*before.lines, line))
+            ops[made[source]] = replace(before, output=op.output, lines=joined)
         else:
             made[op.output] = len(ops)
             ops.append(Lines((source,), op.output, (line,)))

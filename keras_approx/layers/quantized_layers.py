@@ -52,6 +52,11 @@ class QuantizedWrapper(keras.layers.Wrapper):
         return getattr(self.layer, self.kernel_name)
 
     @property
+    def groups(self) -> int:
+        """How many parts the channels are in: the outputs of each see the inputs of the same part."""
+        return int(getattr(self.layer, "groups", 1))
+
+    @property
     def bias(self) -> Any:
         """What is added to each output channel, or None."""
         return self.layer.bias if self.layer.use_bias else None
@@ -74,12 +79,11 @@ class QuantizedWrapper(keras.layers.Wrapper):
                 dilation_rate=layer.dilation_rate,
                 data_format=layer.data_format,
             )
-        groups = getattr(layer, "groups", 1)
-        if groups == 1:
+        if self.groups == 1:
             return layer.convolution_op(inputs, kernel)
         # TensorFlow has no gradients of grouped convolutions on processors.
-        parts = zip(tf.split(inputs, groups, axis=-1), tf.split(kernel, groups, axis=-1), strict=True)
-        return tf.concat([layer.convolution_op(*part) for part in parts], axis=-1)
+        parts = (tf.split(values, self.groups, axis=-1) for values in (inputs, kernel))
+        return tf.concat([layer.convolution_op(*part) for part in zip(*parts, strict=True)], axis=-1)
 
     def call(self, inputs: Any) -> Any:
         kernel = self.effective_kernel()

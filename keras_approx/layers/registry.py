@@ -71,7 +71,7 @@ _NORM = (
 _NO_OUTPUT_PADDING = {"output_padding": (None,), "dilation_rate": ((1, 1), [1, 1], 1)}
 _WARP = ("fill_mode", "interpolation", "fill_value", "seed")
 
-_GROUPS = "any stride, dilation and groups; masks with one group"
+_GROUPS = "any stride, dilation and groups"
 _PADDED = "padding 'valid' or 'same'"
 
 
@@ -282,11 +282,6 @@ FIXED_RANGES: Mapping[str, tuple[float, float]] = {
 """Ranges that TFLite prescribes for the outputs of activation functions."""
 FUSED_ACTIVATIONS = ("relu", "relu6")
 """Activation functions that TFLite computes as a part of the operator before them."""
-
-
-def carries_mask(op: str, config: Mapping[str, Any]) -> bool:
-    """Whether the products of a layer of this class and configuration can be skipped one by one."""
-    return SPECS[op].skippable and config.get("groups", 1) == 1
 
 
 def positions(output_shape: Sequence[int]) -> int:

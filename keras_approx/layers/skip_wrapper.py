@@ -16,8 +16,7 @@ from keras_approx.errors import (
     UnsupportedLayerError,
 )
 from keras_approx.layers.quantized_layers import QuantizedWrapper
-from keras_approx.layers.registry import carries_mask
-from keras_approx.skipping.significance import OperandStatistics
+from keras_approx.skipping.significance import OperandStatistics, by_output
 
 NOT_MEASURED = -1.0  # of magnitudes
 SKIPPED_GRADIENTS = ("zero", "straight_through")
@@ -29,8 +28,7 @@ class SkipWrapper(QuantizedWrapper):
     The weights of skipped products are kept, unused, so that a later mask may take them back.
 
     Args:
-        layer: A `tf_keras` Conv2D of one group or Dense layer, or a TransposedConv2D, without an activation of its
-            own.
+        layer: A `tf_keras` Conv2D or Dense layer, or a TransposedConv2D, without an activation of its own.
         skipped_gradient: "zero": the weights of skipped products do not train. "straight_through": they get
             the gradient they would have if they were used.
         compensate: Whether to add the expected value of what is skipped, the sum of w E[a], to the bias.
@@ -45,7 +43,7 @@ class SkipWrapper(QuantizedWrapper):
         self, layer: Any, skipped_gradient: str = "zero", compensate: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(layer, **kwargs)
-        if not carries_mask(type(layer).__name__, layer.get_config()):
+        if not self.spec.skippable:
             raise UnsupportedLayerError(
                 f"products of {type(layer).__name__} {layer.name!r} cannot be skipped"
             )
@@ -59,7 +57,8 @@ class SkipWrapper(QuantizedWrapper):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         kernel = self.kernel.shape
-        shapes = {"mean": kernel[:-1], "mean_square": kernel[:-1], "relative": kernel}
+        inputs = kernel if self.groups > 1 else kernel[:-1]
+        shapes = {"mean": inputs, "mean_square": inputs, "relative": kernel}
         self.mask = self.add_weight("mask", shape=kernel, initializer="ones", trainable=False)
         self.statistics = {
             name: self.add_weight(f"statistics_{name}", shape=shape, initializer="zeros", trainable=False)
@@ -114,7 +113,7 @@ class SkipWrapper(QuantizedWrapper):
         self.mask.assign(mask.astype(np.float32))
 
     def _compensate(self, mask: np.ndarray, mean: np.ndarray) -> None:
-        skipped = np.where(mask, 0, self.kernel.numpy()) * mean[..., np.newaxis]
+        skipped = np.where(mask, 0, self.kernel.numpy()) * by_output(mean, mask)
         self.compensation.assign(skipped.reshape(-1, mask.shape[-1]).sum(axis=0))
 
     def get_statistics(self) -> OperandStatistics:

@@ -240,12 +240,18 @@ def _operand_sums(layer: SkipWrapper, inputs: Any) -> dict[str, Any]:
     terms = layer.products(tf.abs(inputs), tf.abs(kernel))
     total = tf.abs(layer.products(inputs, kernel))
     inverse = tf.math.reciprocal_no_nan(tf.maximum(total, RELATIVE_FLOOR * terms))
-    ones = tf.ones_like(total[..., :1])
     return {
-        "mean": _adjoint(layer, inputs, ones)[..., 0],
-        "mean_square": _adjoint(layer, tf.square(inputs), ones)[..., 0],
+        "mean": _input_sums(layer, inputs, total),
+        "mean_square": _input_sums(layer, tf.square(inputs), total),
         "relative": _adjoint(layer, tf.abs(inputs), inverse),
     }
+
+
+def _input_sums(layer: SkipWrapper, inputs: Any, outputs: Any) -> Any:
+    """Sums of each operand's input: of the kernel's shape, without output channels where all have the same inputs."""
+    if layer.groups > 1:
+        return _adjoint(layer, inputs, tf.ones_like(outputs))
+    return _adjoint(layer, inputs, tf.ones_like(outputs[..., :1]))[..., 0]
 
 
 def _adjoint(layer: SkipWrapper, inputs: Any, factors: Any) -> Any:

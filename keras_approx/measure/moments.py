@@ -85,13 +85,19 @@ def measure_input_moments(
 
     def operands(prefix: Any, inputs: Any) -> Any:
         taps = tf.nest.flatten(prefix(inputs, training=False))
-        return tf.concat([_operands(layer, tap) for tap in taps], axis=0)
+        return tf.concat([_operands(layer, tap) for tap in taps], axis=-2)
 
     @tf.function(input_signature=[input_specs(model)])
     def measure(inputs: Any) -> tuple[Any, ...]:
         has, wanted = (operands(prefix, inputs) for prefix in prefixes)
         count, total, products = _moments(has)
-        return count, total, products, tf.reduce_sum(wanted, axis=0), tf.matmul(has, wanted, transpose_a=True)
+        return (
+            count,
+            total,
+            products,
+            tf.reduce_sum(wanted, axis=-2),
+            tf.matmul(has, wanted, transpose_a=True),
+        )
 
     totals: list[Any] = [0.0] * 5
     for batch in model_batches(model, data, batch_size, steps):
@@ -100,7 +106,7 @@ def measure_input_moments(
     count, total, products, others, crossed = totals
     mean, wanted = total / count, others / count
     return InputMoments(
-        mean, wanted, products / count - np.outer(mean, mean), crossed / count - np.outer(mean, wanted)
+        mean, wanted, products / count - _outer(mean, mean), crossed / count - _outer(mean, wanted)
     )
 
 
@@ -130,7 +136,7 @@ def _signed_sum(output: Any, batch: Any, number: int) -> Any:
 
 
 def _operands(layer: SkipWrapper, inputs: Any) -> Any:
-    """The inputs of each output position, `[places, n]`."""
+    """The inputs of each output position, `[places, n]`; `[groups, places, n]` of a layer with groups."""
     if isinstance(layer.layer, keras.layers.Dense):
         return tf.reshape(inputs, (-1, inputs.shape[-1]))
     if isinstance(layer.layer, TransposedConv2D):
@@ -140,21 +146,29 @@ def _operands(layer: SkipWrapper, inputs: Any) -> Any:
     height, width = layer.kernel.shape[:2]
     rows, columns = layer.layer.strides
     dilation = layer.layer.dilation_rate
-    patches = tf.image.extract_patches(
-        inputs,
-        (1, height, width, 1),
-        (1, rows, columns, 1),
-        (1, *dilation, 1),
-        layer.layer.padding.upper(),
-    )
-    return tf.reshape(patches, (-1, patches.shape[-1]))
+    parts = []
+    for part in tf.split(inputs, layer.groups, axis=-1):
+        patches = tf.image.extract_patches(
+            part,
+            (1, height, width, 1),
+            (1, rows, columns, 1),
+            (1, *dilation, 1),
+            layer.layer.padding.upper(),
+        )
+        parts.append(tf.reshape(patches, (-1, patches.shape[-1])))
+    return parts[0] if len(parts) == 1 else tf.stack(parts)
+
+
+def _outer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Products of each element of one with each of the other, by group where there are groups."""
+    return first[..., :, np.newaxis] * second[..., np.newaxis, :]
 
 
 def _moments(operands: Any) -> tuple[Any, Any, Any]:
     """How many there are, their sum and the sum of their products."""
     return (
-        tf.cast(tf.shape(operands)[0], tf.float32),
-        tf.reduce_sum(operands, axis=0),
+        tf.cast(tf.shape(operands)[-2], tf.float32),
+        tf.reduce_sum(operands, axis=-2),
         tf.matmul(operands, operands, transpose_a=True),
     )
 
@@ -168,7 +182,7 @@ def _layer_moments(
     name: str, samples: int, count: float, total: np.ndarray, products: np.ndarray, squares: np.ndarray
 ) -> LayerMoments:
     mean = total / count
-    found = LayerMoments(mean, products / count - np.outer(mean, mean), squares / samples)
+    found = LayerMoments(mean, products / count - _outer(mean, mean), squares / samples)
     for values, what in ((found.covariance, "inputs"), (found.sensitivity, "gradients")):
         if not np.all(np.isfinite(values)):
             raise CalibrationError(

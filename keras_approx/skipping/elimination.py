@@ -9,7 +9,8 @@ order: the variance of a channel's error times the squared gradient of the outpu
 
 All functions take kernels (kernel height, kernel width, input channels, output channels) or (inputs, outputs),
 float32, and the covariance [n, n] of a layer's inputs over samples and output positions, where n is the number of
-operands of one output channel in the kernel's order.
+operands of one output channel in the kernel's order. Moments of a layer with groups have an axis of groups before
+these, [groups, n] and [groups, n, n]: each group is a layer by itself.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ def elimination_significance(
     Returns:
         float64 array of the kernel's shape; the operands of a group share its value equally.
     """
+    if covariance.ndim > 2:
+        parts = zip(_split(kernel, covariance), covariance, _split(sensitivity, covariance), strict=True)
+        return np.concatenate([elimination_significance(*part, granularity) for part in parts], axis=-1)
     extent = get_granularity(granularity)
     rows = group_rows(kernel.shape, extent)
     weights, ridged = _by_group(kernel, _ridged(covariance), rows)
@@ -118,6 +122,9 @@ def fit(kernel: np.ndarray, mask: np.ndarray, inputs: InputMoments, *, centered:
     Returns:
         float32 array of the kernel's shape; weights of skipped products are as they were.
     """
+    if inputs.mean.ndim > 1:
+        each = zip(_split(kernel, inputs.mean), _split(mask, inputs.mean), _of_groups(inputs), strict=True)
+        return np.concatenate([fit(*part, centered=centered) for part in each], axis=-1)
     if centered:
         return refit(kernel, mask, inputs.covariance, inputs.cross)
     cross = None if inputs.cross is None else inputs.cross + np.outer(inputs.mean, inputs.wanted)
@@ -152,6 +159,37 @@ def refit(
             if len(rows) and (cross is not None or len(rows) < len(flat)):
                 found[rows, channel] = np.linalg.solve(ridged[np.ix_(rows, rows)], targets[rows, channel])
     return found.reshape(kernel.shape)
+
+
+def expected_outputs(kernel: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Expected sums of products of each output channel, given the mean of the inputs."""
+    if mean.ndim > 1:
+        parts = zip(_split(kernel, mean), mean, strict=True)
+        return np.concatenate([expected_outputs(*part) for part in parts])
+    sums: np.ndarray = mean @ kernel.reshape(-1, kernel.shape[-1])
+    return sums
+
+
+def output_variances(kernel: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Variances of the sums of products of each output channel, given the covariance of the inputs."""
+    if covariance.ndim > 2:
+        parts = zip(_split(kernel, covariance), covariance, strict=True)
+        return np.concatenate([output_variances(*part) for part in parts])
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    variances: np.ndarray = np.einsum("ic,ij,jc->c", flat, covariance, flat, optimize=True)
+    return variances
+
+
+def _split(values: np.ndarray, moments: np.ndarray) -> list[np.ndarray]:
+    """What belongs to the output channels of each group."""
+    return np.split(values, len(moments), axis=-1)
+
+
+def _of_groups(inputs: InputMoments) -> list[InputMoments]:
+    """The moments of each group."""
+    cross = [None] * len(inputs.mean) if inputs.cross is None else inputs.cross
+    parts = zip(inputs.mean, inputs.wanted, inputs.covariance, cross, strict=True)
+    return [InputMoments(*part) for part in parts]
 
 
 def _ridged(covariance: np.ndarray) -> np.ndarray:

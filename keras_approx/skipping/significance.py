@@ -24,7 +24,8 @@ class OperandStatistics:
     """What calibration measures on the inputs of one layer, over samples and output positions p.
 
     Attributes:
-        mean: E[a], float32, the kernel's shape without the output channels.
+        mean: E[a], float32, the kernel's shape without the output channels; with them where the layer has groups, whose
+            output channels have inputs of their own.
         mean_square: E[a^2], like mean.
         relative: E[|a| / |sum w a|], float32, the kernel's shape.
         gradient: Mean over batches of |dL/dw|, float32, the kernel's shape; L is the mean loss of a batch and
@@ -39,6 +40,11 @@ class OperandStatistics:
 
 
 Metric = Callable[[np.ndarray, OperandStatistics], np.ndarray]
+
+
+def by_output(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Statistics of inputs with an axis for output channels, for products with a kernel."""
+    return values if values.ndim == kernel.ndim else values[..., np.newaxis]
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
@@ -58,18 +64,18 @@ def relative(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
 
 def expected(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
     """|w E[a]| / sum |w E[a]|: a term's share of the expected output; blind to terms that average to 0."""
-    return _shares(np.abs(kernel * statistics.mean[..., np.newaxis]))
+    return _shares(np.abs(kernel * by_output(statistics.mean, kernel)))
 
 
 def energy(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
     """w^2 E[a^2], as a share: the mean squared error that skipping the term alone adds to the output."""
-    return _shares(kernel**2 * statistics.mean_square[..., np.newaxis])
+    return _shares(kernel**2 * by_output(statistics.mean_square, kernel))
 
 
 def variance(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:
     """w^2 Var[a], as a share: the mean squared error of skipping the term if its mean goes to the bias."""
     spread = np.maximum(statistics.mean_square - statistics.mean**2, 0)
-    return _shares(kernel**2 * spread[..., np.newaxis])
+    return _shares(kernel**2 * by_output(spread, kernel))
 
 
 def taylor(kernel: np.ndarray, statistics: OperandStatistics) -> np.ndarray:

@@ -20,7 +20,14 @@ from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_input_moments, measure_moments
 from keras_approx.measure.summaries import mask_positions, summarize
 from keras_approx.progress import Progress
-from keras_approx.skipping.elimination import InputMoments, LayerMoments, elimination_significance, fit
+from keras_approx.skipping.elimination import (
+    InputMoments,
+    LayerMoments,
+    elimination_significance,
+    expected_outputs,
+    fit,
+    output_variances,
+)
 from keras_approx.skipping.granularity import Granularities, Granularity
 from keras_approx.skipping.masks import Scope
 from keras_approx.skipping.selection import LayerSetting, Select, Selection
@@ -281,7 +288,7 @@ def refit_layer(layer: SkipWrapper, mask: np.ndarray, how: Refit, inputs: InputM
     if bias is not None:
         # What a compensating layer adds for skipped products is in its bias already.
         kept = after if layer.compensate else np.where(mask, after, 0)
-        lost = inputs.wanted @ _flat(before) - inputs.mean @ _flat(kept)
+        lost = expected_outputs(before, inputs.wanted) - expected_outputs(kept, inputs.mean)
         bias.assign_add(lost.astype(np.float32))
     # What was skipped before keeps its weights, for which the layer compensates.
     layer.kernel.assign(np.where(layer.get_mask() | mask, after, layer.kernel.numpy()))
@@ -296,8 +303,11 @@ def fitted_kernel(
     return after if centered else np.where(mask, after, 0)  # so that there is nothing to compensate
 
 
-def _flat(kernel: np.ndarray) -> np.ndarray:
-    return kernel.reshape(-1, kernel.shape[-1])
+def _operand_means(mean: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Means as OperandStatistics has them, of a kernel of this shape."""
+    if mean.ndim == 1:
+        return mean.reshape(shape[:-1]).astype(np.float32)
+    return np.repeat(mean, shape[-1] // len(mean), axis=0).T.reshape(shape).astype(np.float32)
 
 
 def _fit_in_sequence(
@@ -321,7 +331,7 @@ def _fit_in_sequence(
         if changed:
             inputs = measure_input_moments(model, exact, layer, data, **reading)
             layer.set_statistics(
-                replace(layer.get_statistics(), mean=inputs.mean.reshape(mask.shape[:-1]).astype(np.float32))
+                replace(layer.get_statistics(), mean=_operand_means(inputs.mean, mask.shape))
             )
         refit_layer(layer, mask, how, inputs)
         layer.set_mask(mask)
@@ -330,12 +340,10 @@ def _fit_in_sequence(
         if inputs is not None:
             mean, covariance = inputs.mean, inputs.covariance
         for norm in norms.get(layer.name, ()):
-            weights = _flat(_used(layer))
+            weights = _used(layer)
             offset = 0.0 if layer.bias is None else layer.bias.numpy()
-            norm.moving_mean.assign((mean @ weights + offset).astype(np.float32))
-            norm.moving_variance.assign(
-                np.einsum("ic,ij,jc->c", weights, covariance, weights, optimize=True).astype(np.float32)
-            )
+            norm.moving_mean.assign((expected_outputs(weights, mean) + offset).astype(np.float32))
+            norm.moving_variance.assign(output_variances(weights, covariance).astype(np.float32))
 
 
 def _norms_of(model: Any) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import exactness
+from benchmarks import exactness, exactness_tables
 from tests.export.model_builder import ModelBuilder
 from tests.export.operators.recipes import all_at_once
 
@@ -43,3 +43,31 @@ def test_wrong_bytes_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert exactness.main([str(tmp_path / "model.tflite"), *options]) == 1
     (found,) = json.loads((tmp_path / "record.json").read_text())["results"]
     assert found["wrong_bytes"]["host"] == 2 * 6 * 5 * 4
+
+
+def test_tables() -> None:
+    columns = ("interpreter", "host", *exactness.CORES)
+    results = {
+        "results": [
+            {
+                "model": "a.tflite",
+                "runs": [100, 2],
+                "bytes_compared": 1000,
+                "wrong_bytes": dict.fromkeys(columns, 0) | {"host": 3},
+                "blockers": "",
+            },
+            {"model": "b.tflite", "runs": [0, 0], "bytes_compared": 0, "wrong_bytes": {}, "blockers": "LOG"},
+        ]
+    }
+    record = {
+        "networks": 7,
+        "bytes": {"host": 500, "cortex-m4": 90, "wrong host": 1, "wrong cortex-m4": 0},
+        "operators": {"ADD": 3, "MUL": 2},
+    }
+    text = exactness_tables.networks(results)
+    assert "| a.tflite | 100 | 2 | 1,000 | 0 | 3 | 0 | 0 |" in text
+    assert "| b.tflite | 0 | 0 | 0 | refused |" in text
+    assert exactness_tables.exported(results) == "1 of 2"
+    assert exactness_tables.differing(results, record) == "4 of 1,500"
+    assert "7 networks of 2 kinds of operators, 5 operators" in exactness_tables.random_networks(record)
+    assert "1 of 500 bytes" in exactness_tables.random_networks(record)

@@ -50,22 +50,29 @@ class ChannelLine:
         return own if self.rounding is None else (*own, self.rounding.mult, self.rounding.addend)
 
 
+def fit_registers(lines: Sequence[ChannelLine]) -> bool:
+    """Whether the constants of a channel do."""
+    return _constants(lines) <= len(_REGISTERS)
+
+
+def _constants(lines: Sequence[ChannelLine]) -> int:
+    return sum(len(line.constants(0)) for line in lines)
+
+
 def plan_lines(source: Layout, target: Layout, lines: Sequence[ChannelLine]) -> Plan | None:
     """Takes every channel through its lines; None for layouts with shuffled channels, or channels in planes.
 
-    Four cycles an element for one line, six for two, one or two more with a rounding, and some 40 a channel. None also
-    where there are more constants than registers.
+    Four cycles an element for one line, six for two, one or two more with a rounding, and some 40 a channel. What
+    constants do not fit into registers are another operator's.
 
     Args:
         source: layout of the input.
         target: of the output.
-        lines: one or two.
+        lines: those whose constants fit registers.
     """
     if source.shuffled or target.shuffled or source.lines or target.lines:
         return None
-    count = sum(len(line.constants(0)) for line in lines)
-    if count > len(_REGISTERS):
-        return None
+    count = _constants(lines)
     loaded = [load(_REGISTERS[:4]), load(_REGISTERS[4:])] if count > 4 else [load(_REGISTERS[:count])]
     moves = (source.pixel * source.element_bytes, target.pixel * target.element_bytes)
     rows = (source.row * source.element_bytes, target.row * target.element_bytes)

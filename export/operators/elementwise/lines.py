@@ -23,13 +23,10 @@ from export.kernels.plan import Plan
 from export.operators.operator import Operator, Range
 from export.operators.rules import once_a_pixel, reads_elements
 
-MOST = 2
-"""Lines that one operator has at most: their constants stay in registers."""
-
 
 @dataclass(frozen=True)
 class Lines(Op):
-    """Each channel through its line, and through that of the next one."""
+    """Each channel through its line, and through that of the next one; their constants fit registers together."""
 
     lines: tuple[ChannelLine, ...]
 

@@ -16,7 +16,6 @@ from export.ir.fixed_point import Ints
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, Op
 from export.ir.requantization import requantize_conv
-from export.ir.tensor import Tensor
 from export.ir.windows import windows
 from export.operators.operator import Channels, Mask, Operator, Order, Range
 from export.operators.products.plain_products import emit_products, work_of_products
@@ -38,19 +37,24 @@ def _read_conv(state: Lowering, op: RawOperator) -> Op:
             raise ModelFormatError(
                 f"{op}: weights for {depth} of {x.shape[3]} input channels and {channels} outputs; the file is damaged"
             )
-        state.tensors[weights] = _ungrouped(state.tensors[weights], x.shape[3] // depth)
+        held = state.tensors[weights]
+        data = ungrouped(np.asarray(held.data), x.shape[3] // depth)
+        state.tensors[weights] = replace(held, shape=data.shape, data=data)
     return Conv2D(**_fields(state, op, "Conv2DOptions", source, weights))
 
 
-def _ungrouped(weights: Tensor, groups: int) -> Tensor:
-    """The weights of a grouped convolution for all input channels: those of other groups are zeros."""
-    assert weights.data is not None
+def ungrouped(weights: NDArray[np.int8], groups: int) -> NDArray[np.int8]:
+    """The weights of a grouped convolution for all input channels, those of other groups zeros.
+
+    Args:
+        weights: [out channels, kernel y, kernel x, in channels of a group].
+        groups: how many.
+    """
     channels, *kernel, depth = weights.shape
-    shape = (channels, *kernel, groups * depth)
     data = np.zeros((groups, channels // groups, *kernel, groups, depth), np.int8)
     for group in range(groups):
-        data[group, ..., group, :] = weights.data.reshape(groups, channels // groups, *kernel, depth)[group]
-    return replace(weights, shape=shape, data=data.reshape(shape))
+        data[group, ..., group, :] = weights.reshape(groups, channels // groups, *kernel, depth)[group]
+    return data.reshape(channels, *kernel, groups * depth)
 
 
 def _read_depthwise(state: Lowering, op: RawOperator) -> Op:

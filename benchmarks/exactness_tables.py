@@ -1,0 +1,54 @@
+"""The figures of `benchmarks/exactness.py` and `benchmarks/random_networks.py` as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.tables import table
+
+_HOST = "host"
+
+
+def networks(results: Mapping[str, Any]) -> str:
+    """Each network: how many output bytes were compared, and how many of them were wrong, by what computed them."""
+    rows = []
+    for verdict in results["results"]:
+        runs, on_cores = verdict["runs"]
+        wrong = verdict["wrong_bytes"]
+        cells = [f"{count:,}" for count in wrong.values()] or ["refused"]
+        rows.append(
+            (verdict["model"], f"{runs:,}", f"{on_cores:,}", f"{verdict['bytes_compared']:,}", *cells)
+        )
+    columns = next(verdict["wrong_bytes"] for verdict in results["results"] if verdict["wrong_bytes"])
+    head = ("model", "inferences", "on cores", "bytes", *(f"wrong: {name}" for name in columns))
+    return table(head, rows, left=1)
+
+
+def exported(results: Mapping[str, Any]) -> str:
+    """How many of the models were exported."""
+    verdicts = results["results"]
+    return f"{sum(not verdict['blockers'] for verdict in verdicts)} of {len(verdicts)}"
+
+
+def random_networks(record: Mapping[str, Any]) -> str:
+    """How many random networks there were, of how many operators, and what was compared."""
+    count, bytes_ = record["networks"], record["bytes"]
+    on_cores = sum(amount for name, amount in bytes_.items() if name.startswith("cortex"))
+    operators = record["operators"]
+    return (
+        f"{count:,} networks of {len(operators)} kinds of operators, {sum(operators.values()):,} operators in all: "
+        f"{_wrong(bytes_):,} of {bytes_[_HOST]:,} bytes of the host's builds were wrong, and of {on_cores:,} bytes of "
+        "the emulated cores'"
+    )
+
+
+def differing(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Wrong bytes of all that were compared, of networks and of random ones."""
+    wrong = sum(max(verdict["wrong_bytes"].values(), default=0) for verdict in results["results"])
+    compared = sum(verdict["bytes_compared"] for verdict in results["results"])
+    return f"{wrong + _wrong(record['bytes']):,} of {compared + record['bytes'][_HOST]:,}"
+
+
+def _wrong(bytes_: Mapping[str, int]) -> int:
+    return sum(amount for name, amount in bytes_.items() if name.startswith("wrong"))
