@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow fuzz lint docs links format check setup clean
+.PHONY: help demo test test-slow fuzz lint docs links pictures format check setup clean
 
 help:
 	@echo "make demo       lenet on CIFAR-10: fine-tune with masks, export, verify, simulate (8 minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint       formatter, linter, import rules and types"
 	@echo "make docs       the documentation site, in build/site; fails at any warning"
 	@echo "make links      asks for every address on the web that a page names; needs the network"
+	@echo "make pictures   the pictures of the documentation; needs chromium"
 	@echo "make format     format the code"
 
 setup:
@@ -43,6 +44,9 @@ docs: setup
 
 links:
 	python3 scripts/links.py
+
+pictures: setup
+	$(PYTHON) scripts/screenshots.py
 
 format: setup
 	$(PYTHON) -m ruff format .
