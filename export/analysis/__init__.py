@@ -1,1 +1,1 @@
-"""What is asked about a whole graph: its outputs, and which values and elements matter in it."""
+"""Analyses of a whole graph: its outputs, and which values and elements matter in it."""

@@ -1,4 +1,4 @@
-"""What operators that compute each element from one value of its channel make of every value."""
+"""What operators give for every value, if they compute each element from one value of its channel."""
 
 from __future__ import annotations
 

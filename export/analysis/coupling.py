@@ -20,7 +20,7 @@ from export.operators.rules import of_channels
 from export.operators.table import operator_of
 
 Order = NDArray[np.int64]
-"""Int [n]: the elements of the last dimension that a tensor keeps, each at its new place."""
+"""Int [n]: the elements of the last dimension that a tensor keeps, in their new order."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Which elements of each activation have a part in the network's output."""
+"""Which elements of each activation affect the network's output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which values each element of each activation can take, whatever the network's input."""
+"""Which values each element of each activation can take, over all inputs of the network."""
 
 from __future__ import annotations
 

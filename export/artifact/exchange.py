@@ -1,4 +1,4 @@
-"""What the system offers for changing a folder others may look at: an exchange in one step, and a lock."""
+"""How a folder that others may be reading is changed: an exchange in one step, and a lock."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _check_content(folder: Path) -> None:
 
 @contextmanager
 def _reported(folder: Path) -> Iterator[None]:
-    """Turns what the system says of a path into our error; NUL and lone surrogates in it raise ValueError."""
+    """Turns the operating system's error about a path into ours; NUL and lone surrogates in it raise ValueError."""
     try:
         yield
     except OutputPathError:
@@ -94,7 +94,7 @@ def _exists(path: Path) -> bool:
 
 
 def _foreign(folder: Path) -> list[str]:
-    """What is in a folder and no export wrote: paths of the first level that has any, what is no file first."""
+    """What a folder holds that no export wrote: paths of the first level that has any, what is no file first."""
     own = _own_files(folder)
     parents = {str(parent) for name in own for parent in PurePosixPath(name).parents}
     level = ["."]
@@ -189,13 +189,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _prefix(folder: Path) -> str:
-    """How the names of a folder's temporary ones begin, those of this folder alone."""
+    """The prefix of temporary folders that belong to this folder."""
     stamp = hashlib.blake2b(os.fsencode(folder.name), digest_size=4).hexdigest()
     return f".{folder.name[:40]}-{stamp}-"
 
 
 def _recover(folder: Path) -> None:
-    """Brings back what a killed export had moved away, and removes what it left; others are locked out."""
+    """Restores what a killed export had moved away, and removes what it left behind; needs the lock."""
     prefix = _prefix(folder)
     with os.scandir(folder.absolute().parent) as entries:
         left = [
@@ -211,7 +211,7 @@ def _recover(folder: Path) -> None:
 
 @contextmanager
 def _parents(folder: Path) -> Iterator[None]:
-    """Makes the parents of a folder; those that were missing go again if the rest fails."""
+    """Makes the parents of a folder; the new ones are removed again if the rest fails."""
     missing = [parent for parent in folder.absolute().parents if not _exists(parent)]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -203,12 +203,12 @@ def shape_steps(shape: int, form: Form) -> tuple[Step, ...]:
 
 
 def without_channels(shape: Ints) -> Ints:
-    """PipelineStates of two operands like these, of the first channel."""
+    """The states of two operands like these, of the first channel."""
     return shape % _SHAPES_OF_CHANNELS
 
 
 def shape_count(form: Form) -> int:
-    """PipelineStates are below this number."""
+    """All states are below this number."""
     return form.channels * (form.channels + 1) * _SHAPES_OF_CHANNELS
 
 

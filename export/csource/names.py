@@ -34,7 +34,7 @@ def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
 
 
 def _identifier(name: str) -> str | None:
-    """The part of a tensor's name that people gave it, in lower case."""
+    """The part of a tensor's name that its author chose, in lower case."""
     text = re.sub(r":\d+$", "", name).removeprefix("serving_default_")
     text = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
     usable = re.fullmatch("[a-z][a-z0-9_]*", text) and len(text) <= _LONGEST

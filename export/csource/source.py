@@ -1,4 +1,4 @@
-"""What an emitter gets and gives: the operator with its layouts and symbol, and the C text of a layer."""
+"""What emitters get, an operator with its layouts and symbol, and helpers for the C that they return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often plain C does what: the counts that a layer's price is a sum of.
+"""What a layer in plain C does, counted: its price is a sum over these counts.
 
 A unit is a statement or a loop; `costing.plain_c` knows the cycles of each on each core.
 """

@@ -224,7 +224,7 @@ class Eliminator:
         return found
 
     def _skips(self, masks: Mapping[str, NDArray[np.bool_]], layer: StoredLayer) -> bool:
-        """Whether a layer loses more than it did not have before."""
+        """Whether a mask takes more from a layer than it had lost before."""
         return bool(self.kernels[layer.name][~masks[layer.name]].any())
 
     def _fit(self, layer: StoredLayer, mask: NDArray[np.bool_], measured: InputMoments) -> Constants:

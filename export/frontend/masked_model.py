@@ -65,7 +65,7 @@ class _Layer:
 
 
 def weights_name(layer: str) -> str:
-    """The name that a Keras layer's weights bear in a masked graph."""
+    """The name of a Keras layer's weights in a masked graph."""
     return f"kernel of {layer}"
 
 

@@ -67,7 +67,7 @@ def read_tflite(data: bytes) -> Graph:
 
 
 def _joined(blockers: Sequence[ExportError]) -> ExportError:
-    """One error for all that is in the way."""
+    """One error for everything that is not supported."""
     if len(blockers) == 1:
         return blockers[0]
     unsupported = any(isinstance(error, UnsupportedModelError) for error in blockers)

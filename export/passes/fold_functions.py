@@ -30,7 +30,7 @@ _LARGEST_WEIGHT = 127
 
 
 def fold_functions(graph: Graph) -> Graph:
-    """Removes every function of single values that a layer before it, or all layers behind it, can take over."""
+    """Removes every function of single values that the layer before it, or all layers after it, can absorb."""
     ranges = activation_ranges(graph)
     for op in graph.ops:
         functions = channel_functions(graph, op)

@@ -9,7 +9,7 @@ from export.ir.ops import Lookup, Op
 
 
 def merge_lookups(graph: Graph) -> Graph:
-    """Lets every Lookup that reads another one read that one's input, through one table for both."""
+    """Merges every Lookup that reads another one with it, into one table."""
     lookups: dict[int, Lookup] = {}
     ops: list[Op] = []
     for op in graph.ops:

@@ -9,7 +9,7 @@ from export.ir.ops import Op, Reshape
 
 
 def merge_reshapes(graph: Graph) -> Graph:
-    """Lets every Reshape that reads another one read that one's input."""
+    """Makes every Reshape that reads another one read its input instead."""
     sources: dict[int, tuple[int, ...]] = {}
     ops: list[Op] = []
     for op in graph.ops:

@@ -77,7 +77,7 @@ def _fold(
 def _only_reader(
     graph: RawGraph, operator: RawOperator, readers: dict[int, list[RawOperator]]
 ) -> RawOperator | None:
-    """The operator that alone reads what another one writes, which is no output of the network."""
+    """The only reader of an operator's output; None if there are several, or if the network returns it."""
     if len(operator.outputs) != 1 or operator.outputs[0] in graph.outputs:
         return None
     found = readers.get(operator.outputs[0], [])

@@ -47,7 +47,7 @@ class Variables:
 
 
 class BlockedError(Exception):
-    """An operator reads what an operator before it, which is in the way itself, would have written."""
+    """An operator reads the output of an unsupported one, which was reported already."""
 
 
 class Lowering:
@@ -155,7 +155,7 @@ class Lowering:
         return len(self.tensors) - 1
 
     def assume(self, op: RawOperator) -> None:
-        """Goes on after an operator that is in the way, with the shapes that the file claims for what it writes."""
+        """Continues after an unsupported operator, with the shapes that the file claims for its outputs."""
         for index in op.outputs:
             if index not in self._places:
                 try:
@@ -167,7 +167,7 @@ class Lowering:
         return index in self._unknown
 
     def forget(self, index: int) -> None:
-        """Goes on without a stored tensor, whatever it is."""
+        """Continues without a stored tensor."""
         self._unknown.add(index)
 
     def add_activation(self, stored: int, shape: tuple[int, ...], where: str) -> int:
@@ -216,7 +216,7 @@ class Lowering:
         return index
 
     def alias(self, stored: int, index: int) -> None:
-        """Lets a stored tensor stand for an IR tensor that exists."""
+        """Makes a stored tensor another name for an existing IR tensor."""
         if stored in self._places:
             raise ModelFormatError("a tensor is written twice; the file is damaged")
         self._places[stored] = index

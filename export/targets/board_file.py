@@ -87,7 +87,7 @@ class BoardFile:
 
 
 class _Table:
-    """A table of the file: every key is asked for with what is expected there, and none is left over."""
+    """A table of the file: every key is read with the type expected there, and unknown ones are refused."""
 
     def __init__(self, where: str, values: Any) -> None:
         self._where = where

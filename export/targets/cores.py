@@ -71,6 +71,6 @@ def get_core(name: str) -> Core:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What a name that is unknown is likely to mean, for the message about it."""
+    """What an unknown name probably means, for the error message."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {found[0]!r}?" if found else ""

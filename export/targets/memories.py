@@ -16,13 +16,13 @@ STACK_BYTES = 1024  # kept free for the stack, of which networks take up to 300 
 
 
 class Span(NamedTuple):
-    """A figure of which the documents tell no more than where it lies."""
+    """A figure for which the documents give only a range."""
 
     low: float
     high: float
 
     def __format__(self, form: str) -> str:
-        """The least and the most, as one figure where they read alike."""
+        """The least and the most; one figure if they print the same."""
         form = form or ",.0f"
         low, high = f"{self.low:{form}}", f"{self.high:{form}}"
         return low if low == high else f"{low} to {high}"
@@ -180,7 +180,7 @@ class Placement:
         return self.size - STACK_BYTES * (self.stack in self.activations)
 
     def holds(self, data_bytes: int) -> bool:
-        """Whether so much data finds room."""
+        """Whether so much data fits."""
         return data_bytes <= self.data_bytes
 
     @property
@@ -190,6 +190,6 @@ class Placement:
 
     @property
     def waits(self) -> int | None:
-        """Cycles that data wait; None where no document says."""
+        """Cycles that accesses to data wait; None if no document says."""
         found = [bank.waits for bank in (*self.activations, self.stack)]
         return None if None in found else max(waits for waits in found if waits is not None)

@@ -163,7 +163,7 @@ def _issue(
 
 
 def _align(half: bool, run: int, instruction: Instruction) -> tuple[bool, int, bool]:
-    """Alignment and run behind an instruction, and whether it is the one that makes the run cost a cycle."""
+    """Alignment and run after an instruction, and whether it makes the run cost a cycle."""
     if instruction.width == 16:
         return not half, 0, False
     if not half or run == _PAID:
@@ -241,7 +241,7 @@ def _occupied(previous: Instruction | None, current: Instruction, timing: Timing
 
 
 def _refill(branch: Instruction, timing: Timing) -> int:
-    """Cycles to fill the pipeline again behind what leaves the straight line."""
+    """Cycles to refill the pipeline after a branch."""
     if branch.kind in LOADS or branch.kind is Kind.TABLE_BRANCH:
         return timing.pc_load_refill
     computed = any(register != FLAGS for register in branch.reads) or branch.kind not in _JUMPS

@@ -75,7 +75,7 @@ def test_the_whole_way_and_again(
     }
     assert "40 test images" in capsys.readouterr().out
 
-    # KernelCost that are gone, or of another run, come back from what was kept, without any training.
+    # Figures that are gone, or of another run, come back from what was kept, without any training.
     del record["networks"]["lenet"]["0.06 M"]
     output.write_text(json.dumps(record).replace('"epochs": 1', '"epochs": 30'))
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
