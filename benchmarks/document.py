@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     kernels = json.loads((options.results / "kernels.json").read_text(encoding="utf-8"))
     headline = json.loads((options.results / "headline.json").read_text(encoding="utf-8"))
+    single = json.loads((options.results / "layers.json").read_text(encoding="utf-8"))
     silicon = json.loads((options.results / "published.json").read_text(encoding="utf-8"))
     runs = [
         json.loads(path.read_text(encoding="utf-8"))
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "limits": tables.limits(kernels),
             "small": tables.small(kernels),
             "checks": tables.checks(kernels),
+            "single": tables.single_layers(single),
         },
         "docs/cycles.md": {"published": published.summary(silicon)},
         "docs/accuracy.md": {

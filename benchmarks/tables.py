@@ -153,6 +153,23 @@ def layers(results: Mapping[str, Any]) -> str:
     return table(head, rows, left=4)
 
 
+def single_layers(measured: Mapping[str, Any]) -> str:
+    """The layers of `benchmarks/layers.py`: cycles an output and products a cycle on each core."""
+    cores = list(measured["layers"][0]["cores"])
+    head = ("layer", "kernel", *(f"{_core(core)}, {what}" for core in cores for what in _BY_OUTPUT))
+    rows = []
+    for layer in measured["layers"]:
+        cells = []
+        for core in cores:
+            cycles = layer["cores"][core]["cycles"]
+            cells += [f"{cycles:,}", f"{cycles / layer['outputs']:.1f}", f"{layer['products'] / cycles:.2f}"]
+        rows.append((layer["name"], layer["cores"][cores[0]]["kernel"], *cells))
+    return table(head, rows, left=2)
+
+
+_BY_OUTPUT = ("cycles", "an output", "MAC/cycle")
+
+
 def checks(results: Mapping[str, Any]) -> str:
     """How right the predictions are, how much flash a weight takes, how long it all takes, what was compared."""
     head = (
