@@ -38,7 +38,7 @@ class MissingPackageError(KerasApproxError, ImportError):
 
 
 class StoreError(KerasApproxError, ValueError):
-    """A file of an exploration is none, was damaged, or belongs to another problem."""
+    """A file is not one of an exploration, was damaged, or belongs to another problem."""
 
 
 class CheckpointError(KerasApproxError, ValueError):

@@ -1,4 +1,4 @@
-"""explore: puts model, images, price, search and store together."""
+"""explore: from a wrapped model to the saved Pareto front."""
 
 from __future__ import annotations
 

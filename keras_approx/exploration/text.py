@@ -1,4 +1,4 @@
-"""JSON that is strict: what other programs could not read is an error here already."""
+"""Strict JSON: values that other programs could not read are errors when written."""
 
 from __future__ import annotations
 

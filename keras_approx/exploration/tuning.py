@@ -110,7 +110,7 @@ def _way(front: ParetoFront) -> Eliminate | Rank:
 
 
 def _of_design(way: Eliminate | Rank, design: Design) -> Eliminate | Rank:
-    """The same way, to the values of a design."""
+    """The same options, with the values of a design."""
     everything = EVERYTHING[design.select]
 
     def value(of: float) -> Any:

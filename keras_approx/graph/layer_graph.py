@@ -62,7 +62,7 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     def sole_consumer(self, name: str) -> Node | None:
-        """The node that alone takes the output of `name`, which no other node can see then."""
+        """The only node that takes the output of `name`; None if others do, or if the model returns it."""
         nodes = self.consumers()[name]
         return nodes[0] if len(nodes) == 1 and name not in self.outputs else None
 

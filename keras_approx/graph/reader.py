@@ -128,7 +128,7 @@ def _check_name(name: str) -> None:
 
 
 def _safe_name(name: str) -> str:
-    """A model's name, which nothing refers to, in letters that names of TensorFlow and of files may have."""
+    """A model's name, to which nothing refers, in characters that TensorFlow and file systems accept."""
     safe = re.sub(r"[^A-Za-z0-9_]+", "_", name)[:128].strip("_")
     return name if _NAME.fullmatch(name) else safe or "model"
 

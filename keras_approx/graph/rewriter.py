@@ -37,7 +37,7 @@ class Rewriter:
         return self._shapes[name]
 
     def new_name(self, wanted: str) -> str:
-        """A name like this one that no node has, of the old graph or the new."""
+        """This name, or one derived from it that no node of the old or the new graph has."""
         name = unique_name(wanted, self._taken)
         self._taken.add(name)
         return name

@@ -1,4 +1,4 @@
-"""Rewrites of a model's graph into the few layers that the rest of the package knows. Pure functions."""
+"""Rewrites of a model's graph to the few layers that the rest of the package knows. Pure functions."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _outer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _moments(operands: Any) -> tuple[Any, Any, Any]:
-    """How many there are, their sum and the sum of their products."""
+    """Their number, their sum and the sum of their products."""
     return (
         tf.cast(tf.shape(operands)[-2], tf.float32),
         tf.reduce_sum(operands, axis=-2),

@@ -108,7 +108,7 @@ def mask_positions(model: Any) -> dict[str, int]:
 
 
 def _uses(model: Any) -> list[tuple[QuantizedWrapper, int]]:
-    """The layers that multiply, each with how often its kernel is applied in one inference, over all its calls."""
+    """The layers that multiply, each with the applications of its kernel in one inference, over all its calls."""
     found: dict[int, tuple[QuantizedWrapper, int]] = {}
     for call in calls(model):
         if isinstance(call.layer, QuantizedWrapper):

@@ -193,7 +193,7 @@ def _of_groups(inputs: InputMoments) -> list[InputMoments]:
 
 
 def _ridged(covariance: np.ndarray) -> np.ndarray:
-    """A positive definite matrix; inputs that never vary are no help to the others."""
+    """A positive definite matrix; inputs that never vary do not help the others."""
     ridged = covariance.astype(np.float64)
     diagonal = ridged.diagonal().copy()
     varies = diagonal > 0

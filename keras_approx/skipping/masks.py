@@ -251,7 +251,7 @@ class _Groups:
         return self._marked(order, within) | self.first
 
     def _ordered(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Groups from the highest rank down, what those before each cost, and what all do."""
+        """Groups from the highest rank down, the cost of those before each, and the total."""
         order = np.argsort(-self.ranks, axis=None, kind="stable")
         sums = np.cumsum(self.costs.ravel()[order])
         return order, np.concatenate([[0], sums[:-1]]), float(sums[-1])

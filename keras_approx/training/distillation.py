@@ -110,7 +110,7 @@ class DistilledModel(WrappedModel):
 
 
 def _distance(task: Task, student: Any, teacher: Any, temperature: float) -> Callable[[Any, Any], Any]:
-    """How far the student's outputs for some inputs are from the teacher's: float32 [samples], of (x, outputs)."""
+    """The distance of the student's outputs from the teacher's for some inputs: float32 [samples], of (x, outputs)."""
     if task.kind == "values":
         values = task.distance()
         return lambda x, outputs: values(tf.convert_to_tensor(teacher(x, training=False)), outputs)
@@ -143,7 +143,7 @@ def _divergence(teacher: Any, student: Any, temperature: float) -> Any:
 
 
 def _label_divergence(teacher: Any, student: Any, temperature: float) -> Any:
-    """The same for labels that hold or do not, each on its own: the mean over labels."""
+    """The same for independent binary labels: the mean over labels."""
     a, b = teacher / temperature, student / temperature
     holds = tf.sigmoid(a) * (tf.math.log_sigmoid(a) - tf.math.log_sigmoid(b))
     fails = tf.sigmoid(-a) * (tf.math.log_sigmoid(-a) - tf.math.log_sigmoid(-b))
@@ -151,7 +151,7 @@ def _label_divergence(teacher: Any, student: Any, temperature: float) -> Any:
 
 
 def _logits_of_classes(outputs: Any, probabilities: bool) -> Any:
-    """Logits up to a constant, which softmax does not see."""
+    """Logits up to a constant, to which softmax is invariant."""
     outputs = tf.convert_to_tensor(outputs)
     return tf.math.log(tf.maximum(outputs, SMALLEST)) if probabilities else outputs
 

@@ -53,7 +53,7 @@ class Refit:
         return InputMoments(self.moments.mean, self.moments.mean, self.moments.covariance)
 
     def significance(self, kernel: np.ndarray, granularity: str | Granularity) -> np.ndarray:
-        """What it would do to lose each operand of a kernel; see elimination.elimination_significance."""
+        """What losing each operand of a kernel would do; see elimination.elimination_significance."""
         measured = self.moments
         return elimination_significance(kernel, measured.covariance, measured.sensitivity, granularity)
 
@@ -222,7 +222,7 @@ def skip_by_elimination(
 
 
 def _told(student: Any, exempt: Sequence[str], before: np.ndarray, after: np.ndarray) -> str:
-    """What was started from and what was reached, for people."""
+    """What is kept, and how far the outputs moved, for people."""
     moved = float(np.mean(np.square(after - before)) / (np.var(before) or 1))
     told = f"eliminate: {summarize(student).told(exempt)}; outputs moved by {moved:.1%} of their variance"
     if before.ndim != 2 or before.shape[1] < 2:

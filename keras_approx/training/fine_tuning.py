@@ -245,7 +245,7 @@ def _updates(way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: i
 
 
 def _after_skipping(updates: MoveMasks, callback: Any) -> Any:
-    """A callback that keeps the best epoch sees those alone that ended with the final masks."""
+    """A callback that keeps the best epoch sees only those that ended with the final masks."""
     stops = isinstance(callback, keras.callbacks.EarlyStopping)
     return AfterSkipping(updates, callback) if stops or compares_epochs(callback) else callback
 
@@ -290,7 +290,7 @@ def _tell(
     guard: Guard,
     verbose: int | str,
 ) -> None:
-    """Says what was started from and what was reached, and warns if training was in vain."""
+    """Reports the scores before and after training, and warns if it gained nothing."""
     where = (
         "the validation data" if learnt.validation is not None else "the first batches of the training data"
     )

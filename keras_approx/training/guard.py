@@ -1,4 +1,4 @@
-"""Keeps training from making a model worse: the best state comes back, and what diverges starts again more slowly."""
+"""Keeps training from making a model worse: restores the best state, and restarts what diverges at a lower rate."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Guard(keras.callbacks.Callback):
         self._begun = False
 
     def state(self) -> dict[str, Any]:
-        """What it takes to go on in another process, as arrays and numbers by name; see `restore`."""
+        """The state to continue from in another process, as arrays and numbers by name; see `restore`."""
         scores = {
             f"{which}_{name}": value
             for which, score in (("first", self.first), ("best", self.best))

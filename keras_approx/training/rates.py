@@ -1,4 +1,4 @@
-"""The learning rate of fine-tuning: its size from the model's weights, and its way through training."""
+"""The learning rate of fine-tuning: its peak, from the model's weights, and its schedule."""
 
 from __future__ import annotations
 

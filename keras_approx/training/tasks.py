@@ -16,7 +16,7 @@ from keras_approx.keras3 import converted
 from keras_approx.layers.quantized_layers import QuantizeActivation
 
 Kind = Literal["classes", "labels", "values"]
-"""One of several classes; labels that hold or do not, each on its own; values to come near to."""
+"""One of several classes; independent binary labels; values to approximate."""
 
 _OF_CLASSES = (
     "sparse_categorical_crossentropy",

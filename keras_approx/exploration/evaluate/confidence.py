@@ -1,4 +1,4 @@
-"""When part of the images is enough to give a design up. NumPy and SciPy."""
+"""When part of the images is enough to drop a design. NumPy and SciPy."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def _of_keras(name: str) -> Any:
 
 
 def _accuracy(model: Any, labels: np.ndarray) -> _Found:
-    """The share of samples that are right: the class of the highest score, or labels that hold or do not."""
+    """The share of samples that are right: by the class of the highest score, or by binary labels."""
     outputs, end = tuple(model.output_shape[1:]), last_activation(model)
     if _are_classes(labels, outputs):
         _check_classes(labels, outputs)
@@ -204,7 +204,7 @@ def _check_classes(labels: np.ndarray, outputs: tuple[int, ...]) -> None:
 
 
 def _check_decisions(name: str, labels: np.ndarray, outputs: tuple[int, ...]) -> None:
-    """Whether labels say of each output that it holds or does not, or are class numbers."""
+    """Whether labels are binary, one for each output, or class numbers."""
     if _are_classes(labels, outputs):
         _check_classes(labels, outputs)
         return

@@ -54,7 +54,7 @@ class Problem:
     refits: Mapping[str, Refit] = field(default_factory=dict)
 
     def evaluator(self) -> Evaluator:
-        """An evaluator of its own."""
+        """A new evaluator."""
         return Evaluator(
             unpack_model(self.model),
             self.images,

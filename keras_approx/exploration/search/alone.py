@@ -14,7 +14,7 @@ class Alone:
     """Evaluates the designs in which one layer skips; see ParetoFront.sensitivity."""
 
     def proposals(self, space: Space, objectives: Sequence[str], seed: int) -> Proposals:
-        """See Search. Nothing is left to chance."""
+        """See Search. Deterministic."""
         del objectives, seed
         levels = single_levels(space.sizes)
         yield Proposal(

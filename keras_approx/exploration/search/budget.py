@@ -46,7 +46,7 @@ class Budget:
             raise OptionError(f"expected budgets >= 1 and rounds >= 0, got {self.budgets} and {self.rounds}")
 
     def proposals(self, space: Space, objectives: Sequence[str], seed: int) -> Proposals:
-        """See Search. Nothing is left to chance."""
+        """See Search. Deterministic."""
         del seed
         for granularity in space.granularities:
             yield from self._refined(space, objectives[0], granularity)

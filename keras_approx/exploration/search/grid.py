@@ -23,7 +23,7 @@ class Grid:
     """
 
     def proposals(self, space: Space, objectives: Sequence[str], seed: int) -> Proposals:
-        """See Search. Nothing is left to chance."""
+        """See Search. Deterministic."""
         del objectives, seed
         remaining = math.prod(space.sizes) * len(space.granularities)
         yield Proposal([design for g in space.granularities for design in _diagonal(space, g)], remaining)
