@@ -32,23 +32,25 @@ def exported(results: Mapping[str, Any]) -> str:
 
 
 def random_networks(record: Mapping[str, Any]) -> str:
-    """How many random networks there were, of how many operators, and what was compared."""
+    """How many random networks there were, of how many operators, and what was compared.
+
+    Raises:
+        ValueError: some of them failed.
+    """
+    if record["failed"]:
+        raise ValueError(f"random networks {', '.join(record['failed'])} failed: find out why first")
     count, bytes_ = record["networks"], record["bytes"]
     on_cores = sum(amount for name, amount in bytes_.items() if name.startswith("cortex"))
     operators = record["operators"]
     return (
         f"{count:,} networks of {len(operators)} kinds of operators, {sum(operators.values()):,} operators in all: "
-        f"{_wrong(bytes_):,} of {bytes_[_HOST]:,} bytes of the host's builds were wrong, and of {on_cores:,} bytes of "
-        "the emulated cores'"
+        f"none of {bytes_[_HOST]:,} bytes of the host's builds was wrong, and none of {on_cores:,} of the emulated "
+        "cores'"
     )
 
 
 def differing(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """Wrong bytes of all that were compared, of networks and of random ones."""
+    """Wrong bytes of all that were compared, those of random networks among them."""
     wrong = sum(max(verdict["wrong_bytes"].values(), default=0) for verdict in results["results"])
     compared = sum(verdict["bytes_compared"] for verdict in results["results"])
-    return f"{wrong + _wrong(record['bytes']):,} of {compared + record['bytes'][_HOST]:,}"
-
-
-def _wrong(bytes_: Mapping[str, int]) -> int:
-    return sum(amount for name, amount in bytes_.items() if name.startswith("wrong"))
+    return f"{wrong:,} of {compared + record['bytes'][_HOST]:,}"

@@ -6,8 +6,9 @@
 Each seed gives a network of 3 to 12 operators, with several inputs, branches, states and outputs, and three inferences
 of random bytes. The graph as it was read, the graph behind all passes, and the host build of the export must give what
 OpResolverType.BUILTIN_REF gives; so must every fifth network's build for an emulated Cortex-M33 or Cortex-M4. ELU and
-SUM have no reference kernel to compare with, and are not among them. Saves JSON after each network; the exit status is
-1 if a byte differs or a network is refused.
+SUM have no reference kernel to compare with, and are not among them. Saves JSON after each network, of what was
+right its bytes and operators; networks that failed are tried again by the next run. The exit status is 1 if a byte
+differs or a network is refused.
 """
 
 from __future__ import annotations
@@ -95,24 +96,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record: dict[str, Any] = {"networks": 0, "bytes": {}, "operators": {}, "failed": {}}
     if options.out.exists():
         record = json.loads(options.out.read_text(encoding="utf-8"))
-    for seed in range(record["networks"], options.networks):
-        try:
-            found, names = compare(seed)
-        except (ExportError, AssertionError) as error:
-            found, names = Counter(), Counter()
-            record["failed"][str(seed)] = str(error)
-        if _wrong(found):
-            record["failed"][str(seed)] = f"wrong bytes: {dict(found)}"
-        record["networks"] = seed + 1
-        for name, counted in (("bytes", found), ("operators", names)):
-            totals = Counter(record[name])
-            totals.update(counted)
-            record[name] = dict(sorted(totals.items()))
+    for seed in [*map(int, record["failed"]), *range(record["networks"], options.networks)]:
+        record["networks"] = max(record["networks"], seed + 1)
+        what = _tried(seed, record)
+        if what:
+            record["failed"][str(seed)] = what
+            print(f"seed {seed}: {what}", flush=True)
+        else:
+            record["failed"].pop(str(seed), None)
         options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if str(seed) in record["failed"]:
-            print(f"seed {seed}: {record['failed'][str(seed)]}", flush=True)
     print(f"{record['networks']} networks, {len(record['failed'])} of them failed: {record['bytes']}")
     return int(bool(record["failed"]))
+
+
+def _tried(seed: int, record: dict[str, Any]) -> str:
+    """What is wrong with a network, or nothing; one that is right is counted."""
+    try:
+        found, names = compare(seed)
+    except (ExportError, AssertionError) as error:
+        return str(error)
+    if _wrong(found):
+        return f"wrong bytes: {dict(found)}"
+    for name, counted in (("bytes", found), ("operators", names)):
+        record[name] = dict(sorted((Counter(record[name]) + counted).items()))
+    return ""
 
 
 def _wrong(found: Counter[str]) -> int:

