@@ -15,6 +15,7 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_exempt,
     add_granularity,
     add_input_range,
     add_new_file,
@@ -65,13 +66,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         help="share to keep of the products that can be skipped, without those of --exempt (default: 0.25)",
     )
     add_granularity(parser)
-    parser.add_argument(
-        "--exempt",
-        metavar="LAYER",
-        action="append",
-        default=[],
-        help="name or pattern of layers that keep all; can be given again",
-    )
+    add_exempt(parser, default=[])
     parser.add_argument(
         "--images",
         metavar="N",

@@ -22,6 +22,7 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_exempt,
     add_new_file,
     add_split,
     add_target,
@@ -123,13 +124,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         "pattern of layers it is for those alone; can be given again, and the first that matches counts (default: what "
         "pays in a layer, for fractions and the search budget, else pair)",
     )
-    group.add_argument(
-        "--exempt",
-        metavar="LAYER",
-        action="append",
-        default=[],
-        help="name or pattern of layers that keep all; can be given again",
-    )
+    add_exempt(group, default=[])
     group.add_argument(
         "--significance",
         choices=sorted([*METRICS, ELIMINATION]),

@@ -16,6 +16,7 @@ from export.commands.options import (
     Commands,
     add_command,
     add_data,
+    add_exempt,
     add_granularity,
     add_input_range,
     add_new_file,
@@ -86,12 +87,7 @@ def _add_masks(parser: argparse.ArgumentParser) -> None:
         help="elimination skips once, before training; metrics rank while training (default: elimination)",
     )
     add_granularity(group)
-    group.add_argument(
-        "--exempt",
-        metavar="LAYER",
-        action="append",
-        help="name or pattern of layers that keep all; can be given again",
-    )
+    add_exempt(group)
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

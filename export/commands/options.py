@@ -113,6 +113,17 @@ def _layer_granularity(text: str) -> tuple[str | None, str]:
     return layer or None, name
 
 
+def add_exempt(parser: argparse._ActionsContainer, default: list[str] | None = None) -> None:
+    """Adds --exempt, whose default tells what was not given."""
+    parser.add_argument(
+        "--exempt",
+        metavar="LAYER",
+        action="append",
+        default=default,
+        help="name or pattern of layers that keep all; can be given again",
+    )
+
+
 def add_new_file(parser: argparse.ArgumentParser, help: str) -> None:
     """Adds the option of a file to write."""
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help=help)

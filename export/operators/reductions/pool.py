@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,18 +146,10 @@ MAX_POOL_2D = Operator(
     clamps=True,
     limits="any window, stride and padding; one quantization at input and output",
 )
-AVERAGE_POOL_2D = Operator(
+AVERAGE_POOL_2D = replace(
+    MAX_POOL_2D,
     op=AveragePool2D,
     kind="average_pool2d",
     compute=_compute_average,
-    emit=_emit,
-    work=_work,
     readers={"AVERAGE_POOL_2D": _read_average},
-    plan=_plan,
-    ranges=_ranges,
-    reads=reads_channels,
-    channels=same_channels,
-    order=Order.ANY,
-    clamps=True,
-    limits="any window, stride and padding; one quantization at input and output",
 )
