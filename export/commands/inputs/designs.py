@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from export.commands.options import at_least_one, size, weight
+from export.commands.options import at_least_one, at_least_zero, size
 from export.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def add_choice(parser: argparse.ArgumentParser, *, ram: bool = True) -> None:
     group.add_argument("--design", metavar="ID", help="the design's id, as in front.csv")
     group.add_argument(
         "--max-drop",
-        metavar="SHARE",
-        type=weight,
-        help="the fewest cycles at this loss of validation accuracy: 0.01 is one percentage point",
+        metavar="LOSS",
+        type=at_least_zero,
+        help="the fewest cycles at this loss of what the exploration kept: 0.01 of accuracy is one percentage point",
     )
     group.add_argument(
         "--max-cycles", metavar="N", type=at_least_one, help="the most accurate one within N cycles"

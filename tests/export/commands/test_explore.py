@@ -211,3 +211,21 @@ def test_says_what_is_wrong_before_the_work(folder, wrapped, tmp_path, fails):
         with pytest.raises(SystemExit):
             main([*map(str, arguments), "--values", bad])
     assert not list(tmp_path.iterdir())
+
+
+def test_keeps_another_metric(folder, wrapped, tmp_path, run, fails):
+    inputs = np.load(folder / "train.npz")["inputs"]
+    values = load_model(str(wrapped)).predict(inputs, verbose=0) + np.float32(0.1)
+    np.savez(tmp_path / "values.npz", inputs=inputs, labels=values)
+    arguments = ["explore", wrapped, "--data", tmp_path / "values.npz", "--out", tmp_path / "front.json"]
+    arguments += ["--search-option", "budgets=2", "--search-option", "rounds=0"]
+    assert "give metric='mae'" in fails(*arguments)
+    assert "Keras has no metric 'speed'" in fails(*arguments, "--metric", "speed")
+    record = run(*arguments, "--metric", "mae")
+    assert record["metric"] == "mae"
+    assert record["exact"]["score"] == pytest.approx(0.1, rel=1e-3)
+    front = ParetoFront.load(tmp_path / "front.json")
+    best = front.best(max_drop=2.0)
+    record = run("export", wrapped, "--estimate", "--front", tmp_path / "front.json", "--max-drop", 2.0,
+                 "--data", tmp_path / "values.npz")  # fmt: skip
+    assert record["cycles"] > 0 and best.costs["cycles"] < front.exact.costs["cycles"]
