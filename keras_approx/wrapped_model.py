@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras_approx.compat import keras
@@ -14,6 +15,26 @@ class WrappedModel(keras.Model):
     It compiles and trains as any tf_keras model. Optimizers, losses, metrics and PyDatasets of Keras 3 are converted;
     callbacks of Keras 3 are refused with an error that names those of tf_keras.
     """
+
+    def name_outputs(self, names: Sequence[str]) -> None:
+        """Names the outputs of a model of several, for losses, labels and logs; the names are saved with it."""
+        self.output_names = list(names)
+
+    def get_config(self) -> dict[str, Any]:
+        """As `tf_keras.Model.get_config`; with the names of several outputs."""
+        config = super().get_config()
+        return {**config, "output_names": list(self.output_names)} if len(self.outputs) > 1 else config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """As `tf_keras.Model.from_config`."""
+        names = config.get("output_names")
+        model = super().from_config(
+            {key: value for key, value in config.items() if key != "output_names"}, custom_objects
+        )
+        if names is not None:
+            model.name_outputs(names)
+        return model
 
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *args: Any, **kwargs: Any

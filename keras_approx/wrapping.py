@@ -8,6 +8,7 @@ from typing import Any
 from keras_approx.errors import UnsupportedModelError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Node
+from keras_approx.graph.outputs import output_names
 from keras_approx.graph.ranges import insert_quantizers
 from keras_approx.graph.reader import read_model
 from keras_approx.graph.rewrites import normalize, remove, restore
@@ -56,7 +57,10 @@ def wrap(
             "to skip"
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
-    return build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
+    wrapped = build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
+    if len(wrapped.outputs) > 1:
+        wrapped.name_outputs(output_names(model))
+    return wrapped
 
 
 def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:

@@ -88,6 +88,14 @@ def check_single_ends(model: Any, what: str) -> None:
         )
 
 
+def check_single_input(model: Any, what: str) -> None:
+    """Refuses models of several inputs; see `check_simple`."""
+    if len(model.inputs) != 1:
+        raise UnsupportedModelError(
+            f"{what} takes models of one input, model {model.name!r} has {len(model.inputs)}"
+        )
+
+
 def _check_model(model: Any) -> None:
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if not _is_model(model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
+from keras_approx.graph.outputs import by_output
+from keras_approx.graph.topology import check_single_input
 from keras_approx.keras3 import PyDatasetSequence, converted_data
 from keras_approx.training.tasks import Task
 
 HELD_OUT = 0.1
 """Share of arrays that is set apart where no validation data are given."""
 
-Batch = tuple[np.ndarray, ...]
-"""Inputs, labels, and weights of the samples if there are any."""
+Batch = tuple[Any, ...]
+"""Inputs, labels, and weights of the samples if there are any. Labels of several outputs are dictionaries by name, and
+weights may be."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class TrainingData:
         """Whether samples have weights."""
         return len(self.first[0]) > 2
 
-    @property
-    def labels(self) -> np.ndarray:
-        """Labels of the first batches."""
-        return np.concatenate([batch[1] for batch in self.first])
+    def labels(self, task: Task) -> np.ndarray:
+        """Labels of an output in the first batches."""
+        return np.concatenate(
+            [batch[1][task.output] if isinstance(batch[1], dict) else batch[1] for batch in self.first]
+        )
 
     def inputs(self, batches: int) -> list[np.ndarray]:
         """Inputs of the first batches."""
@@ -56,8 +60,8 @@ class TrainingData:
     def dataset(self, batches: int) -> Any:
         """The first batches, as a tf.data.Dataset of (inputs, labels) and perhaps weights."""
         shown = self.first[:batches]
-        signature = tuple(
-            tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in shown[0]
+        signature = _each(
+            lambda array: tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)), shown[0]
         )
         return tf.data.Dataset.from_generator(lambda: iter(shown), output_signature=signature)
 
@@ -84,7 +88,7 @@ class TrainingData:
 def training_data(
     data: Any,
     model: Any,
-    task: Task,
+    tasks: Sequence[Task],
     *,
     batch_size: int,
     steps_per_epoch: int | None = None,
@@ -96,10 +100,11 @@ def training_data(
     """Checks what a model is to train on.
 
     Args:
-        data: (inputs, labels) or (inputs, labels, weights), arrays; a batched tf.data.Dataset; or a Sequence of
+        data: (inputs, labels) or (inputs, labels, weights), arrays, or for several outputs arrays by name or in their
+            order; a batched tf.data.Dataset; or a Sequence of
             tf_keras or PyDataset of Keras 3.
         model: The model.
-        task: What it learns.
+        tasks: What its outputs learn.
         batch_size: Samples in a step, for arrays.
         steps_per_epoch: Needed for datasets that do not know their length.
         sample_weight: Of the samples of arrays.
@@ -113,16 +118,17 @@ def training_data(
     for name, number in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
         if number is not None and (not isinstance(number, (int, np.integer)) or number < 1):
             raise OptionError(f"{name} must be a whole number of at least 1, got {number!r}")
+    check_single_input(model, "fine_tune")
     validation = converted_data(validation_data)
     if isinstance(data, (tuple, list)):
         arrays = _checked(
-            "data", (*data, sample_weight) if sample_weight is not None else tuple(data), model, task
+            "data", (*data, sample_weight) if sample_weight is not None else tuple(data), model, tasks
         )
         if isinstance(validation, (tuple, list)):
-            validation = _checked("validation_data", tuple(validation), model, task)
+            validation = _checked("validation_data", tuple(validation), model, tasks)
         arrays, validation = _split(arrays, validation, validation_split, batch_size)
         starts = range(0, len(arrays[0]), batch_size)
-        at_hand = tuple(tuple(array[at : at + batch_size] for array in arrays) for at in starts[:first])
+        at_hand = tuple(_part(arrays, slice(at, at + batch_size)) for at in starts[:first])
         return TrainingData(arrays, batch_size, steps_per_epoch or len(starts), validation, at_hand)
     if sample_weight is not None or validation_split:
         raise OptionError(
@@ -130,11 +136,11 @@ def training_data(
             "give validation_data="
         )
     if isinstance(validation, (tuple, list)):
-        validation = _checked("validation_data", tuple(validation), model, task)
+        validation = _checked("validation_data", tuple(validation), model, tasks)
     source = converted_data(data)
     steps = _steps(source, steps_per_epoch)
     at_hand = tuple(
-        _checked(f"batch {number} of data", batch, model, task)
+        _checked(f"batch {number} of data", batch, model, tasks)
         for number, batch in enumerate(islice(_batches(source), min(first, steps)))
     )
     if not at_hand:
@@ -181,18 +187,32 @@ def _split(arrays: Batch, validation: Any, share: float | None, batch_size: int)
         return arrays, None
     order = np.random.default_rng(0).permutation(count)
     rest, chosen = np.sort(order[apart:]), np.sort(order[:apart])
-    return tuple(array[rest] for array in arrays), tuple(array[chosen] for array in arrays)
+    return _part(arrays, rest), _part(arrays, chosen)
 
 
-def _checked(what: str, batch: Any, model: Any, task: Task) -> Batch:
-    """Inputs, labels and perhaps weights as arrays, which fit the model and its task."""
+def _each(function: Callable[[np.ndarray], Any], batch: Batch) -> Batch:
+    """A function of every array of a batch."""
+    return tuple(
+        {name: function(array) for name, array in one.items()} if isinstance(one, dict) else function(one)
+        for one in batch
+    )
+
+
+def _part(batch: Batch, chosen: Any) -> Batch:
+    """Some samples of a batch."""
+    return _each(lambda array: array[chosen], batch)
+
+
+def _checked(what: str, batch: Any, model: Any, tasks: Sequence[Task]) -> Batch:
+    """Inputs, labels and perhaps weights as arrays, which fit the model and its tasks."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         raise OptionError(
             f"{what} must be (inputs, labels), or with weights of samples as a third; got {_shown(batch)}"
         )
-    names = ("inputs", "labels", "weights")
-    inputs, labels, *weights = (
-        _numbers(f"{name} of {what}", value) for name, value in zip(names, batch, strict=False)
+    inputs = _numbers(f"inputs of {what}", batch[0])
+    labels, *weights = (
+        _of_outputs(f"{name} of {what}", value, tasks, shared=name == "weights")
+        for name, value in zip(("labels", "weights"), batch[1:], strict=False)
     )
     shape = tuple(model.input_shape[1:])
     if inputs.shape[1:] != shape or not len(inputs):
@@ -200,13 +220,29 @@ def _checked(what: str, batch: Any, model: Any, task: Task) -> Batch:
         raise OptionError(
             f"inputs of {what} must have the shape ({wanted}) that the model takes, with n >= 1; got {inputs.shape}"
         )
-    for name, array in (("labels", labels), *(("weights", array) for array in weights)):
-        if not array.ndim or len(array) != len(inputs):
-            raise OptionError(
-                f"{what} has {len(inputs)} inputs, but {name} of shape {array.shape}: expected one for each input"
-            )
-    _check_labels(what, labels, tuple(model.output_shape[1:]), task)
+    for name, given in (("labels", labels), *(("weights", one) for one in weights)):
+        for array in given.values() if isinstance(given, dict) else [given]:
+            if not array.ndim or len(array) != len(inputs):
+                raise OptionError(
+                    f"{what} has {len(inputs)} inputs, but {name} of shape {array.shape}: expected one for each input"
+                )
+    for task in tasks:
+        if isinstance(labels, dict):
+            _check_labels(f"{what} for {task.output}", labels[task.output], task)
+        else:
+            _check_labels(what, labels, task)
     return (inputs, labels, *weights)
+
+
+def _of_outputs(what: str, given: Any, tasks: Sequence[Task], *, shared: bool) -> Any:
+    """An array, or for several outputs arrays by name; with `shared` one array may be for all of them."""
+    if len(tasks) == 1:
+        only = given.get(tasks[0].output) if isinstance(given, Mapping) and len(given) == 1 else None
+        return _numbers(what, given if only is None else only)
+    if shared and not isinstance(given, (Mapping, tuple, list)):
+        return _numbers(what, given)
+    arrays = by_output(what, given, tuple(task.output for task in tasks))
+    return {name: _numbers(f"{what} for {name}", array) for name, array in arrays.items()}
 
 
 def _numbers(what: str, value: Any) -> np.ndarray:
@@ -223,7 +259,8 @@ def _numbers(what: str, value: Any) -> np.ndarray:
     return array
 
 
-def _check_labels(what: str, labels: np.ndarray, outputs: tuple[int, ...], task: Task) -> None:
+def _check_labels(what: str, labels: np.ndarray, task: Task) -> None:
+    outputs = task.shape
     shape, low, high = labels.shape[1:], labels.min(), labels.max()
     classes = outputs[-1]
     if task.sparse:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_approx.compat import plain_settings, tf
 from keras_approx.errors import OptionError, UnsupportedModelError
-from keras_approx.graph.topology import check_single_ends
+from keras_approx.graph.topology import check_single_input
 from keras_approx.keras3 import converted
-from keras_approx.training.tasks import Task, last_activation, task_of
+from keras_approx.training.tasks import Task, last_activation, tasks_of, weights_of
 from keras_approx.wrapped_model import WrappedModel
 
-SMALLEST = 1e-30  # probability whose logarithm and inverse a float32 holds
+SMALLEST = 1e-30
+"""Probability whose logarithm and inverse a float32 holds."""
+ROUNDED = 2.0**-25
+"""What stands for 1 - p where a float32 p is 1: half of its last digit."""
 
 _ENDS = {"classes": ("softmax", "linear"), "labels": ("sigmoid", "linear")}
 
@@ -21,7 +24,8 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
     """Makes a model that trains the student's own layers with a teacher's help (Hinton et al., 2015).
 
     The loss is (1 - weight) times the one it is compiled with, plus weight times a distance from the teacher, which
-    follows from that loss:
+    follows from that loss. Of several outputs each has a distance that follows from its own loss, and they are added up
+    with the `loss_weights` of `compile`.
 
     - of a crossentropy of classes: temperature^2 times the divergence of the student's class probabilities from the
       teacher's, both softened by the temperature;
@@ -45,23 +49,20 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
 
     Raises:
         OptionError: If the temperature or the weight is none of the above.
-        UnsupportedModelError: If shapes differ or there are several inputs or outputs;
-            when it is compiled, if a model ends in an activation that does not
-            go with the loss.
+        UnsupportedModelError: If shapes differ or there are several inputs; when it is compiled, if a model ends in
+            an activation that does not go with the loss.
     """
     if not 0 < temperature < float("inf") or not 0 <= weight <= 1:
         raise OptionError(
             f"expected a temperature above 0 and a weight between 0 and 1, got {temperature} and {weight}"
         )
     for model in (student, teacher):
-        check_single_ends(model, "distillation")
-    for what, a, b in (
-        ("inputs", student.input_shape, teacher.input_shape),
-        ("outputs", student.output_shape, teacher.output_shape),
-    ):
-        if tuple(a[1:]) != tuple(b[1:]):
+        check_single_input(model, "distillation")
+    for what in ("inputs", "outputs"):
+        a, b = ([tuple(tensor.shape)[1:] for tensor in getattr(model, what)] for model in (student, teacher))
+        if a != b:
             raise UnsupportedModelError(
-                f"{what} of student and teacher have shapes {a} and {b}: expected one"
+                f"{what} of student and teacher have shapes {_shapes(a)} and {_shapes(b)}: expected the same"
             )
     with plain_settings():
         return DistilledModel(student, teacher, float(temperature), float(weight))
@@ -72,36 +73,47 @@ class DistilledModel(WrappedModel):
 
     def __init__(self, student: Any, teacher: Any, temperature: float, weight: float) -> None:
         super().__init__(inputs=student.inputs, outputs=student.outputs, name=student.name)
+        if len(student.outputs) > 1:
+            self.name_outputs(student.output_names)
         # In closures, so that Keras does not take the teacher for a part of the model.
-        self._make_distance = lambda task: _distance(task, student, teacher, temperature)
-        self._distance: Callable[[Any, Any], Any] | None = None
+        self._make_distance = lambda tasks, weights: _distances(tasks, weights, student, teacher, temperature)
+        self._distance: Callable[[Any, Any, Any], Any] | None = None
         self.weight = weight
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, *args: Any, **kwargs: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         """As `tf_keras.Model.compile`; the loss says what to learn from the teacher.
 
         Raises:
-            OptionError: If there is no loss.
+            OptionError: If there is no loss, or not one for each output.
             UnsupportedModelError: If student or teacher end in an activation that does not go with the loss.
         """
-        self._distance = self._make_distance(task_of(self, loss))
-        super().compile(optimizer, converted("loss", loss), *args, **kwargs)
+        tasks = tasks_of(self, loss)
+        self._distance = self._make_distance(tasks, weights_of(tasks, loss_weights))
+        super().compile(optimizer, converted("loss", loss), metrics, loss_weights, *args, **kwargs)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
     ) -> Any:
         loss = super().compute_loss(x, y, y_pred, sample_weight)
         assert self._distance is not None
-        distance = self._distance(x, y_pred)
-        if sample_weight is not None:
-            distance *= tf.cast(sample_weight, distance.dtype)
         # Gradients are added up over replicas, as those of the compiled loss.
-        mean = tf.reduce_mean(distance) / self.distribute_strategy.num_replicas_in_sync
+        mean = self._distance(x, y_pred, sample_weight) / self.distribute_strategy.num_replicas_in_sync
         return (1 - self.weight) * loss + self.weight * mean
 
     def get_config(self) -> dict[str, Any]:
         """The student's."""
-        return WrappedModel(self.inputs, self.outputs, name=self.name).get_config()
+        plain = WrappedModel(self.inputs, self.outputs, name=self.name)
+        if len(self.outputs) > 1:
+            plain.name_outputs(self.output_names)
+        return plain.get_config()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -109,26 +121,62 @@ class DistilledModel(WrappedModel):
         return WrappedModel.from_config(config, custom_objects)
 
 
-def _distance(task: Task, student: Any, teacher: Any, temperature: float) -> Callable[[Any, Any], Any]:
-    """The distance of the student's outputs from the teacher's for some inputs: float32 [samples], of (x, outputs)."""
+def _shapes(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
+
+
+def _distances(
+    tasks: Sequence[Task], weights: Sequence[float], student: Any, teacher: Any, temperature: float
+) -> Callable[[Any, Any, Any], Any]:
+    """The weighted sum of the outputs' mean distances from the teacher's, of (x, outputs, sample weights)."""
+    several = [_distance(task, number, student, teacher, temperature) for number, task in enumerate(tasks)]
+    names = [task.output for task in tasks]
+
+    def total(x: Any, outputs: Any, sample_weight: Any) -> Any:
+        said, found = tf.nest.flatten(teacher(x, training=False)), tf.nest.flatten(outputs)
+        counts = _of_outputs(sample_weight, names)
+        means = []
+        for distance, theirs, ours, count in zip(several, said, found, counts, strict=True):
+            apart = distance(tf.convert_to_tensor(theirs), tf.convert_to_tensor(ours))
+            if count is not None:
+                apart *= tf.cast(tf.reshape(count, [-1, *[1] * (apart.shape.rank - 1)]), apart.dtype)
+            means.append(tf.reduce_mean(apart))
+        return tf.add_n([weight * mean for weight, mean in zip(weights, means, strict=True)])
+
+    return total
+
+
+def _of_outputs(sample_weight: Any, names: Sequence[str]) -> Sequence[Any]:
+    """The samples' weights for each output: those that all outputs share, or their own."""
+    if isinstance(sample_weight, Mapping):
+        return [sample_weight.get(name) for name in names]
+    if isinstance(sample_weight, (tuple, list)):
+        return sample_weight
+    return [sample_weight] * len(names)
+
+
+def _distance(
+    task: Task, number: int, student: Any, teacher: Any, temperature: float
+) -> Callable[[Any, Any], Any]:
+    """How far an output of the student is from the teacher's: float32 [samples, ...], of (teacher's, student's)."""
     if task.kind == "values":
-        values = task.distance()
-        return lambda x, outputs: values(tf.convert_to_tensor(teacher(x, training=False)), outputs)
-    for what, model in (("student", student), ("teacher", teacher)):
-        end = last_activation(model)
+        return task.distance()
+    ends = []
+    for what, model in (("teacher", teacher), ("student", student)):
+        end = last_activation(model, number)
         if end not in _ENDS[task.kind]:
             raise UnsupportedModelError(
                 f"the {what} {model.name!r} ends in {end}, but the loss {task.name} goes with "
                 f"{' or '.join(_ENDS[task.kind])}: give another loss, or leave the teacher out"
             )
+        ends.append(end)
     logits, divergence = (
         (_logits_of_classes, _divergence)
         if task.kind == "classes"
         else (_logits_of_labels, _label_divergence)
     )
-    ends = last_activation(teacher) != "linear", last_activation(student) != "linear"
-    return lambda x, outputs: divergence(
-        logits(teacher(x, training=False), ends[0]), logits(outputs, ends[1]), temperature
+    return lambda said, found: divergence(
+        logits(said, ends[0] != "linear"), logits(found, ends[1] != "linear"), temperature
     )
 
 
@@ -152,12 +200,23 @@ def _label_divergence(teacher: Any, student: Any, temperature: float) -> Any:
 
 def _logits_of_classes(outputs: Any, probabilities: bool) -> Any:
     """Logits up to a constant, to which softmax is invariant."""
-    outputs = tf.convert_to_tensor(outputs)
-    return tf.math.log(tf.maximum(outputs, SMALLEST)) if probabilities else outputs
+    if not probabilities:
+        return outputs
+    found = _argument_of("Softmax", outputs)
+    return tf.math.log(tf.maximum(outputs, SMALLEST)) if found is None else found
 
 
 def _logits_of_labels(outputs: Any, probabilities: bool) -> Any:
-    outputs = tf.convert_to_tensor(outputs)
     if not probabilities:
         return outputs
-    return tf.math.log(tf.maximum(outputs, SMALLEST)) - tf.math.log(tf.maximum(1 - outputs, SMALLEST))
+    found = _argument_of("Sigmoid", outputs)
+    if found is not None:
+        return found
+    fails = tf.maximum(1 - outputs, ROUNDED)
+    return tf.math.log(tf.maximum(outputs, SMALLEST)) - tf.math.log(fails)
+
+
+def _argument_of(kind: str, outputs: Any) -> Any:
+    """What an operation of a TensorFlow graph computed the outputs from; None if another did, or there is no graph."""
+    operation = None if tf.executing_eagerly() else outputs.op
+    return operation.inputs[0] if operation is not None and operation.type == kind else None

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.compat import keras
+from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
-from keras_approx.measure.batches import check_readable_again, input_batches
+from keras_approx.measure.batches import check_readable_again, model_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_input_moments, measure_moments
 from keras_approx.measure.summaries import mask_positions, summarize
@@ -133,8 +133,8 @@ def eliminate(
     )
     check_readable_again(data)
     student = wrapped_student(model, input_range)
-    seen = next(iter(input_batches(data, tuple(student.input_shape[1:]), batch_size, steps)), None)
-    before = np.zeros(0) if seen is None else student.predict_on_batch(seen)
+    seen = next(iter(model_batches(student, data, batch_size, steps)), None)
+    before = [] if seen is None else tf.nest.flatten(student.predict_on_batch(seen))
     skip_by_elimination(
         student,
         data,
@@ -147,7 +147,7 @@ def eliminate(
         verbose=verbose,
     )
     if verbose and seen is not None:
-        print(_told(student, exempt, before, student.predict_on_batch(seen)))
+        print(_told(student, exempt, before, tf.nest.flatten(student.predict_on_batch(seen))))
     return student
 
 
@@ -221,15 +221,19 @@ def skip_by_elimination(
         recalibrate_batch_norm(student, data, layers=norms, **reading)
 
 
-def _told(student: Any, exempt: Sequence[str], before: np.ndarray, after: np.ndarray) -> str:
+def _told(
+    student: Any, exempt: Sequence[str], before: Sequence[np.ndarray], after: Sequence[np.ndarray]
+) -> str:
     """What is kept, and how far the outputs moved, for people."""
-    moved = float(np.mean(np.square(after - before)) / (np.var(before) or 1))
-    told = f"eliminate: {summarize(student).told(exempt)}; outputs moved by {moved:.1%} of their variance"
-    if before.ndim != 2 or before.shape[1] < 2:
+    moved = ", ".join(
+        f"{np.mean(np.square(b - a)) / (np.var(a) or 1):.1%}" for a, b in zip(before, after, strict=True)
+    )
+    told = f"eliminate: {summarize(student).told(exempt)}; outputs moved by {moved} of their variance"
+    if len(before) > 1 or before[0].ndim != 2 or before[0].shape[1] < 2:
         return f"{told}. fine_tune begins with the same, and wins more back"
-    same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
+    same = float(np.mean(before[0].argmax(axis=1) == after[0].argmax(axis=1)))
     advice = "" if same > 0.99 else ". fine_tune begins with the same, and wins more back"
-    return f"{told}, and {same:.1%} of {len(before)} inputs keep their highest output{advice}"
+    return f"{told}, and {same:.1%} of {len(before[0])} inputs keep their highest output{advice}"
 
 
 def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:

@@ -24,7 +24,7 @@ from keras_approx.training.guard import Guard, Score
 from keras_approx.training.masking.moves import MoveMasks, compares_epochs
 from keras_approx.training.options import Distillation, Eliminate, Rank
 from keras_approx.training.rates import WarmCosine, default_rate
-from keras_approx.training.tasks import Task, task_of
+from keras_approx.training.tasks import Task, tasks_of, weights_of
 from keras_approx.wrapping import strip
 
 FIRST_ROUND = 1.6
@@ -47,7 +47,8 @@ def fine_tune(
     validation_data: Any = None,
     validation_split: float | None = None,
     loss: Any = None,
-    metrics: Sequence[Any] | None = None,
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None,
+    metrics: Any = None,
     optimizer: Any = None,
     learning_rate: float | None = None,
     distillation: Distillation | float = Distillation(),
@@ -63,25 +64,27 @@ def fine_tune(
     of the weights, rises over the first steps and falls along a cosine.
 
     What comes back is the best state that has the final masks, elimination's own among them, by the first metric (or
-    the loss) on the validation data. Where there are none, a tenth of the arrays is set apart for this; of a dataset
-    the first batches are looked at, which it trains on too. Training that diverges goes on from the last good state
-    with a lower learning rate.
+    the loss, as with several outputs) on the validation data. Where there are none, a tenth of the arrays is set apart
+    for this; of a dataset the first batches are looked at, which it trains on too. Training that diverges goes on from
+    the last good state with a lower learning rate.
 
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
             place; if masks were set, that begins at what they keep.
         data: Inputs and labels, and perhaps weights of the samples: a tuple of arrays, a batched tf.data.Dataset, or a
-            Sequence of tf_keras or PyDataset of Keras 3.
+            Sequence of tf_keras or PyDataset of Keras 3. Labels of several outputs are dictionaries by name, or tuples
+            in their order; weights may be.
         kept: The fraction of products in the end, of those that can be skipped: short for skipping=Eliminate(kept).
         skipping: How products are skipped; None for Eliminate().
         epochs: Passes over the data.
         batch_size: Samples in a step, for arrays.
         steps_per_epoch: Needed for datasets that do not know their length.
-        sample_weight: Weights of the samples, for arrays.
-        class_weight: As for `fit`.
+        sample_weight: Weights of the samples, for arrays; for all outputs, or by output.
+        class_weight: As for `fit`: for models of one output.
         validation_data: As for `fit`.
         validation_split: Share of arrays to set apart by chance in place of validation data; 0 for none.
-        loss: As for `compile`; None for that which the model was compiled with.
+        loss: As for `compile`; None for that which the model was compiled with. Of several outputs each has its own.
+        loss_weights: Of several outputs, as for `compile`; None for those that the model was compiled with, or 1.
         metrics: As for `compile`; None for the accuracy, or the mean absolute error of values.
         optimizer: A tf_keras optimizer in place of Adam, at step 0, with a learning rate of its own.
         learning_rate: Adam's at its peak; None for one that suits the model's weights, see rates.default_rate.
@@ -114,11 +117,19 @@ def fine_tune(
     _check(epochs, optimizer, learning_rate, callbacks)
     student = wrapped_student(model, input_range)
     teacher = (strip(model) if student is model else model) if teaching.teacher is None else teaching.teacher
-    task = task_of(student, getattr(model, "loss", None) if loss is None else loss)
+    tasks = tasks_of(student, getattr(model, "loss", None) if loss is None else loss)
+    if loss_weights is None and loss is None:
+        loss_weights = _compiled_loss_weights(model)
+    weights = weights_of(tasks, loss_weights)
+    if class_weight is not None and len(tasks) > 1:
+        raise OptionError(
+            f"class_weight= is for models of one output, this one has {', '.join(task.output for task in tasks)}: give "
+            "sample_weight= by output"
+        )
     learnt = training_data(
         data,
         student,
-        task,
+        tasks,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         sample_weight=sample_weight,
@@ -130,15 +141,20 @@ def fine_tune(
     if steps < 2:
         raise OptionError(f"expected at least two steps to skip products in, got {steps}: train longer")
     rate = None if optimizer is not None else WarmCosine(learning_rate or default_rate(student), steps)
-    trained = _compiled(student, teacher, teaching, task, optimizer, metrics)
+    trained = _compiled(student, teacher, teaching, optimizer, _losses_and_metrics(tasks, weights, metrics))
     given = Score.of(learnt.judge(trained))
-    updates = _updates(way, student, learnt, steps, task)
+    updates = _updates(way, student, learnt, steps, tasks)
     guard = Guard(
         updates,
         learnt.judge,
         validated=learnt.validation is not None,
         rate=rate,
-        constant_loss=None if class_weight or learnt.weighted else task.constant_loss(learnt.labels),
+        constant_loss=None
+        if class_weight or learnt.weighted
+        else sum(
+            weight * task.constant_loss(learnt.labels(task))
+            for weight, task in zip(weights, tasks, strict=True)
+        ),
         say=print if verbose else warnings.warn,
     )
     history = trained.fit(
@@ -177,13 +193,12 @@ def _teaching(distillation: Distillation | float) -> Distillation:
 
 
 def _compiled(
-    student: Any, teacher: Any, teaching: Distillation, task: Task, optimizer: Any, metrics: Any
+    student: Any, teacher: Any, teaching: Distillation, optimizer: Any, losses: Mapping[str, Any]
 ) -> Any:
     """What is trained: the student, or a model that teaches it; both compiled."""
     options = {
         "optimizer": keras.optimizers.Adam() if optimizer is None else converted("optimizer", optimizer),
-        "loss": task.loss,
-        "metrics": [task.metric] if metrics is None else converted("metric", list(metrics)),
+        **losses,
         "weighted_metrics": [],  # metrics count samples, whatever their weights
     }
     student.compile(**options)
@@ -207,7 +222,29 @@ def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: 
     check_callbacks(list(callbacks))
 
 
-def _updates(way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: int, task: Task) -> MoveMasks:
+def _losses_and_metrics(tasks: Sequence[Task], weights: Sequence[float], metrics: Any) -> dict[str, Any]:
+    """What `compile` takes of them: by name of several outputs."""
+    several = len(tasks) > 1
+    if metrics is None:
+        metrics = {task.output: [task.metric] for task in tasks} if several else [tasks[0].metric]
+    return {
+        "loss": {task.output: task.loss for task in tasks} if several else tasks[0].loss,
+        "loss_weights": {task.output: weight for task, weight in zip(tasks, weights, strict=True)}
+        if several
+        else None,
+        "metrics": converted("metric", metrics if isinstance(metrics, Mapping) else list(metrics)),
+    }
+
+
+def _compiled_loss_weights(model: Any) -> Any:
+    """The loss weights that a model was compiled with, if it was."""
+    config = model.get_compile_config() if getattr(model, "loss", None) is not None else None
+    return (config or {}).get("loss_weights")
+
+
+def _updates(
+    way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: int, tasks: Sequence[Task]
+) -> MoveMasks:
     """What moves the masks while training."""
     now = _kept_now(student, way)
     if isinstance(way, Eliminate):
@@ -225,7 +262,7 @@ def _updates(way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: i
     calibrate(
         student,
         learnt.dataset(way.batches),
-        loss=task.loss if way.significance in ("taylor", taylor) else None,
+        loss=_gradient_loss(tasks) if way.significance in ("taylor", taylor) else None,
         verbose=False,
     )
     return UpdateSkipMasks(
@@ -242,6 +279,15 @@ def _updates(way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: i
         data=way.data,
         loss=way.loss,
     )
+
+
+def _gradient_loss(tasks: Sequence[Task]) -> Any:
+    if len(tasks) > 1:
+        raise OptionError(
+            "significance 'taylor' takes the gradients of one output's loss, and the model has "
+            f"{len(tasks)}: rank by 'energy', or eliminate"
+        )
+    return tasks[0].loss
 
 
 def _after_skipping(updates: MoveMasks, callback: Any) -> Any:

@@ -39,8 +39,14 @@ class Score:
 
     @classmethod
     def of(cls, measured: Mapping[str, float]) -> Score:
-        """The score that measurements tell, a metric's by name: the first metric that is known to be good or bad."""
-        named = [name for name in measured if name != "loss" and higher_is_better(name) is not None]
+        """The score that measurements tell, a metric's by name: the first metric that is known to be good or bad.
+
+        Of several outputs, each with a loss of its own, it is the sum of the losses: no metric stands for all of them.
+        """
+        several = any(name.endswith("_loss") for name in measured)
+        named = [
+            name for name in measured if name != "loss" and higher_is_better(name) is not None and not several
+        ]
         name = named[0] if named else "loss"
         return cls(name, float(measured[name]), float(measured["loss"]))
 

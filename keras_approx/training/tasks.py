@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,8 @@ from scipy.special import xlogy
 
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
-from keras_approx.graph.topology import calls
+from keras_approx.graph.outputs import by_output, output_names
+from keras_approx.graph.topology import calls_and_outputs
 from keras_approx.keras3 import converted
 from keras_approx.layers.quantized_layers import QuantizeActivation
 
@@ -68,15 +69,19 @@ _LOWER_IS_BETTER = (
 
 @dataclass(frozen=True)
 class Task:
-    """A loss, and what follows from it.
+    """A loss of one output, and what follows from it.
 
     Attributes:
+        output: Name of the output.
+        shape: Of the output, without the batch.
         kind: What outputs stand for.
         loss: What `compile` takes.
         name: Of the loss, such as "mean_squared_error".
         logits: Whether the model ends without an activation.
     """
 
+    output: str
+    shape: tuple[int, ...]
     kind: Kind
     loss: Any
     name: str
@@ -133,22 +138,53 @@ class Task:
         return loss
 
 
-def task_of(model: Any, loss: Any) -> Task:
-    """The task of a model that trains with a loss.
+def tasks_of(model: Any, loss: Any) -> tuple[Task, ...]:
+    """The tasks of a model that trains with a loss: one for each output.
 
     Args:
         model: A functional model.
-        loss: As for `compile`: a name, a function or an object, of Keras 3 too.
+        loss: As for `compile`: a name, a function or an object, of Keras 3 too; for several outputs one for all, or
+            one for each, by name or in a list.
 
     Raises:
-        OptionError: If there is no loss, Keras has none of its name, or there are several.
+        OptionError: If there is no loss, Keras has none of its name, or there is not one for each output.
     """
     if loss is None:
         raise OptionError("there is no loss: give loss=, or compile the model")
-    if isinstance(loss, (list, tuple, dict)):
-        if len(loss) != 1:
-            raise OptionError(f"expected one loss, for the one output, got {len(loss)}")
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+    names = output_names(model)
+    if not isinstance(loss, (list, tuple, Mapping)):
+        losses = dict.fromkeys(names, loss)
+    elif len(names) > 1:
+        losses = by_output("losses", loss, names)
+    elif len(loss) == 1:
+        losses = {names[0]: next(iter(loss.values() if isinstance(loss, Mapping) else loss))}
+    else:
+        raise OptionError(f"expected one loss, for the one output, got {len(loss)}")
+    missing = [name for name, one in losses.items() if one is None]
+    if missing:
+        raise OptionError(
+            f"there is no loss for {', '.join(missing)}, which would not learn: give one for each output, or train a "
+            "model without it"
+        )
+    return tuple(_task(model, number, name, one) for number, (name, one) in enumerate(losses.items()))
+
+
+def weights_of(tasks: Sequence[Task], loss_weights: Any) -> tuple[float, ...]:
+    """What the loss of each task counts in their sum, from what `compile` takes.
+
+    Raises:
+        OptionError: If it is none of this: None, or a number for each output, by name or in a list.
+    """
+    names = tuple(task.output for task in tasks)
+    if loss_weights is None:
+        return (1.0,) * len(tasks)
+    if isinstance(loss_weights, (int, float)) and len(tasks) == 1:
+        return (float(loss_weights),)
+    return tuple(float(weight) for weight in by_output("loss_weights", loss_weights, names).values())
+
+
+def _task(model: Any, number: int, output: str, loss: Any) -> Task:
+    """The task of one output."""
     loss = converted("loss", loss)
     try:
         known = keras.losses.get(loss)
@@ -157,7 +193,7 @@ def task_of(model: Any, loss: Any) -> Task:
             f"Keras has no loss {loss!r}: give the name of one, such as 'sparse_categorical_crossentropy', a function "
             "of labels and outputs, or an object of tf_keras.losses"
         ) from error
-    end = last_activation(model)
+    end = last_activation(model, number)
     name = snake_case(getattr(known, "__name__", type(known).__name__))
     if name in _OF_CLASSES:
         kind: Kind = "classes"
@@ -165,13 +201,14 @@ def task_of(model: Any, loss: Any) -> Task:
         kind = "labels"
     else:
         kind = "classes" if name not in _OF_VALUES and end == "softmax" else "values"
-    return Task(kind, loss, name, end == "linear")
+    shape = tuple(model.outputs[number].shape)[1:]
+    return Task(output, shape, kind, loss, name, end == "linear")
 
 
-def last_activation(model: Any) -> str:
-    """The activation that a model ends in: "softmax", "sigmoid", "linear" or another."""
-    found = calls(model)
-    last = found[-1]
+def last_activation(model: Any, output: int = 0) -> str:
+    """The activation that an output of a model ends in: "softmax", "sigmoid", "linear" or another."""
+    found, ends = calls_and_outputs(model)
+    last = found[ends[output]]
     while isinstance(last.layer, QuantizeActivation):
         last = found[last.inputs[0]]
     if type(last.layer).__name__ == "Softmax":

@@ -12,6 +12,7 @@ import keras_approx
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError, UnsupportedModelError
 from keras_approx.training.callbacks import UpdateSkipMasks
+from keras_approx.training.distillation import _logits_of_labels
 from tests.keras_approx import models
 
 
@@ -82,10 +83,13 @@ def test_models_and_options_that_do_not_fit() -> None:
             keras_approx.distill(student, models.small(), **options)
     image = keras.Input((8, 8, 3))
     flat = keras.layers.Flatten()(image)
-    with pytest.raises(UnsupportedModelError, match="distillation takes models of one input and one output"):
+    with pytest.raises(UnsupportedModelError, match="outputs of student and teacher"):
         keras_approx.distill(student, keras.Model(image, [keras.layers.Dense(4)(flat)] * 2))
     with pytest.raises(UnsupportedModelError, match="outputs of student and teacher"):
         keras_approx.distill(student, keras.Model(image, keras.layers.Dense(5)(flat)))
+    two = keras.Model([image, keras.Input((2,))], keras.layers.Dense(4)(flat))
+    with pytest.raises(UnsupportedModelError, match="distillation takes models of one input"):
+        keras_approx.distill(student, two)
     trained = keras_approx.distill(student, keras.Model(image, keras.layers.Dense(4, "sigmoid")(flat)))
     with pytest.raises(UnsupportedModelError, match=r"the teacher '.*' ends in sigmoid"):
         trained.compile("sgd", "sparse_categorical_crossentropy")
@@ -135,3 +139,44 @@ def test_values_by_the_loss_itself(loss: Any) -> None:
     distance = own if getattr(own, "__name__", "") != "<lambda>" else keras.losses.mse
     expected = 0.25 * np.mean(own(y, trained(x))) + 0.75 * np.mean(distance(teacher(x), trained(x)))
     assert float(trained.compute_loss(x, y, trained(x), None)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("end", "loss"), [("softmax", "categorical_crossentropy"), ("sigmoid", "bce")])
+def test_probabilities_that_are_saturated_teach_as_their_logits_do(end: str, loss: str) -> None:
+    """In a graph the logits themselves are taken: probabilities of 1 and of less than float32 holds say nothing."""
+    logits, probabilities = _ends_in(None, 1), _ends_in(end, 1)
+    for model in (logits, probabilities):
+        kernel, bias = model.layers[-1].get_weights()
+        model.layers[-1].set_weights([40 * kernel, bias])
+    x = models.inputs(logits, 8)
+    assert np.abs(logits(x)).max() > 150
+    values, gradients = [], []
+    for network in (logits, probabilities):
+        student = keras_approx.wrap(network)
+        trained = keras_approx.distill(student, _ends_in(None, 2), temperature=2.0, weight=1.0)
+        own = keras.losses.get(loss)
+        trained.compile("sgd", own if network is probabilities else _from_logits(loss))
+
+        @tf.function
+        def measured(trained: Any = trained) -> tuple[Any, Any]:
+            with tf.GradientTape() as tape:
+                value = trained.compute_loss(x, tf.one_hot(np.arange(8) % 3, 3), trained(x), None)
+            return value, tape.gradient(value, trained.trainable_variables)
+
+        value, gradient = measured()
+        values.append(float(value))
+        gradients.append([np.asarray(one) for one in gradient])
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(one).max())
+
+
+def _from_logits(loss: str) -> Any:
+    kind = keras.losses.BinaryCrossentropy if loss == "bce" else keras.losses.CategoricalCrossentropy
+    return kind(from_logits=True)
+
+
+def test_where_there_is_no_graph_a_label_of_1_is_as_sure_as_a_float_can_tell() -> None:
+    found = _logits_of_labels(tf.constant([0.0, 0.5, 1.0]), True).numpy()
+    assert found[1] == 0
+    assert 16 < found[2] < 18

@@ -16,7 +16,7 @@ from keras_approx.skipping.schedules import Constant
 from keras_approx.training.callbacks import UpdateSkipMasks
 from keras_approx.training.guard import Guard, Score
 from keras_approx.training.rates import WarmCosine, default_rate
-from keras_approx.training.tasks import higher_is_better, task_of
+from keras_approx.training.tasks import higher_is_better, tasks_of
 from tests.keras_approx import models
 
 CLASSES = "sparse_categorical_crossentropy"
@@ -224,10 +224,10 @@ def test_its_state_survives_a_file(tmp_path: Path) -> None:
 
 
 def test_binary_accuracy_of_logits_is_that_of_their_signs() -> None:
-    metric = task_of(_network(2, None), keras.losses.BinaryCrossentropy(from_logits=True)).metric
+    metric = tasks_of(_network(2, None), keras.losses.BinaryCrossentropy(from_logits=True))[0].metric
     metric.update_state([[1, 0, 1]], [[0.2, 0.2, -3.0]])
     assert float(metric.result()) == pytest.approx(1 / 3)
-    assert task_of(_network(2, "sigmoid"), "binary_crossentropy").metric == "binary_accuracy"
+    assert tasks_of(_network(2, "sigmoid"), "binary_crossentropy")[0].metric == "binary_accuracy"
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,6 @@ def test_binary_accuracy_of_logits_is_that_of_their_signs() -> None:
     ],
 )
 def test_losses_of_constant_outputs(loss: str, kind: str, labels: Any, constant: float) -> None:
-    task = task_of(_network(), loss)
+    task = tasks_of(_network(), loss)[0]
     assert task.kind == kind
     assert task.constant_loss(np.array(labels, np.float32)) == pytest.approx(constant)

@@ -1,0 +1,40 @@
+"""The outputs of a model by name, and what users give for each of them: losses, labels, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_approx.errors import OptionError
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """Names of a model's outputs: the keys of those that it gives as a dictionary, else those of Keras."""
+    outputs = model.output
+    return tuple(sorted(outputs)) if isinstance(outputs, Mapping) else tuple(model.output_names)
+
+
+def by_output(what: str, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """What is given for each output of a model of several, by its name.
+
+    Args:
+        what: What it is, for the message.
+        value: A dictionary by name, or a tuple or list in the order of the outputs.
+        names: Of the outputs.
+
+    Raises:
+        OptionError: If it is not one for each output.
+    """
+    if isinstance(value, Mapping) and set(value) == set(names):
+        return {name: value[name] for name in names}
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    if isinstance(value, Mapping):
+        got = f"those for {', '.join(map(str, value)) or 'none'}"
+    elif isinstance(value, (tuple, list)):
+        got = f"{type(value).__name__} of {len(value)}"
+    else:
+        got = type(value).__name__
+    raise OptionError(
+        f"{what} must be one for each of the outputs {', '.join(names)}, by name or in this order; got {got}"
+    )
