@@ -224,7 +224,7 @@ def test_keeps_another_metric(folder, wrapped, tmp_path, run, fails):
     record = run(*arguments, "--metric", "mae")
     assert record["metric"] == "mae"
     assert record["exact"]["score"] == pytest.approx(0.1, rel=1e-3)
-    front = ParetoFront.load(tmp_path / "front.json")
+    front = load_front(tmp_path / "front.json")
     best = front.best(max_drop=2.0)
     record = run("export", wrapped, "--estimate", "--front", tmp_path / "front.json", "--max-drop", 2.0,
                  "--data", tmp_path / "values.npz")  # fmt: skip
