@@ -22,9 +22,12 @@ class HandMade:
 DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
     "lenet": {
         "1.55 M": HandMade({"conv1": ("pair", 0.45), "conv2": ("kernel", 0.75)}),
+        "1.15 M, 7 epochs": HandMade(
+            {"conv1": ("pair", 0.28), "conv2": ("kernel block", 0.48), "dense1": ("pair", 0.5)}, epochs=7
+        ),
     },
     "alexnet": {
-        "3.5 M": HandMade(
+        "3.7 M": HandMade(
             {
                 "conv1": ("pair", 0.3),
                 "conv2": ("kernel block", 0.65),
@@ -34,6 +37,16 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
         ),
     },
     "resnet8": {
+        "4.2 M, 7 epochs": HandMade(
+            {
+                "conv1": ("pair", 0.3),
+                "stack1_conv1": ("pair", 0.2),
+                "stack1_conv2": ("pair", 0.2),
+                "stack2_conv1": ("pair", 0.25),
+                "stack3_conv1": ("pair", 0.35),
+            },
+            epochs=7,
+        ),
         "4.4 M, 5 epochs": HandMade(
             {
                 "conv1": ("pair", 0.35),
