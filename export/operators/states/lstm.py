@@ -95,8 +95,11 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     shape = state.shape(source)
     hidden, cell = (state.raw.tensors[op.inputs[position]] for position in (_HIDDEN, _CELL))
     units = hidden.shape[-1] if hidden.shape else 0
-    if len(shape) != 3 or 1 not in shape[:2]:
-        raise UnsupportedModelError(f"{op}: expected a sequence of batch 1, got shape {shape}")
+    batch = 1 if state.option(op, _OPTIONS, "TimeMajor") else 0
+    if len(shape) != 3 or shape[batch] != 1:
+        raise UnsupportedModelError(
+            f"{op}: expected a sequence of batch 1, got shape {shape}, whose dimension {batch} is the batch"
+        )
     if hidden.dtype != "int8" or cell.dtype != "int16" or not hidden.variable or not cell.variable:
         raise UnsupportedModelError(
             f"{op}: expected an int8 hidden state and an int16 cell state, got {hidden.dtype} and {cell.dtype}"

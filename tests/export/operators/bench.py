@@ -88,7 +88,7 @@ class Bench:
         return out
 
 
-def lstm(b: Bench, x: Value, units: int, clip: float = 10.0) -> Value:
+def lstm(b: Bench, x: Value, units: int, clip: float = 10.0, *, time_major: bool = False) -> Value:
     """An int8 LSTM with random weights."""
     inputs = x.shape[-1]
     scale, zero_point = 0.0065, -11
@@ -114,6 +114,7 @@ def lstm(b: Bench, x: Value, units: int, clip: float = 10.0) -> Value:
     between.append(b.builder.tensor((0,), scale, zero_point).index)
     options = schema.UnidirectionalSequenceLSTMOptionsT()
     options.fusedActivationFunction, options.cellClip = 4, clip
+    options.timeMajor = time_major
     out = b.builder.tensor((*x.shape[:2], units), scale, zero_point)
     indices = [-1 if value is None else value.index for value in tensors]
     b.builder.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", indices, [out.index], options, between)

@@ -297,6 +297,7 @@ RECIPES: dict[str, Recipe] = {
     "mean of wide rows": lambda b: b.layers.mean(_tiled(b, 1, 9, 2)),
     "mean of one row": lambda b: b.layers.mean(b.builder.reshape(_tiled(b, 2, 4, 1), (1, 1, 240, 4))),
     "lstm": lambda b: lstm(b, b.s, 5),
+    "lstm of steps before batches": lambda b: lstm(b, b.builder.reshape(b.s, (7, 1, 6)), 5, time_major=True),
     "lstm behind another": lambda b: lstm(b, lstm(b, b.s, 4, 0.5), 3),
     "svdf": lambda b: svdf(b, 5, 2, 4),
     "svdf of rank 1": lambda b: svdf(b, 3, 1, 6),

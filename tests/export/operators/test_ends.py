@@ -8,12 +8,14 @@ import pytest
 from export import to_c
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
+from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.ops import Lookup
 from export.passes import run_passes
 from tests.export.model_builder import ModelBuilder
 from tests.export.networks import Layers, random_inputs
+from tests.export.operators.bench import Bench, lstm
 from tests.export.operators.recipes import RECIPES, network
 
 
@@ -63,3 +65,13 @@ def test_a_dense_layer_and_a_convolution_read_one_image(tmp_path, activations: s
     done = to_c(model, tmp_path / "out", activations=activations)
     for found, wanted in zip(build_host(done.path).run(given), run_reference(model, given), strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_an_lstm_of_a_batch_is_refused(time_major: bool) -> None:
+    """Which of its first two dimensions is the batch is an option: no batch may be taken for steps."""
+    bench = Bench()
+    shape = (1, 7, 6) if time_major else (7, 1, 6)
+    y = lstm(bench, bench.builder.reshape(bench.s, shape), 3, time_major=time_major)
+    with pytest.raises(UnsupportedModelError, match="sequence of batch 1"):
+        read_tflite(bench.builder.finish(bench.inputs, y))
