@@ -59,7 +59,14 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "SoftmaxOptions": ("Beta",),
     "ReshapeOptions": ("NewShapeAsNumpy",),
     "PackOptions": ("Axis",),
-    "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    "StridedSliceOptions": (
+        "BeginMask",
+        "EndMask",
+        "EllipsisMask",
+        "NewAxisMask",
+        "ShrinkAxisMask",
+        "Offset",
+    ),
     "MulOptions": ("FusedActivationFunction",),
     "SubOptions": ("FusedActivationFunction",),
     "LeakyReluOptions": ("Alpha",),
@@ -78,7 +85,12 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "VarHandleOptions": ("Container", "SharedName"),
     "CallOnceOptions": ("InitSubgraphIndex",),
     "SVDFOptions": ("Rank", "FusedActivationFunction"),
-    "UnidirectionalSequenceLSTMOptions": ("FusedActivationFunction", "CellClip", "ProjClip", "TimeMajor"),
+    "UnidirectionalSequenceLSTMOptions": (
+        "FusedActivationFunction",
+        "CellClip",
+        "TimeMajor",
+        "DiagonalRecurrentTensors",
+    ),
 }
 
 

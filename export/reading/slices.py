@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from export.errors import ModelFormatError
+from export.errors import ModelFormatError, UnsupportedModelError
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
@@ -18,7 +18,13 @@ def sliced(state: Lowering, op: RawOperator, values: NDArray[Any]) -> NDArray[An
 
     Raises:
         ModelFormatError: begin, end and strides do not fit, or nothing is left.
+        UnsupportedModelError: ends are counted from where slices begin.
     """
+    if state.option(op, _OPTIONS, "Offset"):
+        raise UnsupportedModelError(
+            f"{op}: its option offset, by which ends are counted from where slices begin, is not supported; slice "
+            "with ends of their own"
+        )
     begin, end, stride = (state.integers(op, position).reshape(-1).tolist() for position in (1, 2, 3))
     masks = [
         state.option(op, _OPTIONS, name)

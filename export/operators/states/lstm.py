@@ -141,6 +141,8 @@ def _check_kind(state: Lowering, op: RawOperator) -> None:
         raise UnsupportedModelError(
             f"{op}: coupled gates, peepholes, projections and layer normalization are not supported"
         )
+    if state.option(op, _OPTIONS, "DiagonalRecurrentTensors"):
+        raise UnsupportedModelError(f"{op}: recurrent weights that are diagonals are not supported")
     if state.option(op, _OPTIONS, "FusedActivationFunction") != _TANH:
         raise UnsupportedModelError(f"{op}: only tanh is supported as its activation")
 

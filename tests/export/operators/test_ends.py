@@ -75,3 +75,19 @@ def test_an_lstm_of_a_batch_is_refused(time_major: bool) -> None:
     y = lstm(bench, bench.builder.reshape(bench.s, shape), 3, time_major=time_major)
     with pytest.raises(UnsupportedModelError, match="sequence of batch 1"):
         read_tflite(bench.builder.finish(bench.inputs, y))
+
+
+def test_a_slice_whose_ends_count_from_its_beginnings_is_refused() -> None:
+    bench = Bench()
+    inputs = [bench.x, bench.ints(0, 1, 1, 0), bench.ints(1, 2, 2, 4), bench.ints(1, 1, 1, 1)]
+    y = bench.op("STRIDED_SLICE", inputs, (1, 2, 2, 4), kind="StridedSliceOptions", offset=True)
+    with pytest.raises(UnsupportedModelError, match="its option offset"):
+        read_tflite(bench.builder.finish(bench.inputs, y))
+
+
+def test_an_lstm_of_diagonals_is_refused() -> None:
+    bench = Bench()
+    y = lstm(bench, bench.s, 3)
+    bench.builder._operators[-1].builtinOptions.diagonalRecurrentTensors = True
+    with pytest.raises(UnsupportedModelError, match="diagonals"):
+        read_tflite(bench.builder.finish(bench.inputs, y))
