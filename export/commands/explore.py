@@ -32,7 +32,7 @@ from export.commands.options import (
 )
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
-from keras_approx.exploration.quality import ACCURACY
+from keras_approx.exploration.quality import ACCURACY, shown
 from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 
@@ -280,7 +280,7 @@ def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
 
 def _row(front: ParetoFront, why: str, record: EvaluatedDesign) -> tuple[str, ...]:
     costs = (f"{value:,.0f}" for value in record.costs.values())
-    return (why, record.id, front.shown(record.score), f"{record.kept:.1%}", *costs)
+    return (why, record.id, shown(front.metric, record.score), f"{record.kept:.1%}", *costs)
 
 
 def _search_option(text: str) -> tuple[str, int]:

@@ -69,10 +69,6 @@ class ParetoFront:
         """Whether scores are shares of images that are right, which people read as percentages."""
         return is_share(self.metric)
 
-    def shown(self, score: float) -> str:
-        """A score for people: a percentage of accuracy, else a number."""
-        return shown(self.metric, score)
-
     def losses(self) -> tuple[Loss, ...]:
         """Losses against the exact design whose cheapest designs are worth showing; see `best`."""
         return losses(self.metric, self.exact.score)
@@ -87,7 +83,7 @@ class ParetoFront:
 
     def __repr__(self) -> str:
         designs = f"{len(self.designs):,} of {len(self.evaluated):,} designs"
-        exact = f"exact model {self.shown(self.exact.score)}"
+        exact = f"exact model {shown(self.metric, self.exact.score)}"
         return f"<ParetoFront of {', '.join((self.metric, *self.objectives))}: {designs}, {exact}>"
 
     def _repr_html_(self) -> str:

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_approx.exploration.quality import shown
 from keras_approx.notebooks import html_table
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def to_html(front: ParetoFront) -> str:
         chosen.setdefault(record.id, (f"at most {loss.text} lost" if loss.drop else "nothing lost", record))
     rows = [
         (
-            *(why, record.id, front.shown(record.score), f"{record.kept:.1%}"),
+            *(why, record.id, shown(front.metric, record.score), f"{record.kept:.1%}"),
             *(f"{record.costs[name]:,.0f}" for name in exact.costs),
-            "" if record.fine_tuned_score is None else front.shown(record.fine_tuned_score),
+            "" if record.fine_tuned_score is None else shown(front.metric, record.fine_tuned_score),
         )
         for why, record in chosen.values()
     ]
