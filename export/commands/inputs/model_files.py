@@ -19,6 +19,7 @@ from typing import Any, Literal
 import h5py
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from export.commands.inputs.hdf5_check import check_ends
 from export.errors import ModelFormatError
 from keras_approx.layers.registry import LAYERS
 
@@ -123,6 +124,7 @@ def _copy_keras(source: Path, target: Path) -> CheckedModel:
         weights = target.with_name(_WEIGHTS)
         with archive.open(_WEIGHTS) as packed, weights.open("wb") as file:
             shutil.copyfileobj(packed, file)
+    check_ends(weights, str(source))
     with h5py.File(weights, "r") as content:
         elements = _stored_elements(source, content)
     with zipfile.ZipFile(target, "w") as archive:
@@ -134,6 +136,7 @@ def _copy_keras(source: Path, target: Path) -> CheckedModel:
 
 def _copy_h5(source: Path, target: Path) -> CheckedModel:
     shutil.copyfile(source, target)
+    check_ends(target, str(source))
     with h5py.File(target, "r") as content:
         if "model_config" not in content.attrs:
             raise ModelFormatError(
