@@ -1,7 +1,7 @@
 """Compiling an exported network: for this machine, and for Arm cores.
 
 Nothing is written into the export, no shell is used, and the compiler gets no argument that the manifest
-could have smuggled in (see `export.manifest`).
+could have smuggled in (see `export.artifact.manifest`).
 """
 
 from __future__ import annotations
