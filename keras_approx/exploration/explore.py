@@ -114,9 +114,9 @@ def explore(
             costs nothing at run time, and where much is skipped it tells better what fine-tuning will make of a
             design (Li et al., "EagleEye", 2020); where little is, what so few images say is worse than what
             training left. Give the calibration data to apply_design then.
-        confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be dropped
-            after a part of the images; see exploration.evaluate.confidence. None to look at all images for every
-            design, as is done in any case for metrics that do not count right images.
+        confidence: With which a design must be unable to reach the accuracy of another that costs no more, to be
+            dropped after a part of the images; see exploration.evaluate.confidence. None to look at all images for
+            every design, as is done in any case for metrics that do not count right images.
         executor: Whose processes evaluate the designs, such as a concurrent.futures.ProcessPoolExecutor with start
             method "spawn", or the get_executor() of a Dask client. None for this process. The front is the same.
         chunk: Designs in one task for the executor.

@@ -31,7 +31,7 @@ WORD = 4
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a kernel walks, in bytes.
+    """The positions that a kernel visits, and the bytes between them.
 
     Attributes:
         rows: output rows before pooling.
@@ -118,7 +118,7 @@ def write_program(
     The constant stream of a block is its biases, the words the body takes, and each channel's requantization.
 
     Args:
-        geometry: where the kernel walks.
+        geometry: the positions it visits.
         body: steps that add a block's products to its accumulators.
         moved: bytes by which the body moves the input pointer.
         body_words: words the body takes from the stream.

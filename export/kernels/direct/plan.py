@@ -38,7 +38,7 @@ class ConvProblem:
     """A convolution as the planner sees it; a fully connected layer is a 1 x 1 one at a single position.
 
     Attributes:
-        geometry: where kernels walk.
+        geometry: the positions that kernels visit.
         weights: int32 [out, kernel y, kernel x, in], unscaled.
         bias: int64 [out], with the input's zero point folded in.
         requantization: one a channel.
