@@ -143,11 +143,18 @@ def _direct_candidates(
 
 
 def _least_unpacked(problem: ConvProblem, pairs: np.ndarray, timing: Timing) -> float:
-    """Cycles that products and loads of their constants take alone, where a core issues one instruction a cycle."""
+    """Cycles below which no unpacked kernel comes, where a core issues one instruction a cycle.
+
+    A kept pair is multiplied once a position; its weights are loaded once a block of positions, its inputs once a
+    block of channels at the most seldom. An output is scaled, saturated and stored.
+    """
     if timing.pairing is Pairing.WIDE:
         return 0
     geometry = problem.geometry
-    return int(np.count_nonzero(pairs)) * geometry.rows * geometry.columns * (1 + 1 / geometry.positions)
+    of_pair = 1 + 1 / geometry.positions + 1 / block_channels(geometry)
+    outputs = len(pairs) / (4 if geometry.pooled else 1)
+    of_position = int(np.count_nonzero(pairs)) * of_pair + 3 * outputs
+    return geometry.rows * geometry.columns * of_position
 
 
 def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:
