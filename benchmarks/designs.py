@@ -37,16 +37,6 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
         ),
     },
     "resnet8": {
-        "4.2 M, 7 epochs": HandMade(
-            {
-                "conv1": ("pair", 0.3),
-                "stack1_conv1": ("pair", 0.2),
-                "stack1_conv2": ("pair", 0.2),
-                "stack2_conv1": ("pair", 0.25),
-                "stack3_conv1": ("pair", 0.35),
-            },
-            epochs=7,
-        ),
         "4.4 M, 5 epochs": HandMade(
             {
                 "conv1": ("pair", 0.35),
