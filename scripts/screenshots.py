@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation: `make screenshots`, or `python scripts/screenshots.py`.
+"""Takes the pictures of the documentation: `make pictures`, or `python scripts/screenshots.py`.
 
 It explores the LeNet of examples/, writes a report on it, builds the site, and shows both to a headless Chromium, wide
 and as narrow as a phone. The pictures go to docs/pictures. It takes minutes, and needs `apt-get install chromium`.
@@ -116,7 +116,6 @@ def main() -> int:
         subprocess.run([*command, "--site-dir", folder], cwd=_ROOT, check=True)
         tutorial = Path(folder) / "tutorials/bare_tflite.html"
         photograph(tutorial, PICTURES / "tutorial.png", width=_WIDE, height=1000)
-        photograph(tutorial, PICTURES / "tutorial_phone.png", width=_PHONE, height=1000)
     return 0
 
 
