@@ -50,8 +50,7 @@ def test_wrong_bytes_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_they_have_every_operator_with_a_reference() -> None:
-    """Each operator that is read is in one at least, but for two that come too seldom."""
+    """Each operator that is read is in one at least, but for those that have no reference kernel."""
     record = json.loads(random_networks.RESULTS.read_text())
-    rare = {"RELU_0_TO_1", "RELU_N1_TO_1"}
-    assert set(READERS) - set(record["operators"]) - rare == {"ELU", "SUM"}
+    assert set(READERS) - set(record["operators"]) == {"ELU", "SUM"}
     assert record["failed"] == {}
