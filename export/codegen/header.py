@@ -10,6 +10,9 @@ from export.ir.graph import Graph
 from export.ir.tensor import Tensor
 from export.schedule.stage import Schedule
 
+PROVENANCE = (
+    "/* Written by keras_approx; manifest.json says for what and how. Export again rather than edit. */\n"
+)
 ARENA_ALIGNMENT = 8  # bytes; kernels load words, and what compilers make of memcpy loads double words
 _DIMENSIONS = {3: ("HEIGHT", "WIDTH", "CHANNELS"), 2: ("LENGTH", "CHANNELS")}
 
@@ -122,7 +125,7 @@ def emit_header(schedule: Schedule, name: str, class_names: Sequence[str] = ()) 
     pieces += [*_conversions(graph, "input", name), *_conversions(graph, "output", name)]
     pieces.append("#ifdef __cplusplus\n}\n#endif\n")
     guard = f"{name.upper()}_H"
-    head = f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
+    head = f"{PROVENANCE}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
     return head + "\n".join(pieces) + f"#endif /* {guard} */\n"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.codegen.header import ARENA_ALIGNMENT, end_names, memory_of, prototype, single
+from export.codegen.header import ARENA_ALIGNMENT, PROVENANCE, end_names, memory_of, prototype, single
 from export.csource.source import Context
 from export.csource.text import indent, string_table, table
 from export.ir.graph import Graph
@@ -58,7 +58,7 @@ def emit_model(
     """
     graph = schedule.graph
     reset = _reset_in(schedule, name)
-    lines = [f'#include "{name}.h"', *(["#include <string.h>"] if reset else []), ""]
+    lines = [f'{PROVENANCE}#include "{name}.h"', *(["#include <string.h>"] if reset else []), ""]
     lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif"]
     lines += [f"{context.signature};" for context in contexts]
     lines += ["#ifdef __cplusplus", "}", "#endif", ""]

@@ -1,4 +1,5 @@
 /* Runtime of the generated kernels: the kernel macros, and small helpers for the plain C operators.
+ * Part of keras_approx. SPDX-License-Identifier: Apache-2.0
  *
  * A kernel is a list of K_ macros. On an Arm core with the DSP extension each expands to the text of one or a few
  * instructions, and the list to one file-scope assembly function, so that what was scheduled is what runs, whatever
