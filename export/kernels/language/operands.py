@@ -26,6 +26,7 @@ class Use:
         late: accumulators, and what a store stores.
         addresses: addresses.
         length: how many instructions it is.
+        issues: how many of them take a cycle of their own: all but IT, which may join its neighbour.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Use:
     late: tuple[int, ...]
     addresses: tuple[int, ...]
     length: int
+    issues: int
 
 
 @cache
@@ -63,8 +65,16 @@ def use_of(name: str) -> Use:
     reads, late, addresses = found("reads"), found("accumulators"), found("address")
     result = written[0] if written else None
     tied = result is not None and result in (*reads, *late, *addresses)
+    issues = sum(one.kind is not Kind.IT for one in code)
     return Use(
-        code[0].kind, result, tied, () if store else reads, reads if store else late, addresses, len(code)
+        kind=code[0].kind,
+        result=result,
+        tied=tied,
+        reads=() if store else reads,
+        late=reads if store else late,
+        addresses=addresses,
+        length=len(code),
+        issues=issues,
     )
 
 

@@ -86,6 +86,11 @@ class StraightLine:
             operation = _Operation(f"{operation.name}={tied_result}", operation.args, operation.after)
         self._operations.append(operation)
 
+    @property
+    def least_cycles(self) -> int:
+        """Cycles of a core that issues one instruction a cycle and never waits: no order takes fewer."""
+        return sum(use_of(operation.name.partition("=")[0]).issues for operation in self._operations)
+
     def steps(
         self, registers: Sequence[str], timing: Timing, held: Mapping[str, str] | None = None
     ) -> list[Step]:

@@ -19,6 +19,7 @@ from export.kernels.winograd.outputs import ADD_RATE, ADD_TABLE, Held, Outputs, 
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
 from export.targets import Timing, block_cycles
+from export.targets.timing import Pairing
 
 # Stack slots: those of a fused Add, those of the loops, then values that wait.
 _SUMS, _OUT, _TILES, _COUNT, _CONSTANTS, _CONSTANTS_END, _SUMS_NOW, _CONSTANTS_NOW, _WAITING = range(2, 11)
@@ -74,17 +75,22 @@ def _channel(
     tiling: Tiling, target: Target, form: Form, rows: int, columns: int, timing: Timing
 ) -> list[Step]:
     """The code of one channel of one tile, with as much in registers as makes it fastest."""
-    found: list[list[Step]] = []
+    best: tuple[int, list[Step]] | None = None
     for held in Held.choices(form, target):
         code = StraightLine()
         _Tile(code, tiling, target, form, columns, held).write(rows)
+        if best is not None and code.least_cycles >= best[0] and timing.pairing is not Pairing.WIDE:
+            continue
         try:
-            found.append(code.steps(_REGISTERS, timing, {_CHANNEL_SUMS: "r0", _CHANNEL_CONSTANTS: "r2"}))
+            steps = code.steps(_REGISTERS, timing, {_CHANNEL_SUMS: "r0", _CHANNEL_CONSTANTS: "r2"})
         except OutOfRegistersError:
             continue
-    if not found:
+        cycles = block_cycles([one for item in steps for one in instructions(item)], timing)
+        if best is None or cycles < best[0]:
+            best = cycles, steps
+    if best is None:
         raise OutOfRegistersError(f"no order of a tile's outputs fits {len(_REGISTERS)} registers")
-    return min(found, key=lambda steps: block_cycles([i for s in steps for i in instructions(s)], timing))
+    return best[1]
 
 
 class _Tile:
