@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow as tf
-from cifar10 import INPUT_RANGE, Cifar10, load
+from cifar10 import INPUT_RANGE, Cifar10, add_data, load
 from common import LOSS, classified
 from networks import pretrained
 from train import accuracy
@@ -183,9 +183,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("part", choices=("table", "metrics", "ingredients"), help="what to measure")
     add_networks(parser, REFERENCE)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--kept", type=float, nargs="+", help=f"for the table; default: {', '.join(map(str, KEPT))}"
     )

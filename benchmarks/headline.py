@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load, to_int8
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
 from common import LOSS
 from networks import pretrained
 from train import accuracy
@@ -340,9 +340,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_networks(parser, REFERENCE)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--budgets", type=float, nargs="*", help="million cycles on the M33, for every network"
     )

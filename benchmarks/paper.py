@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from cifar10 import Cifar10, load, to_int8
+from cifar10 import Cifar10, add_data, load, to_int8
 from common import classified
 from numpy.typing import NDArray
 
@@ -340,9 +340,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         help="an int8 .tflite of 32 x 32 pixels and 10 classes; can be given again",
     )
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--search", type=int, default=1000, help="images to search with (default: %(default)s)"
     )

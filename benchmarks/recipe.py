@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load
 from common import LOSS
 from networks import pretrained
 
@@ -171,9 +171,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "trials", nargs="*", metavar="TRIAL", help=f"which; default: all of {', '.join(TRIALS)}"
     )
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--images", type=int, default=IMAGES, help="to train on (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
     parser.add_argument("--seeds", type=int, default=1, help="default: %(default)s")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, Cifar10, load
+from cifar10 import INPUT_RANGE, Cifar10, add_data, load
 from networks import pretrained
 
 import keras_approx
@@ -75,9 +75,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_networks(parser, REFERENCE)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args(arguments)
     options.networks = options.networks or REFERENCE

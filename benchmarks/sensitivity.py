@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cifar10 import INPUT_RANGE, Cifar10, load
+from cifar10 import INPUT_RANGE, Cifar10, add_data, load
 from networks import pretrained
 
 import export
@@ -107,9 +107,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_networks(parser, REFERENCE)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--validation", type=int, help=f"images; default: {VALIDATION_IMAGES}")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of what was measured")
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")

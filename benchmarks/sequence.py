@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cifar10 import INPUT_RANGE, load, to_int8
+from cifar10 import INPUT_RANGE, add_data, load, to_int8
 from networks import pretrained
 from train import accuracy
 
@@ -82,9 +82,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_networks(parser, REFERENCE)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--images", type=int, default=IMAGES, help="to look at (default: %(default)s)")
     parser.add_argument("--validation", type=int, default=5000, help="default: %(default)s")
     parser.add_argument("--int8", action="store_true", help="also on the int8 graph, which takes longer")

@@ -13,6 +13,7 @@ too, so weights trained on either never saw them.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,13 @@ def to_float(images: np.ndarray) -> np.ndarray:
 def to_int8(images: np.ndarray) -> np.ndarray:
     """The int8 inputs that stand for uint8 pixels: pixel - 128."""
     return (images ^ 0x80).view(np.int8)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--data`, which is for `load`."""
+    parser.add_argument(
+        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
+    )
 
 
 def load(data: str | Path = "subset") -> Cifar10:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import tf_keras as keras
-from cifar10 import Cifar10, Part, load, to_int8
+from cifar10 import Cifar10, Part, add_data, load, to_int8
 from networks import pretrained
 from train import EPOCHS, train
 
@@ -36,9 +36,7 @@ def parse(
     )
     parser.add_argument("--kept", type=float, default=kept, help="share of products (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=epochs, help="of fine-tuning (default: %(default)s)")
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--train", action="store_true", help="train in place of taking the shipped weights")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--target", default="nucleo-u575zi-q", help="core or board (default: %(default)s)")

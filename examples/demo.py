@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, load, to_int8
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
 from common import LOSS
 from networks import NETWORKS, pretrained
 from train import accuracy
@@ -193,9 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--network", choices=NETWORKS, default="lenet", help="default: %(default)s")
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--kept", type=float, default=0.25, help="share of products (default: %(default)s)")
     parser.add_argument(
         "--epochs", type=int, default=10, help="of fine-tuning, for each model (default: %(default)s)"

@@ -20,7 +20,7 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
-from cifar10 import AugmentedBatches, Cifar10, Part, load
+from cifar10 import AugmentedBatches, Cifar10, Part, add_data, load
 from networks import NETWORKS
 
 EPOCHS = {"lenet": 40, "alexnet": 40, "resnet8": 80, "dscnn": 40}
@@ -133,9 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("network", choices=NETWORKS)
-    parser.add_argument(
-        "--data", default="subset", help="'subset' (shipped), 'keras', or an .npz file (default: %(default)s)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--epochs", type=int, help="default: " + ", ".join(f"{n} {e}" for n, e in EPOCHS.items())
     )
