@@ -14,7 +14,7 @@ from export.costing.kernel_cost import KernelCost
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
-from export.kernels.direct.loops import WORD, Epilogue, Geometry, write_program
+from export.kernels.direct.loops import Epilogue, Geometry, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
     block_channels,
@@ -26,7 +26,7 @@ from export.kernels.direct.plan import (
     unpacked_blocks,
 )
 from export.kernels.elementwise.addition import ADDITION_WORDS
-from export.kernels.language.steps import NEAR
+from export.kernels.language.steps import NEAR, WORD
 from export.kernels.linear import Linear
 from export.kernels.plan import Plan, repeated_calls
 from export.kernels.requantize import Requantization

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from export.costing.candidate import KernelWaits, Price
 from export.costing.counts import Count, Run
-from export.kernels.direct.loops import WORD
+from export.kernels.language.steps import WORD
 from export.targets import Cache, Flash, Prefetch, Reading, Target
 
 _STEPS = 4  # of a cycle: how finely the time a piece of code runs is told apart

@@ -7,9 +7,8 @@ from functools import cache, lru_cache
 
 from export.costing.counts import Count, Run
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
-from export.kernels.direct.loops import WORD
 from export.kernels.language.instructions import instructions
-from export.kernels.language.steps import Step
+from export.kernels.language.steps import WORD, Step
 from export.kernels.plan import repeated_calls
 from export.kernels.size import kernel_bytes
 from export.kernels.winograd.products import SINGLE

@@ -9,8 +9,9 @@ from export.ir.fixed_point import conv_multipliers
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
 from export.ir.requantization import requantize_conv, requantize_dense
-from export.kernels.direct.loops import WORD, Geometry
+from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem
+from export.kernels.language.steps import WORD
 from export.kernels.layout import Layout
 from export.kernels.linear import Linear, linear_requantization
 from export.kernels.planes.plan import DepthwiseProblem

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.kernels.language.steps import NEAR, OPEN, Step, move, repeat, step
+from export.kernels.language.steps import NEAR, OPEN, WORD, Step, move, repeat, step
 from export.kernels.layout import Layout
 from export.kernels.plan import Call, Kernel, Plan, Pointer, joined
 from export.kernels.requantize import Requantization
 
 _SUMS, _READS = ("a0", "a1", "a2", "a3"), ("a4", "a5", "a6", "x0")
 _LANES = len(_SUMS)
-_WORD = 4
 _MOST_OF_HALFWORDS = 255  # int8 values whose sum fits 16 bits
 _UNROLLED = 16  # taps of a window that are unrolled; larger windows loop over their rows
 _MOST_AVERAGED = 5000  # beyond, the reciprocal of the count is not exact
@@ -248,7 +247,7 @@ class _Elements:
 
 def _by_words(source: Layout, reduction: Reduction, window: int) -> bool:
     """Whether four channels can be loaded by words, and be joined in halfwords or bytes."""
-    aligned = not source.lines and source.pixel * source.element_bytes % _WORD == 0
+    aligned = not source.lines and source.pixel * source.element_bytes % WORD == 0
     return (
         aligned
         and source.element in ("int8", "int16")
@@ -261,7 +260,7 @@ class _Words:
 
     def __init__(self, source: Layout, reduction: Reduction) -> None:
         self._source, self._reduction = source, reduction
-        self._words = _LANES * source.element_bytes // _WORD
+        self._words = _LANES * source.element_bytes // WORD
         self._joined = 1 if reduction.largest and self._words == 1 else 2  # registers of what is joined
         self.sums, self.spare = _READS, _SUMS
 
@@ -276,7 +275,7 @@ class _Words:
         steps = []
         group = len(_READS) // self._words
         for start in range(0, len(offsets), group):
-            at = [o + _WORD * word for o in offsets[start : start + group] for word in range(self._words)]
+            at = [o + WORD * word for o in offsets[start : start + group] for word in range(self._words)]
             reads = _READS[: len(at)]
             steps += [step("LDR", r, "in", offset) for r, offset in zip(reads, at, strict=True)]
             for number, r in enumerate(reads):

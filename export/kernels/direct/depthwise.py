@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.kernels.direct.body import Operand, schedule_body
 from export.kernels.direct.channel_blocks import consecutive_blocks
-from export.kernels.direct.loops import WORD, Geometry, accumulator, write_program
+from export.kernels.direct.loops import Geometry, accumulator, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
     block_stream,
@@ -22,7 +22,7 @@ from export.kernels.direct.plan import (
     scaled_weights,
     shared_mode,
 )
-from export.kernels.language.steps import Step, step
+from export.kernels.language.steps import WORD, Step, step
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 
 CHANNELS = 4  # of a block

@@ -16,6 +16,7 @@ from export.kernels.language.steps import (
     NEAR,
     POSITIONS,
     WEIGHTS,
+    WORD,
     Step,
     label,
     load,
@@ -26,7 +27,6 @@ from export.kernels.language.steps import (
 )
 
 ROW, BLOCK, HALF, SECOND, ROW_END, OUTER, COUNT = range(1, 8)  # labels
-WORD = 4
 
 
 @dataclass(frozen=True)

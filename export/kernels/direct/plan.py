@@ -27,7 +27,7 @@ from export.kernels.direct.loops import (
     write_program,
 )
 from export.kernels.elementwise.addition import Addition, with_addition
-from export.kernels.language.steps import NEAR, Step, move, repeat, step
+from export.kernels.language.steps import NEAR, WORD, Step, move, repeat, step
 from export.kernels.linear import Linear
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization, Scaling

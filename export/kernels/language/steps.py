@@ -14,6 +14,7 @@ from export.targets.instruction import LR
 POSITIONS = ("x0", "x1")
 WEIGHTS = ("w0", "w1")
 ACCUMULATORS = tuple(f"a{i}" for i in range(8))
+WORD = 4  # bytes
 NEAR = 4095  # largest immediate of ADDW and of a load's offset
 
 _ROLES = {

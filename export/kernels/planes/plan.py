@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from export.kernels.direct.loops import WORD
 from export.kernels.direct.plan import ConvProblem, initial_sum, scaled_weights
+from export.kernels.language.steps import WORD
 from export.kernels.linear import Linear
 from export.kernels.plan import Call, Kernel, Plan, Pointer, Repeat
 from export.kernels.planes.gather import Gathering, gather_kernel

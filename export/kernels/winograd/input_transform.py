@@ -12,11 +12,11 @@ from itertools import pairwise
 
 from export.kernels.language.addresses import Addresses
 from export.kernels.language.instructions import aligned
-from export.kernels.language.steps import NEAR, Step, label, step
+from export.kernels.language.steps import NEAR, WORD, Step, label, step
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.algorithm import Component
-from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
+from export.kernels.winograd.tiles import PAIR_BYTES, Tiling
 from export.targets import Timing
 
 _IN, _TABLE, _PAIR, _BUFFER, _COLUMNS_END, _TILES_END, _COUNT = range(7)  # stack slots

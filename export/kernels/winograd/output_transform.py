@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from export.kernels.language.addresses import Addresses
 from export.kernels.language.instructions import aligned, instructions
 from export.kernels.language.scheduler import OutOfRegistersError
-from export.kernels.language.steps import Step, label, load, step
+from export.kernels.language.steps import WORD, Step, label, load, step
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.algorithm import FOUR, STRIDE2, TWO
 from export.kernels.winograd.outputs import ADD_RATE, ADD_TABLE, Held, Outputs, Target
 from export.kernels.winograd.requantization import Form
-from export.kernels.winograd.tiles import PAIR_BYTES, WORD, Tiling
+from export.kernels.winograd.tiles import PAIR_BYTES, Tiling
 from export.targets import Timing, block_cycles
 from export.targets.timing import Pairing
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from export.kernels.direct.loops import Sum
 from export.kernels.language.addresses import Addresses
+from export.kernels.language.steps import WORD
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Form
-from export.kernels.winograd.tiles import WORD
 
 ADD_TABLE, ADD_RATE = 0, 1
 """Stack slots of a fused Add: the address of its table, and its multiplier."""

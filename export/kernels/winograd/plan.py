@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from export.kernels.direct.plan import ConvProblem
 from export.kernels.elementwise.tables import TABLE_MIDDLE
+from export.kernels.language.steps import WORD
 from export.kernels.plan import Plan
 from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.requantization import Constants, constants
 from export.kernels.winograd.shape import Shape, padded_channels
 from export.kernels.winograd.skeleton import scale_words, scales_start, skeleton
-from export.kernels.winograd.tiles import CHANNELS, WORD
+from export.kernels.winograd.tiles import CHANNELS
 from export.kernels.winograd.weight_transform import packed_words
 from export.targets import Timing
 

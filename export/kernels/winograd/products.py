@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from export.kernels.language.instructions import aligned
-from export.kernels.language.steps import NEAR, Step, label, load, loads, move, step
+from export.kernels.language.steps import NEAR, WORD, Step, label, load, loads, move, step
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.tiles import (
@@ -13,7 +13,6 @@ from export.kernels.winograd.tiles import (
     PAIR_BYTES,
     SUM_BYTES,
     TILES,
-    WORD,
     Group,
     Tiling,
     is_modified_immediate,

@@ -11,11 +11,11 @@ import numpy as np
 
 from export.kernels.direct.loops import Geometry, Sum
 from export.kernels.direct.plan import DENSE, ConvProblem, kept_pairs
-from export.kernels.language.steps import NEAR
+from export.kernels.language.steps import NEAR, WORD
 from export.kernels.winograd.algorithm import FOUR, Algorithm, algorithms
 from export.kernels.winograd.outputs import Target
 from export.kernels.winograd.sparse import Pattern, kept_kernels
-from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, WORD, Tiling
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, Tiling
 from export.kernels.winograd.weight_transform import KERNEL_WORDS
 
 _REACH = 1 << 20  # bytes: eight bits of pages

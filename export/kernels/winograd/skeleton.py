@@ -9,6 +9,7 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 from export.kernels.elementwise.tables import TABLE_SIZE
+from export.kernels.language.steps import WORD
 from export.kernels.plan import Call, Kernel, Pointer, Repeat
 from export.kernels.winograd.input_transform import Source, buffer_bytes, input_kernel
 from export.kernels.winograd.output_transform import header_words, output_kernel
@@ -24,7 +25,7 @@ from export.kernels.winograd.products import (
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import ChannelBlock, Shape
 from export.kernels.winograd.sparse import sparse_kernel
-from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, WORD, Group, Kind, Strip, Tiling
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, Group, Kind, Strip, Tiling
 from export.kernels.winograd.weight_transform import transformed_bytes, weights_kernel
 from export.targets import Timing
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from export.kernels.language.instructions import aligned
-from export.kernels.language.steps import Step, step
+from export.kernels.language.steps import WORD, Step, step
 from export.kernels.plan import Kernel
 from export.kernels.winograd.products import FRAME, SINGLE_SUMS, SUMS, paired_steps, single_steps
-from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, WORD, Group, Tiling
+from export.kernels.winograd.tiles import CHANNELS, PAIR_BYTES, TILES, Group, Tiling
 from export.targets import Timing
 
 Pattern = tuple[int, ...]

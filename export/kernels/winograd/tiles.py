@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from export.kernels.language.steps import WORD
 from export.kernels.winograd.algorithm import Algorithm
 
 CHANNELS = 4  # output channels of a block, and
 TILES = 2  # tiles of a block: their sums fill eight registers
-WORD = 4
 SUM_BYTES = CHANNELS * TILES * WORD
 PAIR_BYTES = TILES * WORD
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from export.kernels.language.addresses import Addresses
 from export.kernels.language.instructions import aligned
-from export.kernels.language.steps import Step, label, step
+from export.kernels.language.steps import WORD, Step, label, step
 from export.kernels.language.straight_line import StraightLine
 from export.kernels.plan import Kernel
 from export.kernels.winograd.algorithm import FOUR
-from export.kernels.winograd.tiles import CHANNELS, WORD, Tiling
+from export.kernels.winograd.tiles import CHANNELS, Tiling
 from export.targets import Timing
 
 KERNEL_WORDS = 5
