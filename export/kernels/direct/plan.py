@@ -19,7 +19,6 @@ from export.kernels.direct.channel_blocks import consecutive_blocks, shared_bloc
 from export.kernels.direct.loops import (
     COUNT,
     OUTER,
-    WORD,
     Epilogue,
     Geometry,
     Sum,
