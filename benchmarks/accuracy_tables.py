@@ -170,7 +170,7 @@ def fractions(records: Records) -> str:
     exact = _exact(runs)
     head = (
         *("network", "products kept", "significance", "epochs", "seed"),
-        *("test accuracy", "points", "asked", "M33 cycles"),
+        *("test accuracy", "points", "asked"),
     )
     rows = []
     for record in sorted(runs, key=_order):
@@ -182,7 +182,6 @@ def fractions(records: Records) -> str:
                 *(run["network"], f"{100 * run['kept']:g} %", _significance(run)),
                 *(str(run["epochs"]), str(run["seed"])),
                 *(f"{100 * record['test_accuracy']:.2f} %", points, _goal(run)),
-                f"{record['predicted_cycles']:,}",
             )
         )
     return table(head, rows, left=1)
