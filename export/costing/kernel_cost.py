@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from export.costing.kernel_cycles import kernel_cycles
 from export.kernels.plan import Plan, repeated_calls
-from export.kernels.size import CALL_BYTES, LAYER_BYTES, kernel_bytes
+from export.kernels.size import compiled_bytes, kernel_bytes
 from export.targets import Target, Timing
 
 # Compiled C, measured with GCC 12 at -O2: a kernel call with its arguments; a layer's prologue and return.
@@ -48,7 +48,7 @@ class KernelCost:
     @property
     def flash_bytes(self) -> int:
         """Flash of a layer of these kernels, its compiled C included."""
-        return self.kernel_bytes + CALL_BYTES * self.sites + LAYER_BYTES
+        return self.kernel_bytes + compiled_bytes(self.sites, self.calls)
 
 
 def plan_cost(plan: Plan, timing: Timing) -> KernelCost:

@@ -9,7 +9,10 @@ CALL_BYTES = 16
 """A kernel call with its arguments, as compilers make it."""
 
 LAYER_BYTES = 16
-"""A layer's prologue and return."""
+"""The prologue and return of a layer that calls several times; a single call is a jump."""
+
+RUN_BYTES, RUN_LAYER_BYTES = 32, 16
+"""`model_run` itself, and what it takes more for each layer."""
 
 
 def kernel_bytes(kernel: Kernel) -> int:
@@ -22,4 +25,15 @@ def kernel_bytes(kernel: Kernel) -> int:
 def plan_bytes(plan: Plan) -> int:
     """Flash of a planned layer: code, constants, and the compiled calls."""
     code = sum(kernel_bytes(kernel) for kernel in plan.kernels)
-    return code + 4 * len(plan.constants) + CALL_BYTES * len(list(repeated_calls(plan))) + LAYER_BYTES
+    times = [count for _, count in repeated_calls(plan)]
+    return code + 4 * len(plan.constants) + compiled_bytes(len(times), sum(times))
+
+
+def compiled_bytes(sites: int, calls: int) -> int:
+    """Bytes of a layer's compiled C.
+
+    Args:
+        sites: how many calls are written.
+        calls: how many run.
+    """
+    return CALL_BYTES * sites + (LAYER_BYTES if calls > 1 else 0)
