@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keras_approx.compat import keras, plain_settings
-from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
-from keras_approx.layers.skip_wrapper import SkipWrapper
-from keras_approx.layers.transposed_conv import TransposedConv2D
+from keras_approx.layers.custom_objects import CUSTOM_LAYERS
 from keras_approx.training.distillation import DistilledModel
 from keras_approx.wrapped_model import WrappedModel
 
@@ -21,9 +19,6 @@ def approx_scope() -> Iterator[None]:
         with keras_approx.approx_scope():
             model = tf_keras.models.load_model("wrapped.keras")
     """
-    classes = (
-        *(SkipWrapper, QuantizedWrapper, QuantizeActivation, TransposedConv2D),
-        *(WrappedModel, DistilledModel),
-    )
-    with plain_settings(), keras.utils.custom_object_scope({known.__name__: known for known in classes}):
+    models = {known.__name__: known for known in (WrappedModel, DistilledModel)}
+    with plain_settings(), keras.utils.custom_object_scope({**CUSTOM_LAYERS, **models}):
         yield

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_approx.compat import keras
 from keras_approx.keras3 import PyDatasetSequence, check_callbacks, converted, converted_data
+from keras_approx.layers.custom_objects import CUSTOM_LAYERS
 
 
 class WrappedModel(keras.Model):
@@ -30,7 +31,8 @@ class WrappedModel(keras.Model):
         """As `tf_keras.Model.from_config`."""
         names = config.get("output_names")
         model = super().from_config(
-            {key: value for key, value in config.items() if key != "output_names"}, custom_objects
+            {key: value for key, value in config.items() if key != "output_names"},
+            {**CUSTOM_LAYERS, **(custom_objects or {})},
         )
         if names is not None:
             model.name_outputs(names)

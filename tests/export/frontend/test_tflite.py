@@ -30,9 +30,9 @@ def test_graph_of_a_small_network():
     model = network.builder.finish(x, network.builder.softmax(network.dense(y, 4)))
     graph = read_tflite(model)
     validate(graph)
-    assert kinds(graph) == [ops.Conv2D, ops.FullyConnected, ops.Softmax]
+    assert kinds(graph) == [ops.Conv2D, ops.Reshape, ops.FullyConnected, ops.Softmax]
     operators: Any = graph.ops
-    conv, dense, softmax = operators
+    conv, _, dense, softmax = operators
     assert graph.tensors[graph.input].shape == (1, 8, 6, 3)
     assert graph.tensors[graph.input].quant == Quantization((x.scale,), (x.zero_point,))
     assert graph.tensors[conv.output].shape == (1, 4, 6, 5)

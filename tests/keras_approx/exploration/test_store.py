@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_approx.errors import StoreError
-from keras_approx.exploration.store import Store
+from keras_approx.exploration.store import SCHEMA, Store
 from tests.keras_approx.exploration.problems import record
 
 PROBLEM = {"model": "0123", "seed": 0}
@@ -65,7 +65,7 @@ def test_other_files(tmp_path: Path) -> None:
         (b"precious notes", "no store of evaluations"),
         (b"precious notes\n", "no store of evaluations.*Invalid JSON"),
         (b"{}\n", "no store of evaluations"),
-        (json.dumps({**header, "schema": 9}).encode() + b"\n", "schema 9, this version reads 1"),
+        (json.dumps({**header, "schema": 9}).encode() + b"\n", f"schema 9, this version reads {SCHEMA}"),
         (b"".join([*lines[:2], b"xx\n", *lines[3:]]), "line 3 of .* is no record.*Invalid JSON"),
         (b"".join([*lines[:2], b'{"design": 3}\n']), "line 3 of .* is no record"),
         (b"".join([*lines[:2], b"7\n"]), "line 3 of .* is no record"),
