@@ -26,6 +26,9 @@ class WrappedModel(keras.Model):
         config = super().get_config()
         return {**config, "output_names": list(self.output_names)} if len(self.outputs) > 1 else config
 
+    # tf_keras clones a model layer by layer, which keeps the names of its weights, only where this is set.
+    setattr(get_config, "_is_default", True)  # noqa: B010 - a function has no such attribute
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """As `tf_keras.Model.from_config`."""
