@@ -11,9 +11,6 @@ CALL_BYTES = 16
 LAYER_BYTES = 16
 """The prologue and return of a layer that calls several times; a single call is a jump."""
 
-RUN_BYTES, RUN_LAYER_BYTES = 32, 16
-"""`model_run` itself, and what it takes more for each layer."""
-
 
 def kernel_bytes(kernel: Kernel) -> int:
     """Bytes of a kernel's code, aligned to a word."""

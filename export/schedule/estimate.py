@@ -15,7 +15,6 @@ from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
 from export.ir.layer_names import layer_name
 from export.kernels.plan import Plan
-from export.kernels.size import RUN_BYTES, RUN_LAYER_BYTES
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule, Stage
 from export.schedule.stage_work import work_of
@@ -89,11 +88,8 @@ class Estimate:
 
     @property
     def flash_bytes(self) -> int | None:
-        """Of all layers but the `unpriced` ones, and of what runs them; None if the core's kernels have no prices."""
-        if not has_prices(self.target.core):
-            return None
-        layers = sum(layer.flash_bytes or 0 for layer in self.layers)
-        return layers + RUN_BYTES + RUN_LAYER_BYTES * len(self.layers)
+        """Of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
+        return sum(layer.flash_bytes or 0 for layer in self.layers) if has_prices(self.target.core) else None
 
     @property
     def board_cycles(self) -> Span | None:

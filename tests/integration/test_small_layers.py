@@ -41,4 +41,3 @@ def test_cycles_and_flash_of_small_layers(make: Callable[[], keras.Model], core:
     for layer, found in zip(predicted.layers, measured.per_layer, strict=False):
         assert layer.cycles == pytest.approx(found.cycles, rel=0.02, abs=10)
         assert layer.flash_bytes == pytest.approx(found.flash_bytes, rel=0.02, abs=8)
-    assert predicted.flash_bytes == pytest.approx(measured.flash_bytes, rel=0.02)
