@@ -145,8 +145,8 @@ def _direct_candidates(
 def _least_unpacked(problem: ConvProblem, pairs: np.ndarray, timing: Timing) -> float:
     """Cycles below which no unpacked kernel comes, where a core issues one instruction a cycle.
 
-    A kept pair is multiplied once a position; its weights are loaded once a block of positions, its inputs once a
-    block of channels at the most seldom. An output is scaled, saturated and stored.
+    A kept pair is multiplied at each position. Its weights are loaded at each block of positions, its inputs at least
+    once for each block of channels. An output is scaled, saturated and stored.
     """
     if timing.pairing is Pairing.WIDE:
         return 0

@@ -34,7 +34,7 @@ try:
         read(content)
         content.visititems(lambda _, part: read(part))
 except Exception:
-    pass
+    pass  # the process that loads the file meets the same error, and tells it
 """
 
 
