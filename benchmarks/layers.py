@@ -99,14 +99,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     cores = _CORES[:1] if options.quick else _CORES
-    record: dict[str, Any] = {"layers": [], "separable": {}}
+    record: dict[str, Any] = {"layers": [], "networks": {}}
     for case in _QUICK if options.quick else CASES:
         record["layers"].append(_measured(case, cores))
         print(record["layers"][-1], flush=True)
     if not options.quick:
         keras.utils.set_random_seed(0)
-        record["separable"] = _whole(NETWORKS[_SEPARABLE](), cores)
-        print(record["separable"], flush=True)
+        record["networks"] = {_SEPARABLE: _whole(NETWORKS[_SEPARABLE](), cores)}
+        print(record["networks"], flush=True)
     write_json(options.output or (Path("layers_quick.json") if options.quick else RESULTS), record)
     return 0
 

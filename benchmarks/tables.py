@@ -164,6 +164,14 @@ def single_layers(measured: Mapping[str, Any]) -> str:
             cycles = layer["cores"][core]["cycles"]
             cells += [f"{cycles:,}", f"{cycles / layer['outputs']:.1f}", f"{layer['products'] / cycles:.2f}"]
         rows.append((layer["name"], layer["cores"][cores[0]]["kernel"], *cells))
+    for name, cycles in measured["networks"].items():
+        rows.append(
+            (
+                f"`{name}`, the whole network",
+                "",
+                *(c for core in cores for c in (f"{cycles[core]:,}", "", "")),
+            )
+        )
     return table(head, rows, left=2)
 
 
