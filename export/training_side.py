@@ -24,8 +24,8 @@ from keras_approx.skipping.significance import ELIMINATION
 if TYPE_CHECKING:
     from keras_approx.compat import tf
     from keras_approx.conversion import conversion_model, float_conversion_model, masked_kernels
-    from keras_approx.exploration.front import ParetoFront
-    from keras_approx.exploration.front_file import load_front
+    from keras_approx.exploration.front.file import load_front
+    from keras_approx.exploration.front.pareto_front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import model_batches
@@ -67,13 +67,13 @@ __all__ = [
 _HOMES = {
     "EvaluatedDesign": "exploration.records",
     "InputMoments": "skipping.elimination",
-    "ParetoFront": "exploration.front",
+    "ParetoFront": "exploration.front.pareto_front",
     "conversion_model": "conversion",
     "elimination_significance": "skipping.elimination",
     "fit": "skipping.elimination",
     "float_conversion_model": "conversion",
     "get_masks": "layers.skip_wrapper",
-    "load_front": "exploration.front_file",
+    "load_front": "exploration.front.file",
     "masked_kernels": "conversion",
     "model_batches": "measure.batches",
     "set_masks": "layers.skip_wrapper",

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_approx.conversion import conversion_model as conversion_model
-    from keras_approx.exploration.applying import apply_design as apply_design
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
-    from keras_approx.exploration.front import ParetoFront as ParetoFront
-    from keras_approx.exploration.front_file import load_front as load_front
-    from keras_approx.exploration.front_file import save_front as save_front
-    from keras_approx.exploration.front_tables import write_front_csv as write_front_csv
-    from keras_approx.exploration.plotting import plot_front as plot_front
-    from keras_approx.exploration.plotting import plot_sensitivity as plot_sensitivity
+    from keras_approx.exploration.front.applying import apply_design as apply_design
+    from keras_approx.exploration.front.file import load_front as load_front
+    from keras_approx.exploration.front.file import save_front as save_front
+    from keras_approx.exploration.front.pareto_front import ParetoFront as ParetoFront
+    from keras_approx.exploration.front.plotting import plot_front as plot_front
+    from keras_approx.exploration.front.plotting import plot_sensitivity as plot_sensitivity
+    from keras_approx.exploration.front.tables import write_front_csv as write_front_csv
+    from keras_approx.exploration.front.tuning import fine_tune_designs as fine_tune_designs
     from keras_approx.exploration.quality import Quality as Quality
     from keras_approx.exploration.search.alone import Alone as Alone
     from keras_approx.exploration.search.budget import Budget as Budget
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from keras_approx.exploration.search.grid import Grid as Grid
     from keras_approx.exploration.search.protocol import Proposal as Proposal
     from keras_approx.exploration.search.protocol import Search as Search
-    from keras_approx.exploration.tuning import fine_tune_designs as fine_tune_designs
     from keras_approx.layers.skip_wrapper import SkipWrapper as SkipWrapper
     from keras_approx.layers.skip_wrapper import get_masks as get_masks
     from keras_approx.layers.skip_wrapper import set_masks as set_masks
@@ -63,14 +63,14 @@ _HOMES = {
     "Grid": "exploration.search.grid",
     "Granularity": "skipping.granularity",
     "LayerSetting": "skipping.selection",
-    "ParetoFront": "exploration.front",
+    "ParetoFront": "exploration.front.pareto_front",
     "Proposal": "exploration.search.protocol",
     "Quality": "exploration.quality",
     "Rank": "training.options",
     "Search": "exploration.search.protocol",
     "ShuffledBatches": "training.batches",
     "SkipWrapper": "layers.skip_wrapper",
-    "apply_design": "exploration.applying",
+    "apply_design": "exploration.front.applying",
     "approx_scope": "saving",
     "calibrate": "measure.calibration",
     "conversion_model": "conversion",
@@ -78,19 +78,19 @@ _HOMES = {
     "eliminate": "training.eliminate",
     "explore": "exploration.explore",
     "fine_tune": "training.fine_tuning",
-    "fine_tune_designs": "exploration.tuning",
+    "fine_tune_designs": "exploration.front.tuning",
     "get_masks": "layers.skip_wrapper",
-    "load_front": "exploration.front_file",
+    "load_front": "exploration.front.file",
     "measure_prices": "training.prices",
-    "plot_front": "exploration.plotting",
-    "plot_sensitivity": "exploration.plotting",
+    "plot_front": "exploration.front.plotting",
+    "plot_sensitivity": "exploration.front.plotting",
     "recalibrate_batch_norm": "measure.batch_norm",
-    "save_front": "exploration.front_file",
+    "save_front": "exploration.front.file",
     "set_masks": "layers.skip_wrapper",
     "strip": "wrapping",
     "summary": "measure.summaries",
     "wrap": "wrapping",
-    "write_front_csv": "exploration.front_tables",
+    "write_front_csv": "exploration.front.tables",
 }
 _MODULES = {
     "callbacks": "training.callbacks",

@@ -37,7 +37,7 @@ from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.front.pareto_front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.exploration.search.protocol import Search
 

@@ -10,7 +10,7 @@ from keras_approx.exploration.design import Design
 from keras_approx.exploration.evaluate.design_prices import Pricing
 from keras_approx.exploration.evaluate.evaluator import Outcome, Work
 from keras_approx.exploration.evaluate.workers import Runner
-from keras_approx.exploration.front import pareto_designs
+from keras_approx.exploration.front.pareto_front import pareto_designs
 from keras_approx.exploration.progress import Progress
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.protocol import Search

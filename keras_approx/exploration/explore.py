@@ -18,8 +18,8 @@ from keras_approx.exploration.evaluate.design_prices import Price, Pricing, with
 from keras_approx.exploration.evaluate.images import ValidationSet, validation_set, warn_of_shared
 from keras_approx.exploration.evaluate.workers import Problem, Runner
 from keras_approx.exploration.exploration import Exploration
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import save_front
+from keras_approx.exploration.front.file import save_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.quality import ACCURACY
 from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search

@@ -12,7 +12,7 @@ import numpy as np
 
 from export.artifact.folder import write_folder
 from export.artifact.manifest import GENERATOR
-from keras_approx.exploration.front_file import load_front, save_front
+from keras_approx.exploration.front.file import load_front, save_front
 from keras_approx.exploration.store import Store
 from tests.export.reporting.fronts import front
 

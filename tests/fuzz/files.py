@@ -24,8 +24,8 @@ from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.models import load_model
 from export.errors import InputError, ModelFormatError, OutputPathError
 from keras_approx.errors import OptionError, StoreError
-from keras_approx.exploration.front_file import load_front, save_front
-from keras_approx.exploration.front_tables import write_front_csv
+from keras_approx.exploration.front.file import load_front, save_front
+from keras_approx.exploration.front.tables import write_front_csv
 from keras_approx.exploration.store import Store
 from tests.export import handmade
 from tests.export.reporting.fronts import front

@@ -9,7 +9,7 @@ from export.commands.options import at_least_one, at_least_zero, size
 from export.errors import InputError
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.front.pareto_front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
 
 _LIMITS = ("max_drop", "max_cycles", "max_flash", "max_ram")
@@ -50,7 +50,7 @@ def read_front(path: str) -> ParetoFront:
         InputError: The file cannot be read.
         StoreError: It is something else.
     """
-    from keras_approx.exploration.front_file import load_front  # noqa: PLC0415
+    from keras_approx.exploration.front.file import load_front  # noqa: PLC0415
 
     try:
         return load_front(path)

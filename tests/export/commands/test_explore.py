@@ -14,7 +14,7 @@ import export
 import keras_approx
 from export.commands import main
 from export.commands.inputs.models import load_model
-from keras_approx.exploration.front_file import load_front, save_front
+from keras_approx.exploration.front.file import load_front, save_front
 
 
 @pytest.fixture(scope="module")

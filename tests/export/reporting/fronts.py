@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 
 NAMES = ("first", "second", "third")

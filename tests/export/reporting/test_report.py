@@ -18,8 +18,8 @@ from export.reporting.format.document import Document, Paragraph, Picture, Secti
 from export.reporting.format.html import write_html
 from export.reporting.format.style import COLORS, drawing, new_figure
 from keras_approx.errors import StoreError
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import save_front
+from keras_approx.exploration.front.file import save_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from tests.export import handmade
 from tests.export.reporting import fronts
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from tests.keras_approx.exploration.problems import Small, explored, small
 
 

@@ -13,7 +13,7 @@ import keras_approx
 from keras_approx import Budget, Grid
 from keras_approx.compat import keras
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.skipping.granularity import group_sums
 from tests.keras_approx import models

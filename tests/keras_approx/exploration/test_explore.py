@@ -24,8 +24,8 @@ from keras_approx.errors import (
     UnsupportedModelError,
 )
 from keras_approx.exploration.evaluate.packing import unmasked_copy
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import load_front
+from keras_approx.exploration.front.file import load_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.protocol import Proposals
 from keras_approx.exploration.search.space import Space

@@ -17,8 +17,8 @@ import pytest
 import keras_approx
 from keras_approx import Budget, Evolve, Search
 from keras_approx.errors import StoreError
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import load_front
+from keras_approx.exploration.front.file import load_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import SMALL, Small, explored, price
 

@@ -15,7 +15,7 @@ import pytest
 import keras_approx
 from keras_approx.errors import ExplorationError, OptionError
 from keras_approx.exploration.evaluate import workers
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.store import Store
 from tests.keras_approx.exploration.problems import VALUES, Small
 

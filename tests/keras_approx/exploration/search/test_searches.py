@@ -11,7 +11,7 @@ import pytest
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front import pareto_designs
+from keras_approx.exploration.front.pareto_front import pareto_designs
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.alone import Alone
 from keras_approx.exploration.search.budget import Budget

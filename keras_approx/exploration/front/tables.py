@@ -10,7 +10,7 @@ from keras_approx.exploration.quality import shown
 from keras_approx.notebooks import html_table
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.front.pareto_front import ParetoFront
 
 
 def write_front_csv(front: ParetoFront, path: str | Path) -> None:

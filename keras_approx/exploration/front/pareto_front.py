@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front_tables import to_html
+from keras_approx.exploration.front.tables import to_html
 from keras_approx.exploration.quality import ACCURACY, Loss, is_share, losses, shown
 from keras_approx.exploration.records import EvaluatedDesign, within
 from keras_approx.exploration.search.pareto import non_dominated

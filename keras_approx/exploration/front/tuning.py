@@ -12,7 +12,7 @@ from keras_approx.exploration.evaluate.design_prices import Price, price_of_mode
 from keras_approx.exploration.evaluate.images import checked_validation
 from keras_approx.exploration.evaluate.packing import unmasked_copy
 from keras_approx.exploration.evaluate.scoring import Scorer, scorer_of
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.quality import Quality
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.layers.quantized_layers import QuantizedWrapper

@@ -12,8 +12,8 @@ import pytest
 import keras_approx
 from keras_approx.compat import keras
 from keras_approx.errors import OptionError
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import load_front, save_front
+from keras_approx.exploration.front.file import load_front, save_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, price
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.design import Design
-from keras_approx.exploration.front import ParetoFront
-from keras_approx.exploration.front_file import load_front, save_front
-from keras_approx.exploration.front_tables import write_front_csv
-from keras_approx.exploration.plotting import plot_front, plot_sensitivity
+from keras_approx.exploration.front.file import load_front, save_front
+from keras_approx.exploration.front.pareto_front import ParetoFront
+from keras_approx.exploration.front.plotting import plot_front, plot_sensitivity
+from keras_approx.exploration.front.tables import write_front_csv
 from keras_approx.exploration.records import EvaluatedDesign
 from tests.keras_approx.exploration.problems import record
 

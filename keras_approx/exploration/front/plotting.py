@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keras_approx.errors import MissingPackageError, OptionError
 
 if TYPE_CHECKING:
-    from keras_approx.exploration.front import ParetoFront
+    from keras_approx.exploration.front.pareto_front import ParetoFront
 
 _LINES = ("-", "--", ":", "-.")
 _FRONT, _OTHER, _EXACT = "#1f5fa8", "#c3c9d1", "#c2452d"

@@ -9,7 +9,7 @@ import numpy as np
 from keras_approx.errors import OptionError
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.evaluate.images import RECALIBRATION_BATCHES
-from keras_approx.exploration.front import ParetoFront
+from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.space import measure_layers
 from keras_approx.layers.skip_wrapper import set_masks, skip_wrappers
