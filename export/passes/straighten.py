@@ -83,7 +83,7 @@ def _product(graph: Graph, op: Arithmetic) -> ChannelLine | None:
 
 
 def line_through(outputs: NDArray[np.int64], clamp: tuple[int, int], shift: int) -> tuple[int, int] | None:
-    """Integers with clamp((q * slope + offset) >> shift) = outputs for q = -128 .. 127, in 32 bits; or None.
+    """Integers with clamp((q * slope + offset) >> shift) = outputs for q = -128 .. 127, each step in 32 bits; or None.
 
     Each output bounds its sum from below and above, but for those at the clamp, which bound it from one side. Slopes
     between the bounds of all pairs of outputs leave room for an offset.
@@ -111,9 +111,10 @@ def line_through(outputs: NDArray[np.int64], clamp: tuple[int, int], shift: int)
     offset = _offset(least - _INPUTS * slope, most - _INPUTS * slope)
     if offset is None:
         return None
-    sums = _INPUTS * slope + offset
+    products = _INPUTS * slope
+    sums = products + offset
     exact = np.array_equal(np.clip(sums >> shift, *clamp), outputs)
-    return (slope, offset) if exact and abs(sums).max() < _WORD and abs(slope) < _WORD else None
+    return (slope, offset) if exact and max(abs(products).max(), abs(sums).max()) < _WORD else None
 
 
 def _finite(*ends: float) -> float:

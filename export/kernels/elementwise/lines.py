@@ -28,7 +28,7 @@ class Rounding:
 
 @dataclass(frozen=True)
 class ChannelLine:
-    """Lines of int8 values q: clamp((q * slope + offset) >> shift), sums within 32 bits.
+    """Lines of int8 values q: clamp((q * slope + offset) >> shift), products and sums within 32 bits.
 
     Attributes:
         slopes: of each channel.

@@ -160,6 +160,16 @@ def test_lines_give_all_256_values() -> None:
     assert found < 60  # it shows only where it is not clamped away
 
 
+def test_products_of_lines_fit_32_bits_like_their_sums() -> None:
+    """C computes the product first, and a sum that fits does not help one that overflows."""
+    inputs = VALUES.astype(np.int64)
+    tried = ((slope, offset) for slope in np.linspace(4.0, 4.015, 12) for offset in (0.0, 1.0, 3.0))
+    for slope, offset in tried:
+        outputs = np.clip(np.floor(inputs * slope + offset), -128, 127).astype(np.int64)
+        line = line_through(outputs, (-128, 127), 22)
+        assert line is None or np.abs(inputs * line[0]).max() < 1 << 31
+
+
 def test_functions_of_channels_are_those_of_the_operator() -> None:
     net = Net()
     y = net.with_constant("SUB", net.image, [5, -100, 127, 0], 0.04, (0.07, 9))
