@@ -51,3 +51,24 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
 }
 """By network and by their cycles on the M33, about. Winograd kernels can skip whole kernels. Where a layer keeps few
 pairs, direct kernels compute it, and pairs cost less accuracy."""
+
+NO_LOSS: Mapping[str, HandMade] = {
+    "lenet": HandMade({"conv1": ("pair", 0.48), "conv2": ("kernel block", 0.86)}),
+    "alexnet": HandMade(
+        {
+            "conv1": ("pair", 0.3),
+            "conv2": ("kernel block", 0.68),
+            "conv3": ("kernel", 0.71),
+            "conv4": ("kernel", 0.86),
+        }
+    ),
+    "resnet8": HandMade(
+        {
+            "conv1": ("pair", 0.45),
+            "stack1_conv1": ("pair", 0.3),
+            "stack2_conv1": ("pair", 0.4),
+            "stack3_conv1": ("pair", 0.55),
+        }
+    ),
+}
+"""By network, what `benchmarks/no_loss.py` trains with several seeds: what saves most cycles for the distortion."""
