@@ -1,7 +1,7 @@
 """What layers in plain C take: counts of their statements and loops times what each takes as GCC compiles it.
 
-The prices were fitted to simulated layers by `python benchmarks/plain_c.py`, which writes `plain_c_prices` and says how
-far they are off.
+The prices were fitted to simulated layers by `python -m benchmarks.cycles.plain_c`, which writes `plain_c_prices`
+and says how far they are off.
 """
 
 from __future__ import annotations

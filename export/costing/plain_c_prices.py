@@ -1,4 +1,4 @@
-"""Written by `python benchmarks/plain_c.py`: cycles of work by core and kind of layer, bytes of code."""
+"""Written by `python -m benchmarks.cycles.plain_c`: cycles of work by core and kind of layer, bytes of code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Commands that measure what kernels and networks cost on emulated cores."""

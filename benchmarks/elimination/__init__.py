@@ -1,0 +1,1 @@
+"""Commands that skip products of trained networks without training them again."""

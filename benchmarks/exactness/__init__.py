@@ -1,0 +1,1 @@
+"""Commands that compare exports with TFLite's reference kernels, byte by byte."""

@@ -1,0 +1,370 @@
+"""Markdown tables of what skipping costs in accuracy and gains in cycles, from saved figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.pages.tables import CMSIS_NN, span, table
+from benchmarks.shared.options import REFERENCE
+from export.targets import BOARDS
+from keras_approx.skipping.significance import ELIMINATION
+
+Records = Sequence[Mapping[str, Any]]
+_CORE, _OTHER, _OTHER_BOARD = "cortex-m33", "cortex-m4", "stm32f405"
+# Labels of a headline's entries; others are budgets, such as "1.78 M". Where a metric ranked: "energy 25" and
+# "energy 1.78 M"; of designs by hand: "designed 1.55 M".
+EXACT = "exact"
+KEPT_SHARE = "kept "
+ELIMINATED = "eliminated "
+DESIGNED = "designed "
+MILLION_CYCLES = "M"
+IN_SEQUENCE = " in sequence"
+
+# How much further, in shares of their variance, a layer that skips may move the outputs than what comes with measuring
+# batch normalization anew.
+BEARABLE = 0.01
+# Points that a tier may lose against the exact model.
+TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
+# Cycles on the M33 that this project set out to reach, by tier in the order of TIERS.
+CYCLES_WANTED: Mapping[str, tuple[int, ...]] = {
+    "lenet": (1_600_000, 1_000_000, 700_000),
+    "alexnet": (4_000_000, 2_800_000, 1_700_000),
+    "resnet8": (5_400_000, 4_000_000, 2_600_000),
+}
+# Points that may go at a fraction of the products, as this project set out to reach.
+GOALS: Mapping[str, Mapping[float, float]] = {
+    "lenet": {0.5: 0.0, 0.25: 0.5, 0.18: 1.0, 0.12: 2.5},
+    "alexnet": {0.5: 0.0, 0.25: 0.0, 0.18: 0.3, 0.12: 1.5},
+    "resnet8": {0.5: 0.0, 0.25: 2.0, 0.18: 3.5, 0.12: 6.0},
+}
+
+
+_FIGURES = (
+    *("test accuracy", "points", "products kept", "M33 cycles", "on a U575", "M4 cycles"),
+    *("on an F405", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
+)
+
+
+def headline(results: Mapping[str, Any]) -> str:
+    """Exact models and all fine-tuned ones, from what `benchmarks.training.headline` saved."""
+    rows = []
+    for name in sorted(results["networks"], key=REFERENCE.index):
+        entries = results["networks"][name]
+        tiers = _tiers(entries)
+        rows += [
+            (name, _model(label), tiers.get(label, ""), *_figures(name, label, entries))
+            for label, _ in sorted(entries.items(), key=_cycles_of, reverse=True)
+        ]
+    return table(("network", "model", "fastest with", *_FIGURES), rows, left=3)
+
+
+def tiers(results: Mapping[str, Any]) -> str:
+    """The fastest model of each tier, with what was aimed at, from what `benchmarks.training.headline` saved."""
+    rows = []
+    for name in sorted(results["networks"], key=REFERENCE.index):
+        entries = results["networks"][name]
+        for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
+            wanted = CYCLES_WANTED[name][list(TIERS).index(tier)]
+            missed = _cycles_of((label, entries[label])) / wanted - 1
+            goal = f"{wanted:,}, " + ("reached" if missed <= 0 else f"missed by {missed:.0%}")
+            rows.append((name, tier, _model(label), goal, *_figures(name, label, entries)))
+    return table(("network", "tier", "model", "goal in cycles", *_FIGURES), rows, left=4)
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """The fastest model of each tier in five columns, from what `benchmarks.training.headline` saved."""
+    rows = []
+    for name in sorted(results["networks"], key=REFERENCE.index):
+        entries = results["networks"][name]
+        for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
+            accuracy, cycles = (
+                f"{100 * entries[label]['test_accuracy']:.2f} %",
+                _cycles_of((label, entries[label])),
+            )
+            points = "" if label == EXACT else f" ({_points(entries, label):+.2f})"
+            rows.append(
+                (
+                    name,
+                    f"{tier}: {_model(label)}",
+                    accuracy + points,
+                    f"{cycles:,}",
+                    f"{_gain(name, cycles):.1f}x",
+                )
+            )
+    return table(("network", "model", "test accuracy", "M33 cycles", "CMSIS-NN takes"), rows, left=2)
+
+
+def gains(results: Mapping[str, Any], tier: str) -> str:
+    """How many times fewer cycles than CMSIS-NN the fastest models of a tier take, from the least to the most."""
+    found = [
+        _gain(name, _cycles_of((label, entries[label])))
+        for name, entries in results["networks"].items()
+        for label, strictest in _tiers(entries).items()
+        if strictest == tier
+    ]
+    return f"{min(found):.1f} to {max(found):.1f}"
+
+
+def losses(results: Mapping[str, Any], label: str) -> str:
+    """Points that the models of a label lose against the exact ones, from the least to the most."""
+    found = [-_points(entries, label) for entries in results["networks"].values() if label in entries]
+    return f"{min(found):.2f} to {max(found):.2f}"
+
+
+def _gain(network: str, cycles: int) -> float:
+    return CMSIS_NN[network][_CORE] / cycles
+
+
+def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of a model under `_FIGURES`."""
+    entry = entries[label]
+    m33, m4, f405 = (entry["cores"][target] for target in (_CORE, _OTHER, _OTHER_BOARD))
+    return (
+        f"{100 * entry['test_accuracy']:.2f} %",
+        "" if label == EXACT else f"{_points(entries, label):+.2f}",
+        f"{100 * entry['kept']:.1f} %",
+        *(f"{m33['cycles']:,}", span(m33["board_cycles"])),
+        *(f"{m4['cycles']:,}", span(f405["board_cycles"])),
+        span([1000 * cycles / BOARDS[m33["board"]].clock_hz for cycles in m33["board_cycles"]], ".2f"),
+        *(f"{m33[size]:,}" for size in ("flash_bytes", "ram_bytes")),
+        f"{CMSIS_NN[name][_CORE] / m33['cycles']:.2f}",
+    )
+
+
+def _model(label: str) -> str:
+    if label == EXACT:
+        return "exact int8"
+    if label[0].isdigit():
+        return f"at most {label} cycles"
+    kind, _, rest = label.partition(" ")
+    if kind == DESIGNED.strip():
+        cycles, comma, more = rest.partition(",")
+        return f"designed for {cycles} cycles{comma}{more}"
+    how = {ELIMINATED: ", not trained", KEPT_SHARE: ""}.get(f"{kind} ", f", ranked by {kind}")
+    return f"{_model(rest) if rest.endswith(MILLION_CYCLES) else f'{rest} % of the products'}{how}"
+
+
+def _cycles_of(item: tuple[str, Mapping[str, Any]]) -> int:
+    return int(item[1]["cores"][_CORE]["cycles"])
+
+
+def _points(entries: Mapping[str, Any], label: str) -> float:
+    """What a model gains over the exact one, in points."""
+    return float(100 * (entries[label]["test_accuracy"] - entries[EXACT]["test_accuracy"]))
+
+
+def _tiers(entries: Mapping[str, Any]) -> dict[str, str]:
+    """By label, the strictest tier that a model is the fastest of; the exact one loses nothing."""
+    found: dict[str, str] = {}
+    for tier, points in TIERS.items():
+        # Accuracies are shares of 10,000 images: the tolerance is a hundredth of one.
+        within = [item for item in entries.items() if -_points(entries, item[0]) <= points + 1e-4]
+        found.setdefault(min(within, key=_cycles_of)[0], tier)
+    return found
+
+
+def fractions(records: Records) -> str:
+    """Test accuracy at fractions of kept products, in points against the exact model of as many epochs."""
+    runs = [record for record in records if "test_accuracy" in record]
+    exact = _exact(runs)
+    head = (
+        *("network", "products kept", "significance", "epochs", "seed"),
+        *("test accuracy", "points", "asked"),
+    )
+    rows = []
+    for record in sorted(runs, key=_order):
+        run = record["settings"]
+        reference = exact.get((run["network"], run["epochs"]))
+        points = "" if reference is None else f"{100 * (record['test_accuracy'] - reference):+.2f}"
+        rows.append(
+            (
+                *(run["network"], f"{100 * run['kept']:g} %", _significance(run)),
+                *(str(run["epochs"]), str(run["seed"])),
+                *(f"{100 * record['test_accuracy']:.2f} %", points, _goal(run)),
+            )
+        )
+    return table(head, rows, left=1)
+
+
+def spread(records: Records) -> str:
+    """Cells of `fractions` that were trained with several seeds: mean and extremes of the points."""
+    runs = [record for record in records if "test_accuracy" in record]
+    exact = _exact(runs)
+    cells: dict[tuple[str, float, str, int], list[float]] = {}
+    for record in sorted(runs, key=_order):
+        run = record["settings"]
+        reference = exact.get((run["network"], run["epochs"]))
+        if run["kept"] < 1 and reference is not None:
+            points = 100 * (record["test_accuracy"] - reference)
+            cell = (run["network"], run["kept"], _significance(run), run["epochs"])
+            cells.setdefault(cell, []).append(points)
+    rows = [
+        (
+            *(network, f"{100 * kept:g} %", significance, str(epochs), str(len(points))),
+            *(f"{value:+.2f}" for value in (sum(points) / len(points), min(points), max(points))),
+        )
+        for (network, kept, significance, epochs), points in cells.items()
+        if len(points) > 1
+    ]
+    return table(
+        ("network", "products kept", "significance", "epochs", "seeds", "mean points", "worst", "best"),
+        rows,
+        left=1,
+    )
+
+
+def _exact(runs: Records) -> dict[tuple[str, int], float]:
+    """Test accuracies of exact models by network and epochs."""
+    return {
+        (record["settings"]["network"], record["settings"]["epochs"]): record["test_accuracy"]
+        for record in runs
+        if record["settings"]["kept"] == 1
+    }
+
+
+def _significance(run: Mapping[str, Any]) -> str:
+    return "" if run["kept"] == 1 else str(run["options"].get("significance", ELIMINATION))
+
+
+def _goal(run: Mapping[str, Any]) -> str:
+    points = GOALS.get(run["network"], {}).get(run["kept"])
+    return "" if points is None else f"{-points:+.1f}" if points else "0.0"
+
+
+def metrics(records: Records) -> str:
+    """Validation accuracy with the masks of each significance metric, after training and after a short fine-tune."""
+    ranked = [record for record in records if "after_training" in record]
+    shares = list(ranked[0]["after_training"]) if ranked else []
+    head = (
+        "network",
+        "significance",
+        *(f"{100 * float(share):g} % kept" for share in shares),
+        "25 %, fine-tuned",
+    )
+    rows = [
+        (
+            *(record["settings"]["network"], record["settings"]["options"]["significance"]),
+            *(f"{100 * record['after_training'][share]:.2f} %" for share in shares),
+            f"{100 * record['validation_accuracy']:.2f} %",
+        )
+        for record in sorted(ranked, key=_order)
+    ]
+    return table(head, rows, left=2)
+
+
+def ingredients(records: Records) -> str:
+    """Validation accuracy after a short fine-tune with one change of the recipe each."""
+    changed = [record for record in records if "change" in record]
+    rows = []
+    for record in sorted(changed, key=_order):
+        curves = record["curves"]
+        rows.append(
+            (
+                *(record["settings"]["network"], record["change"]),
+                f"{100 * record['validation_accuracy']:.2f} %",
+                f"{100 * curves['accuracy'][-1]:.2f} %",
+            )
+        )
+    return table(("network", "change", "validation accuracy", "accuracy in training"), rows, left=2)
+
+
+def recipe(records: Records) -> str:
+    """Validation accuracy and cycles of the trainings of `benchmarks.training.recipe`, by what each changes."""
+    base = {
+        record["settings"]["seed"]: record for record in records if record["settings"]["trial"] == "recipe"
+    }
+    rows = []
+    for record in sorted(
+        records, key=lambda record: (record["settings"]["seed"], -record["validation_accuracy"])
+    ):
+        settings = record["settings"]
+        gained = record["validation_accuracy"] - base[settings["seed"]]["validation_accuracy"]
+        rows.append(
+            (
+                settings["trial"].replace("_", " "),
+                *(str(settings["epochs"]), str(settings["seed"])),
+                f"{100 * record['validation_accuracy']:.2f} %",
+                f"{100 * gained:+.2f}",
+                f"{record['cycles']:,}",
+            )
+        )
+    head = ("what is different", "epochs", "seed", "validation accuracy", "points", "M33 cycles")
+    return table(head, rows, left=1)
+
+
+def sequence(results: Mapping[str, Any]) -> str:
+    """Validation accuracy after elimination alone, each layer by itself or in sequence."""
+    rows = []
+    for name, found in results.items():
+        pairs = ((label, found.get(f"{label}{IN_SEQUENCE}")) for label in found)
+        for label, fitted in ((label, fitted) for label, fitted in pairs if fitted is not None):
+            alone, following = found[label]["keras"], fitted["keras"]
+            cells = (f"{100 * alone:.2f} %", f"{100 * following:.2f} %", f"{100 * (following - alone):+.2f}")
+            rows.append((name, label, *cells))
+    return table(("network", "kept", "each alone", "in sequence", "points"), rows, left=2)
+
+
+def paper(results: Mapping[str, Any]) -> str:
+    """Cycles of the paper's way and of elimination by what the search let go, from `benchmarks.elimination.paper`."""
+    rows = []
+    for name, network in results["networks"].items():
+        exact, library = network["exact"], network["cmsis_nn_cycles"]
+        for way in ("paper", "elimination"):
+            whole = exact["unpacked_cycles" if way == "paper" else "cycles"]
+            for loss, design in network[way].items():
+                if design is None:
+                    continue
+                cycles, points = design["cycles"], 100 * (design["test_accuracy"] - exact["test_accuracy"])
+                rows.append(
+                    (
+                        *(name, way, f"{loss}", f"{points:+.2f}", f"{cycles:,}"),
+                        f"{round(100 * (1 - cycles / whole))} %",
+                        f"{library / cycles:.1f}" if library else "",
+                    )
+                )
+    head = ("network", "way", "points allowed in the search", "points lost on test images", "M33 cycles")
+    return table((*head, "less than exact", "CMSIS-NN / cycles"), rows, left=2)
+
+
+def _order(record: Mapping[str, Any]) -> tuple[int, float, str, int]:
+    run = record["settings"]
+    return REFERENCE.index(run["network"]), -run["kept"], _significance(run), run["seed"]
+
+
+def sensitivity(record: Mapping[str, Any]) -> str:
+    """The most cycles that each layer saves by itself at little distortion: `benchmarks.elimination.sensitivity`."""
+    kinds = ("pair", "kernel", "kernel block")
+    rows = []
+    for name in sorted(record, key=REFERENCE.index):
+        layers = record[name]["layers"]
+        points = [point for kinds_of in layers.values() for found in kinds_of.values() for point in found]
+        allowed = min(point["distortion"] for point in points) + BEARABLE
+        rows += [
+            (name, layer, *(_most(layers[layer].get(kind, []), allowed) for kind in kinds))
+            for layer in layers
+        ]
+    return table(("network", "layer", *kinds), rows, left=2)
+
+
+def _most(points: Records, allowed: float) -> str:
+    """What is saved where most is, within a distortion."""
+    within = [point for point in points if point["distortion"] <= allowed]
+    if not within:
+        return ""
+    best = max(within, key=lambda point: (point["cycles_saved"], point["share"]))
+    return f"{best['cycles_saved']:,.0f} (at {100 * best['share']:g} %)"
+
+
+def rounding(record: Mapping[str, Any]) -> str:
+    """What int8 weights cost, and int8 weights and activations, from what `benchmarks.elimination.rounding` saved."""
+    kinds = {"float": "floating point", "weights": "int8 weights", "int8": "int8 weights and activations"}
+    rows = [
+        (
+            *(name, text, f"{100 * record[name]['accuracy'][kind]:.2f} %"),
+            f"{100 * record[name]['distortion'][kind]:.3f} %",
+        )
+        for name in sorted(record, key=REFERENCE.index)
+        for kind, text in kinds.items()
+    ]
+    return table(("network", "arithmetic", "validation accuracy", "outputs moved by"), rows, left=2)

@@ -1,0 +1,146 @@
+"""Puts saved figures into the documentation: tables between their markers, and plots beside them.
+
+    python -m benchmarks.pages.document
+
+Reads what the other benchmarks saved in benchmarks/results; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md,
+docs/exactness.md, README.md and their plots.
+The text of the pages is written by hand; what stands between `<!-- table: name -->`
+and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import ROOT
+from benchmarks.cycles import published
+from benchmarks.pages import accuracy_tables, exactness_tables, plot, tables
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="folder of figures")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of README.md and docs/")
+    options = parser.parse_args(arguments)
+    kernels = json.loads((options.results / "kernels.json").read_text(encoding="utf-8"))
+    headline = json.loads((options.results / "headline.json").read_text(encoding="utf-8"))
+    single = json.loads((options.results / "layers.json").read_text(encoding="utf-8"))
+    silicon = json.loads((options.results / "published.json").read_text(encoding="utf-8"))
+    runs = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(options.results.glob("accuracy/*.json"))
+    ]
+    trainings = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
+    ]
+    sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
+    rounded = json.loads((options.results / "rounding.json").read_text(encoding="utf-8"))
+    alone = json.loads((options.results / "sensitivity.json").read_text(encoding="utf-8"))
+    paper = json.loads((options.results / "paper.json").read_text(encoding="utf-8"))
+    document_sentences(options.results, options.root)
+    pages = {
+        "docs/kernels.md": {
+            "overview": tables.overview(kernels),
+            "networks": tables.networks(kernels),
+            "terms": tables.terms(kernels),
+            "layers": tables.layers(kernels),
+            "limits": tables.limits(kernels),
+            "small": tables.small(kernels),
+            "checks": tables.checks(kernels),
+            "single": tables.single_layers(single),
+        },
+        "docs/cycles.md": {"published": published.summary(silicon)},
+        "docs/accuracy.md": {
+            "tiers": accuracy_tables.tiers(headline),
+            "headline": accuracy_tables.headline(headline),
+            "fractions": accuracy_tables.fractions(runs),
+            "spread": accuracy_tables.spread(runs),
+            "metrics": accuracy_tables.metrics(runs),
+            "ingredients": accuracy_tables.ingredients(runs),
+            "recipe": accuracy_tables.recipe(trainings),
+            "sensitivity": accuracy_tables.sensitivity(alone),
+            "rounding": accuracy_tables.rounding(rounded),
+            "sequence": accuracy_tables.sequence(sequence),
+            "paper": accuracy_tables.paper(paper),
+        },
+    }
+    for name, found in pages.items():
+        page = options.root / name
+        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+        print(f"wrote {page}")
+    plot.draw(kernels, options.root / "docs" / "kernels.png")
+    plot.draw_headline(headline, options.root / "docs" / "headline.png")
+    plot.draw_paper(paper["networks"], options.root / "docs" / "paper.png")
+    return 0
+
+
+def document_sentences(results: Path, root: Path) -> None:
+    """Puts the saved figures into README.md and into sentences of other pages.
+
+    Args:
+        results: folder of the saved figures.
+        root: folder of README.md and docs/.
+    """
+    headline = json.loads((results / "headline.json").read_text(encoding="utf-8"))
+    exactness = json.loads((results / "exactness.json").read_text(encoding="utf-8"))
+    generated = json.loads((results / "random_networks.json").read_text(encoding="utf-8"))
+    summary = {
+        "summary": accuracy_tables.summary(headline),
+        "exact_gain": accuracy_tables.gains(headline, "no loss"),
+        "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
+        "differing": exactness_tables.differing(exactness, generated),
+    }
+    losses = {
+        f"{name}_{share}": accuracy_tables.losses(headline, f"{label}{share}")
+        for name, label in (("eliminated", accuracy_tables.ELIMINATED), ("tuned", accuracy_tables.KEPT_SHARE))
+        for share in (50, 25)
+    }
+    checked = {
+        "networks": exactness_tables.networks(exactness),
+        "exported": exactness_tables.exported(exactness),
+        "random": exactness_tables.random_networks(generated),
+    }
+    for name, found in (
+        ("README.md", summary),
+        ("docs/howto/eliminate_or_fine_tune.md", losses),
+        ("docs/exactness.md", checked),
+    ):
+        page = root / name
+        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+
+
+def fill(text: str, found: Mapping[str, str]) -> str:
+    """Replaces what stands between `<!-- table: name -->`, or `<!-- figure: name -->`, and `<!-- end -->`.
+
+    Args:
+        text: a page.
+        found: tables and figures by name.
+
+    Raises:
+        ValueError: a name that is neither, or one that has no place.
+    """
+    missing = set(found)
+
+    def replaced(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        if name not in found:
+            raise ValueError(f"no table {name!r}; there are {', '.join(found)}")
+        missing.discard(name)
+        gap = "\n" if kind == "table" else ""
+        return f"<!-- {kind}: {name} -->{gap}{found[name]}<!-- end -->"
+
+    filled = re.sub(r"<!-- (table|figure): (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
+    if missing:
+        raise ValueError(f"no place for the tables {', '.join(sorted(missing))}; add '<!-- table: name -->'")
+    return filled
+
+
+if __name__ == "__main__":
+    sys.exit(main())

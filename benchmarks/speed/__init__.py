@@ -1,0 +1,1 @@
+"""Commands that measure how long this project's own work takes."""

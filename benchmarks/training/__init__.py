@@ -1,0 +1,1 @@
+"""Commands that fine-tune networks, and what their runs share."""

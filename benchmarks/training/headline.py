@@ -1,0 +1,392 @@
+"""The whole way for lenet, alexnet and resnet8: explore, fine-tune what was found, export, verify, simulate.
+
+    python -m benchmarks.training.headline --data cifar10.npz        # everything; many hours on 2 cores
+    python -m benchmarks.training.headline lenet --epochs 20         # one network, on the images shipped here
+    python -m benchmarks.training.headline --quick                   # a small run of all steps; minutes
+    python -m benchmarks.training.headline --measure-again           # cycles of what was trained, as the code is now
+
+Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles. Beside them
+stand the models of `benchmarks.training.accuracy table`, whose layers share a fraction of the products by one ranking.
+These are fine-tuned for as many epochs as the exact int8 model they are compared with; others come from elimination
+alone. Test images are looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command
+that was interrupted continues, and models that the other benchmark trained are not trained again; figures that were
+made with other settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
+`benchmarks.pages.document` puts the tables into the README and docs/accuracy.md, and draws the plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
+from common import LOSS
+from networks import pretrained
+from train import accuracy
+
+import export
+import keras_approx
+from benchmarks import FIGURES
+from benchmarks.cycles.measure import NotExactError, measure
+from benchmarks.pages.accuracy_tables import (
+    DESIGNED,
+    ELIMINATED,
+    EXACT,
+    KEPT_SHARE,
+    MILLION_CYCLES,
+)
+from benchmarks.pages.tables import CMSIS_NN
+from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.training.designs import DESIGNS, HandMade
+from benchmarks.training.runs import (
+    ELIMINATION_IMAGES,
+    EPOCHS,
+    KEPT,
+    WORK,
+    Run,
+    fine_tuned,
+    first,
+    remembered,
+    sgd,
+    with_data,
+    write_json,
+)
+from export.artifact.compiling import build_host
+from export.frontend.reference import run_reference
+from keras_approx.skipping.significance import ELIMINATION, METRICS
+
+RESULTS = FIGURES / "headline.json"
+CORE = "cortex-m33"
+# The M33 stands for a board; the M4 is measured alone and on one.
+TARGETS = (CORE, "cortex-m4", "stm32f405")
+# Budgets in million cycles on the M33.
+BUDGETS: Mapping[str, tuple[float, ...]] = {
+    "lenet": (1.78, 1.3, 0.9),
+    "alexnet": (4.0, 2.7, 1.8),
+    "resnet8": (7.5, 5.0, 3.0),
+}
+ELIMINATED_SHARES = (0.5, 0.25)
+CALIBRATION_IMAGES = 1280
+EXPLORATION_IMAGES = 1000
+HOST_IMAGES = 1000
+ARM_IMAGES = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    data = load(options.data)
+    if options.quick:
+        data = replace(data, train=first(data.train, 2000), validation=first(data.validation, 300))
+    record: dict[str, Any] = {"networks": {}}
+    if options.output.is_file():
+        record = json.loads(options.output.read_text(encoding="utf-8"))
+    if options.measure_again:
+        _measure_again(record, data, options)
+        return 0
+    for name in options.networks:
+        done = {
+            label: entry
+            for label, entry in record["networks"].get(name, {}).items()
+            if _comparable(name, label, entry["settings"], data, options)
+        }
+        for label, entry, tflite in _network(name, data, options, done):
+            done[label] = entry
+            record["networks"][name] = done
+            record["versions"] = _versions()
+            write_json(options.output, record)
+            written = _written(name, label, options)
+            written.parent.mkdir(exist_ok=True)
+            written.write_bytes(tflite)
+            print(_line(name, label, entry), flush=True)
+    return 0
+
+
+def _network(
+    name: str, data: Cifar10, options: argparse.Namespace, done: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    """The figures and the .tflite of the exact model and of a design for each budget, unless done, as they come."""
+    epochs = options.epochs or EPOCHS[name]
+    ranked = "" if options.significance == ELIMINATION else f"{options.significance} "
+    runs = {EXACT: Run(name, 1.0, epochs, options.seed)}
+    if not ranked:
+        runs |= {
+            f"{DESIGNED}{cycles}": Run(
+                name,
+                1.0,
+                options.epochs or design.epochs or epochs,
+                options.seed,
+                {"design": design.layers},
+            )
+            for cycles, design in DESIGNS[name].items()
+        }
+    recipe = {"significance": options.significance} if ranked else {}
+    runs |= {
+        f"{ranked or KEPT_SHARE}{100 * kept:g}": Run(name, kept, epochs, options.seed, recipe)
+        for kept in options.kept
+    }
+    for label, run in runs.items():
+        if label not in done:
+            model, tuned = fine_tuned(run, data, options.work / run.name)
+            tflite = export.to_tflite(model)
+            settings = _settings(name, label, data, options)
+            yield label, {"settings": settings, **_figures(model, tflite, tuned, data, options)}, tflite
+    for label, kept in {f"{ELIMINATED}{100 * kept:g}": kept for kept in options.eliminated}.items():
+        if label not in done:
+            model, found = _eliminated(name, kept, data)
+            tflite = export.to_tflite(model)
+            settings = _settings(name, label, data, options)
+            yield label, {"settings": settings, **_figures(model, tflite, found, data, options)}, tflite
+    chosen = BUDGETS[name] if options.budgets is None else options.budgets
+    budgets = {f"{ranked}{budget:g} {MILLION_CYCLES}": 1e6 * budget for budget in chosen}
+    if all(label in done for label in budgets):
+        return
+    front, pricer = _explored(name, data, options)
+    for label, budget in budgets.items():
+        if label not in done:
+            design = front.best(max_cycles=budget)
+            print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
+            model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
+            before = {
+                "settings": _settings(name, label, data, options),
+                "explored_designs": len(front.evaluated),
+                "design": design.design.to_json(),
+                "accuracy_before_fine_tuning": design.score,
+            }
+            tflite = export.to_tflite(model)
+            yield label, before | _figures(model, tflite, tuned, data, options), tflite
+
+
+def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures of a model depend on."""
+    settings = {"epochs": options.epochs or EPOCHS[name], "seed": options.seed}
+    if label.startswith(ELIMINATED):
+        return with_data({"epochs": 0, "elimination_images": ELIMINATION_IMAGES}, data)
+    kind, *_ = label.partition(" ")
+    if kind in METRICS:
+        settings |= {"significance": kind}
+    if label.startswith(DESIGNED):
+        design = DESIGNS[name].get(label.removeprefix(DESIGNED), HandMade({}))
+        settings |= {"design": design.layers}
+        settings |= {"epochs": options.epochs or design.epochs or EPOCHS[name]}
+    elif label.endswith(f" {MILLION_CYCLES}"):
+        settings |= {"rounds": options.rounds}
+    return with_data(settings, data)
+
+
+def _comparable(
+    name: str, label: str, settings: Mapping[str, Any], data: Cifar10, options: argparse.Namespace
+) -> bool:
+    """Whether figures are what this command would make, or of the same training in a way it is not asked for."""
+    wanted = _settings(name, label, data, options)
+    kind, *_ = label.partition(" ")
+    if kind in METRICS and kind != options.significance and "rounds" in settings:
+        wanted |= {"rounds": settings["rounds"]}
+    return settings == wanted
+
+
+def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dict[str, Any]]:
+    """A model that nothing trained, and what is known of it."""
+    keras.backend.clear_session()
+    images = first(data.train, ELIMINATION_IMAGES).inputs
+    model = keras_approx.eliminate(
+        pretrained(name), images, kept=kept, input_range=INPUT_RANGE, verbose=False
+    )
+    shares = {layer: float(mask.mean()) for layer, mask in keras_approx.get_masks(model).items()}
+    return model, {"validation_accuracy": accuracy(model, data.validation), "kept": shares}
+
+
+def _explored(
+    name: str, data: Cifar10, options: argparse.Namespace
+) -> tuple[keras_approx.ParetoFront, export.Pricer]:
+    """The Pareto front of a network, of all that ended before this command was interrupted or in it."""
+    keras.backend.clear_session()
+    wrapped = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
+    calibration = first(data.train, CALIBRATION_IMAGES).inputs
+    keras_approx.calibrate(wrapped, calibration, verbose=False)
+    validation = first(data.validation, EXPLORATION_IMAGES)
+    pricer = export.Pricer(wrapped, target=CORE)
+    return keras_approx.explore(
+        wrapped,
+        calibration=calibration,
+        validation=(validation.inputs, validation.labels),
+        price=pricer,
+        search=keras_approx.Budget(rounds=options.rounds),
+        granularity="pair",
+        significance=options.significance,
+        recalibrate=True,
+        seed=options.seed,
+        out=options.work / f"{name}_exploration_{options.significance}_{options.rounds}",
+    ), pricer
+
+
+def _tuned(
+    name: str,
+    front: keras_approx.ParetoFront,
+    design: keras_approx.EvaluatedDesign,
+    pricer: export.Pricer,
+    epochs: int,
+    data: Cifar10,
+    options: argparse.Namespace,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """A design, fine-tuned from the float weights."""
+
+    def train() -> tuple[keras.Model, keras.callbacks.History]:
+        batches = AugmentedBatches(data.train, seed=options.seed)
+        (result,) = keras_approx.fine_tune_designs(
+            front,
+            design,
+            pretrained(name),
+            batches,
+            validation=(data.validation.inputs, data.validation.labels),
+            price=pricer,
+            epochs=epochs,
+            optimizer=sgd(epochs * len(batches)),
+            loss=LOSS,
+            input_range=INPUT_RANGE,
+            verbose=2,
+        )
+        return result
+
+    settings = {
+        "network": name,
+        "design": design.design.to_json(),
+        "significance": options.significance,
+        "epochs": epochs,
+        "seed": options.seed,
+    }
+    folder = options.work / f"{name}_{design.id}_{options.significance}_epochs{epochs}_seed{options.seed}"
+    return remembered(train, settings, data, folder)
+
+
+def _figures(
+    model: keras.Model,
+    tflite: bytes,
+    tuned: Mapping[str, Any],
+    data: Cifar10,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """What the generated code is and does, once it was found to be exact."""
+    images = to_int8(data.test.images)
+    found = keras_approx.summary(model, print_fn=None)
+    with tempfile.TemporaryDirectory() as folder:
+        cores = _cores(tflite, images[: options.arm_images], Path(folder))
+        reference = run_reference(tflite, images[: options.host_images])
+        outputs = build_host(Path(folder) / CORE).run(images)
+        if not np.array_equal(outputs[: options.host_images], reference):
+            raise NotExactError("the host build differs from the reference kernels")
+    return {
+        "validation_accuracy": tuned["validation_accuracy"],
+        "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
+        "test_images": len(images),
+        "exact_images": {"host": options.host_images, "cores": options.arm_images},
+        "kept": found.kept / found.products,
+        "kept_by_layer": tuned["kept"],
+        "cores": cores,
+    }
+
+
+def _cores(tflite: bytes, images: np.ndarray, folder: Path) -> dict[str, Any]:
+    """What the generated code takes on every target, and whose outputs were compared; exports stay in the folder."""
+    kept = ("board", "cycles", "board_cycles", "flash_bytes", "ram_bytes")
+    found = {name: asdict(measure(tflite, name, images, folder / name, "auto")) for name in TARGETS}
+    return {name: {key: figures[key] for key in kept} for name, figures in found.items()}
+
+
+def _measure_again(record: dict[str, Any], data: Cifar10, options: argparse.Namespace) -> None:
+    """Measures the models that are written beside the figures, as the code is now; accuracies stay."""
+    images = to_int8(data.test.images[: options.arm_images])
+    for name in options.networks:
+        for label, entry in record["networks"].get(name, {}).items():
+            tflite = _written(name, label, options).read_bytes()
+            with tempfile.TemporaryDirectory() as folder:
+                entry["cores"] = _cores(tflite, images, Path(folder))
+            write_json(options.output, record)
+            print(_line(name, label, entry), flush=True)
+
+
+def _written(name: str, label: str, options: argparse.Namespace) -> Path:
+    """Where a design's model is written."""
+    return Path(
+        options.output.parent / "designs" / f"{name}_{label.replace(', ', '_').replace(' ', '')}.tflite"
+    )
+
+
+def _line(name: str, label: str, entry: Mapping[str, Any]) -> str:
+    cycles = entry["cores"][CORE]["cycles"]
+    return (
+        f"{name}, {label}: {entry['test_accuracy']:.2%} of {entry['test_images']:,} test images, "
+        f"{entry['kept']:.1%} of the products, {cycles:,} cycles, "
+        f"{CMSIS_NN[name][CORE] / cycles:.2f} times fewer than CMSIS-NN"
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {package: metadata.version(package) for package in ("keras_approx", "tensorflow", "numpy")}
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_networks(parser, REFERENCE)
+    add_data(parser)
+    parser.add_argument(
+        "--budgets", type=float, nargs="*", help="million cycles on the M33, for every network"
+    )
+    parser.add_argument(
+        "--kept",
+        type=float,
+        nargs="*",
+        help=f"fractions of the products, for every network; default: {', '.join(map(str, KEPT))}",
+    )
+    parser.add_argument(
+        "--significance",
+        choices=(ELIMINATION, *METRICS),
+        default=ELIMINATION,
+        help="of models that keep a fraction, and of the exploration (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--eliminated",
+        type=float,
+        nargs="*",
+        help=f"fractions of the products, of models that are not trained; default: {ELIMINATED_SHARES}",
+    )
+    parser.add_argument("--epochs", type=int, help=f"of each fine-tuning; default: {EPOCHS}")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="of refinement in the exploration (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--work", type=Path, help=f"folder for models and explorations; default: {WORK}")
+    parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
+    parser.add_argument(
+        "--measure-again",
+        action="store_true",
+        help="measure the models in designs/ again, as the code is now, and train nothing",
+    )
+    parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
+    options = parser.parse_args(arguments)
+    options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
+    options.epochs = options.epochs or (2 if options.quick else None)
+    if options.kept is None:
+        options.kept = [0.25] if options.quick else KEPT
+    if options.eliminated is None:
+        options.eliminated = [0.5] if options.quick else ELIMINATED_SHARES
+    if options.budgets is None:
+        options.budgets = [1.78] if options.quick else None
+    options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)
+    options.output = options.output or (options.work / RESULTS.name if options.quick else RESULTS)
+    options.host_images, options.arm_images = (100, 2) if options.quick else (HOST_IMAGES, ARM_IMAGES)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Cycles by what they are spent on, and the core's limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.cycles.terms import (
+    CONSTANTS,
+    ELEMENTWISE,
+    INPUTS,
+    PRODUCTS,
+    REQUANTIZATION,
+    TRANSFORMS,
+    term_cycles,
+)
+from benchmarks.shared.models import keep_pairs
+from export.frontend import read_tflite
+from export.passes import run_passes
+from export.schedule import Requirements, Schedule, plan_network
+from export.schedule.estimate import plan_cycles
+from export.schedule.roofline import roofline_cycles
+from export.targets import resolve
+from tests.export.networks import Layers
+
+
+def _schedule(core: str, kept: float) -> Schedule:
+    network = Layers(np.random.default_rng(8))
+    x = network.input((9, 9, 3))
+    y = network.pool(network.conv(x, 8, activation="relu"))
+    y = network.add(network.conv(y, 8), network.conv(y, 8, (1, 1)))
+    tflite = network.builder.finish(x, network.dense(network.pool(y, "average"), 5))
+    return plan_network(run_passes(read_tflite(keep_pairs(tflite, kept))), Requirements(resolve(core)))
+
+
+@pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
+@pytest.mark.parametrize("kept", [1.0, 0.25])
+def test_terms_add_up_to_the_prediction(core: str, kept: float) -> None:
+    timing = resolve(core).core.timing
+    assert timing is not None
+    schedule = _schedule(core, kept)
+    for stage in schedule.stages:
+        if stage.plan is None:
+            continue
+        terms = term_cycles(stage, timing)
+        assert sum(terms.values()) == plan_cycles(stage.plan, timing)
+        limit = roofline_cycles(schedule.graph, stage)
+        weighted = limit is not None
+        assert all((terms[term] > 0) == weighted for term in (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION))
+        assert (terms[TRANSFORMS] > 0) == stage.plan.variant.startswith("winograd")
+        assert (terms[ELEMENTWISE] > 0) == (not weighted)
+        if limit is not None:
+            assert terms[PRODUCTS] >= limit
+
+
+def test_limit_counts_kept_pairs_at_all_positions() -> None:
+    schedule = _schedule("cortex-m33", 0.25)
+    limits = [roofline_cycles(schedule.graph, stage) for stage in schedule.stages]
+    weighted = [limit for limit in limits if limit is not None]
+    first = round(0.25 * 8 * 3 * 3 * 2) * 8 * 8  # two pairs of three channels; the pool needs 8 x 8 of 9 x 9
+    assert weighted[0] == first
+    assert weighted[-1] <= 5 * 4 * 4 * 8 // 2  # the dense layer: two weights a pair
+    assert None in limits

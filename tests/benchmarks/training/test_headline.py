@@ -1,0 +1,86 @@
+"""The headline benchmark on a small network: all its steps, and going on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tf_keras as keras
+
+import keras_approx
+from benchmarks.training import headline, runs
+from benchmarks.training.designs import HandMade
+
+
+def _tiny(name: str) -> keras.Model:
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="conv1")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
+    return keras.Model(inputs, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name=name)
+
+
+@pytest.mark.slow
+def test_the_whole_way_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(headline, "pretrained", _tiny)
+    monkeypatch.setattr(runs, "pretrained", _tiny)
+    monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": HandMade({"conv1": ("kernel", 0.5)})}})
+    monkeypatch.setattr(headline, "ARM_IMAGES", 2)
+    monkeypatch.setattr(headline, "HOST_IMAGES", 20)
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", 320), ("test", 40)):
+        arrays[f"y_{part}"] = np.arange(count) % 10
+        noise = rng.integers(0, 25, (count, 32, 32, 3))
+        arrays[f"x_{part}"] = (25 * arrays[f"y_{part}"][:, None, None, None] + noise).astype(np.uint8)
+    np.savez(tmp_path / "small.npz", **arrays)
+    output = tmp_path / "headline.json"
+    arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--epochs", "1", "--rounds", "0"]
+    arguments += [
+        "--work",
+        str(tmp_path / "work"),
+        "--output",
+        str(output),
+        "--budgets",
+        "0.06",
+        "--kept",
+        "0.5",
+        "--eliminated",
+        "0.6",
+    ]
+    assert headline.main(arguments) == 0
+    record = json.loads(output.read_text())
+    exact, half, design = (record["networks"]["lenet"][label] for label in ("exact", "kept 50", "0.06 M"))
+    assert exact["kept"] == 1
+    assert 0 < design["kept"] < 1
+    assert 0.4 < half["kept"] <= 0.5
+    by_hand = record["networks"]["lenet"]["designed 0.07 M"]
+    assert 0.4 < by_hand["kept_by_layer"]["conv1"] <= 0.5  # whole kernels of three channels
+    assert by_hand["kept_by_layer"]["logits"] == 1
+    assert by_hand["settings"]["design"] == {"conv1": ["kernel", 0.5]}
+    untrained = record["networks"]["lenet"]["eliminated 60"]
+    assert 0.5 < untrained["kept"] <= 0.6
+    assert untrained["settings"]["epochs"] == 0
+    assert design["cores"]["cortex-m33"]["cycles"] <= 60_000 < exact["cores"]["cortex-m33"]["cycles"]
+    assert exact["test_images"] == design["test_images"] == 40
+    models = {path.name for path in (tmp_path / "designs").iterdir()}
+    assert models == {
+        *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite"),
+        "lenet_designed0.07M.tflite",
+    }
+    assert "40 test images" in capsys.readouterr().out
+
+    # Figures that are gone, or of another run, come back from what was kept, without any training.
+    del record["networks"]["lenet"]["0.06 M"]
+    output.write_text(json.dumps(record).replace('"epochs": 1', '"epochs": 30'))
+    monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr(keras_approx, "fine_tune_designs", lambda *a, **k: pytest.fail("trained again"))
+    assert headline.main(arguments) == 0
+    again = json.loads(output.read_text())["networks"]["lenet"]
+    others = {"kept 50": half, "eliminated 60": untrained, "0.06 M": design, "designed 0.07 M": by_hand}
+    assert again == {"exact": exact, **others}
