@@ -71,4 +71,4 @@ NO_LOSS: Mapping[str, HandMade] = {
         }
     ),
 }
-"""By network, what `benchmarks/no_loss.py` trains with several seeds: what saves most cycles for the distortion."""
+"""By network, what `benchmarks.training.no_loss` trains: what saves most cycles for the distortion."""

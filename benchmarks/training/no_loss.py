@@ -1,8 +1,8 @@
 """What skipping at no loss is worth: exact int8 models and skipping ones, trained as long, from several seeds.
 
-    python benchmarks/no_loss.py lenet --data cifar10.npz              # three seeds of each; an hour on 2 cores
-    python benchmarks/no_loss.py lenet --epochs 30 --data cifar10.npz  # as long as it pays
-    python benchmarks/no_loss.py --quick                               # everything once, small; minutes
+    python -m benchmarks.training.no_loss lenet --data cifar10.npz              # three seeds of each; an hour
+    python -m benchmarks.training.no_loss lenet --epochs 30 --data cifar10.npz  # as long as it pays
+    python -m benchmarks.training.no_loss --quick                               # everything once, small; minutes
 
 All start from the shipped float weights. The difference is that of the means over the seeds, on all test images. A
 training that ended is kept (its model in --work, its record and its .tflite in --results) and not done again, so a
@@ -20,21 +20,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from cifar10 import Cifar10, add_data, load, to_int8
 
 import export
-from benchmarks.designs import NO_LOSS
-from benchmarks.measure import NotExactError, measure
-from benchmarks.options import REFERENCE, add_networks
-from benchmarks.runs import EPOCHS, WORK, Run, fine_tuned, first, record_of, with_data, write_json
+from benchmarks import FIGURES
+from benchmarks.cycles.measure import NotExactError, measure
+from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.training.designs import NO_LOSS
+from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, record_of, with_data, write_json
 from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
 
-RESULTS = Path(__file__).parent / "results" / "no_loss"
+RESULTS = FIGURES / "no_loss"
 CORE = "cortex-m33"
 SEEDS = 3
 HOST_IMAGES = 1000
