@@ -13,7 +13,6 @@ depend on the machine this runs on; seconds do.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from benchmarks import FIGURES
 from benchmarks.cycles.measure import Figures, measure, measure_baseline
 from benchmarks.shared.models import keep_kernels, keep_pairs, quantized
 from benchmarks.shared.options import KERNELS, PAIRS, REFERENCE, add_networks
+from benchmarks.shared.records import write_json
 from export.kernels.layout import ACTIVATIONS
 
 RESULTS = FIGURES / "kernels.json"
@@ -55,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.networks:
         networks[name] = _network(name, images, options, start)
         content = {"versions": _versions(), "activations": options.activations, "networks": networks}
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(options.output, content)
         _say(start, f"{name} saved in {options.output}")
     return 0
 

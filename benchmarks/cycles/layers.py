@@ -24,7 +24,7 @@ from networks import NETWORKS
 
 import export
 from benchmarks import FIGURES
-from benchmarks.training.runs import write_json
+from benchmarks.shared.records import write_json
 from export.frontend.reference import run_reference
 
 RESULTS = FIGURES / "layers.json"

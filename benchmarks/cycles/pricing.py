@@ -28,7 +28,7 @@ import export
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.training.runs import write_json
+from benchmarks.shared.records import write_json
 from export.frontend import read_tflite
 from export.kernels.size import plan_bytes
 from export.passes import run_passes

@@ -15,7 +15,6 @@ model has none of that, so it should come out below, by the share that these tak
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ import numpy as np
 
 from benchmarks import FIGURES
 from benchmarks.pages.tables import table
+from benchmarks.shared.records import write_json
 from export.analysis.interpreter import run
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import FORMAT, Generator, MadeFor, Manifest, TensorInfo
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for network, core, path in options.builds:
         rows.append(_build(network, core, path, models.get(network)))
         _print(rows[-1])
-    options.output.write_text(json.dumps({"builds": rows}, indent=1) + "\n", encoding="utf-8")
+    write_json(options.output, {"builds": rows})
     return 0
 
 

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 import export
 from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
-from benchmarks.training.runs import first, write_json
+from benchmarks.shared.records import write_json
+from benchmarks.training.runs import first
 from export.costing.candidate import Candidate
 from export.elimination.network import Eliminator
 from export.elimination.samples import Run, Values, computed

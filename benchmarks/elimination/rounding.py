@@ -22,7 +22,8 @@ from networks import pretrained
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.training.runs import first, write_json
+from benchmarks.shared.records import write_json
+from benchmarks.training.runs import first
 
 RESULTS = FIGURES / "rounding.json"
 CALIBRATION_IMAGES = 2560

@@ -24,7 +24,8 @@ import export
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.training.runs import first, write_json
+from benchmarks.shared.records import write_json
+from benchmarks.training.runs import first
 
 RESULTS = FIGURES / "sensitivity.json"
 WORK = Path("runs") / "sensitivity"

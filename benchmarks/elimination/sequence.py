@@ -25,7 +25,8 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.accuracy_tables import IN_SEQUENCE
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.training.runs import first, write_json
+from benchmarks.shared.records import write_json
+from benchmarks.training.runs import first
 from export.analysis.interpreter import run
 from export.frontend import read_tflite
 

@@ -13,7 +13,6 @@ its way. The exit status is 1 if a byte differs.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
+from benchmarks.shared.records import write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
@@ -179,10 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exported = [verdict for verdict in verdicts if not verdict.blockers]
     inexact = [verdict for verdict in exported if not verdict.exact]
     print(f"{len(exported)} of {len(verdicts)} exported, {len(inexact)} of them with wrong bytes")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     results = [{**asdict(verdict), "model": Path(verdict.model).name} for verdict in verdicts]
-    record = {"activations": options.activations, "results": results}
-    options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(options.out, {"activations": options.activations, "results": results})
     return int(bool(inexact))
 
 

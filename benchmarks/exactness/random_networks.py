@@ -26,6 +26,7 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
+from benchmarks.shared.records import write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"seed {seed}: {what}", flush=True)
         else:
             record["failed"].pop(str(seed), None)
-        options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(options.out, record)
     print(f"{record['networks']} networks, {len(record['failed'])} of them failed: {record['bytes']}")
     return int(bool(record["failed"]))
 

@@ -13,7 +13,6 @@ those of the grid, one by one. Saves JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
+from benchmarks.shared.records import write_json
 
 RESULTS = FIGURES / "exploration.json"
 CALIBRATION_IMAGES, VALIDATION_IMAGES = 1000, 1000
@@ -162,8 +162,7 @@ def main() -> int:
     result["load_after"] = [round(load, 2) for load in os.getloadavg()]
     result["naive"] = naive(front, model, validation, calibration, arguments.naive)
     result["exact"] = {"accuracy": front.exact.score, **front.exact.costs}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.out, result)
     grid, slow = result["grid"], result["naive"]
     print(
         f"{grid['designs']:,} designs in {grid['seconds'] / 60:.1f} minutes ({grid['minutes_per_hundred']:.3f} a "

@@ -28,7 +28,7 @@ from networks import NETWORKS, pretrained
 
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.training.runs import write_json
+from benchmarks.shared.records import write_json
 from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = FIGURES / "overhead.json"

@@ -46,6 +46,7 @@ from benchmarks.pages.accuracy_tables import (
 )
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.records import write_json
 from benchmarks.training.designs import DESIGNS, HandMade
 from benchmarks.training.runs import (
     ELIMINATION_IMAGES,
@@ -58,7 +59,6 @@ from benchmarks.training.runs import (
     remembered,
     sgd,
     with_data,
-    write_json,
 )
 from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference

@@ -27,8 +27,9 @@ import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import NotExactError, measure
 from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.records import record_of, write_json
 from benchmarks.training.designs import NO_LOSS
-from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, record_of, with_data, write_json
+from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, with_data
 from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
 

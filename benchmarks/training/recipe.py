@@ -28,7 +28,8 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.training.runs import LEARNING_RATE, first, record_of, remembered, sgd, with_data, write_json
+from benchmarks.shared.records import record_of, write_json
+from benchmarks.training.runs import LEARNING_RATE, first, remembered, sgd, with_data
 from keras_approx.skipping.selection import LayerSetting
 
 RESULTS = FIGURES / "recipe"

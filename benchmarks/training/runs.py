@@ -18,6 +18,7 @@ from networks import pretrained
 from train import accuracy
 
 import keras_approx
+from benchmarks.shared.records import write_json
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
 
@@ -165,22 +166,6 @@ def with_data(settings: Mapping[str, Any], data: Cifar10) -> dict[str, Any]:
     return dict(json.loads(json.dumps({**settings, "data": data.source, "images": len(data.train)})))
 
 
-def record_of(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A record that was written before, if it is of a run with these settings."""
-    if not path.is_file():
-        return None
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record if record["settings"] == settings else None
-
-
 def first(part: Part, count: int) -> Part:
     """The first images of a part."""
     return Part(part.images[:count], part.labels[:count])
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -49,7 +49,6 @@ def test_the_table_continues_and_compares(
         f"| lenet | 50 % | elimination | 1 | 0 | {100 * half['test_accuracy']:.2f} % | {points:+.2f} |"
         in printed
     )
-    assert half["predicted_cycles"] < exact["predicted_cycles"]
 
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
     assert accuracy.main(arguments) == 0
