@@ -34,7 +34,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.passes import run_passes
 from export.reading.flatbuffer import read_model
-from tests.export.operators.random_networks import random_network
+from tests.export.models.random_networks import random_network
 
 RESULTS = FIGURES / "random_networks.json"
 CORES = ("cortex-m33", "cortex-m4")

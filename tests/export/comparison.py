@@ -10,7 +10,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
 from export.ir.validate import validate
-from tests.export.networks import random_inputs
+from tests.export.models.networks import random_inputs
 
 
 def inputs_of(graph: Graph, count: int = 8) -> NDArray[np.int8]:

@@ -26,8 +26,8 @@ from export.errors import (
     TargetError,
     UnsupportedModelError,
 )
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers
 
 HOSTILE = {
     "code": '"); system("touch owned',

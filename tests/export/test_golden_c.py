@@ -18,7 +18,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
-from tests.export.networks import Layers, random_network
+from tests.export.models.networks import Layers, random_network
 
 GOLDEN = Path(__file__).parent / "golden_c.json"
 DESIGNS = Path(__file__).parents[2] / "benchmarks/results/designs"

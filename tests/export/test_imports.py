@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import export
-from tests.export.networks import random_network
+from tests.export.models.networks import random_network
 
 _PROGRAM = """
 import sys

@@ -8,7 +8,7 @@ from typing import Any
 import export
 from export.frontend import read_tflite
 from tests.export.comparison import inputs_of
-from tests.export.networks import small_classifier
+from tests.export.models.networks import small_classifier
 from tests.export.reporting import fronts
 from tests.keras_approx.test_notebooks import Cells
 

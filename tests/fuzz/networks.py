@@ -20,7 +20,7 @@ from export.passes import run_passes
 from export.simulation import simulate
 from export.targets import BOARDS, CORES
 from tests.export.comparison import inputs_of
-from tests.export.networks import random_network, single_op_models
+from tests.export.models.networks import random_network, single_op_models
 from tests.fuzz.mutation import damaged_bytes
 
 _IMAGES = 6

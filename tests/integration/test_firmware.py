@@ -16,7 +16,7 @@ from export.firmware import write_firmware
 from export.firmware.capture import parse_capture
 from export.firmware.comparison import compare
 from export.targets import BOARDS
-from tests.export.networks import Layers, random_inputs
+from tests.export.models.networks import Layers, random_inputs
 
 # QEMU's Netduino Plus 2 is an STM32F405 without CCM, PLL, flash controller, cycle counter, and SRAM at 0.
 QEMU_BOARD = """\

@@ -21,7 +21,7 @@ from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.estimate import plan_cycles
 from export.schedule.roofline import roofline_cycles
 from export.targets import resolve
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 def _schedule(core: str, kept: float) -> Schedule:

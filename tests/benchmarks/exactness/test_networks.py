@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.exactness import networks as exactness
 from benchmarks.pages import exactness_tables
-from tests.export.model_builder import ModelBuilder
-from tests.export.operators.recipes import all_at_once
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.recipes import all_at_once
 
 
 def unsupported() -> bytes:

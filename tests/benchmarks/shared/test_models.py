@@ -11,7 +11,7 @@ from benchmarks.shared.models import keep_pairs
 from export.frontend import read_tflite
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from export.errors import InputError
 from export.frontend import read_tflite
 from export.frontend.reference import make_interpreter
 from tests.export.comparison import assert_interpreter_is_exact, inputs_of
-from tests.export.networks import random_network
+from tests.export.models.networks import random_network
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -13,8 +13,8 @@ from export.api import Export, to_c
 from export.frontend import read_tflite
 from export.ir.real import quantize
 from tests.export.comparison import inputs_of
-from tests.export.networks import random_network, small_classifier
-from tests.export.operators.recipes import all_at_once
+from tests.export.models.networks import random_network, small_classifier
+from tests.export.models.recipes import all_at_once
 
 STRICT = [
     "-std=c11",

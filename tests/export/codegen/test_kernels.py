@@ -14,7 +14,7 @@ from export.api import to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
-from tests.export.model_builder import ModelBuilder
+from tests.export.models.model_builder import ModelBuilder
 
 
 @st.composite

@@ -19,7 +19,7 @@ from export.frontend import read_tflite
 from export.simulation.run import simulate
 from tests.export.codegen.test_kernels import convolutions, dense_layers
 from tests.export.codegen.test_project import COMPILERS, WARNINGS, compile_all
-from tests.export.networks import Layers, random_inputs
+from tests.export.models.networks import Layers, random_inputs
 
 CORE = "cortex-m0plus"
 

@@ -15,7 +15,7 @@ from export.analysis.interpreter import run
 from export.api import Export, to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
-from tests.export.networks import Layers, random_inputs, random_network
+from tests.export.models.networks import Layers, random_inputs, random_network
 
 SHAPE = (9, 8, 3)
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wmissing-prototypes"]

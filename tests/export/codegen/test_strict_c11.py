@@ -14,7 +14,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
-from tests.export.networks import Layers, random_network, single_op_models
+from tests.export.models.networks import Layers, random_network, single_op_models
 
 _STRICT = ["clang", "-fsyntax-only", "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror"]
 _PLATFORMS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.export.networks import small_classifier
+from tests.export.models.networks import small_classifier
 
 
 def test_an_export_needs_no_front(tmp_path, run, fails):

@@ -11,7 +11,7 @@ import pytest
 import export
 from export.commands import main
 from export.commands.inputs.models import load_model
-from tests.export.networks import Layers, small_classifier
+from tests.export.models.networks import Layers, small_classifier
 
 
 def test_plain_models_are_quantized_with_data(folder, tmp_path, run, fails):

@@ -14,7 +14,7 @@ from export.kernels.size import plan_bytes
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.targets import resolve
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 def test_less_flash_gives_smaller_kernels() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.export.model_builder import ModelBuilder
+from tests.export.models.model_builder import ModelBuilder
 
 SHAPE = (10, 10, 5)
 

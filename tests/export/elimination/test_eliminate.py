@@ -23,9 +23,9 @@ from keras_approx.errors import OptionError
 from keras_approx.skipping.granularity import group_sums, spread
 from keras_approx.skipping.selection import LayerSetting
 from tests.export.elimination.networks import SHAPE, images, network
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_inputs, random_network, single_op_models
-from tests.export.operators import recipes
+from tests.export.models import recipes
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import random_inputs, random_network, single_op_models
 
 
 def kernels(data: bytes) -> list[NDArray[np.int8]]:

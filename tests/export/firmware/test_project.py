@@ -15,8 +15,8 @@ from export.firmware import write_firmware
 from export.firmware.board_files import memory_script, startup_of
 from export.targets import BOARDS, get_board
 from tests.export import handmade
-from tests.export.networks import random_inputs
-from tests.export.operators.recipes import all_at_once
+from tests.export.models.networks import random_inputs
+from tests.export.models.recipes import all_at_once
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
 from export.frontend.reference import make_interpreter, run_reference
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_inputs, single_op_models
-from tests.export.operators.recipes import RECIPES, network
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import random_inputs, single_op_models
+from tests.export.models.recipes import RECIPES, network
 
 
 def without_bias(absent: bool, multiplier: int | None) -> bytes:

@@ -11,8 +11,8 @@ from export.errors import ExportError, ModelFormatError
 from export.frontend import read_tflite
 from export.ir.validate import validate
 from export.passes import run_passes
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_network
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import random_network
 
 MODEL = random_network(4)
 WORDS = st.one_of(

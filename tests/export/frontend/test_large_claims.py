@@ -11,8 +11,8 @@ import pytest
 
 from export.api import estimate, to_c
 from export.errors import ExportError, UnsupportedModelError
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers
 
 MEGABYTES = 1 << 10  # ru_maxrss is in kilobytes
 

@@ -11,8 +11,8 @@ from export.ir.tensor import Quantization
 from export.ir.validate import validate
 from export.reading.activation import clamp_bounds
 from tests.export.comparison import assert_interpreter_is_exact
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers, random_network
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers, random_network
 
 
 def layers():

@@ -5,8 +5,8 @@ import pytest
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers
 
 
 class Case:

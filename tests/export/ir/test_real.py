@@ -7,7 +7,7 @@ import pytest
 
 from export.frontend.reference import make_interpreter
 from export.ir.real import quantize
-from tests.export.model_builder import ModelBuilder
+from tests.export.models.model_builder import ModelBuilder
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.1, -128), (0.25, 3), (0.0037, 127)])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from export.frontend import read_tflite
 from export.ir.softmax import exp_on_negative_values, exp_table, reciprocal
-from tests.export.model_builder import ModelBuilder
+from tests.export.models.model_builder import ModelBuilder
 
 
 @given(st.integers(-(2**31), 0))

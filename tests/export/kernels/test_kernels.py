@@ -24,8 +24,8 @@ from export.schedule.stage import Buffer
 from export.targets import Instruction, State, Timing, resolve
 from tests.export.codegen.test_kernels import convolutions, dense_layers
 from tests.export.kernels.cpu import run_plan
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers, random_inputs, single_op_models
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers, random_inputs, single_op_models
 
 TARGET = resolve("cortex-m33")
 

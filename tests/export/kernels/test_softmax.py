@@ -12,8 +12,8 @@ from export.artifact.compiling import build_host
 from export.frontend.reference import run_reference
 from export.simulation import simulate
 from tests.export.kernels.test_kernels import check
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_inputs
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import random_inputs
 
 
 def softmax(shape: tuple[int, ...], scale: float, beta: float = 1.0) -> bytes:

@@ -13,10 +13,10 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.ops import Lookup
 from export.passes import run_passes
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import Layers, random_inputs
-from tests.export.operators.bench import Bench, lstm
-from tests.export.operators.recipes import RECIPES, network
+from tests.export.models.bench import Bench, lstm
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import Layers, random_inputs
+from tests.export.models.recipes import RECIPES, network
 
 
 @pytest.mark.parametrize(("scale", "zero_point", "kept"), [(0.2, 131, 0), (0.13, 90, 1)])

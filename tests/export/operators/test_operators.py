@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.export.comparison import assert_interpreter_is_exact
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import ACTIVATIONS, Layers, single_op_models
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import ACTIVATIONS, Layers, single_op_models
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 6))
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))

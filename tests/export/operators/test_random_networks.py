@@ -12,7 +12,7 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.validate import validate
 from export.passes import run_passes
-from tests.export.operators.random_networks import random_network
+from tests.export.models.random_networks import random_network
 from tests.export.operators.test_recipes import inputs_of, several
 
 # Seeds that showed a mistake once.

@@ -16,8 +16,8 @@ from export.frontend.reference import run_reference
 from export.ir.validate import validate
 from export.passes import run_passes
 from export.targets import STACK_BYTES
-from tests.export.networks import random_inputs
-from tests.export.operators.recipes import RECIPES, all_at_once, network
+from tests.export.models.networks import random_inputs
+from tests.export.models.recipes import RECIPES, all_at_once, network
 
 NO_REFERENCE = ("elu",)
 

@@ -18,8 +18,8 @@ from export.errors import ExportError, InputError, OutputPathError
 from export.frontend import read_tflite
 from export.simulation import simulate
 from tests.export.comparison import inputs_of
-from tests.export.networks import small_classifier
-from tests.export.operators.recipes import all_at_once
+from tests.export.models.networks import small_classifier
+from tests.export.models.recipes import all_at_once
 
 MODEL = small_classifier()
 OUTPUT = read_tflite(MODEL).tensors[read_tflite(MODEL).output]

@@ -16,8 +16,8 @@ from export.passes.fold_constant_channels import fold_constant_channels
 from export.passes.remove_unread_channels import remove_unread_channels
 from export.simulation import simulate
 from tests.export.comparison import inputs_of
-from tests.export.model_builder import ModelBuilder
-from tests.export.networks import random_inputs, random_network
+from tests.export.models.model_builder import ModelBuilder
+from tests.export.models.networks import random_inputs, random_network
 
 SCALES = {"scale": 0.02, "zero_point": -10}
 

@@ -17,9 +17,9 @@ from export.operators.elementwise.arithmetic import Arithmetic
 from export.operators.elementwise.lines import Lines
 from export.passes import run_passes
 from export.passes.straighten import line_through
-from tests.export.model_builder import Value
-from tests.export.networks import random_inputs
-from tests.export.operators.bench import Bench
+from tests.export.models.bench import Bench
+from tests.export.models.model_builder import Value
+from tests.export.models.networks import random_inputs
 
 IMAGE = (1, 8, 6, 4)
 

@@ -18,7 +18,7 @@ from export.passes.merge_reshapes import merge_reshapes
 from export.passes.remove_identities import remove_identities
 from export.passes.tabulate import tabulate
 from tests.export.comparison import inputs_of
-from tests.export.networks import Layers, random_network, single_op_models
+from tests.export.models.networks import Layers, random_network, single_op_models
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from export.passes import run_passes
 from export.passes.fold_pad import fold_pad
 from export.passes.trim_taps import trim_taps
 from tests.export.comparison import inputs_of
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 SIZES, STEPS = st.integers(1, 6), st.integers(1, 9)
 

@@ -11,8 +11,8 @@ from export.errors import UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.ops import Conv2D, DepthwiseConv2D
-from tests.export.model_builder import ModelBuilder, Value
-from tests.export.networks import random_inputs
+from tests.export.models.model_builder import ModelBuilder, Value
+from tests.export.models.networks import random_inputs
 
 SIZE, CHANNELS = (8, 9), 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import export
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 @pytest.fixture(scope="session")

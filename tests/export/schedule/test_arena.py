@@ -11,7 +11,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.schedule.arena import ALIGNMENT, Lifetime, plan
 from export.targets import resolve
-from tests.export.networks import random_network
+from tests.export.models.networks import random_network
 
 LIFETIMES = st.lists(
     st.builds(

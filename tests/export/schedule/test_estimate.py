@@ -10,9 +10,9 @@ import pytest
 from export.api import estimate, to_c
 from export.costing import plain_c
 from export.simulation import simulate
-from tests.export.networks import Layers, random_inputs
-from tests.export.operators.bench import Bench
-from tests.export.operators.recipes import RECIPES
+from tests.export.models.bench import Bench
+from tests.export.models.networks import Layers, random_inputs
+from tests.export.models.recipes import RECIPES
 
 CYCLES_OFF, BYTES_OFF = 0.02, 0.02
 PRODUCT = RECIPES["matrix product"]  # plain C

@@ -17,7 +17,7 @@ from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
 from export.targets import Target, resolve
 from tests.export.boards import board_of_size
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 def wide_network() -> bytes:

@@ -18,8 +18,8 @@ from export.passes import run_passes
 from export.schedule.fusion import fuse
 from export.simulation import simulate
 from tests.export.kernels.test_kernels import check, scheduled
-from tests.export.model_builder import Value
-from tests.export.networks import Layers, random_inputs, residual_blocks
+from tests.export.models.model_builder import Value
+from tests.export.models.networks import Layers, random_inputs, residual_blocks
 
 
 def network_of(recipe: Callable[[Layers, Value], Value], shape: tuple[int, int, int] = (6, 8, 4)) -> bytes:

@@ -11,7 +11,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network
 from export.targets import resolve
 from tests.export.kernels.test_kernels import check_schedule
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 def planned(model: bytes, target: str = "cortex-m33", activations: str = "int16") -> Schedule:

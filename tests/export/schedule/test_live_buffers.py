@@ -10,7 +10,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, plan_network
 from export.schedule.live_buffers import live_buffers
 from export.targets import resolve
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 
 def _network(seed: int) -> bytes:

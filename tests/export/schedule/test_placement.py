@@ -9,7 +9,7 @@ from export.ir.graph import Graph
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, price_network
 from export.targets import resolve
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 
 TARGET = resolve("cortex-m33")
 

@@ -13,7 +13,7 @@ from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
 from export.simulation import simulate
 from export.targets import get_board
-from tests.export.networks import Layers, random_inputs
+from tests.export.models.networks import Layers, random_inputs
 
 
 def network() -> bytes:

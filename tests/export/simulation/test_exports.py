@@ -8,7 +8,7 @@ from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
 from export.simulation import simulate
 from export.targets import CORES
-from tests.export.networks import Layers, random_inputs, random_network, single_op_models
+from tests.export.models.networks import Layers, random_inputs, random_network, single_op_models
 from tests.export.simulation.qemu_count import count_instructions
 
 ARM_CORES = sorted(set(CORES) - {"host"})

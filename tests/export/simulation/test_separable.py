@@ -12,7 +12,7 @@ from export.api import to_c
 from export.artifact.compiling import build_host
 from export.frontend import read_tflite
 from export.simulation import simulate
-from tests.export.networks import Layers, random_inputs
+from tests.export.models.networks import Layers, random_inputs
 
 SHAPE = (13, 12, 1)
 

@@ -14,8 +14,8 @@ from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.passes import run_passes
 from export.simulation import simulate
-from tests.export.model_builder import Value
-from tests.export.networks import Layers, random_inputs
+from tests.export.models.model_builder import Value
+from tests.export.models.networks import Layers, random_inputs
 
 SHAPE = (9, 8, 3)
 ODD, EVEN = 5, 6

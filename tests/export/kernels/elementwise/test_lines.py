@@ -7,9 +7,9 @@ import pytest
 
 from export import simulate, to_c
 from export.frontend.reference import run_reference
-from tests.export.model_builder import Value
-from tests.export.networks import random_inputs
-from tests.export.operators.bench import Bench
+from tests.export.models.bench import Bench
+from tests.export.models.model_builder import Value
+from tests.export.models.networks import random_inputs
 
 SHAPE = (12, 10, 6)
 ELEMENTS = 12 * 10 * 6

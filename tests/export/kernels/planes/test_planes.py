@@ -27,7 +27,7 @@ from export.schedule.stage import Stage
 from export.schedule.stage_plans import completed, stage_candidates
 from export.targets import resolve
 from tests.export.kernels.test_kernels import run_schedule
-from tests.export.networks import ACTIVATIONS, Layers, random_inputs
+from tests.export.models.networks import ACTIVATIONS, Layers, random_inputs
 
 TARGET = resolve("cortex-m33")
 

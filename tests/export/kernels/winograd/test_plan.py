@@ -20,8 +20,8 @@ from export.schedule import Requirements, Schedule, Stage, price_network
 from export.schedule.stage_plans import stage_candidates
 from export.targets import resolve
 from tests.export.kernels.cpu import run_plan
-from tests.export.model_builder import ModelBuilder, Value
-from tests.export.networks import Layers
+from tests.export.models.model_builder import ModelBuilder, Value
+from tests.export.models.networks import Layers
 
 TARGET = resolve("cortex-m33")
 

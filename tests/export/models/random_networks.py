@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.export.model_builder import Value
-from tests.export.operators.bench import Bench, delayed
-from tests.export.operators.random_steps import STEPS, is_image
+from tests.export.models.bench import Bench, delayed
+from tests.export.models.model_builder import Value
+from tests.export.models.random_steps import STEPS, is_image
 
 _LARGEST = 1500  # elements of an activation
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.export.model_builder import Value
-from tests.export.operators.bench import Bench, delayed, lstm, svdf
+from tests.export.models.bench import Bench, delayed, lstm, svdf
+from tests.export.models.model_builder import Value
 
 Recipe = Callable[[Bench], Value | Sequence[Value]]
 

@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from tests.export.model_builder import ModelBuilder, Value
+from tests.export.models.model_builder import ModelBuilder, Value
 
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.export.model_builder import Value
-from tests.export.operators.bench import Bench, lstm, svdf
+from tests.export.models.bench import Bench, lstm, svdf
+from tests.export.models.model_builder import Value
 
 _FUNCTIONS = ("RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE")
 Step = Callable[[Bench, np.random.Generator, Value], Value]

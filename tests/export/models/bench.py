@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tests.export.model_builder import ModelBuilder, Value
-from tests.export.networks import Layers
+from tests.export.models.model_builder import ModelBuilder, Value
+from tests.export.models.networks import Layers
 
 
 class Bench:
