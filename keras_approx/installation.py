@@ -67,13 +67,15 @@ class Installation:
 
 def examine() -> Installation:
     """Looks at this installation; nothing is imported, and only compilers are run, to ask for their versions."""
-    parts, advice = [], []
+    purposes: dict[str, list[str]] = {}  # of each distribution; several extras may bring it
+    advice = []
     for extra, purpose in _EXTRAS.items():
-        found = [Part(name, _version(name), purpose) for name in required(extra)]
-        parts += found
-        if missing := [part.name for part in found if part.version is None]:
+        for name in (names := required(extra)):
+            purposes.setdefault(name, []).append(purpose)
+        if missing := [name for name in names if _version(name) is None]:
             package = f"'keras_approx[{extra}]'" if extra else "keras_approx"
             advice.append(f"{', '.join(missing)} missing, for {purpose}: pip install {package}")
+    parts = [Part(name, _version(name), "; ".join(found)) for name, found in purposes.items()]
     for tool, package, purpose in _TOOLS:
         version = _tool_version(tool)
         parts.append(Part(tool, version, purpose))

@@ -12,6 +12,8 @@ from export.reporting.format.text import clean
 # Nothing may be loaded or run, whatever should slip through the escaping.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+_LONGEST_NAME = 24  # letters that stay on one line, however narrow the page
+
 
 def write_html(document: Document) -> str:
     """The file's text."""
@@ -58,10 +60,17 @@ def _block(block: Block) -> str:
     )
 
 
+def _class(cell: str, number: bool) -> str:
+    """How a cell is set: numbers flush right, and names, such as those of boards, not broken at their hyphens."""
+    if number:
+        return " class=number"
+    return " class=name" if "-" in cell and " " not in cell and len(cell) <= _LONGEST_NAME else ""
+
+
 def _table(table: Table) -> str:
     def row(tag: str, cells: tuple[str, ...]) -> str:
         shown = "".join(
-            f"<{tag}{'' if column < table.left else ' class=number'}>{escape(cell)}</{tag}>"
+            f"<{tag}{_class(cell, column >= table.left)}>{escape(cell)}</{tag}>"
             for column, cell in enumerate(cells)
         )
         return f"<tr>{shown}</tr>\n"

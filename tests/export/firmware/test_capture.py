@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,19 @@ def export(folder: Path, **layer: object) -> Path:
     return out_dir
 
 
-def printed(out_dir: Path, *, clock: int = 160_000_000, verdict: str = "PASS", board: str = BOARD) -> str:
+def printed(
+    out_dir: Path,
+    *,
+    clock: int = 160_000_000,
+    verdict: str = "PASS",
+    board: str = BOARD,
+    counts: Sequence[Sequence[int]] = COUNTS,
+) -> str:
     """What a firmware of the export prints."""
     digest = digest_of((out_dir / MANIFEST_NAME).read_bytes())
     lines = [f"keras_approx firmware of model ({digest}) for {board}", f"clock: {clock} Hz"]
     lines.append("flash: prefetch, wait states 4")
-    for number, layers in enumerate(COUNTS):
+    for number, layers in enumerate(counts):
         lines.append(f"sample {number}: {verdict}")
         lines += [f"layer {index}: {cycles} cycles" for index, cycles in enumerate(layers)]
         lines.append(f"total: {sum(layers) + 20} cycles")

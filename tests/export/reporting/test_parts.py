@@ -14,6 +14,8 @@ from export.artifact.manifest import LayerInfo, read_manifest
 from export.ir.layer_names import layer_name
 from export.reporting.choice import choose
 from export.reporting.format import text
+from export.reporting.format.document import Document, Table
+from export.reporting.format.html import write_html
 from export.reporting.format.markdown import escape
 from export.reporting.sections.advice import suggestions
 from export.reporting.sections.front import ranking_flattery
@@ -61,6 +63,14 @@ def test_markdown_escapes_what_means_something_and_loses_nothing(plain):
     assert re.sub(r"\\(.)", r"\1", escaped) == " ".join(plain.split())
     assert not re.search(r"(?<!\\)(?:\\\\)*[*_`<>\[\]|#!&~$]", re.sub(r"\\.", "", escaped))
     assert not re.match(r"([-+]|\d+[.)])\s", escaped)
+
+
+def test_names_of_boards_stay_on_one_line():
+    page = write_html(
+        Document("t", [Table(("board", "x"), [("nucleo-u575zi-q", "1"), ("a few words", "2")], left=1)], [])
+    )
+    assert "<td class=name>nucleo-u575zi-q</td><td class=number>1</td>" in page
+    assert "<td>a few words</td>" in page
 
 
 def test_bare_addresses_do_not_become_links():
