@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.export.networks import Layers
+from tests.export.models.networks import Layers
 from tests.keras_approx import models
 
 SHAPE, CLASSES, COUNT = (8, 8, 3), 4, 160

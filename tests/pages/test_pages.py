@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from export import to_c
-from tests.export.networks import small_classifier
-from tests.export.operators.bench import Bench, lstm
+from tests.export.models.bench import Bench, lstm
+from tests.export.models.networks import small_classifier
 from tests.pages import blocks, given
 
 ROOT = blocks.ROOT
