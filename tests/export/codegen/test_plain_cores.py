@@ -17,7 +17,7 @@ from export.artifact.compiling import build_host
 from export.codegen.runtime import runtime_header
 from export.frontend import read_tflite
 from export.simulation.run import simulate
-from tests.export.codegen.test_kernels import convolutions, dense_layers
+from tests.export.codegen.test_planned import convolutions, dense_layers
 from tests.export.codegen.test_project import COMPILERS, WARNINGS, compile_all
 from tests.export.models.networks import Layers, random_inputs
 

@@ -22,7 +22,7 @@ from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network
 from export.schedule.stage import Buffer
 from export.targets import Instruction, State, Timing, resolve
-from tests.export.codegen.test_kernels import convolutions, dense_layers
+from tests.export.codegen.test_planned import convolutions, dense_layers
 from tests.export.kernels.cpu import run_plan
 from tests.export.models.model_builder import ModelBuilder
 from tests.export.models.networks import Layers, random_inputs, single_op_models

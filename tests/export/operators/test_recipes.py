@@ -16,7 +16,8 @@ from export.frontend.reference import run_reference
 from export.ir.validate import validate
 from export.passes import run_passes
 from export.targets import STACK_BYTES
-from tests.export.models.networks import random_inputs
+from tests.export.comparison import assert_interpreter_is_exact
+from tests.export.models.networks import random_inputs, single_op_models
 from tests.export.models.recipes import RECIPES, all_at_once, network
 
 NO_REFERENCE = ("elu",)
@@ -31,6 +32,12 @@ def inputs_of(graph, count):
 
 def several(outputs):
     return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+@pytest.mark.parametrize(("name", "model"), single_op_models().items(), ids=single_op_models())
+def test_single_operator(name, model):
+    outputs = assert_interpreter_is_exact(model)
+    assert len(np.unique(outputs)) > 2  # a constant output would prove little
 
 
 @pytest.mark.parametrize("name", RECIPES)
