@@ -6,46 +6,25 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from export.artifact.boards import BOARD_FILE
-from export.artifact.folder import check_replaceable, write_folder
-from export.artifact.manifest import (
-    FORMAT,
-    GENERATOR,
-    MANIFEST_NAME,
-    BufferInfo,
-    Dtype,
-    Flag,
-    Generator,
-    LayerInfo,
-    MadeFor,
-    Manifest,
-    TensorInfo,
-)
+from export.artifact.folder import check_replaceable
 from export.artifact.names import check_name
-from export.codegen import emit_project
-from export.codegen.header import end_names
 from export.errors import ExportError, ModelFormatError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
 from export.frontend.golden_model import golden_model
-from export.ir.graph import Graph
 from export.kernels.layout import ACTIVATIONS
 from export.packaging.class_names import check_class_names
-from export.packaging.example import Sample, make_sample
-from export.packaging.layouts import Contents, arrange, check_layout
+from export.packaging.example import make_sample
+from export.packaging.layouts import check_layout
+from export.packaging.writing import write_schedule
 from export.passes import run_passes
-from export.schedule import Requirements, Schedule, plan_network, price_network
+from export.schedule import Requirements, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
 from export.schedule.fit import check_fit
-from export.schedule.live_buffers import live_buffers
-from export.schedule.roofline import roofline_cycles
-from export.targets import Span, Target, resolve
-from keras_approx import __version__
+from export.targets import Target, resolve
 
 _KERAS_FILES = (".keras", ".h5", ".hdf5")
-
-COMPILER_FLAGS: tuple[Flag, ...] = ("-std=c11", "-O2")
 
 
 @dataclass(frozen=True)
@@ -138,42 +117,6 @@ def to_c(
     )
 
 
-def write_schedule(
-    folder: Path,
-    schedule: Schedule,
-    predicted: Estimate,
-    name: str,
-    data: bytes,
-    sample: Sample,
-    *,
-    layout: str = "cmake",
-) -> Manifest:
-    """Writes the C of a schedule, its manifest, the model it was made of and the board's own description.
-
-    Args:
-        folder: the output folder.
-        schedule: the network.
-        predicted: its prediction.
-        name: prefix of files and functions.
-        data: content of the `.tflite` file.
-        sample: what the example runs.
-        layout: a key of LAYOUTS.
-    """
-    project = emit_project(schedule, predicted, name, sample.class_names)
-    contents = arrange(schedule, project, name, layout, sample)
-    files = {file: text.encode("ascii") for file, text in contents.files.items()}
-    files[f"{name}.tflite"] = data
-    board = predicted.target.board
-    if board is not None and board.file:
-        files[BOARD_FILE] = board.file.encode("utf-8")
-    manifest = _manifest(
-        schedule, predicted, contents, name, sample.class_names, sorted([*files, MANIFEST_NAME])
-    )
-    files[MANIFEST_NAME] = manifest.to_bytes()
-    write_folder(folder, files)
-    return manifest
-
-
 def estimate(
     model: Any,
     *,
@@ -262,77 +205,3 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
     from export.frontend.keras import to_tflite as convert  # noqa: PLC0415 - TensorFlow is loaded only where it is needed
 
     return convert(model, representative_data)
-
-
-def _manifest(
-    schedule: Schedule,
-    predicted: Estimate,
-    contents: Contents,
-    name: str,
-    class_names: tuple[str, ...],
-    files: Sequence[str],
-) -> Manifest:
-    graph, target = schedule.graph, predicted.target
-    return Manifest(
-        format=FORMAT,
-        generator=Generator(name=GENERATOR, version=__version__),
-        name=name,
-        target=MadeFor(core=target.core.name, board=target.board.name if target.board else None),
-        sources=contents.sources,
-        headers=contents.headers,
-        compiler_flags=COMPILER_FLAGS,
-        inputs=_tensors(graph, graph.inputs, "input"),
-        outputs=_tensors(graph, graph.outputs, "output"),
-        class_names=class_names,
-        arena_bytes=schedule.arena_bytes,
-        state_bytes=schedule.state_bytes,
-        layers=tuple(
-            LayerInfo(
-                index=layer.index,
-                kind=layer.kind,
-                name=layer.name,
-                source=source,
-                kernel=layer.kernel,
-                macs=layer.macs,
-                kept_macs=layer.kept_macs,
-                predicted_cycles=layer.cycles,
-                predicted_flash_bytes=layer.flash_bytes,
-                roofline_cycles=roofline_cycles(graph, stage) if target.core.dsp else None,
-                predicted_board_cycles=layer.board_cycles and _whole(layer.board_cycles),
-                copied_bytes=layer.copied_bytes,
-            )
-            for layer, source, stage in zip(
-                predicted.layers, contents.layer_sources, schedule.stages, strict=True
-            )
-        ),
-        buffers=tuple(
-            BufferInfo(
-                name=None if buffer.tensor is None else graph.tensors[buffer.tensor].name,
-                offset=buffer.offset,
-                bytes=buffer.size,
-                first_layer=buffer.first,
-                last_layer=buffer.last,
-            )
-            for buffer in live_buffers(schedule)
-        ),
-        files=tuple(files),
-    )
-
-
-def _whole(span: Span) -> tuple[int, int]:
-    return round(span.low), round(span.high)
-
-
-def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> tuple[TensorInfo, ...]:
-    """What the manifest says of inputs or outputs."""
-    tensors = [graph.tensors[tensor] for tensor in ends]
-    return tuple(
-        TensorInfo(
-            name=name,
-            shape=tensor.shape[1:],
-            dtype=cast(Dtype, tensor.dtype),
-            scale=tensor.quantization.scale if tensor.quantization else 1.0,
-            zero_point=tensor.quantization.zero_point if tensor.quantization else 0,
-        )
-        for name, tensor in zip(end_names(graph, ends, kind), tensors, strict=True)
-    )

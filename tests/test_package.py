@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import keras_approx
-from export.commands import program
+from export.commands.program import main as program
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,7 +56,7 @@ def test_its_description_is_complete(dist: Path) -> None:
         entry = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
     assert described["Version"] == keras_approx.__version__
     assert described["License"] == "Apache-2.0"
-    assert f"{program.main.__module__.removesuffix('.program')}:main" in entry
+    assert f"{program.main.__module__.removesuffix('.program.main')}:main" in entry
 
 
 def test_twine_accepts_both(dist: Path) -> None:

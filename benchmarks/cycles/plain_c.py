@@ -23,7 +23,6 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks import ROOT
-from export.api import write_schedule
 from export.costing.plain_c import LAYER, plain_cost
 from export.ir.graph import Graph, State
 from export.ir.ops import (
@@ -49,6 +48,7 @@ from export.operators.reductions.reduce import ArgMax, Reduce
 from export.operators.states.lstm import Gate, Lstm
 from export.operators.states.svdf import Svdf
 from export.packaging.example import make_sample
+from export.packaging.writing import write_schedule
 from export.schedule.estimate import estimate_schedule
 from export.schedule.network import Requirements, price_network
 from export.schedule.stage_work import work_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from export.commands.console import Result, table
-from export.commands.options import Commands, add_command
+from export.commands.program.console import Result, table
+from export.commands.program.options import Commands, add_command
 from export.targets import BOARDS, Board, Prefetch, get_board
 
 _EXAMPLES = """\

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from export.commands.console import Result, table
-from export.commands.options import Commands, add_command
+from export.commands.program.console import Result, table
+from export.commands.program.options import Commands, add_command
 from keras_approx.installation import examine
 
 _EXAMPLES = """\

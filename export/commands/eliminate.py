@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.commands.console import Result, Steps, load_tensorflow, verbosity
 from export.commands.fine_tune import accuracy
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, read_test, split
-from export.commands.options import (
+from export.commands.program.console import Result, Steps, load_tensorflow, verbosity
+from export.commands.program.options import (
     Commands,
     add_command,
     add_data,

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from export.artifact.manifest import read_manifest
-from export.commands.console import Result, Steps
 from export.commands.inputs.network_inputs import add_arrays, read_inputs
-from export.commands.options import Commands, add_command, at_least_one
+from export.commands.program.console import Result, Steps
+from export.commands.program.options import Commands, add_command, at_least_one
 from export.commands.simulate import save_outputs
 from export.errors import InputError
 

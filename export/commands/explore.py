@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export.commands.console import Interrupted, Result, Steps, load_tensorflow, table
 from export.commands.inputs.designs import pricer
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.options import (
+from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table
+from export.commands.program.options import (
     Commands,
     add_command,
     add_data,

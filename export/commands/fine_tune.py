@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.commands.console import Interrupted, Result, Steps, load_tensorflow, verbosity
 from export.commands.inputs.designs import add_choice, choose, pricer
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import Samples, check_classes, read_samples, read_test, split
-from export.commands.options import (
+from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, verbosity
+from export.commands.program.options import (
     Commands,
     add_command,
     add_data,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.commands.console import Result, Steps
-from export.commands.options import Commands, add_command
+from export.commands.program.console import Result, Steps
+from export.commands.program.options import Commands, add_command
 from export.errors import InputError
 
 _EXAMPLES = """\

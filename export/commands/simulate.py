@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from export.artifact.manifest import Manifest, read_manifest
-from export.commands.console import Result, Steps
 from export.commands.inputs.network_inputs import add_arrays, read_inputs
-from export.commands.options import Commands, add_command, at_least_one
+from export.commands.program.console import Result, Steps
+from export.commands.program.options import Commands, add_command, at_least_one
 from export.errors import OutputPathError
 from export.evaluation import check_labels, count_right
 from export.targets import CORES

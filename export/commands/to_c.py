@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.names import check_name
-from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.designs import add_choice, choose
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.options import Commands, add_command, add_data, add_split, add_target, at_least_one, size
+from export.commands.program.console import Result, Steps, load_tensorflow
+from export.commands.program.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_split,
+    add_target,
+    at_least_one,
+    size,
+)
 from export.errors import InputError, QuantizationError
 from export.kernels.layout import ACTIVATIONS
 from export.packaging.names import LAYOUT_NAMES

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from export.commands.console import Result, Steps, load_tensorflow
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.options import (
+from export.commands.program.console import Result, Steps, load_tensorflow
+from export.commands.program.options import (
     Commands,
     add_command,
     add_data,

@@ -19,9 +19,9 @@ import numpy as np
 
 from export.artifact.folder import check_replaceable
 from export.artifact.manifest import read_manifest
-from export.commands.console import load_tensorflow
 from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.models import load_model
+from export.commands.program.console import load_tensorflow
 from export.errors import InputError, ModelFormatError, OutputPathError
 from keras_approx.errors import OptionError, StoreError
 from keras_approx.exploration.front.file import load_front, save_front

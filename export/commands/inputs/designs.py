@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from export.commands.options import at_least_one, at_least_zero, size
+from export.commands.program.options import at_least_one, at_least_zero, size
 from export.errors import InputError
 
 if TYPE_CHECKING:

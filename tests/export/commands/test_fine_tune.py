@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import keras_approx
-from export.commands import main, program
+from export.commands import main
 from export.commands.inputs.models import load_model
+from export.commands.program import main as program
 from keras_approx.training.checkpoints import Checkpoints
 
 OPTIONS = ("--batch-size", 16, "--learning-rate", 0.01, "--kept", 0.5, "--shift", 1, "--flip", "--epochs", 5)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from export.commands import main, program
-from export.commands.console import Interrupted, Result
+from export.commands import main
+from export.commands.program import main as program
+from export.commands.program.console import Interrupted, Result
 from export.errors import InputError
 from keras_approx.errors import OptionError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 COMMANDS = (
     *(
         "wrap",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from export.commands.documentation import page
-from export.commands.program import _COMMANDS
+from export.commands.program.documentation import page
+from export.commands.program.main import _COMMANDS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_the_page_of_options_is_up_to_date() -> None:

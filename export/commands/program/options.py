@@ -8,7 +8,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from export.commands.console import HelpFormatter
+from export.commands.program.console import HelpFormatter
 from export.errors import InputError, OutputPathError
 from export.targets import CORES
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES

@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
-from export.commands.console import HelpFormatter, Interrupted, Result
+from export.commands.program.console import HelpFormatter, Interrupted, Result
 from export.errors import ExportError
 from keras_approx import __version__
 from keras_approx.errors import KerasApproxError

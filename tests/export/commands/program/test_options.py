@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from export.commands.options import add_granularity, granularity
+from export.commands.program.options import add_granularity, granularity
 from export.errors import InputError
 
 

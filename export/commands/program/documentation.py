@@ -1,4 +1,4 @@
-"""The page of all options, from the parsers of the commands: `python -m export.commands.documentation`."""
+"""The page of all options, from the parsers of the commands: `python -m export.commands.program.documentation`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from export.commands.program import parser
+from export.commands.program.main import parser
 
 _HEAD = """# All options
 
 What each command takes, as `keras-approx COMMAND --help` says it. [The command line](commands.md) says how commands
-work together. Written by `python -m export.commands.documentation`.
+work together. Written by `python -m export.commands.program.documentation`.
 """
 
 
@@ -80,5 +80,5 @@ def _cell(text: str | None) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        sys.exit("usage: python -m export.commands.documentation [docs/options.md]")
+        sys.exit("usage: python -m export.commands.program.documentation [docs/options.md]")
     Path(sys.argv[1] if len(sys.argv) == 2 else "docs/options.md").write_text(page(), encoding="utf-8")
