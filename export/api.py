@@ -21,7 +21,7 @@ from export.packaging.writing import write_schedule
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network, price_network
 from export.schedule.estimate import Estimate, estimate_schedule
-from export.schedule.fit import check_fit
+from export.schedule.fit import check_fit, check_limit, check_ram
 from export.targets import Target, resolve
 
 _KERAS_FILES = (".keras", ".h5", ".hdf5")
@@ -103,7 +103,10 @@ def to_c(
     graph = read_tflite(data)
     names = check_class_names(class_names, graph)
     data = golden_model(data, graph)
-    schedule = plan_network(run_passes(graph), Requirements(resolved, activations, max_ram))
+    requirements = Requirements(resolved, activations, max_ram)
+    graph = run_passes(graph)
+    check_limit(graph, requirements)
+    schedule = plan_network(graph, requirements)
     predicted = estimate_schedule(schedule, resolved)
     check_fit(schedule, predicted, max_ram)
     example = make_sample(schedule.graph, sample, names)
@@ -138,15 +141,17 @@ def estimate(
         The prediction, layer by layer.
 
     Raises:
-        ExportError: see its subclasses in `export.errors`.
+        ExportError: see its subclasses in `export.errors`; TargetError where `max_ram` is too little.
     """
     check_activations(activations)
     check_max_ram(max_ram)
     resolved = resolve(target)
-    graph = read_tflite(to_tflite(model, representative_data=representative_data))
-    return estimate_schedule(
-        price_network(run_passes(graph), Requirements(resolved, activations, max_ram)), resolved
-    )
+    graph = run_passes(read_tflite(to_tflite(model, representative_data=representative_data)))
+    requirements = Requirements(resolved, activations, max_ram)
+    check_limit(graph, requirements)
+    predicted = estimate_schedule(price_network(graph, requirements), resolved)
+    check_ram(predicted, max_ram)
+    return predicted
 
 
 def check_max_ram(max_ram: int | None) -> None:

@@ -51,6 +51,11 @@ def main() -> int:
     with ThreadPoolExecutor(8) as pool:
         answers = dict(zip(found, pool.map(answer, found), strict=True))
     broken = {address: problem for address, problem in answers.items() if problem}
+    if broken and len(broken) == len(found):
+        print(
+            f"none of {len(found)} addresses answers ({next(iter(broken.values()))}): is there a way to the web?"
+        )
+        return 1
     for address, problem in broken.items():
         print(f"{address}: {problem}\n    {', '.join(found[address])}")
     print(f"{len(found) - len(broken)} of {len(found)} addresses answer")

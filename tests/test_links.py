@@ -42,5 +42,13 @@ def test_a_server_that_is_not_there_is_one() -> None:
     assert "refused" in (links.answer("http://127.0.0.1:9/") or "").lower()
 
 
+def test_without_a_way_to_the_web_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(links, "addresses", lambda: {"http://127.0.0.1:9/": ["README.md:1"]})
+    assert links.main() == 1
+    assert "is there a way to the web?" in capsys.readouterr().out
+
+
 def test_addresses_are_found_with_their_places() -> None:
     assert any(place.startswith("README.md:") for places in links.addresses().values() for place in places)

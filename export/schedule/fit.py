@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from export.errors import TargetError
+from export.ir.graph import Graph
 from export.schedule.estimate import Estimate
+from export.schedule.network import Requirements, least_data_bytes
 from export.schedule.stage import Schedule
 from export.targets import BOARDS, Board
 
 _SHOWN = 3  # layers named in a message
+
+
+def check_limit(graph: Graph, requirements: Requirements) -> None:
+    """Makes sure, before kernels are priced, that `max_ram` leaves room for the activations.
+
+    Args:
+        graph: the network, behind its passes.
+        requirements: with the limit, if there is one.
+
+    Raises:
+        TargetError: no choice of kernels can keep to it.
+    """
+    limit = requirements.max_ram
+    if limit is not None and (least := least_data_bytes(graph, requirements)) > limit:
+        raise TargetError(
+            f"the network's activations alone take {least:,} bytes of RAM, and max_ram is {limit:,}; raise it, or make "
+            "the network narrower"
+        )
 
 
 def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None) -> None:
@@ -25,11 +45,7 @@ def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None
     Raises:
         TargetError: flash or RAM is too small: by how much, because of which layers, and what would help.
     """
-    if max_ram is not None and estimate.ram_bytes > max_ram:
-        raise TargetError(
-            f"the network takes {estimate.ram_bytes:,} bytes of RAM at the least, {estimate.scratch_bytes:,} of them "
-            f"scratch memory, and max_ram is {max_ram:,}; raise it, or make the network narrower"
-        )
+    check_ram(estimate, max_ram)
     board = estimate.target.board
     if board is None:
         return
@@ -42,6 +58,15 @@ def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None
     if problems:
         raise TargetError(
             f"the network does not fit {board.name} ({board.core}). {' '.join(problems)} {_roomier(estimate)}"
+        )
+
+
+def check_ram(estimate: Estimate, max_ram: int | None) -> None:
+    """Raises TargetError if a network takes more RAM than it may."""
+    if max_ram is not None and estimate.ram_bytes > max_ram:
+        raise TargetError(
+            f"the network takes {estimate.ram_bytes:,} bytes of RAM at the least, {estimate.scratch_bytes:,} of them "
+            f"scratch memory, and max_ram is {max_ram:,}; raise it, or make the network narrower"
         )
 
 

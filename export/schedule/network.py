@@ -86,11 +86,12 @@ def price_network(graph: Graph, requirements: Requirements, candidates: Candidat
         candidates: gives the candidates for a stage, asked for more than once; None for new `Remembered` ones.
     """
     candidates = candidates or Remembered()
+    laid_outs = [_lay_out(graph, element) for element in requirements.elements]
+    # What cannot fit is not priced: that takes seconds.
+    worthwhile = [one for one in laid_outs if requirements.hold(one.least_bytes)]
     found = []
-    for element in requirements.elements:
-        laid_out = with_faster_layouts(
-            _lay_out(graph, element), partial(_cycles, graph, requirements.target, candidates)
-        )
+    for one in worthwhile or [min(laid_outs, key=lambda one: one.least_bytes)]:
+        laid_out = with_faster_layouts(one, partial(_cycles, graph, requirements.target, candidates))
         schedule = _chosen(laid_out, requirements, candidates)
         if requirements.hold(schedule.data_bytes) and _unhindered(
             laid_out, schedule, requirements.target, candidates
@@ -101,6 +102,11 @@ def price_network(graph: Graph, requirements: Requirements, candidates: Candidat
     if fitting:
         return min(fitting, key=_total_cycles)
     return min(found, key=lambda schedule: schedule.data_bytes)
+
+
+def least_data_bytes(graph: Graph, requirements: Requirements) -> int:
+    """Bytes of activations and states that every schedule takes; found without pricing any kernel."""
+    return min(_lay_out(graph, element).least_bytes for element in requirements.elements)
 
 
 def _unhindered(laid_out: LaidOut, schedule: Schedule, target: Target, candidates: Candidates) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from export.costing.candidate import Candidate
 from export.ir.graph import Graph
+from export.ir.ops import Padding
 from export.schedule.arena import Lifetime, plan
 from export.schedule.layouts import root
 from export.schedule.stage import Buffer, Schedule, Stage
@@ -63,6 +64,20 @@ class LaidOut:
         """Bytes of the arena and of the states with these candidates."""
         stages = [
             replace(stage, candidate=candidate) for stage, candidate in zip(self.stages, chosen, strict=True)
+        ]
+        return plan(list(self._lifetimes(stages).values()))[1] + self.state_bytes
+
+    @property
+    def least_bytes(self) -> int:
+        """What no choice of kernels and layouts goes below: values alone, without borders, gaps and scratch memory."""
+
+        def bare(used: Buffer) -> Buffer:
+            layout = used.layout
+            return replace(used, layout=replace(layout, pixel=layout.channels, border=Padding(), lines=0))
+
+        stages = [
+            replace(stage, reads=tuple(map(bare, stage.reads)), writes=bare(stage.writes))
+            for stage in self.stages
         ]
         return plan(list(self._lifetimes(stages).values()))[1] + self.state_bytes
 

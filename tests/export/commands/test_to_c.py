@@ -66,6 +66,7 @@ def test_ram_can_be_limited(tmp_path, run, fails):
     assert limited["ram_bytes"] < free["ram_bytes"]
     assert limited["cycles"] > free["cycles"]
     assert "max_ram is 1,024" in fails("export", model, "--out", tmp_path / "out", "--max-ram", "1K")
+    assert "activations alone take" in fails("export", model, "--estimate", "--max-ram", "1K")
     assert not (tmp_path / "out").exists()
 
 
