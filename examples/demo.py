@@ -1,4 +1,4 @@
-"""The whole way on real images: fine-tune a network with skipped products, export it as C, verify it, measure it.
+"""All steps on real images: fine-tune a network with skipped products, export it as C, verify it, measure it.
 
     python examples/demo.py                                  # lenet, a quarter of the products, shipped images
     python examples/demo.py --kept 0.5 --epochs 4

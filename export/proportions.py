@@ -1,4 +1,4 @@
-"""How sure a share is that was counted on a few samples."""
+"""The confidence interval of a share that was counted on samples."""
 
 from __future__ import annotations
 

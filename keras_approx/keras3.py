@@ -1,4 +1,4 @@
-"""Turns objects of Keras 3 that training is given into those of tf_keras, or says which to give in their place.
+"""Converts training objects of Keras 3 to those of tf_keras, or names the ones to use in their place.
 
 Models train in tf_keras, which the model optimization toolkit needs. Optimizers, metrics and losses of the Keras 3
 library are rebuilt from their configuration and PyDatasets are adapted. Callbacks hold references into Keras 3's own

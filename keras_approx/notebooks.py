@@ -1,4 +1,4 @@
-"""What notebooks show of results: tables as HTML."""
+"""Results as HTML tables, which notebooks show."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Progress of a step of work: a bar on a terminal, one line when the step is done everywhere else.
 
-A bar that is drawn again and again leaves a thousand lines in a log file and in a saved notebook.
+A bar that is redrawn leaves a thousand lines in a log file and in a saved notebook.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each layer bears by itself, and what that saves: pairs, whole kernels, blocks of them, at several shares.
+"""The sensitivity of each layer, and the cycles that skipping in it saves: pairs, kernels, blocks, several shares.
 
     python -m benchmarks.elimination.sensitivity --data cifar10.npz           # all networks
     python -m benchmarks.elimination.sensitivity resnet8 --validation 500

@@ -21,8 +21,8 @@ DESIGNED = "designed "
 MILLION_CYCLES = "M"
 IN_SEQUENCE = " in sequence"
 
-# How much further, in shares of their variance, a layer that skips may move the outputs than what comes with measuring
-# batch normalization anew.
+# How much further, in shares of their variance, a layer that skips may move the outputs than re-estimating batch
+# normalization does.
 BEARABLE = 0.01
 # Points that a tier may lose against the exact model.
 TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}

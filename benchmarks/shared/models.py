@@ -1,4 +1,4 @@
-"""The int8 networks that are measured, and which products of theirs are skipped.
+"""The int8 networks that are measured, with and without skipped products.
 
 Cycles depend on shapes and on which weights are zero, not on accuracy: float weights are those shipped with the
 examples where there are any, else random, and pairs are skipped at random.

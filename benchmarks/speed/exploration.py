@@ -6,7 +6,7 @@
 Every layer keeps one of several fractions of its pairs, and every combination is evaluated (accuracy on the validation
 images, cycles, flash and RAM on a Cortex-M33). It is done in one process, without giving designs up early
 (`patient`) or with (`grid`). The naive way, timed for a few of the same designs: set the masks, `model.predict`,
-`export.estimate`; and the same with the model built anew each time. Their counts of right images are compared with
+`export.estimate`; and the same with the model rebuilt each time. Their counts of right images are compared with
 those of the grid, one by one. Saves JSON.
 """
 
@@ -168,7 +168,7 @@ def main() -> int:
         f"{grid['designs']:,} designs in {grid['seconds'] / 60:.1f} minutes ({grid['minutes_per_hundred']:.3f} a "
         f"hundred, of which pricing {grid['pricing_seconds'] / grid['seconds']:.0%}); naively "
         f"{slow['minutes_per_hundred']['same_model']} minutes a hundred, {slow['minutes_per_hundred']['built_anew']} "
-        f"with the model built anew; load {result['load_before'][0]} to {result['load_after'][0]} on "
+        f"with the model rebuilt; load {result['load_before'][0]} to {result['load_after'][0]} on "
         f"{result['cores']} cores; {slow['designs_counted_differently']} of {slow['designs_timed']} counted "
         "differently"
     )

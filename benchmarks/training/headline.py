@@ -1,4 +1,4 @@
-"""The whole way for lenet, alexnet and resnet8: explore, fine-tune what was found, export, verify, simulate.
+"""All steps for lenet, alexnet and resnet8: explore, fine-tune what was found, export, verify, simulate.
 
     python -m benchmarks.training.headline --data cifar10.npz        # everything; many hours on 2 cores
     python -m benchmarks.training.headline lenet --epochs 20         # one network, on the images shipped here

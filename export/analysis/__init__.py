@@ -1,1 +1,1 @@
-"""Analyses of a whole graph: its outputs, and which values and elements matter in it."""
+"""Analyses of a whole graph: its outputs, and which values and elements affect them."""

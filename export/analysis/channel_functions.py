@@ -1,4 +1,4 @@
-"""What operators give for every value, if they compute each element from one value of its channel."""
+"""Operators as functions of single values: the output for each of the 256 inputs, by channel."""
 
 from __future__ import annotations
 

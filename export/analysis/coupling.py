@@ -1,4 +1,4 @@
-"""Which channels of each activation can be left out, and in what order the rest lie best.
+"""Which channels of each activation can be left out, and the best order of the others.
 
 Most operators compute a channel from the same one of each of their inputs, so that their tensors keep the same channels
 in the same order. A convolution or dense layer sets its output free of its input.

@@ -12,7 +12,7 @@ from export.operators.table import operator_of
 def read_elements(graph: Graph) -> dict[int, Mask]:
     """Elements that something reads, by tensor; all of the outputs.
 
-    A product whose weight is zero reads nothing. Behind a window an image's positions are not told apart.
+    A product whose weight is zero reads nothing. Behind a sliding window all positions of an image count as one.
     """
     read = {tensor: np.zeros(graph.tensors[tensor].shape[1:], np.bool_) for tensor in activations(graph)}
     for tensor in graph.results:

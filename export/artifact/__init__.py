@@ -1,1 +1,1 @@
-"""The folder an export is: written as a whole, described by its manifest, compiled, linked."""
+"""The folder of an export: written as a whole, described by its manifest, compiled, linked."""

@@ -1,4 +1,4 @@
-"""How a folder that others may be reading is changed: an exchange in one step, and a lock."""
+"""Replaces a folder that other processes may be reading: an exchange in one step, under a lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing an export's folder: all of it or nothing, and never over what is not ours."""
+"""Writes an export's folder: all of it or nothing, and never over files that are not an export's."""
 
 from __future__ import annotations
 

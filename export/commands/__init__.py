@@ -1,4 +1,4 @@
-"""The command line `keras-approx`: one file a subcommand, each thin over the Python API."""
+"""The command line `keras-approx`: one file for each subcommand, a thin layer over the Python API."""
 
 from export.commands.program.main import main
 

@@ -240,7 +240,7 @@ def _executor(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    # A terminal sends Ctrl-C to all processes; workers inherit that it is none of theirs.
+    # A terminal sends Ctrl-C to all processes; workers inherit that they ignore it.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pool = ProcessPoolExecutor(

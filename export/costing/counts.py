@@ -1,4 +1,4 @@
-"""Prices unpacked kernels from the pattern of their zeros, exactly as if they were written, all of a layer at once."""
+"""Prices the unpacked kernels of a layer from the pattern of zeros, exactly as if the kernels were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits for the flash: cycles that a plan's code and constants are waited for on a board.
+"""Flash waits: cycles in which the core waits for a plan's code and constants on a board.
 
 The same memories as in the simulator (`export.targets.memories`, `flash_model.h`), but a kernel is taken for a body of
 so many pieces of code and constants, evenly mixed, that runs so many times: what is expected of it, not what happens.
@@ -15,7 +15,7 @@ from export.costing.counts import Count, Run
 from export.kernels.language.steps import WORD
 from export.targets import Cache, Flash, Prefetch, Reading, Target
 
-_STEPS = 4  # of a cycle: how finely the time a piece of code runs is told apart
+_STEPS = 4  # parts of a cycle: the resolution of the time that a piece of code runs
 
 
 def price_count(count: Count, target: Target) -> Price:

@@ -1,4 +1,4 @@
-"""What planned kernels take, as sums that add up."""
+"""The cost of planned kernels, as sums that add up over kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `direct.body.schedule_body` makes of a pattern of kept pairs, without writing it, for many blocks at once.
+"""Cost of the bodies that `direct.body.schedule_body` would write for patterns of kept pairs, many blocks at once.
 
 A body is a sequence of groups: two operands whose weights come with one load. How a group is written, but for the
 offsets of its loads, follows from the channels of its operands, from which of their inputs are in registers already,

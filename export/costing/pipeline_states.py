@@ -1,4 +1,4 @@
-"""Cycles and bytes of sequences of groups: each shape is priced once for whatever can stand before it."""
+"""Cycles and bytes of sequences of groups: each shape is priced once for each state of the pipeline before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers in plain C take: counts of their statements and loops times what each takes as GCC compiles it.
+"""Cycles of layers in plain C: counts of statements and loops, times the cycles of each as GCC compiles it.
 
 The prices were fitted to simulated layers by `python -m benchmarks.cycles.plain_c`, which writes `plain_c_prices`
 and says how far they are off.

@@ -1,4 +1,4 @@
-"""What emitters get, an operator with its layouts and symbol, and helpers for the C that they return."""
+"""The argument of emitters (an operator with its layouts and symbol), and helpers for the C that they return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer in plain C does, counted: its price is a sum over these counts.
+"""Counts of the work of a layer in plain C; its price is a sum over them.
 
 A unit is a statement or a loop; `costing.plain_c` knows the cycles of each on each core.
 """

@@ -1,4 +1,4 @@
-"""Moments of what goes into a layer, and what an error in its outputs does to those of the network."""
+"""Moments of the inputs of a layer, and the effect of an error in its outputs on those of the network."""
 
 from __future__ import annotations
 

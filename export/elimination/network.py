@@ -1,4 +1,4 @@
-"""Elimination on the int8 graph: which products go, and the constants of what is left."""
+"""Elimination on the int8 graph: chooses the products to skip, and refits the constants of the others."""
 
 from __future__ import annotations
 

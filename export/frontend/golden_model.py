@@ -1,4 +1,4 @@
-"""Makes a file one that TFLite loads and runs: biases where they are missing, their scales along the right axis.
+"""Repairs a file so that TFLite loads and runs it: adds missing biases, moves their scales to the right axis.
 
 TFLite's convolutions refuse to run without a bias, and its loader refuses per-channel biases whose quantized dimension
 is that of the weights, as old converters wrote them. The reference kernels know no newer version of TILE than the

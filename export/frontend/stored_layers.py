@@ -44,7 +44,7 @@ class Constants:
 
     Attributes:
         weights: int8, as the graph has them.
-        scales: float32, as many as the weights had.
+        scales: float32, one for each scale that the weights had.
         bias: int32 [output channels], or None where there is none.
         source_scale: of the layer's input.
     """
@@ -58,7 +58,7 @@ class Constants:
 def stored_layers(data: bytes, graph: Graph) -> list[StoredLayer]:
     """The layers whose constants belong to them alone, so that new ones can take their place.
 
-    Those whose weights the graph holds otherwise than the file, as of grouped convolutions, are left out.
+    Layers are left out where the graph holds the weights in another form than the file, as for grouped convolutions.
 
     Args:
         data: content of a `.tflite` file.

@@ -1,4 +1,4 @@
-"""The name that people gave a layer, out of what a converter called its output."""
+"""The name that a user gave a layer, from the name that a converter gave its output."""
 
 from __future__ import annotations
 

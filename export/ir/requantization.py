@@ -1,4 +1,4 @@
-"""From accumulators to int8 outputs, as convolutions and dense layers round."""
+"""Requantization: from accumulators to int8 outputs, with the rounding of convolutions and of dense layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What frontends and passes share when they build a changed graph."""
+"""Helpers of frontends and passes that build a changed graph."""
 
 from __future__ import annotations
 

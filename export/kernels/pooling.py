@@ -1,7 +1,7 @@
 """Plans pooling and the spatial mean: a window at every output, four channels at a time.
 
-Windows are cut at the input's edges. Outputs whose windows are cut alike form a region with a kernel of its own, so no
-bound is checked while running.
+Windows are cut at the input's edges. Outputs whose windows are cut in the same way form a region
+with its own kernel, so no bound is checked at run time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WINDOW_LABEL, GROUP_LABEL, COLUMN_LABEL, ROW_LABEL, REST_LABEL, LINE_LABEL, REST
 
 @dataclass(frozen=True)
 class Axis:
-    """Consecutive outputs along an axis whose windows are cut alike; inputs start at `start`, step by `stride`."""
+    """Consecutive outputs along an axis, with windows cut in the same way; inputs start at `start`."""
 
     first: int
     count: int

@@ -38,12 +38,10 @@ def growing(compute: Callable[..., Any]) -> Callable[[Graph, Any, Sequence[Range
 def once_a_pixel(
     rule: Callable[[Graph, Any, Sequence[Range]], Range],
 ) -> Callable[[Graph, Any, Sequence[Range]], Range]:
-    """Asks a rule for one position where all are alike: an image whose positions are alike is one, stretched."""
+    """Asks a rule about one position where all positions are equal, and gives the answer to every position."""
 
     def ranges(graph: Graph, op: Any, sources: Sequence[Range]) -> Range:
-        if any(
-            any(source.strides[1:-1]) for source in sources
-        ):  # positions that are alike are the same bytes
+        if any(any(source.strides[1:-1]) for source in sources):  # equal positions share their bytes
             return rule(graph, op, sources)
         pixels = [source[(slice(None), *[slice(1)] * (source.ndim - 2))] for source in sources]
         shape = graph.tensors[op.output].shape[1:]

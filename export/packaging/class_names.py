@@ -14,7 +14,7 @@ def check_class_names(names: Sequence[str] | None, graph: Graph) -> tuple[str, .
     """The names as a tuple, empty for None.
 
     Raises:
-        ExportError: They are no texts that C can hold, or not as many as the network has classes.
+        ExportError: A name is no text that C can hold, or there is not one for each class.
     """
     if names is None:
         return ()

@@ -46,7 +46,7 @@ _PRINTED = (
     'printf("class %d{named}, %.3f\\n", best{argument}, (double){name}_dequantize_output(output[best]));\n'
 )
 _SKETCH = """\
-// Runs the network on one sample, again and again, and compares every byte with what TFLite's reference kernels give.
+// Runs the network on one sample repeatedly, and compares every byte with what TFLite's reference kernels give.
 #include <string.h>
 #include <{name}.h>
 

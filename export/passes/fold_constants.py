@@ -1,4 +1,4 @@
-"""Computes what depends on constants alone."""
+"""Computes operators whose inputs are all constants."""
 
 from __future__ import annotations
 

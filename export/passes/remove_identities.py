@@ -1,4 +1,4 @@
-"""Removes operators that change nothing."""
+"""Removes operators whose output equals their input."""
 
 from __future__ import annotations
 

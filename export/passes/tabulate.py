@@ -1,4 +1,4 @@
-"""Turns what is a function of single int8 values into a table of 256."""
+"""Replaces functions of single int8 values by tables of 256 entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that shows an exploration and its exports to someone who was not there, as HTML and as Markdown."""
+"""The report: a page about an exploration and its exports, as HTML and as Markdown."""
 
 from export.reporting.sources import Baseline
 from export.reporting.writing import report

@@ -161,7 +161,7 @@ def _tuned(front: ParetoFront, record: EvaluatedDesign, baselines: Sequence[Base
     tested = f", and {does(front, record.test_score, 'test')}" if record.test_score is not None else ""
     found = f"{does(front, record.fine_tuned_score, 'validation')}{tested}"
     if record == front.exact:
-        return f"The exact model, fine-tuned alike, {found}."
+        return f"The exact model, fine-tuned the same way, {found}."
     return f"Fine-tuned with what is left, design {record.id} {found}, and takes {_times(front, cost, baselines)}."
 
 

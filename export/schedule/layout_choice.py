@@ -1,4 +1,4 @@
-"""Activations that do not lie pixel by pixel in pairs, where that saves their writer and reader cycles.
+"""Chooses other layouts for activations than pairs of channels, where writer and reader then take fewer cycles.
 
 In planes a depthwise convolution reads its inputs in the order that it needs. An odd number of channels without a gap
 between pixels lets a convolution take pairs along its kernel's rows, so that none of their halves is wasted.

@@ -1,4 +1,4 @@
-"""What lies in the arena while which layers run."""
+"""The buffers of the arena, with the first and the last layer that needs each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage as the operators' rules see it: its layouts, and what plain C would do for it."""
+"""The layouts of a stage, and the work that it would be in plain C."""
 
 from __future__ import annotations
 

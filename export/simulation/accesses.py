@@ -1,4 +1,4 @@
-"""Where the loads of a block read from, as far as the block itself tells.
+"""The memory that each load of a block reads from, where the block itself determines it.
 
 The emulator reports blocks, not memory accesses (its memory hooks cannot be trusted). But most addresses follow from
 the registers a block is entered with: base registers that only step by constants. Those are found here once a block;

@@ -1,4 +1,4 @@
-"""What the blocks of a program read: pieces of the flash, and which memory each load turns out to reach."""
+"""The memory that the blocks of a program read: pieces of the flash, and the memory that each load reaches."""
 
 from __future__ import annotations
 

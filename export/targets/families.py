@@ -1,4 +1,4 @@
-"""Families of STM32 chips as firmware sees them: where clocks are enabled, pins chosen, text sent.
+"""Families of STM32 chips for the firmware: registers that enable clocks, choose pins and send text.
 
 Addresses: ST's device headers; clocks after reset: the reference manuals named in `chip_<family>.c` of the firmware.
 """
@@ -28,7 +28,7 @@ class Uart:
 
 @dataclass(frozen=True)
 class Family:
-    """Chips that start alike.
+    """Chips that share their start-up code.
 
     Attributes:
         chip: The C file that starts them.

@@ -85,7 +85,7 @@ class Reading:
         aborts: Whether a read that is needed now ends a prefetch under way, which starts again afterwards, or waits
             for its end. The manuals give such reads priority.
         constants_ahead: Whether the line behind one of constants is read ahead like that behind one of code. The
-            manuals speak of instruction lines, but the cache asks for both alike.
+            manuals speak of instruction lines, but the cache serves both in the same way.
         waits: Cycles of a read beside its own.
     """
 

@@ -1,4 +1,4 @@
-"""What an exploration is about, as JSON: a store goes on with one that is the same, and a front keeps it."""
+"""The description of an exploration as JSON: a store resumes only an equal one, and a front keeps it."""
 
 from __future__ import annotations
 

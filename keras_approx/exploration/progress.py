@@ -1,4 +1,4 @@
-"""One line that says how far an exploration is, how long it will take, and what it found so far."""
+"""The progress line of an exploration: designs done, time left, and the best found so far."""
 
 from __future__ import annotations
 

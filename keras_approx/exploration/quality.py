@@ -1,4 +1,4 @@
-"""What a model is to be good at: a metric, and which way is better; and how its values are told."""
+"""The metric of an exploration: its name, which direction is better, and how its values are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a design that was evaluated. Pure data."""
+"""The record of an evaluated design. Pure data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was evaluated, on disk: a line of JSON for each design, added as soon as it is known.
+"""The store: evaluated designs on disk, one line of JSON each, appended as soon as it is known.
 
 The first line says which problem it is about. A process that is killed leaves at worst a torn last line, which the
 next one drops; everything before it is kept.

@@ -1,4 +1,4 @@
-"""The model that an exploration is about: calibrated, without masks, and measured for what designs are made from."""
+"""The model that is explored: calibrated, without masks, with the statistics from which designs are made."""
 
 from __future__ import annotations
 

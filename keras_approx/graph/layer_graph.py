@@ -1,4 +1,4 @@
-"""A Keras model as plain data: what lies between reading a model, rewriting it, and building another."""
+"""The records of a Keras model as plain data, which the reader makes, the rewrites change and the builder takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures how each layer's inputs vary together and what its outputs do to the model's, in one pass over the data."""
+"""Measures the covariance of each layer's inputs and the effect of its outputs on the model's, in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which products an output can do without once the other weights make up for them. Pure NumPy and SciPy.
+"""Optimal Brain Surgeon on one layer: which products to skip, and the weights that make up for them. NumPy, SciPy.
 
 Inputs of neighbouring pixels and channels resemble each other, so what one term adds to a sum others can mostly
 add in its place. The error that counts is the one that is left after the remaining weights of the channel were

@@ -1,4 +1,4 @@
-"""A folder from which interrupted training goes on, as if it had never stopped."""
+"""Checkpoints: a folder from which interrupted training resumes with identical results."""
 
 from __future__ import annotations
 

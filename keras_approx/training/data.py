@@ -1,4 +1,4 @@
-"""What a model trains on, checked against its task, and what is set apart to judge it by."""
+"""Training data, checked against the task of the model, and the part set apart for validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skips the products that others can stand in for, and refits those. Nothing is trained."""
+"""Elimination on a whole model: skips products and refits the other weights to make up for them, without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fine_tune` is told about skipping and about its teacher. Pure data, which imports no TensorFlow."""
+"""Options of `fine_tune` about skipping and about the teacher. Pure data, which imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Eliminate(Selection):
 
 @dataclass(frozen=True)
 class Rank(Selection):
-    """Products are ranked by a metric, again and again while training; see callbacks.UpdateSkipMasks.
+    """Products are ranked by a metric repeatedly while training; see callbacks.UpdateSkipMasks.
 
     Attributes:
         significance: Name of a metric, or a function; see keras_approx.significance.

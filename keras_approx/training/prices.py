@@ -1,4 +1,4 @@
-"""What a kept pair costs in each layer, found by asking a cost model about masks that differ in one layer."""
+"""The cost of a kept pair in each layer, from a cost model's answers for masks that differ in one layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is trained for, as its loss says: which labels fit, how a teacher helps, what tells progress."""
+"""The task of a model, from its loss: which labels fit, how distillation compares outputs, which metric to watch."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Task:
 
     @property
     def takes_outputs(self) -> bool:
-        """Whether labels are of the outputs' shape for sure: so do Keras's losses, whatever a user's own does."""
+        """Whether labels surely have the outputs' shape: Keras's losses ask for it; a user's own loss may not."""
         return not self.sparse and self.name in (*_OF_CLASSES, *_OF_LABELS, *_OF_VALUES)
 
     def constant_loss(self, labels: np.ndarray) -> float:

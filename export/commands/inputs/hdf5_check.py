@@ -1,4 +1,4 @@
-"""Whether the HDF5 library comes to an end with a file: damaged ones can keep it in a loop for ever, or crash it.
+"""Checks that the HDF5 library can read a file: a damaged one can crash it or keep it in an endless loop.
 
 Nothing can interrupt the library, so a process of its own reads the file first, with limits.
 """

@@ -1,4 +1,4 @@
-"""What commands say: progress while they work, one result at the end."""
+"""Output of commands: progress while they work, one result at the end."""
 
 from __future__ import annotations
 

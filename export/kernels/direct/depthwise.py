@@ -1,6 +1,6 @@
 """Plans a DepthwiseConv2D of multiplier 1: four channels at two positions, both halves of every word in use.
 
-All blocks of channels share a kernel where they round alike; weights come from the stream.
+All blocks of channels that round in the same way share a kernel; weights come from the stream.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class ConvProblem:
 
 
 def block_channels(geometry: Geometry) -> int:
-    """Channels of a block: as many as its positions leave accumulators for."""
+    """Channels of a block: the most for which its positions leave accumulators."""
     return 8 // geometry.positions
 
 

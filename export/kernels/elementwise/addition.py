@@ -1,4 +1,4 @@
-"""An ADD as kernels compute it: one operand enters by a multiplication, the other one through a table.
+"""An ADD as kernels compute it: one operand is multiplied, the other one looked up in a table.
 
 The reference brings both operands to a common scale, adds, and requantizes. For each value of one operand, the output
 is a step function of the other one, with steps that lie on a line but for the reference's roundings. So a multiplier

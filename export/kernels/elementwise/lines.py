@@ -1,4 +1,4 @@
-"""Kernels that take each channel through a line of its own, channel by channel with its constants in registers."""
+"""Kernels that compute a line a * x + b for each channel, channel by channel, with its constants in registers."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _run(run: Dimension, emit: Emit, shuffled: Sequence[bool]) -> tuple[list[Ste
 
 
 def _repeats(outer: Dimension, run: Dimension) -> int:
-    """How many short runs are unrolled together: as many as fit a turn, and as immediate offsets reach."""
+    """How many short runs are unrolled together: the most that fit one iteration and the reach of immediate offsets."""
     reach = max(map(abs, outer.moves))
     return max(
         count

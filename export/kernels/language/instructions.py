@@ -1,4 +1,4 @@
-"""The instructions behind each step of the kernel language, for the timing model: its assembly, read."""
+"""The instructions of each step of the kernel language, parsed from its assembly for the timing model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How macros use their registers, read off their instructions."""
+"""How macros use their registers, derived from their instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel that takes pixels apart: some channels of an image, int16 or int8, become planes of int16.
+"""The kernel that gathers planes: some channels of an image, int16 or int8, become planes of int16.
 
 What it copies are the words that `kernel` reads of each row, so that it does not matter what lies around them.
 """

@@ -1,4 +1,4 @@
-"""Moves of pointers by any distance, in as many instructions as it takes."""
+"""Moves of pointers by any distance, in one or more instructions."""
 
 from __future__ import annotations
 

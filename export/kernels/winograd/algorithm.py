@@ -3,8 +3,8 @@
 A scheme computes a few outputs next to each other from sums at points. At a point, one or several components are
 multiplied and added: each component is a combination of inputs times a combination of kernel taps. Rows of the kernel's
 combinations are scaled to integers, so sums are the outputs times a known denominator. An algorithm for images is a
-scheme down and a scheme across: its points and components are all pairs of theirs. Intermediate sums may wrap modulo
-2^32; only the final result has to fit.
+scheme down and a scheme across: its points and components are all pairs of the two schemes' own. Intermediate sums may
+wrap modulo 2^32; only the final result has to fit.
 
 F(4, 3) and F(2, 3) are Winograd's (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). The scheme
 for stride 2 splits taps into even ones, which F(2, 2) takes, and the odd one, whose products join the first and

@@ -207,7 +207,7 @@ def padded_channels(block: ChannelBlock) -> list[int]:
 
 
 def _blocks(offsets: Sequence[int], element: int) -> tuple[ChannelBlock, ...]:
-    """Fours of channels as they lie in memory; gaps between them, which nobody reads, are computed too."""
+    """Fours of channels as they lie in memory; gaps between them, which nothing reads, are computed too."""
     at = {offset // element: channel for channel, offset in enumerate(offsets)}
     found = []
     for start in range(0, max(at) + 1, CHANNELS):

@@ -1,4 +1,4 @@
-"""Arithmetic with a constant for each channel, as what it is for int8 values: a line for each channel.
+"""Arithmetic with a constant for each channel: on int8 values it is a line for each channel.
 
 MUL, ADD and SUB of a constant scale and round several times, but for the 256 values that there are, one product, one
 sum and one shift nearly always give the same. `passes.straighten` finds the numbers, and compares all values.

@@ -1,4 +1,4 @@
-"""Operators that only move values: each output element is one input element, at a place known in advance.
+"""Operators that only move values: each output element is one input element, whose position is known at compile time.
 
 TRANSPOSE, slices, SPLIT, UNPACK, TILE, GATHER, MIRROR_PAD, RESIZE_NEAREST_NEIGHBOR and their like are read as one
 record, `Move`, which holds for each dimension of the output how far its elements lie apart in the input.

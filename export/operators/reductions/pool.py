@@ -61,7 +61,7 @@ def _compute_average(graph: Graph, op: AveragePool2D, x: NDArray[np.int8]) -> ND
 def _ranges(graph: Graph, op: MaxPool2D | AveragePool2D, sources: Sequence[Range]) -> Range:
     if any(sources[0].strides[1:-1]):
         return growing(_compute_max if isinstance(op, MaxPool2D) else _compute_average)(graph, op, sources)
-    pixel = sources[0][:, :1, :1]  # all positions are alike
+    pixel = sources[0][:, :1, :1]  # all positions are equal
     return np.broadcast_to(np.clip(pixel, *op.clamp), (2, *graph.tensors[op.output].shape[1:]))
 
 

@@ -41,7 +41,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     if not (math.isfinite(beta) and beta * state.tensors[source].quant.scale * (1 << 26) > 1):
         raise QuantizationError(
             f"{op}: beta {beta} times the input scale {state.tensors[source].quant.scale:.3g} is no positive number of "
-            "useful size: its inputs, the logits, hardly vary; was the network trained?"
+            "useful size: its inputs, the logits, are almost constant; was the network trained?"
         )
     return Softmax((source,), define_probability(state, op, state.shape(source)), beta)
 

@@ -1,4 +1,4 @@
-"""What a report says, whatever it is written as. All text is plain: the writers escape it."""
+"""The content of a report, apart from its format. All text is plain: the writers escape it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a report says: a file for each section."""
+"""The sections of a report, a file for each."""

@@ -1,4 +1,4 @@
-"""Where the time goes, and what would make it less."""
+"""Advice: which layers take the most time, and what would reduce it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each layer keeps, and what it takes."""
+"""The table and the bars of layers: what each keeps, its cycles and its bytes."""
 
 from __future__ import annotations
 

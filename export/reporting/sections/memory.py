@@ -1,4 +1,4 @@
-"""What lies in RAM while the layers run."""
+"""The arena while the layers run, as a picture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def memory_section(exports: Sequence[Exported]) -> Section:
 
 def _picture(exports: Sequence[Exported], name: str) -> Picture:
     manifest = exports[0].manifest
-    whose = ", ".join(printable(exported.name, 24) for exported in exports)
+    names = ", ".join(printable(exported.name, 24) for exported in exports)
     board = exports[0].board
     room = (
         f" The {board.name} has {memory(board.ram_bytes + STACK_BYTES)} for it and other data."
@@ -52,7 +52,7 @@ def _picture(exports: Sequence[Exported], name: str) -> Picture:
         name,
         draw_memory(manifest),
         f"The arena of {size(manifest.arena_bytes)} over {len(manifest.layers)} layers. {where}",
-        f"Export: {whose}. Across: layers in the order in which they run. Up: bytes of the arena, "
+        f"Export: {names}. Across: layers in the order in which they run. Up: bytes of the arena, "
         f"{size(manifest.arena_bytes)} in all (dashed). Each box is one activation, borders included, or, "
         "pale, what a layer's kernels work in; the number is that of the layer that writes it. "
         f"{where}{room} A large box over a single layer is the place to save RAM: a smaller image, an earlier "

@@ -1,4 +1,4 @@
-"""An export by itself: what it takes of its board."""
+"""One export: the cycles, flash and RAM that it takes of its board."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What made the report: settings, data, versions."""
+"""The settings, data and versions behind the report."""
 
 from __future__ import annotations
 

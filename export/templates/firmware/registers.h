@@ -32,7 +32,7 @@ static inline void enable(volatile uint32_t *where, uint32_t bits)
     (void)*where;
 }
 
-/* Lets all writes arrive, and fetches what follows anew. */
+/* Lets all writes arrive, and refetches the instructions that follow. */
 static inline void barrier(void)
 {
     __asm__ volatile("dsb\nisb" ::: "memory");

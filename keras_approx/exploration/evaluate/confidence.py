@@ -1,4 +1,4 @@
-"""When part of the images is enough to drop a design. NumPy and SciPy."""
+"""Early stopping of evaluations: whether part of the images is enough to drop a design. NumPy and SciPy."""
 
 from __future__ import annotations
 

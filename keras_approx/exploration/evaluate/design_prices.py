@@ -1,4 +1,4 @@
-"""What designs cost, by whatever price there is."""
+"""The cost of designs, by the cost model of `explore` or a user's own function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good outputs are, by any metric: the share that is right, an area under curves, an error, a user's function."""
+"""The score of outputs by any metric: accuracy, an area under a curve, an error, a user's function."""
 
 from __future__ import annotations
 

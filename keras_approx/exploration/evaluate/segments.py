@@ -201,7 +201,7 @@ def _run(
 def _pool_first(steps: Sequence[_Step]) -> list[_Step]:
     """Takes maxima before ReLU and quantization, which then have less to do.
 
-    Both are monotonic, so they commute with a maximum, to the last bit. The steps of such a chain, of which nobody
+    Both are monotonic, so they commute with a maximum, to the last bit. The steps of such a chain, of which nothing
     else sees the tensors between them, trade what they do.
     """
     used = Counter(key for step in steps for key in step.call.inputs)

@@ -1,1 +1,1 @@
-"""The Pareto front of an exploration: what it holds, its file, table and pictures, and what becomes of its designs."""
+"""The Pareto front of an exploration: its data, file, tables and pictures; its designs applied and fine-tuned."""

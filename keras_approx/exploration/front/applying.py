@@ -32,7 +32,7 @@ def apply_design(
     Args:
         front: Of the exploration.
         design: One of the front, or any other for these layers.
-        model: The wrapped model that was explored, or one calibrated alike; it is masked in place. With
+        model: The wrapped model that was explored, or one calibrated in the same way; it is masked in place. With
             elimination its weights are replaced too, so a copy is needed for another design.
         calibration: The calibration data, if the exploration had recalibrate=True or significance "elimination":
             statistics and weights become what they were there. The design that skips nothing keeps those of the

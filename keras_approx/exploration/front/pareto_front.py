@@ -175,7 +175,7 @@ class ParetoFront:
         return recalibrated or self.settings.get("significance") == ELIMINATION
 
     def sensitivity(self) -> dict[tuple[str, str | Granularity], list[EvaluatedDesign]]:
-        """What each layer bears by itself: the designs in which it alone skips, and the exact one.
+        """Sensitivity by layer: the designs in which that layer alone skips, and the exact one.
 
         The search `Alone` evaluates them all, `Budget` does so on its way.
 

@@ -61,7 +61,7 @@ def plot_front(front: ParetoFront, path: str | Path | None = None, *, objective:
 def plot_sensitivity(
     front: ParetoFront, path: str | Path | None = None, *, objective: str | None = None
 ) -> Any:
-    """Draws what each layer bears by itself: the score against the cost of the whole model.
+    """Draws the sensitivity of each layer: the score against the cost of the whole model.
 
     Args:
         front: The front; see `ParetoFront.sensitivity`.

@@ -1,4 +1,4 @@
-"""Every layer by itself at each of its levels, the others whole: what each bears."""
+"""The sensitivity search: each layer alone at each of its levels, all others exact."""
 
 from __future__ import annotations
 

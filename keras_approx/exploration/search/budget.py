@@ -1,4 +1,4 @@
-"""The least harm for each budget: sensitivity curves of single layers, an exact choice, and a look around it."""
+"""The budget search: sensitivity curves of single layers, the exact optimum over them, and its neighbours."""
 
 from __future__ import annotations
 

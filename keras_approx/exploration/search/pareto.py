@@ -1,4 +1,4 @@
-"""Which of many points no other beats. Pure NumPy; all objectives are to be small."""
+"""The non-dominated points of a set. Pure NumPy; all objectives are minimized."""
 
 from __future__ import annotations
 

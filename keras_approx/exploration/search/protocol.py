@@ -1,4 +1,4 @@
-"""What a search is: something that proposes designs, and sees what came of them before it proposes more."""
+"""The Search protocol: a generator proposes designs and receives their records before it proposes more."""
 
 from __future__ import annotations
 

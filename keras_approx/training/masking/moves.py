@@ -1,4 +1,4 @@
-"""What moves masks along a schedule while a wrapped model trains, and publishes what they keep."""
+"""The base of callbacks that move masks along a schedule while a model trains, and publish the kept share."""
 
 from __future__ import annotations
 
