@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from export import to_c
+from scripts import page_types
 from tests.export.models.bench import Bench, lstm
 from tests.export.models.networks import small_classifier
 from tests.pages import blocks, given
@@ -43,6 +44,18 @@ def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest
     document.namespace.update(NAMES.get(page, dict)())
     for example in examples:
         example.evaluate()
+
+
+def test_types_are_checked_of_every_page_with_python() -> None:
+    found = dict(page_types.sources())
+    assert {page for page in WITH_BLOCKS if "python" in blocks.languages(page)} <= {*found}
+    assert sum(page.endswith(".ipynb") for page in found) == len(list(ROOT.glob("docs/tutorials/*.ipynb")))
+    for page, code in found.items():
+        lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+        if page.endswith(".md"):
+            assert all(line in ("", there) for line, there in zip(code.splitlines(), lines, strict=False)), (
+                page
+            )
 
 
 def test_pages_that_are_told_apart_have_blocks() -> None:
