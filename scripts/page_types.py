@@ -1,4 +1,4 @@
-"""Checks the types of the Python that stands in pages and tutorials: `python scripts/page_types.py`, part of `make lint`.
+"""Checks the types of the Python in pages and tutorials: `python scripts/page_types.py`, part of `make lint`.
 
 Tests run that code, which takes minutes. This finds a name that is gone in a second. Names that a page takes for
 granted, such as the reader's model, may be anything.
