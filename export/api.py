@@ -173,7 +173,7 @@ def _folder(out_dir: str | os.PathLike[str]) -> Path:
 
 
 def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
-    """The int8 TFLite model of whatever `to_c` accepts.
+    """The int8 TFLite model of anything that `to_c` accepts.
 
     Args:
         model: as for `to_c`.

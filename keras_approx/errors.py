@@ -46,4 +46,4 @@ class CheckpointError(KerasApproxError, ValueError):
 
 
 class ExplorationError(KerasApproxError, RuntimeError):
-    """An exploration cannot go on; what it evaluated is kept."""
+    """An exploration cannot continue; the designs that it evaluated are kept."""

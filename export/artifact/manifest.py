@@ -1,6 +1,6 @@
 """The manifest of an export: one class that writes it and reads it.
 
-A manifest may come from anywhere, so whatever becomes a path, a symbol, a size or a compiler argument is checked when
+A manifest may come from anywhere, so all that becomes a path, a symbol, a size or a compiler argument is checked when
 it is read; names of layers are only ever shown.
 """
 

@@ -51,8 +51,8 @@ _EXAMPLES = """\
   keras-approx explore wrapped.keras --data train.npz --workers 2 --search-option budgets=40 --out front.json
 
 Nothing is trained. wrapped.keras is what keras-approx wrap made with the same --data; the samples set apart by
---validation-share measure accuracy, or another metric. Stop it with Ctrl-C, or by any other end, and the same command
-goes on without measuring a design again.
+--validation-share measure accuracy, or another metric. However the command ends, by Ctrl-C
+too, the same command resumes, and evaluates no design twice.
 """
 
 
@@ -205,7 +205,7 @@ def run(options: argparse.Namespace) -> Result:
             )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"what was measured is in {str(store)!r}; the same command goes on from it"
+            f"the designs evaluated so far are in {str(store)!r}; the same command resumes from there"
         ) from None
     front.settings["target"] = options.target
     table_path = options.out.with_suffix(".csv")
@@ -220,7 +220,7 @@ def run(options: argparse.Namespace) -> Result:
 
 
 def _search(name: str, options: dict[str, int]) -> Search:
-    """The search of a name with options of its own."""
+    """The search of a name, with its options."""
     import keras_approx  # noqa: PLC0415
 
     kinds = {"alone": keras_approx.Alone, "budget": keras_approx.Budget, "grid": keras_approx.Grid}

@@ -44,8 +44,8 @@ _EXAMPLES = """\
   keras-approx fine-tune wrapped.keras --data train.npz --front front.json --max-drop 0 --test test.npz \\
       --out tuned.keras
 
-Stop it with Ctrl-C, or by any other end, and the same command goes on after the last whole epoch, and gives what it
-would have given without the break.
+However the command ends, by Ctrl-C too, the same command resumes after the last whole epoch, and gives the same
+result as a training that was not interrupted.
 """
 
 
@@ -171,7 +171,7 @@ def run(options: argparse.Namespace) -> Result:
             )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command goes on "
+            f"{checkpoints.epoch} of {options.epochs} epochs are in {str(folder)!r}; the same command resumes "
             "from them"
         ) from None
     checkpoints.saving()

@@ -62,8 +62,8 @@ class Candidate:
 
     Attributes:
         variant: of its plan.
-        price: what it is chosen by.
-        cost: what it takes with memories that never wait.
+        price: the figure by which it is chosen.
+        cost: its cycles and bytes, with memories that never wait.
         scratch_bytes: memory it needs while it runs, beside its inputs and outputs.
         plan: makes the plan; None where only the price is kept.
     """

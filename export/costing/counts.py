@@ -84,7 +84,7 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
 
 
 def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
-    """What `direct.plan.plan_loop` makes of a layer takes: the same whatever its weights.
+    """The cost of the plan that `direct.plan.plan_loop` makes; it does not depend on the weights.
 
     Args:
         problem: the layer.
@@ -103,7 +103,7 @@ def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) 
 
 _NUMBERS = ("weights", "bias", "requantization", "linear", "source", "target", "addition", "scaling")
 _LAYER = tuple(field.name for field in fields(ConvProblem) if field.name not in _NUMBERS)
-"""What the kernels of a problem depend on, whatever its numbers."""
+"""The part of a problem that its kernels depend on, without its numbers."""
 
 
 @lru_cache(maxsize=1 << 9)

@@ -104,7 +104,7 @@ class Profile:
     Attributes:
         cycles: from its first instruction to its return.
         words: constants of the stream that it reads.
-        window: those that it reads each time its code runs: again and again before it goes on, or new ones.
+        window: those that it reads each time its code runs: the same ones repeatedly, or new ones.
         blocks: how often its code runs and a window is read: in a convolution the blocks of positions, each row of a
             pool's window counted.
     """

@@ -57,7 +57,7 @@ class PipelineStates:
         first = [self._number(state) for state in entries]
         before = self._guess(shape, starts, entries)
         before[starts] = first
-        while True:  # most shapes leave one state whatever they find: all are right after a turn or two
+        while True:  # most shapes leave one state for any state before them: one or two rounds settle all
             then = np.roll(self._step(before, shape), 1)
             then[starts] = first
             if np.array_equal(then, before):

@@ -24,7 +24,7 @@ _Counts = tuple[tuple[str, int], ...]
 
 
 def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int]:
-    """What a plan takes, whatever its weights, and its scratch memory in bytes.
+    """The part of a plan's cost that does not depend on its weights, and its scratch memory in bytes.
 
     Args:
         shape: of the layer.

@@ -24,7 +24,7 @@ class Layout:
         folder: where C files go, relative to the export; empty for the export itself.
         advice: for the readme, how a project takes the network in. `{name}` is the network's.
         more: writes further files, by path, from the network's name, its C and the sample of the example.
-        example: whether there is `example.c`, a program of its own.
+        example: whether there is `example.c`, a separate program.
     """
 
     folder: str

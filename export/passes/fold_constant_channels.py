@@ -19,7 +19,7 @@ def fold_constant_channels(graph: Graph) -> Graph:
     """Makes every weight zero that meets a constant, or whose output is one; biases take over what they gave.
 
     A channel is constant where no input moves it: its weights are all zero, its inputs are constant, or its clamp
-    hides whatever it computes. Behind padding a constant is one only if it is the zero point, which the border holds.
+    hides all that it computes. Behind padding a constant is one only if it is the zero point, which the border holds.
     """
     ranges = activation_ranges(graph)
     ops: list[Op] = []

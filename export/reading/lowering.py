@@ -276,7 +276,7 @@ class Lowering:
         if self._constant_bytes < 0:
             raise UnsupportedModelError(
                 f"{op}: more than {_MAX_SHARING} operators share their constants; the network has too many layers "
-                "for what it stores"
+                "for the constants that it stores"
             )
         self.tensors.append(Tensor(tensor.name, tensor.shape, dtype, quantization, values))
         return len(self.tensors) - 1

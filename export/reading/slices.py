@@ -22,8 +22,8 @@ def sliced(state: Lowering, op: RawOperator, values: NDArray[Any]) -> NDArray[An
     """
     if state.option(op, _OPTIONS, "Offset"):
         raise UnsupportedModelError(
-            f"{op}: its option offset, by which ends are counted from where slices begin, is not supported; slice "
-            "with ends of their own"
+            f"{op}: its option offset, by which ends are counted from where slices begin, is not supported; give "
+            "ends as positions in the input"
         )
     begin, end, stride = (state.integers(op, position).reshape(-1).tolist() for position in (1, 2, 3))
     masks = [

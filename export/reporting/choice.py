@@ -14,7 +14,7 @@ _WORTH = 0.95  # of the exact model's cost: what costs more is not worth showing
 
 @dataclass(frozen=True)
 class Chosen:
-    """A design, and what it is called: why it is shown."""
+    """A design with its label, which says why the report shows it."""
 
     label: str
     record: EvaluatedDesign

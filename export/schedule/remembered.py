@@ -45,7 +45,7 @@ class Remembered:
 
 
 def _content(graph: Graph, stage: Stage) -> tuple[Hashable, ...]:
-    """All that the kernels of a stage depend on, whatever its tensors are numbered and called."""
+    """All that the kernels of a stage depend on: not the numbers and names of its tensors."""
     ops = [op for op in (stage.op, stage.pool, stage.add) if op is not None]
     buffers = (*stage.reads, stage.writes)
     named = [tensor for op in ops for tensor in (*op.inputs, op.output, *constants_of(op))]

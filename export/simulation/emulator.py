@@ -38,7 +38,7 @@ class Emulator:
         listing: Its code.
         flash: How the flash waits, or None if nothing does.
         timing: The core's pipeline.
-        max_instructions: A run that goes on some time after this many is an error.
+        max_instructions: A run of many more instructions than this is an error.
 
     Raises:
         ToolError: No C compiler for this machine.

@@ -40,7 +40,7 @@ def simulate(
         board: Name of the board, or the path of a .toml file that describes it; the one it was exported for, if None
             and `core` does not say otherwise.
         compiler: "gcc" or "clang".
-        max_instructions: An inference that goes on some time after this many is an error.
+        max_instructions: An inference of many more instructions than this is an error.
 
     Raises:
         InputError: Inputs of another shape or type, or none.

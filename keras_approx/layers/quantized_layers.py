@@ -48,7 +48,7 @@ class QuantizedWrapper(keras.layers.Wrapper):
 
     @property
     def kernel(self) -> Any:
-        """The trained weights, whatever is skipped or quantized when they are used."""
+        """The trained weights, before masks and quantization."""
         return getattr(self.layer, self.kernel_name)
 
     @property

@@ -30,7 +30,7 @@ class LayerSpec:
         channel_axes: Axes of the kernel that number output channels.
         skippable: Whether single products can be skipped.
         differs_in_training: Whether it computes something else while training.
-        identity: Whether it gives what it takes at inference.
+        identity: Whether its output equals its input at inference.
         any_axis: Whether its `axis` may be another than the last.
         limits: What of it is supported, for the documentation; what `required` says is said there.
     """

@@ -34,7 +34,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
     """Saves model, optimizer and curves after each epoch, and restores them before the first.
 
     They are restored while `fit` collects its callbacks, before any of these asks the optimizer for its step when
-    training begins; UpdateSkipMasks then goes on with its schedule. The best state that `fine_tune` keeps is saved too.
+    training begins; UpdateSkipMasks then continues its schedule. The best state that `fine_tune` keeps is saved too.
 
     Args:
         folder: Of the checkpoint; made if it is missing.

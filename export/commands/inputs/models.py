@@ -25,8 +25,8 @@ def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
         "--trust",
         action="store_true",
-        help="load the model whatever it holds, which may run code of whoever made it; SavedModel folders and layers "
-        "that cannot be exported need it",
+        help="load any model file, also one that can run code of its author; SavedModel folders and layers that "
+        "cannot be exported need it",
     )
 
 
@@ -104,7 +104,7 @@ def _load(file: Path, version: str, shown: str) -> Any:
     try:
         with approx_scope():
             return keras.models.load_model(str(file), compile=False)
-    except Exception as error:  # Keras raises whatever its layers do
+    except Exception as error:  # layers can raise anything
         raise ModelFormatError(
             f"Keras {version} cannot load the model {shown!r}: {type(error).__name__}: {error}"
         ) from error

@@ -29,7 +29,7 @@ class Result:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, and how to go on."""
+    """Ctrl-C, with a message that says how to resume."""
 
 
 class Steps:

@@ -1,4 +1,4 @@
-"""The shape of a layer that Winograd's algorithm computes: what its code depends on, whatever its weights."""
+"""The shape of a layer that Winograd's algorithm computes: all that its code depends on, apart from its weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChannelBlock:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the code of a layer depends on, whatever its weights.
+    """All that the code of a layer depends on, apart from its weights.
 
     Attributes:
         algorithm: which one.

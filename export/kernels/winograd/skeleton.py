@@ -1,4 +1,4 @@
-"""Kernels and calls of a layer that Winograd's algorithm computes, strip by strip, whatever its weights."""
+"""Kernels and calls of a layer that Winograd's algorithm computes, strip by strip, apart from its weights."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The values of functions of one int8 value, bit for bit those of the reference kernels.
 
 Each function takes the quantization of the input and of the output and returns the outputs of -128 .. 127. Most kernels
-fill a table of their own in single precision; HARD_SWISH and LEAKY_RELU compute in integers.
+fill their tables in single precision; HARD_SWISH and LEAKY_RELU compute in integers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TRANSPOSE_CONV, read as a convolution whose outputs are put in another order.
 
-Outputs whose places have the same remainder by the stride are a convolution of their own, with every stride-th row and
+Outputs whose positions have the same remainder by the stride are one convolution, with every stride-th row and
 column of the kernel, mirrored. All of them together are one convolution with a block of channels for each remainder.
 """
 

@@ -37,7 +37,7 @@ _SPATIAL = (1, 2)
 
 @dataclass(frozen=True)
 class Reduce(Op):
-    """Over some axes of the input, whatever the output's shape says of them; MEAN and SUM requantize."""
+    """A reduction over some axes of the input, kept in the output or not; MEAN and SUM requantize."""
 
     function: Function
     axes: tuple[int, ...]

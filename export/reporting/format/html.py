@@ -9,7 +9,7 @@ from export.reporting.format.document import Block, Document, Paragraph, Section
 from export.reporting.format.svg import inline_svg
 from export.reporting.format.text import clean
 
-# Nothing may be loaded or run, whatever should slip through the escaping.
+# Nothing may be loaded or run, even if markup should get through the escaping.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _LONGEST_NAME = 24  # letters that stay on one line, however narrow the page

@@ -35,7 +35,7 @@ def significance_section(front: ParetoFront, chosen: Chosen) -> Section:
             Paragraph(
                 f"Before anything is skipped, calibration images tell {told}. What one instruction multiplies "
                 "together is kept or skipped together, and counts once here. A design keeps, in each layer, what "
-                "lies right of a threshold of its own."
+                "lies right of that layer's threshold."
             ),
             Picture(
                 "significance",

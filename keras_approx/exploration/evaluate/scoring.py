@@ -21,7 +21,7 @@ _OF_PROBABILITIES = (
     *("accuracy", "crossentropy", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "iou"),
     *("divergence", "positives", "negatives"),
 )
-"""Parts of the names of Keras's metrics that take probabilities, whatever a model ends in."""
+"""Parts of the names of Keras's metrics that always take probabilities, whatever the last layer is."""
 _KNOWN = "'accuracy', 'auc', 'mae', 'mse', 'binary_accuracy', or another of Keras"
 
 
@@ -60,8 +60,8 @@ class Scorer:
             ) from error
         if not np.isfinite(found):
             raise OptionError(
-                f"the metric {self.name} is {found} for {shapes}, where a finite number was expected: for whatever "
-                "outputs, as a design may give the same for all samples"
+                f"the metric {self.name} is {found} for {shapes}, where a finite number was expected for any "
+                "outputs; a design may give the same output for all samples"
             )
         return found
 

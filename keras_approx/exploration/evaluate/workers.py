@@ -182,7 +182,7 @@ class _Task:
 def _failed_once(future: Future[list[Outcome] | None]) -> bool:
     """Whether a task failed in a way that may not happen again.
 
-    Dask's executor, for one, gives a ValueError of its own for a result whose worker was lost just then.
+    Dask's executor, for one, raises its own ValueError for a result whose worker was just lost.
     """
     error = None if future.cancelled() else future.exception()
     return isinstance(error, Exception) and not isinstance(error, BrokenExecutor | CancelledError)
