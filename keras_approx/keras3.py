@@ -25,8 +25,9 @@ _DEVICE_SETTINGS = ("dtype",)  # tf_keras follows its own policy
 
 
 def is_keras3(value: Any) -> bool:
-    """Whether a value's class is of Keras 3, or derived from one that is."""
-    return any(base.__module__.split(".")[0] == "keras" for base in type(value).__mro__)
+    """Whether a value's class, or a class that is the value, is of Keras 3 or derived from one that is."""
+    kind = value if isinstance(value, type) else type(value)
+    return any(base.__module__.split(".")[0] == "keras" for base in kind.__mro__)
 
 
 def converted(kind: Kind, value: Any) -> Any:
@@ -38,12 +39,14 @@ def converted(kind: Kind, value: Any) -> Any:
             functions and objects of tf_keras, are returned as they are. Optimizers start at step 0.
 
     Raises:
-        OptionError: If it is of Keras 3 and tf_keras has no equivalent.
+        OptionError: If it is a class, or of Keras 3 and tf_keras has no equivalent.
     """
     if isinstance(value, Mapping):
         return {name: converted(kind, one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [converted(kind, one) for one in value]
+    if isinstance(value, type):
+        raise OptionError(f"{kind} {value.__name__} is a class: give an object of it, {value.__name__}(...)")
     if not is_keras3(value):
         return value
     name = type(value).__name__
@@ -86,8 +89,9 @@ def check_callbacks(callbacks: Any) -> None:
     several = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
     for callback in several:
         if is_keras3(callback):
-            name = type(callback).__name__
-            own = type(callback).__module__.split(".")[0] == "keras" and hasattr(keras.callbacks, name)
+            kind = callback if isinstance(callback, type) else type(callback)
+            name = kind.__name__
+            own = kind.__module__.split(".")[0] == "keras" and hasattr(keras.callbacks, name)
             wanted = (
                 f"tf_keras.callbacks.{name}" if own else "a class derived from tf_keras.callbacks.Callback"
             )

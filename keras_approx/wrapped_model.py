@@ -26,9 +26,6 @@ class WrappedModel(keras.Model):
         config = super().get_config()
         return {**config, "output_names": list(self.output_names)} if len(self.outputs) > 1 else config
 
-    # tf_keras clones a model layer by layer, which keeps the names of its weights, only where this is set.
-    setattr(get_config, "_is_default", True)  # noqa: B010 - a function has no such attribute
-
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """As `tf_keras.Model.from_config`."""
@@ -42,7 +39,14 @@ class WrappedModel(keras.Model):
         return model
 
     def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *args: Any, **kwargs: Any
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         """As `tf_keras.Model.compile`.
 
@@ -53,6 +57,8 @@ class WrappedModel(keras.Model):
             converted("optimizer", optimizer),
             converted("loss", loss),
             converted("metric", metrics),
+            loss_weights,
+            converted("metric", weighted_metrics),
             *args,
             **kwargs,
         )
@@ -84,3 +90,8 @@ class WrappedModel(keras.Model):
         """As `tf_keras.Model.evaluate`."""
         check_callbacks(kwargs.get("callbacks") or [])
         return super().evaluate(converted_data(x), y, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `tf_keras.Model.predict`."""
+        check_callbacks(kwargs.get("callbacks") or [])
+        return super().predict(converted_data(x), *args, **kwargs)

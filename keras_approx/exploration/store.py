@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -33,9 +34,9 @@ class Store:
         problem: What the records are about, as JSON has it; records of another problem mean nothing here.
 
     Raises:
-        StoreError: If another process has it open, or the file is about another problem, is something else, or was
-            damaged before its end.
-        OSError: If it cannot be read or written.
+        StoreError: If another process has it open, the file is about another problem, is something else, was damaged
+            before its end, or cannot take more.
+        OSError: If it cannot be opened or read.
     """
 
     def __init__(self, path: str | Path, problem: Mapping[str, Any]) -> None:
@@ -84,7 +85,8 @@ class Store:
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        with suppress(OSError):  # of a line that could not be written, which was told
+            self._file.close()
 
     def __enter__(self) -> Store:
         return self
@@ -95,8 +97,14 @@ class Store:
         self.close()
 
     def _write(self, data: Any) -> None:
-        self._file.write((json_of(data) + "\n").encode())
-        self._file.flush()
+        try:
+            self._file.write((json_of(data) + "\n").encode())
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(
+                f"cannot add to {self.path}: {error.strerror}; make room, and explore again with the same options, "
+                "which goes on from what was measured before"
+            ) from error
 
 
 class _Header(BaseModel):

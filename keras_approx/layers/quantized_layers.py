@@ -12,7 +12,14 @@ from keras_approx.layers.registry import SPECS
 from keras_approx.layers.transposed_conv import TransposedConv2D
 
 
-class QuantizedWrapper(keras.layers.Wrapper):
+class BuiltWhenCalled:
+    """A layer whose weights have its name in loaded and cloned models too, as the call that builds it gives it."""
+
+    def get_build_config(self) -> None:
+        """Nothing: tf_keras builds no layer ahead of its call that has no such configuration."""
+
+
+class QuantizedWrapper(BuiltWhenCalled, keras.layers.Wrapper):
     """Wraps a layer with a kernel, which it quantizes once the model was calibrated.
 
     Args:
@@ -93,6 +100,10 @@ class QuantizedWrapper(keras.layers.Wrapper):
         outputs = self.products(inputs, kernel)
         return outputs if self.bias is None else tf.nn.bias_add(outputs, self.bias)
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "layer": {**config["layer"], "build_config": None}}
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """A layer from its configuration, as cloning a model makes it: the package's own layers are known."""
@@ -103,7 +114,7 @@ class QuantizedWrapper(keras.layers.Wrapper):
         return self.layer.compute_output_shape(input_shape)
 
 
-class QuantizeActivation(keras.layers.Layer):
+class QuantizeActivation(BuiltWhenCalled, keras.layers.Layer):
     """Quantizes every tensor it is called on over one range; identity until calibration sets the range.
 
     Tensors that int8 TFLite requires to share their quantization go through one such layer.

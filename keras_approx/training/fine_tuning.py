@@ -86,7 +86,7 @@ def fine_tune(
         loss: As for `compile`; None for that which the model was compiled with. Of several outputs each has its own.
         loss_weights: Of several outputs, as for `compile`; None for those that the model was compiled with, or 1.
         metrics: As for `compile`; None for the accuracy, or the mean absolute error of values.
-        optimizer: A tf_keras optimizer in place of Adam, at step 0, with a learning rate of its own.
+        optimizer: A tf_keras optimizer in place of Adam, a new one, with a learning rate of its own.
         learning_rate: Adam's at its peak; None for one that suits the model's weights, see rates.default_rate.
         distillation: How to learn from the model as given, or another; a number is the weight of the teacher, 0 for
             none.
@@ -219,6 +219,11 @@ def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: 
                 "the learning rate is the optimizer's own: give optimizer= or learning_rate=, not both"
             )
         WarmCosine(learning_rate, 1)
+    if isinstance(optimizer, keras.optimizers.Optimizer) and optimizer.iterations.numpy():
+        raise OptionError(
+            f"the optimizer has taken {optimizer.iterations.numpy()} steps already, with other weights: give a new "
+            "one, such as type(optimizer).from_config(optimizer.get_config())"
+        )
     check_callbacks(list(callbacks))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,11 @@ class WarmCosine:
     steps: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.peak < math.inf:
-            raise OptionError(f"the learning rate must be a finite number above 0, got {self.peak}")
+        if not isinstance(self.peak, Real) or not 0 < self.peak < math.inf:
+            raise OptionError(
+                f"the learning rate must be a finite number above 0, got {self.peak!r}; it rises and falls by itself, "
+                "and an optimizer= has a schedule of its own"
+            )
 
     def __call__(self, step: int) -> float:
         warm = max(1, round(WARM_UP * self.steps))

@@ -92,10 +92,12 @@ def run_case(kind: Kind, seed: int) -> tuple[str, Finding | None, float]:
     os.close(reader)
     if not ended:
         os.killpg(child, signal.SIGKILL)
-    status = os.waitpid(child, 0)[1]
+    _, status, used = os.wait4(child, 0)
     seconds = time.monotonic() - start
     if not ended:
-        return "", Finding(kind.name, seed, f"not finished after {kind.waited:g} seconds"), seconds
+        worked = used.ru_utime + used.ru_stime
+        what = f"not finished after {kind.waited:g} seconds, in which it worked {worked:.1f}"
+        return "", Finding(kind.name, seed, what), seconds
     word, _, said = text.decode(errors="replace").partition("\n")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)

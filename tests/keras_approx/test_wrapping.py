@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import keras as keras3
@@ -158,6 +159,19 @@ def test_clone_keeps_options() -> None:
     clone.set_weights(wrapped.get_weights())
     x = models.inputs(wrapped)
     assert np.array_equal(wrapped(x), clone(x))
+
+
+@pytest.mark.parametrize("way", ["cloned", "loaded"])
+def test_weights_keep_their_names(way: str, tmp_path: Path) -> None:
+    wrapped = keras_approx.wrap(models.every_layer(), compensate=True)
+    if way == "cloned":
+        again = keras.models.clone_model(wrapped)
+    else:
+        wrapped.save(tmp_path / "model.keras")
+        with keras_approx.approx_scope():
+            again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again) is type(wrapped)
+    assert [weight.name for weight in again.weights] == [weight.name for weight in wrapped.weights]
 
 
 def test_a_clone_with_a_transposed_convolution() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,29 @@ def test_torn_at_any_byte(data: st.DataObject, tmp_path_factory: Any) -> None:
     with Store(path, PROBLEM) as store:
         assert list(store.records.values()) == RECORDS[: max(whole - 1, 0)]
         for one in RECORDS[max(whole - 1, 0) :]:
+            store.add(one)
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_cannot_grow(tmp_path: Path) -> None:
+    """As on a full disk: an error that names it, and what was written before comes back."""
+    path = tmp_path / "store.jsonl"
+    content = _filled(path)
+    path.unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with (
+            pytest.raises(StoreError, match=r"cannot add to .*: File too large; make room"),
+            Store(path, PROBLEM) as store,
+        ):
+            store.add(RECORDS[0])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, limits[1]))
+            store.add(RECORDS[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with Store(path, PROBLEM) as store:
+        assert list(store.records.values()) == RECORDS[:1]
+        for one in RECORDS[1:]:
             store.add(one)
     assert path.read_bytes() == content
 

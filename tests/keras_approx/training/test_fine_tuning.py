@@ -202,6 +202,12 @@ def test_the_exact_model() -> None:
 _ONE_HOT = np.eye(4)[models.labels()]
 
 
+def _used_optimizer() -> Any:
+    optimizer, variable = keras.optimizers.SGD(), tf.Variable(1.0)
+    optimizer.apply_gradients([(variable, variable)])
+    return optimizer
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -238,6 +244,12 @@ _ONE_HOT = np.eye(4)[models.labels()]
         ({"validation_split": 1.0}, "a share from 0 to below 1"),
         ({"data": _Batches(), "sample_weight": np.ones(64)}, "are for arrays"),
         ({"validation_data": (_data()[0], _ONE_HOT)}, "labels of validation_data"),
+        ({"learning_rate": "0.1"}, "finite number above 0, got '0.1'"),
+        (
+            {"learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
+            "got <.*CosineDecay.*an optimizer= has a schedule",
+        ),
+        ({"optimizer": _used_optimizer()}, r"has taken 1 steps already.*give a new one"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:

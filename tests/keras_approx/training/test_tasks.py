@@ -79,11 +79,12 @@ def test_a_keras_3_model_that_gives_a_dictionary() -> None:
     assert dict(zip(tuned.output_names, tuned.output_shape, strict=True)) == expected
 
 
-def test_names_are_saved(tmp_path: Path) -> None:
+def test_names_are_saved_and_cloned(tmp_path: Path) -> None:
     wrapped = keras_approx.wrap(_network())
     wrapped.save(tmp_path / "model.keras")
     with keras_approx.approx_scope():
         assert keras.models.load_model(tmp_path / "model.keras").output_names == list(LOSSES)
+    assert keras.models.clone_model(wrapped).output_names == list(LOSSES)
 
 
 def _distances(teacher: Any, student: Any, x: np.ndarray) -> list[np.ndarray]:
