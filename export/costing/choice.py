@@ -41,7 +41,7 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
 
     Args:
         problem: the layer.
-        target: whose timing, cache and flash count; a core without a timing table is priced as a Cortex-M33.
+        target: core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
         small: whether plans that are only smaller, not faster, are wanted too.
     """
     found = list(_winograd_candidates(problem, target, small))

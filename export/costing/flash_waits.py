@@ -23,7 +23,7 @@ def price_count(count: Count, target: Target) -> Price:
 
     Args:
         count: of the plan.
-        target: whose flash waits, and whose RAM may hold copies of kernels; without a board nothing waits.
+        target: core and board: flash, and RAM for copies of kernels; without a board nothing waits.
     """
     cycles = sum(run.times * run.profile.cycles for run in count.runs)
     if target.board is None:

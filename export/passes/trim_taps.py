@@ -24,7 +24,7 @@ class _Axis:
 
 
 def trim_taps(graph: Graph) -> Graph:
-    """The graph whose convolutions read the image with each row and column of their kernels, if they read it at all."""
+    """Drops each row and column of a kernel that never meets the image, unless none of them does."""
     ops: list[Op] = []
     for op in graph.ops:
         changed = op

@@ -19,10 +19,10 @@ _VALID = 1
 
 
 def fold_dilations(graph: RawGraph, operators: Sequence[RawOperator]) -> list[RawOperator]:
-    """The operators with each such three as one convolution, whose option ExplicitPadding says how it pads.
+    """The operators, with each such group of three as one convolution with the option ExplicitPadding.
 
     Args:
-        graph: whose tensors the operators read and write.
+        graph: the stored graph with the tensors that the operators read and write.
         operators: in execution order.
     """
     readers: dict[int, list[RawOperator]] = {}

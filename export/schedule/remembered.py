@@ -18,7 +18,7 @@ from export.targets import Target
 Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
 
-_STAGES = 4096  # whose candidates are remembered
+_STAGES = 4096  # the most stages with remembered candidates
 
 
 class Remembered:

@@ -244,7 +244,7 @@ def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:
 
 
 def _normalized(model: Any) -> set[str]:
-    """Names of the layers whose outputs only batch normalization takes that re-estimates their means."""
+    """Names of the layers whose outputs are read only by batch normalization that re-estimates their means."""
     found = calls(model)
     takers: dict[int, list[Call]] = {}
     for call in found:

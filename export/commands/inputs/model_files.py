@@ -2,7 +2,7 @@
 
 Keras makes objects of whatever classes and functions a file names, and some of them run code: Lambda layers, functions
 of any module as activations, TensorFlow operations that write files. So all that a file names must be on a list, and
-Keras is given a copy that holds nothing else, whose kind is told by its first bytes alone.
+Keras is given a copy that holds nothing else; the first bytes alone decide its kind.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _layer_granularity(text: str) -> tuple[str | None, str]:
 
 
 def add_exempt(parser: argparse._ActionsContainer, default: list[str] | None = None) -> None:
-    """Adds --exempt, whose default tells what was not given."""
+    """Adds --exempt; its default shows that it was not given."""
     parser.add_argument(
         "--exempt",
         metavar="LAYER",

@@ -98,7 +98,7 @@ class StraightLine:
 
         Args:
             registers: free for values, those to prefer first.
-            timing: the core's pipeline, whose cycles are to be few.
+            timing: the pipeline of the core to schedule for.
             held: values that are in registers at the start, which become free once the value is used up.
 
         Raises:

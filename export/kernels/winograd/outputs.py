@@ -65,7 +65,7 @@ class Outputs:
     Args:
         code: where to.
         constants: register or value that points to the channel's constants.
-        algorithm: whose sums come in.
+        algorithm: the one that computed the sums.
         form: of the requantization.
         target: of the outputs.
         held: what stays in registers from output to output.

@@ -74,7 +74,7 @@ def constants(
     """Finds a layer's constants.
 
     Args:
-        algorithm: whose sums they scale.
+        algorithm: the one that computed the sums.
         scaling: what the outputs are to be.
         bias: [channels], with the input's zero point folded in.
         entries: the requantization of a direct convolution.
