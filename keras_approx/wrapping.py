@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from keras_approx.errors import UnsupportedModelError
+from keras_approx.errors import OptionError, UnsupportedModelError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Node
 from keras_approx.graph.outputs import output_names
@@ -48,6 +49,7 @@ def wrap(
         UnsupportedLayerError: If a layer or one of its settings is not supported.
         OptionError: If an option has another value than those above.
     """
+    _check_range(input_range)
     graph = normalize(read_model(model))
     if any(node.op == "QuantizeActivation" for node in graph.nodes):
         raise UnsupportedModelError(f"model {model.name!r} is wrapped already")
@@ -61,6 +63,21 @@ def wrap(
     if len(wrapped.outputs) > 1:
         wrapped.name_outputs(output_names(model))
     return wrapped
+
+
+def _check_range(input_range: Any) -> None:
+    if input_range is None:
+        return
+    try:
+        low, high = map(float, input_range)
+        fits = -math.inf < low < high < math.inf
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise OptionError(
+            "input_range must be the smallest and the largest value that inputs can have, two finite numbers such as "
+            f"(0, 255); got {input_range!r}"
+        )
 
 
 def _layer_factory(options: dict[str, Any]) -> Callable[[Node], Any]:

@@ -26,6 +26,10 @@ _BEST = "best-{}.npz"  # after so many epochs
 _OURS = re.compile(r"(settings|curves)\.(json|new)|state|saving|best-\d+\.(npz|new)")
 _MAX_BYTES = 64 << 20
 _Content = TypeVar("_Content")
+_Folder = tuple[int, int]
+"""A folder's device and inode, whatever its path."""
+_HELD: dict[_Folder, int] = {}
+"""Descriptors that hold folders against other processes."""
 _SettingsFile = TypeAdapter(dict[str, Any])
 _CurvesFile = TypeAdapter(list[dict[str, float]])
 
@@ -55,7 +59,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any], batches: ShuffledBatches) -> None:
         folder = Path(folder)
-        self._lock = _prepare(folder, settings)
+        self._held = _prepare(folder, settings)
         super().__init__(str(folder / _STATE), delete_checkpoint=False)
         self.folder = folder
         self.batches = batches
@@ -112,7 +116,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
     def remove(self) -> None:
         """Removes the checkpoint, when what was trained is saved."""
         shutil.rmtree(self.folder)
-        os.close(self._lock)
+        _release(self._held)
 
 
 def is_saving(folder: Path) -> bool:
@@ -120,20 +124,15 @@ def is_saving(folder: Path) -> bool:
     return (folder / _SAVING).is_file()
 
 
-def _prepare(folder: Path, settings: Mapping[str, Any]) -> int:
-    """Makes the folder that of a training with these settings; the descriptor that locks it while it is open."""
+def _prepare(folder: Path, settings: Mapping[str, Any]) -> _Folder:
+    """Makes the folder that of a training with these settings, and holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
+        held = _hold(folder)
         try:
-            if not try_lock(lock):
-                raise CheckpointError(
-                    f"another fine-tune trains with the checkpoint {str(folder)!r}: wait until it has finished, or "
-                    "choose another --out or --checkpoint"
-                )
             _claim(folder, json.loads(json.dumps(settings)))
         except BaseException:
-            os.close(lock)
+            _release(held)
             raise
     except CheckpointError:
         raise
@@ -141,7 +140,29 @@ def _prepare(folder: Path, settings: Mapping[str, Any]) -> int:
         raise CheckpointError(
             f"cannot use {str(folder)!r} for checkpoints: {error}; remove it, or choose another --checkpoint"
         ) from error
-    return lock
+    return held
+
+
+def _hold(folder: Path) -> _Folder:
+    """Holds a folder for this process, whose earlier training in it, if there was one, did not come to its end."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    found = os.fstat(descriptor)
+    held = found.st_dev, found.st_ino
+    _release(held)
+    if not try_lock(descriptor):
+        os.close(descriptor)
+        raise CheckpointError(
+            f"another fine-tune trains with the checkpoint {str(folder)!r}: wait until it has finished, or choose "
+            "another --out or --checkpoint"
+        )
+    _HELD[held] = descriptor
+    return held
+
+
+def _release(held: _Folder) -> None:
+    descriptor = _HELD.pop(held, None)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _claim(folder: Path, wanted: Mapping[str, Any]) -> None:

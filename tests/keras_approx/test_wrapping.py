@@ -182,6 +182,16 @@ def test_a_clone_with_a_transposed_convolution() -> None:
     assert np.array_equal(wrapped(x), clone(x))
 
 
+@pytest.mark.parametrize(
+    "given", [(1, 0), (1, 1), (float("nan"), 1), (0, float("inf")), 255, (0, 1, 2), ("a", "b")]
+)
+def test_a_range_that_inputs_cannot_have(given: Any) -> None:
+    with pytest.raises(
+        OptionError, match=r"input_range must be .* two finite numbers such as \(0, 255\); got"
+    ):
+        keras_approx.wrap(models.small(), input_range=given)
+
+
 def _functional(*chain: Any, shape: tuple[int | None, ...] = (8, 8, 2)) -> Any:
     image = tensor = keras.Input(shape)
     for layer in chain:

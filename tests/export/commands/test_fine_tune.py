@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import os
 import signal
 import zipfile
 
@@ -114,7 +113,6 @@ def test_a_kill_right_after_the_result_is_saved_is_gone_on_from(folder, tmp_path
     with monkeypatch.context() as patched:
 
         def killed(checkpoints):
-            os.close(checkpoints._lock)  # as the end of a process does
             raise KeyboardInterrupt
 
         patched.setattr(Checkpoints, "remove", killed)
