@@ -47,8 +47,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         commands,
         "eliminate",
         help=help,
-        description="Skips the products whose loss the other weights can make up for, refits those by least "
-        "squares, and saves a Keras model wrapped and calibrated, a .tflite with zeros. Labels are not looked at.",
+        description="Skips the products whose loss the other weights can make up for, and refits those weights by "
+        "least squares. A Keras model is saved wrapped and calibrated, a .tflite with zeros. Labels are not looked at.",
         examples=_EXAMPLES,
     )
     add_model(parser, "int8 .tflite file, ")

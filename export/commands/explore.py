@@ -80,7 +80,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         "--validation-images",
         metavar="N",
         type=at_least_one,
-        help="at most, of those set apart (default: all)",
+        help="how many of the samples set apart to use at most (default: all)",
     )
     parser.add_argument(
         "--metric",
@@ -104,7 +104,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_search_option,
         default=[],
-        help="of the search, such as budgets=40 or generations=30; can be given again",
+        help="an option of the search, such as budgets=40 or generations=30; can be given again",
     )
     group.add_argument(
         "--select", choices=("fraction", "threshold"), default="fraction", help="default: fraction"
@@ -120,9 +120,9 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         metavar="[LAYER=]NAME[,NAME]",
         type=_granularities,
         action="append",
-        help=f"kept together: {', '.join(GRANULARITIES)} of several each layer chooses its own; with the name or "
-        "pattern of layers it is for those alone; can be given again, and the first that matches counts (default: what "
-        "pays in a layer, for fractions and the search budget, else pair)",
+        help=f"what is kept or skipped together: {', '.join(GRANULARITIES)}; of several, each "
+        "layer chooses its own; with the name or pattern of layers it is for those alone; can be given again, and the "
+        "first that matches counts (default: what pays in a layer, for fractions and the search budget, else pair)",
     )
     add_exempt(group, default=[])
     group.add_argument(
@@ -136,7 +136,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="re-estimate batch normalization for every design: takes longer, and is nearer to what fine-tuning gives",
     )
-    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of all chance (default: 0)")
+    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of everything random (default: 0)")
     group.add_argument(
         "--workers", metavar="N", type=at_least_one, default=1, help="processes that measure (default: 1)"
     )

@@ -112,7 +112,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shift", metavar="PIXELS", type=count, default=0, help="move each image up to this far (default: 0)"
     )
-    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of all chance (default: 0)")
+    group.add_argument("--seed", metavar="N", type=seed, default=0, help="of everything random (default: 0)")
     group.add_argument(
         "--checkpoint",
         metavar="DIR",

@@ -72,7 +72,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         metavar="N",
         type=at_least_one,
         default=1000,
-        help="inputs to use of it, of those not set apart (default: 1000)",
+        help="how many inputs of --data to use, of those not set apart (default: 1000)",
     )
     add_target(parser)
     parser.add_argument(

@@ -69,7 +69,7 @@ def test_names_of_a_page_exist(page: str) -> None:
     for dotted in re.findall(r"`((?:keras_approx|export)(?:\.\w+)+)", text):
         _find(dotted)
     for module in re.findall(r"`python -m ([\w.]+)", text):
-        importlib.util.find_spec(module)
+        assert importlib.util.find_spec(module) is not None, module
     for path in re.findall(
         r"`(?:python )?((?:benchmarks|examples|scripts|export|keras_approx|tests)/[\w/.]*)`", text
     ):

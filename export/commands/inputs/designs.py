@@ -33,14 +33,15 @@ def add_choice(parser: argparse.ArgumentParser, *, ram: bool = True) -> None:
         "--max-drop",
         metavar="LOSS",
         type=at_least_zero,
-        help="the fewest cycles at this loss of what the exploration kept: 0.01 of accuracy is one percentage point",
+        help="the design of the fewest cycles that loses at most so much of what the exploration kept: 0.01 of "
+        "accuracy is one percentage point",
     )
     group.add_argument(
-        "--max-cycles", metavar="N", type=at_least_one, help="the most accurate one within N cycles"
+        "--max-cycles", metavar="N", type=at_least_one, help="the most accurate design within N cycles"
     )
-    group.add_argument("--max-flash", metavar="BYTES", type=at_least_one, help="likewise for flash")
+    group.add_argument("--max-flash", metavar="BYTES", type=at_least_one, help="within so much flash")
     if ram:
-        group.add_argument("--max-ram", metavar="BYTES", type=size, help="likewise for RAM")
+        group.add_argument("--max-ram", metavar="BYTES", type=size, help="within so much RAM")
 
 
 def read_front(path: str) -> ParetoFront:
