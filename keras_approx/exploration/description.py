@@ -16,8 +16,8 @@ from keras_approx.exploration.evaluate.design_prices import Pricing
 from keras_approx.exploration.evaluate.images import ValidationSet
 from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Space
+from keras_approx.exploration.strict_json import json_of
 from keras_approx.exploration.subject import Subject
-from keras_approx.exploration.text import json_of
 from keras_approx.skipping.granularity import Granularity
 from keras_approx.skipping.significance import Metric
 

@@ -25,6 +25,7 @@ from keras_approx.exploration.search.budget import Budget
 from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Choices, Values, make_space
 from keras_approx.exploration.store import Store
+from keras_approx.exploration.strict_json import json_of
 from keras_approx.exploration.subject import (
     Subject,
     calibration_images,
@@ -33,7 +34,6 @@ from keras_approx.exploration.subject import (
     measure_subject,
     recalibration_batches,
 )
-from keras_approx.exploration.text import json_of
 from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.selection import Select

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keras_approx.errors import StoreError
 from keras_approx.exploration.records import RECORD, EvaluatedDesign
-from keras_approx.exploration.text import json_of
+from keras_approx.exploration.strict_json import json_of
 from keras_approx.locks import try_lock
 from keras_approx.schema import explain
 

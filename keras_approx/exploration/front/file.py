@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from keras_approx.errors import StoreError
 from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
-from keras_approx.exploration.text import json_of
+from keras_approx.exploration.strict_json import json_of
 from keras_approx.schema import Record, explain, read_bounded
 
 FORMAT = "keras_approx Pareto front"
