@@ -1,4 +1,4 @@
-"""Every code block of the documentation runs, with what its page names and nothing else."""
+"""Code blocks of the documentation run, with what their page names and nothing else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ PAGES += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**
 WITH_BLOCKS = [page for page in PAGES if {*blocks.languages(page)} - blocks.NOT_CODE]
 OTHERWISE = {
     "docs/c_interface.md": "declarations, compared with headers below",
+    "docs/commands.md": "a minute on the way of docs/start.md; tests of commands parse its lines",
     "docs/options.md": "written by the parsers; tests of commands parse its examples",
 }
 NAMES: dict[str, Callable[[], dict[str, Any]]] = {
