@@ -75,7 +75,7 @@ class Layers:
         self.inputs: dict[tuple[int, ...], int] = {}
 
     def shape(self, most: int = 12, channels: int = 32) -> tuple[int, int, int, int]:
-        """An image; loops of fewer turns are unrolled or left out by compilers, which nobody needs to know exactly."""
+        """An image; loops of fewer turns are unrolled or left out by compilers; their cycles need not be exact."""
         height, width = self.rng.integers(4, most + 1, 2).tolist()
         return 1, height, width, int(self.rng.integers(4, channels + 1))
 

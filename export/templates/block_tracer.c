@@ -329,7 +329,7 @@ void tracer_seen(const struct tracer *t, uint8_t *seen, uint32_t count) {
     memcpy(seen, t->seen, count < t->seen_count ? count : t->seen_count);
 }
 
-/* Copies what was counted since the last call and starts counting anew. `blocks` [n][2]: address, size; `waits`
+/* Copies what was counted since the last call and resets the counts. `blocks` [n][2]: address, size; `waits`
  * [n][readings]; `edges` [m][2]: block indices; `counts` [m]. */
 void tracer_take(struct tracer *t, uint32_t *blocks, uint64_t *waits, uint32_t *edges, uint64_t *counts) {
     uint32_t readings = t->setup.reading_count;

@@ -30,7 +30,7 @@ from keras_approx.skipping.granularity import (
 )
 
 RIDGE = 1e-3
-"""What is added to the diagonal, of its mean: inputs that hardly vary on calibration data may do so on others."""
+"""Added to the diagonal, as a share of its mean: inputs that are constant on calibration data may vary on others."""
 
 
 @dataclass(frozen=True)

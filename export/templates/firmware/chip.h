@@ -29,8 +29,8 @@ void chip_prepare_pin(void);
 /* What is special about this silicon, so that figures for the board do not hold; 0 if nothing is. */
 const char *chip_remark(void);
 
-/* Hits and misses of the instruction cache, where it counts them: whether it does, counting anew, what was counted.
- * A full counter stays at its largest value. */
+/* The instruction cache's counters of hits and misses, where the chip has them: whether it has, their reset, their
+ * values. A full counter stays at its largest value. */
 int chip_counts_cache(void);
 void chip_reset_cache_counts(void);
 uint32_t chip_cache_hits(void);

@@ -33,7 +33,7 @@ def _arguments(folder, wrapped, out):
 
 @pytest.fixture(scope="module")
 def found(folder, wrapped, tmp_path_factory):
-    """An exploration that nobody stopped."""
+    """An exploration that was not interrupted."""
     out = tmp_path_factory.mktemp("found") / "front.json"
     options = ["--search-option", "budgets=6", "--target", "cortex-m4", "--seed", "3"]
     assert main([*map(str, _arguments(folder, wrapped, out)), *options]) == 0

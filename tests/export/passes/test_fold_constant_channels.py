@@ -1,4 +1,4 @@
-"""Channels whose value is known, and channels nobody reads: what goes, what stays, and that no output byte changes."""
+"""Channels of known value and channels that nothing reads: which go, which stay, and that no output byte changes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A small exploration problem, and records that nobody measured."""
+"""A small exploration problem, and records that are made up."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ front = keras_approx.explore(problem.model, out=sys.argv[1], **grid, **problem.a
 
 @pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """SIGKILL while it runs, several times; then it is run to its end, and compared with one that nobody killed."""
+    """SIGKILL while it runs, several times; then it is run to its end, and compared with one that was not killed."""
     program = _PROGRAM.format(values=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
     store = tmp_path / "killed" / "evaluations.jsonl"
     seen = 0

@@ -96,7 +96,7 @@ def winograd(schedule: Schedule, stage: Stage) -> list[Candidate]:
 
 
 def stored(values: NDArray[np.int8], layout: Layout, zero_point: int) -> bytearray:
-    """An activation as it lies in memory; what nobody reads is garbage."""
+    """An activation as it lies in memory; bytes that are never read are garbage."""
     element = np.int8 if layout.element == "int8" else np.int16
     rows, width = layout.rows, layout.row // layout.pixel
     border = layout.border
