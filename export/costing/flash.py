@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from export.costing.candidate import Candidate
+from export.costing.plain_c import PlainCost
 
 _SPARED = 16  # one part in so many of the flash
 
@@ -51,6 +52,42 @@ def fit_flash(
     return [
         choices[index][place] if choices[index] else fastest[index] for index, place in enumerate(current)
     ]
+
+
+def with_plain_c(
+    chosen: Sequence[Candidate | None], plain: Callable[[int], PlainCost | None], limit: int
+) -> list[Candidate | None]:
+    """Leaves stages to plain C until all fit: its loops read weights as bytes, which kernels hold in two each.
+
+    Args:
+        chosen: a candidate for each stage, or None for plain C.
+        plain: what plain C would take for a stage; None where it cannot compute it, or costs are unknown.
+        limit: bytes of flash.
+
+    Returns:
+        The same for as many stages as possible: those go first that save most bytes for a cycle, until some flash is
+        spared, and of them none that the others make needless. All of them where no choice fits.
+    """
+    result = list(chosen)
+    total = sum(map(_flash_bytes, result))
+    if total <= limit:
+        return result
+    room = limit - limit // _SPARED
+    found = []
+    for index, one in enumerate(chosen):
+        cost = None if one is None else plain(index)
+        if one is not None and cost is not None and cost.flash_bytes < _flash_bytes(one):
+            saved = _flash_bytes(one) - cost.flash_bytes
+            found.append((saved / max(1, cost.cycles - one.price.cycles), saved, index))
+    left = []
+    for _, saved, index in sorted(found, reverse=True):
+        if total > room:
+            result[index], total = None, total - saved
+            left.append((saved, index))
+    for saved, index in sorted(left, reverse=True):
+        if total + saved <= room:
+            result[index], total = chosen[index], total + saved
+    return result if total <= limit else list(chosen)
 
 
 def _restored(

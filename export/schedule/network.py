@@ -9,8 +9,10 @@ from functools import partial
 
 from export.costing.candidate import Candidate, copied_cycles, fastest, price_cycles
 from export.costing.copies import Copies, choose_copies, cycles_with_copies, no_copies
-from export.costing.flash import fit_flash
+from export.costing.flash import fit_flash, with_plain_c
+from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
+from export.ir.ops import Conv2D, FullyConnected
 from export.kernels.plan import with_copies
 from export.operators.table import operator_of
 from export.schedule.arena import ALIGNMENT
@@ -20,6 +22,7 @@ from export.schedule.layouts import aliases_of, layouts_of, plain_layout
 from export.schedule.placement import LaidOut, fit_ram
 from export.schedule.remembered import Candidates, Remembered
 from export.schedule.stage import Buffer, Schedule, Stage
+from export.schedule.stage_work import work_of
 from export.targets import Target
 
 
@@ -179,7 +182,14 @@ def _fitting(
     flash = None if target.board is None else target.board.flash_bytes
     if flash is not None:
         chosen = fit_flash(chosen, more, flash)
+        chosen = with_plain_c(chosen, lambda index: _plain(graph, stages[index], target), flash)
     return fit_ram(laid_out, chosen, more, requirements.hold, flash)
+
+
+def _plain(graph: Graph, stage: Stage, target: Target) -> PlainCost | None:
+    """What a layer of weights takes in plain C; None for others, which take little flash, and with fused ones."""
+    layer = isinstance(stage.op, Conv2D | FullyConnected) and stage.pool is None and stage.add is None
+    return plain_cost(stage.kind, work_of(graph, stage), target.core) if layer else None
 
 
 def _lay_out(graph: Graph, element: str) -> LaidOut:

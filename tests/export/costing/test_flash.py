@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from export.costing.candidate import Candidate, Price
-from export.costing.flash import fit_flash
+from export.costing.flash import fit_flash, with_plain_c
 from export.costing.kernel_cost import KernelCost
+from export.costing.plain_c import PlainCost
 from export.frontend import read_tflite
 from export.kernels.size import plan_bytes
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network
+from export.schedule.estimate import estimate_schedule
 from export.targets import resolve
 from tests.export.models.networks import Layers
 
@@ -59,3 +61,34 @@ def test_a_choice_that_is_not_the_fastest_is_where_it_begins() -> None:
     """The caller took a near-tie with less scratch memory, which the limit does not concern."""
     slow, fast = _candidate(101, 500), _candidate(100, 900)
     assert fit_flash([slow], {0: [fast, slow, _candidate(300, 100)]}.__getitem__, 600) == [slow]
+
+
+def test_plain_c_takes_the_layers_that_do_not_fit() -> None:
+    """As few as possible, and none if that does not help."""
+    chosen = [_candidate(100, 400), _candidate(100, 500), None, _candidate(400, 2000)]
+    plain = [PlainCost(500, 200), PlainCost(300, 250), None, PlainCost(9000, 1000)]
+
+    def left(limit: int) -> list[int]:
+        found = with_plain_c(chosen, plain.__getitem__, limit)
+        return [index for index, one in enumerate(found) if one is None and chosen[index] is not None]
+
+    assert left(2900) == []
+    assert left(2890) == [1]
+    assert left(2620) == [0, 1]
+    assert left(2200) == [3]
+    assert left(1600) == [0, 1, 3]
+    assert left(1000) == []
+
+
+def test_a_board_of_little_flash_holds_weights_as_bytes() -> None:
+    network = Layers(np.random.default_rng(1))
+    x = network.input((1, 1, 256))
+    graph = run_passes(read_tflite(network.builder.finish(x, network.dense(network.dense(x, 256), 8))))
+    target = resolve("stm32f405")
+    assert target.board is not None
+    board = replace(target.board, flash=replace(target.board.flash, size=100_000))
+    schedule = plan_network(graph, Requirements(replace(target, board=board)))
+    assert [stage.kind for stage in schedule.stages if stage.candidate is None] == ["fully_connected"]
+    estimate = estimate_schedule(schedule, target)
+    assert estimate.flash_bytes is not None
+    assert 66_000 < estimate.flash_bytes < 90_000
