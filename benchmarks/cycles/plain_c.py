@@ -11,6 +11,7 @@ export/costing/plain_c_prices.py.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from scipy.optimize import nnls
 
 from benchmarks import ROOT
 from export.costing.plain_c import LAYER, plain_cost
+from export.csource.work import loop_units
 from export.ir.graph import Graph, State
 from export.ir.ops import (
     Add,
@@ -32,10 +34,10 @@ from export.ir.ops import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
-    MaxPool2D,
     Mean,
     Op,
     Padding,
+    Reshape,
     Softmax,
 )
 from export.ir.tensor import Quantization, Tensor
@@ -57,7 +59,9 @@ from export.targets import get_core, resolve
 
 PRICES = ROOT / "export/costing/plain_c_prices.py"
 CORES = ("cortex-m33", "cortex-m4", "cortex-m7")
-_CODE = "code"
+_SMALL = 1 / 3
+_TURNS = 4  # of the units of a loop: those that are a turn
+_WIDE = 72  # pixels of a window that kernels do not average
 
 
 class Layers:
@@ -74,10 +78,13 @@ class Layers:
         self.states: list[State] = []
         self.inputs: dict[tuple[int, ...], int] = {}
 
+    def extent(self, most: int) -> int:
+        """Of a dimension; a third are so small that compilers write their loops out."""
+        return int(self.rng.integers(1, 4) if self.rng.random() < _SMALL else self.rng.integers(4, most + 1))
+
     def shape(self, most: int = 12, channels: int = 32) -> tuple[int, int, int, int]:
-        """An image; loops of fewer turns are unrolled or left out by compilers; their cycles need not be exact."""
-        height, width = self.rng.integers(4, most + 1, 2).tolist()
-        return 1, height, width, int(self.rng.integers(4, channels + 1))
+        """An image."""
+        return 1, self.extent(most), self.extent(most), self.extent(channels)
 
     def tensor(self, shape: Sequence[int], dtype: str = "int8", data: Any = None, scale: float = 0.05) -> int:
         quantization = None if dtype == "int32" else Quantization((scale,), (3,))
@@ -118,14 +125,8 @@ def _arithmetic(n: Layers) -> None:
 def _moves(n: Layers) -> None:
     x = n.shape()
     index = np.arange(int(np.prod(x))).reshape(x)
-    orders = ((0, 2, 1, 3), (0, 3, 1, 2), (0, 3, 2, 1), (0, 1, 3, 2))
-    moved = [
-        index.transpose(orders[int(n.rng.integers(4))]),
-        index[:, ::-1, :, ::2],
-        np.tile(index, (1, 1, 2, 1)),
-    ]
-    moved.append(index.take(n.rng.integers(0, x[2], 5), 2))
-    for taken in moved:
+    for axis, extent in ((3, int(n.rng.integers(9, 24))), (2, 5)):
+        taken = index.take(n.rng.integers(0, x[axis], extent), axis)
         n.ops.append(move(n.input(x), n.tensor(taken.shape), taken))
     padded = (1, x[1] + 2, x[2] + 1, x[3] + 3)
     places = np.arange(int(np.prod(padded))).reshape(padded)[:, 1:-1, :-1, 2:-1]
@@ -133,6 +134,21 @@ def _moves(n: Layers) -> None:
     n.ops.append(Fill((n.input(x),), n.tensor(padded), 5, made.start, made.offsets))
     joined = (1, 2, *x[1:])
     n.ops.append(Concatenation((n.input((1, 1, *x[1:])),) * 2, n.tensor(joined), 1))
+
+
+def _reshapes(n: Layers) -> None:
+    """Of images with gaps between their pixels, whose dimensions are not those of the output split or joined."""
+    x, channels = n.shape(), 2 * n.extent(16) + 1
+    held: Any = n.weights((channels, 1, 1, x[3]), channels)
+    image = n.tensor((*x[:3], channels))
+    fields: dict[str, Any] = {
+        "stride": (1, 1),
+        "dilation": (1, 1),
+        "padding": Padding(),
+        "clamp": (-128, 127),
+    }
+    n.ops.append(Conv2D((n.input(x),), image, **held, **fields))
+    n.ops.append(Reshape((image,), n.tensor((1, channels, *x[1:3]))))
 
 
 def _reductions(n: Layers) -> None:
@@ -153,17 +169,19 @@ def _reductions(n: Layers) -> None:
 
 
 def _pools(n: Layers) -> None:
-    for kind in (MaxPool2D, AveragePool2D):
-        x = n.shape()
-        kernel, stride = n.rng.integers(2, 5, 2).tolist(), n.rng.integers(1, 3, 2).tolist()
-        size = [(x[1 + axis] - kernel[axis]) // stride[axis] + 1 for axis in range(2)]
-        out = n.tensor((1, *size, x[3]))
-        n.ops.append(kind((n.input(x),), out, tuple(kernel), tuple(stride), Padding(), (-128, 127)))
+    """Of windows that are too large for kernels."""
+    height, width = (_WIDE + n.rng.integers(0, 9, 2)).tolist()
+    down, across, channels = n.rng.integers((0, 0, 1), (2, 2, 4)).tolist()
+    out = n.tensor((1, 1 + down, 1 + across, channels))
+    kernel = (height - down, width - across)
+    n.ops.append(
+        AveragePool2D((n.input((1, height, width, channels)),), out, kernel, (1, 1), Padding(), (-128, 127))
+    )
 
 
 def _products(n: Layers) -> None:
     x, channels = n.shape(8), int(n.rng.integers(4, 16))
-    kernel = n.rng.integers(1, 4, 2).tolist()
+    kernel = [min(int(n.rng.integers(1, 4)), extent) for extent in x[1:3]]
     size = [x[1 + axis] - kernel[axis] + 1 for axis in range(2)]
     fields: dict[str, Any] = {
         "stride": (1, 1),
@@ -224,7 +242,7 @@ def _others(n: Layers) -> None:
     n.ops.append(made)
 
 
-FAMILIES = (_arithmetic, _moves, _reductions, _pools, _products, _others)
+FAMILIES = (_arithmetic, _moves, _reshapes, _reductions, _pools, _products, _others)
 
 
 def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, int], int, int]]:
@@ -234,29 +252,38 @@ def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, 
         for family in FAMILIES:
             family(layers)
     graph, target = layers.graph(), resolve(core)
-    schedule = price_network(graph, Requirements(target, "int16"), lambda *of, **options: [])
     rng = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        write_schedule(out, schedule, estimate_schedule(schedule, target), "model", b"", make_sample(graph))
-        shapes = [graph.tensors[tensor].shape[1:] for tensor in graph.inputs]
-        given = [rng.integers(-128, 128, (1, *shape)).astype(np.int8) for shape in shapes]
-        measured = simulate(out, given, core=core).per_layer
+    shapes = [graph.tensors[tensor].shape[1:] for tensor in graph.inputs]
+    given = [rng.integers(-128, 128, (1, *shape)).astype(np.int8) for shape in shapes]
     found = []
-    for index, (stage, layer) in enumerate(zip(schedule.stages, measured, strict=False)):
-        assert layer.index == index
-        found.append((stage.kind, work_of(graph, stage), layer.cycles, layer.flash_bytes))
+    for activations in ("int16", "int8"):
+        schedule = price_network(graph, Requirements(target, activations), lambda *of, **options: [])
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            write_schedule(
+                out, schedule, estimate_schedule(schedule, target), "model", b"", make_sample(graph)
+            )
+            measured = simulate(out, given, core=core).per_layer
+        for stage, layer in zip(schedule.stages, measured, strict=False):
+            found.append((stage.kind, work_of(graph, stage), layer.cycles, layer.flash_bytes))
     return found
 
 
 def fit(layers: Sequence[tuple[str, Mapping[str, int], int, int]]) -> dict[str, float]:
-    """Cycles of each unit of layers of one kind."""
+    """Cycles of each unit of layers of one kind, and of those that other layers of the kind may have."""
     units = [*sorted({unit for _, work, _, _ in layers for unit in work if unit != "bytes"}), LAYER]
     counts = np.array([[work.get(unit, 0) for unit in units[:-1]] + [1] for _, work, _, _ in layers], float)
     cycles = np.array([measured for _, _, measured, _ in layers], float)
     weights = 1 / cycles
     solution, _ = nnls(counts * weights[:, None], cycles * weights)
-    return {unit: round(float(value), 2) for unit, value in zip(units, solution, strict=True)}
+    found = {unit: round(float(value), 2) for unit, value in zip(units, solution, strict=True)}
+    more: dict[str, float] = {}
+    for unit in {re.sub(r" of \d$", "", unit) for unit in found if f"{unit} loop" in found or " of " in unit}:
+        once = loop_units(unit)[:_TURNS]
+        least = min(found[name] for name in once if name in found)
+        more |= {name: found.get(unit, least) for name in once if name not in found}
+        more |= {name: 0.0 for name in loop_units(unit)[_TURNS:] if name not in found}
+    return dict(sorted((found | more).items()))
 
 
 def code_bytes(layers: Sequence[tuple[str, Mapping[str, int], int, int]]) -> dict[str, int]:

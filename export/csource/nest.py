@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from export.csource.text import indent, table
 from export.kernels.elementwise.nest import Nest, stride
@@ -15,11 +16,15 @@ class WrittenNest:
     Attributes:
         tables: definitions of the offsets that do not grow by a stride.
         indices: the index of each operand's element within the loops.
+        lines: likewise, of the first element of the innermost loop.
+        steps: the distance of its elements, for each operand; None where it varies.
         loops: variables and extents, the outermost first.
     """
 
     tables: str
     indices: tuple[str, ...]
+    lines: tuple[str, ...]
+    steps: tuple[int | None, ...]
     loops: tuple[tuple[str, int], ...]
 
 
@@ -32,11 +37,14 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
         prefix: of the loop variables.
     """
     names = [f"{prefix}{axis}" for axis in range(len(loops.extents))]
-    tables, indices, known = "", [], dict[bytes, str]()
+    tables, indices, lines, known = "", [], [], dict[bytes, str]()
+    steps: list[int | None] = []
     for access in loops.accesses:
         terms = [str(access.start)] if access.start else []
+        line = "0"
+        distance: int | None = 0
         for name, offsets in zip(names, access.offsets, strict=True):
-            distance = stride(offsets)
+            line, distance = " + ".join(terms) or "0", stride(offsets)
             if distance is None:
                 values = offsets.tolist()
                 if offsets.tobytes() not in known:
@@ -46,7 +54,36 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
             elif distance:
                 terms.append(name if distance == 1 else f"{name} * {distance}")
         indices.append(" + ".join(terms) or "0")
-    return WrittenNest(tables, tuple(indices), tuple(zip(names, loops.extents, strict=True)))
+        lines.append(line)
+        steps.append(distance)
+    return WrittenNest(
+        tables, tuple(indices), tuple(lines), tuple(steps), tuple(zip(names, loops.extents, strict=True))
+    )
+
+
+def walk(written: WrittenNest, names: Sequence[str], body: str, outside: Sequence[str] = ()) -> str:
+    """The loops of a nest around statements that find elements at indices, which the innermost loop moves.
+
+    Compilers make of it what it says, whatever the distances; of products of loop variables they make code of many
+    lengths.
+
+    Args:
+        written: the nest.
+        names: of the index of each operand's element.
+        body: the statements.
+        outside: for each an index that is added to it.
+    """
+    before = [f"{index} + " for index in outside] or [""] * len(names)
+    if not written.loops or None in written.steps:
+        indices = zip(names, before, written.indices, strict=True)
+        text = "".join(f"int {name} = {start}{index};\n" for name, start, index in indices) + body
+        return loops_around(written, text) if written.loops else f"{{\n{indent(text)}}}\n"
+    variable, extent = written.loops[-1]
+    lines = zip(names, before, written.lines, strict=True)
+    starts = "".join(f", {name} = {start}{line}" for name, start, line in lines)
+    moves = "".join(f", {name} += {step}" for name, step in zip(names, written.steps, strict=True) if step)
+    turns = f"for (int {variable} = {extent}{starts}; {variable}; {variable}--{moves}) {{\n{indent(body)}}}\n"
+    return loops_around(replace(written, loops=written.loops[:-1]), turns)
 
 
 def loops_around(written: WrittenNest, body: str) -> str:

@@ -10,24 +10,54 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from export.kernels.elementwise.nest import Nest, stride
+from export.kernels.layout import Layout
 
 Work = Mapping[str, int]
 """How often each unit runs; "bytes" are those of constants."""
+_BESIDE = ("loop", "outer", "stride", "shuffled")
+_WRITTEN_OUT = 3  # turns of a loop up to which GCC writes them out at -O2
 
 
-def loop_work(extents: Sequence[int], unit: str, outer: int = 1) -> Counter[str]:
-    """Loops around a unit, which start `outer` times."""
-    entries = sum(prod(extents[:depth]) for depth in range(len(extents)))
-    return Counter({unit: outer * prod(extents), f"{unit} loop": outer * entries})
+def loop_work(
+    extents: Sequence[int], unit: str, outer: int = 1, layouts: Sequence[Layout] = ()
+) -> Counter[str]:
+    """Loops around a unit, which start `outer` times.
+
+    Compilers write the turns of short loops out, so these are units of their own, and have no starts.
+
+    Args:
+        extents: turns of the loops, the outermost first.
+        unit: what the innermost one does.
+        outer: how often they start.
+        layouts: of the operands whose elements are found by their row, column and channel.
+    """
+    turning = [extent for extent in extents if extent > 1]
+    starts = [outer * prod(turning[:depth]) for depth in range(len(turning))]
+    turns = outer * prod(turning)
+    shuffled = turns * sum(layout.shuffled for layout in layouts)
+    last = turning[-1] if turning else 1
+    if last <= _WRITTEN_OUT:
+        found = Counter({f"{unit} of {last}": turns})
+    else:
+        found = Counter({unit: turns, f"{unit} loop": sum(starts[-1:])})
+    return found + Counter({f"{unit} outer": sum(starts[:-1]), f"{unit} shuffled": shuffled})
+
+
+def loop_units(unit: str) -> tuple[str, ...]:
+    """All that loops around a unit may count; the first ones are the unit itself, in longer loops and in short ones."""
+    short = (f"{unit} of {turns}" for turns in range(1, _WRITTEN_OUT + 1))
+    return unit, *short, *(f"{unit} {what}" for what in _BESIDE), "offset"
 
 
 def nest_work(loops: Nest, unit: str, outer: int = 1) -> Counter[str]:
-    """A nest around a unit: its loops, and the offsets that are looked up."""
+    """A nest around a unit: its loops, operands whose elements are not neighbours, offsets that are looked up."""
     found = loop_work(loops.extents, unit, outer)
     for depth, extent in enumerate(loops.extents):
         turns = outer * prod(loops.extents[:depth]) * extent
-        tables = sum(stride(access.offsets[depth]) is None for access in loops.accesses)
-        if tables:
-            found["offset"] += tables * turns
-            found["bytes"] += 4 * tables * extent
+        steps = [stride(access.offsets[depth]) for access in loops.accesses]
+        if None in steps:
+            found["offset"] += steps.count(None) * turns
+            found["bytes"] += 4 * steps.count(None) * extent
+        if depth == len(loops.extents) - 1:
+            found[f"{unit} stride"] += turns * sum(step not in (None, 0, 1) for step in steps)
     return found

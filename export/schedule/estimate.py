@@ -34,7 +34,7 @@ class LayerEstimate:
         macs: products of the dense layer.
         kept_macs: products whose weight is not zero.
         cycles: of one inference with memories that never wait; None on cores whose kernels have no prices. Those of
-            plain C are fitted to measurements, within some 10 %.
+            plain C are fitted to measurements, most within 10 %.
         flash_bytes: code and constants; None likewise.
         board_cycles: of one inference with the memories of the board; None where cycles are, without a board, and
             where no document tells how its memories wait.

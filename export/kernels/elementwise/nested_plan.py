@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from math import prod
 
@@ -11,12 +11,14 @@ from export.kernels.elementwise.loops import TURN, Dimension, write_loop_nest
 from export.kernels.elementwise.nest import Nest, stride
 from export.kernels.elementwise.plan import OTHERS, VALUES, get, put, requantized, summed
 from export.kernels.elementwise.tables import TABLE_MIDDLE, packed_words
-from export.kernels.language.steps import NEAR, Step, step
+from export.kernels.language.steps import NEAR, OPEN, Step, repeat, step
 from export.kernels.layout import Layout
 from export.kernels.plan import Call, Kernel, Plan, Pointer
 from export.kernels.requantize import Requantization
 
 _MOST_CALLS = 24  # of one kernel for one layer
+_MOST_STREAMED = 1024  # turns whose starts are constants: 8 bytes each
+_FROM, _TO, _LABEL = "last", "half", 9  # slots that keep the pointers of a streamed kernel, and its loop
 _OUTER = 2  # loops around the innermost one
 Lanes = Sequence[tuple[str, str]]
 """Up to four pairs of registers: an element of each operand."""
@@ -138,29 +140,66 @@ def _plan(
             moves = [(one or 0) * size for one, size in zip(steps, sizes, strict=True)]
             distances[axis] = (moves[0], moves[1] if len(moves) > 2 else 0, moves[-1])
     near = [axis for axis in distances if _is_near(loops.extents[axis], distances[axis])]
-    if not near and loops.extents:
-        return None
     inner = max(near, key=lambda axis: (min(loops.extents[axis], TURN), -sum(distances[axis])), default=-1)
     others = sorted((axis for axis in distances if axis != inner), key=lambda axis: -loops.extents[axis])
     outer = others[:_OUTER]
     called = [axis for axis in range(len(loops.extents)) if axis not in (inner, *outer)]
-    if prod(loops.extents[axis] for axis in called) > _MOST_CALLS:
+    turns = prod(loops.extents[axis] for axis in called)
+    streamed = turns > _MOST_CALLS and len(bases) == 2 and bool(near)
+    if turns > (_MOST_STREAMED if streamed else _MOST_CALLS):
         return None
     dimensions = [Dimension(loops.extents[axis], distances[axis]) for axis in sorted(outer)]
     dimensions.append(Dimension(loops.extents[inner], distances[inner]) if near else Dimension(1, (0, 0, 0)))
-    kernel = Kernel(tuple(write_loop_nest(dimensions, emit, prologue)))
+    written = write_loop_nest(dimensions, emit, prologue)
+    if streamed:
+        return _streamed(_starts(loops, called), turns, sizes, bases, written)
+    kernel = Kernel(tuple(written))
     looked_up = Pointer("constants", 4 * TABLE_MIDDLE) if table else None
     calls = []
-    for turns in product(*(range(loops.extents[axis]) for axis in called)):
-        starts = [
-            access.start
-            + sum(int(access.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
-            for access in loops.accesses
-        ]
+    for starts in _starts(loops, called):
         pointers = [Pointer(base, at * size) for base, at, size in zip(bases, starts, sizes, strict=True)]
         stream = pointers[1] if len(pointers) > 2 else None
         calls.append(Call(0, pointers[0], pointers[-1], stream, looked_up))
     return Plan("direct", (kernel,), tuple(calls), packed_words(table, 32))
+
+
+def _starts(loops: Nest, called: Sequence[int]) -> Iterator[list[int]]:
+    """Of each turn of some loops: which element of each operand the other loops start from."""
+    for turns in product(*(range(loops.extents[axis]) for axis in called)):
+        yield [
+            access.start
+            + sum(int(access.offsets[axis][turn]) for axis, turn in zip(called, turns, strict=True))
+            for access in loops.accesses
+        ]
+
+
+def _streamed(
+    starts: Iterable[Sequence[int]],
+    turns: int,
+    sizes: Sequence[int],
+    bases: Sequence[str],
+    nest: Sequence[Step],
+) -> Plan:
+    """One call for all turns: a loop around the steps of a nest, which reads where each turn starts.
+
+    Args:
+        starts: of each turn, elements of input and output.
+        turns: how many there are.
+        sizes: bytes of the elements.
+        bases: what the pointers point into.
+        nest: the steps for one turn.
+    """
+    places = [start * size for pair in starts for start, size in zip(pair, sizes, strict=True)]
+    turn = [step("LOAD2", "w0", "w1"), step("FETCH", "in", _FROM), step("FETCH", "to", _TO)]
+    turn += [step("ADVANCE", "in", "in", "w0"), step("ADVANCE", "to", "to", "w1"), *nest[len(OPEN) :]]
+    steps = [
+        *OPEN,
+        step("SAVE", "in", _FROM),
+        step("SAVE", "to", _TO),
+        *repeat("stream", turns, _LABEL, turn),
+    ]
+    call = Call(0, Pointer(bases[0], 0), Pointer(bases[1], 0), Pointer("constants", 0))
+    return Plan("direct", (Kernel(tuple(steps)),), (call,), packed_words(places, 32))
 
 
 def _is_near(count: int, moves: tuple[int, int, int]) -> bool:

@@ -44,7 +44,8 @@ def _plan(graph: Graph, op: Add, sources: Sequence[Layout], target: Layout) -> P
 
 def _work(context: Context) -> Work:
     target = context.target
-    return loop_work((target.height, target.width, target.channels), "add")
+    extents = (target.height, target.width, target.channels)
+    return loop_work(extents, "add", layouts=(*context.sources, target))
 
 
 def _emit(context: Context) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,10 @@ def emit_copy(context: Context) -> str:
 
 def copy_work(context: Context) -> Work:
     source = context.source
-    return loop_work((source.height, source.width, source.channels), "copy")
+    extents = (source.height, source.width, source.channels)
+    found = loop_work(extents, "copy", layouts=(source, context.target))
+    pixels = math.prod(extents) // context.target.channels
+    return found + Counter({"copy to pixel": pixels, "copy to row": pixels // context.target.width})
 
 
 RESHAPE = Operator(

@@ -91,7 +91,8 @@ def _ranges(graph: Graph, op: ResizeBilinear, sources: Sequence[Range]) -> Range
 
 def _work(context: Context) -> Work:
     target = context.target
-    found = loop_work((target.height, target.width, target.channels), "bilinear")
+    extents = (target.height, target.width, target.channels)
+    found = loop_work(extents, "bilinear", layouts=(context.source, target))
     return found + Counter(
         {"bilinear window": target.height * target.width, "bytes": 12 * (target.height + target.width)}
     )

@@ -80,4 +80,8 @@ def work_of_products(context: Context) -> Work:
     found = loop_work((target.height, target.width, target.channels), "requantize by channel")
     outputs = target.height * target.width * target.channels
     unit = "product" if kernel[2] > 1 else "depthwise product"
-    return found + loop_work(kernel, unit, outputs) + Counter(bytes=weights.size + 9 * target.channels)
+    return (
+        found
+        + loop_work(kernel, unit, outputs, (context.source,))
+        + Counter(bytes=weights.size + 9 * target.channels)
+    )

@@ -42,7 +42,7 @@ def _plan(graph: Graph, op: Mean, sources: Sequence[Layout], target: Layout) -> 
 
 def _work(context: Context) -> Work:
     source = context.source
-    taps = loop_work((source.height, source.width), "mean tap", source.channels)
+    taps = loop_work((source.height, source.width), "mean tap", source.channels, (source,))
     return taps + loop_work((source.channels,), "mean")
 
 

@@ -120,6 +120,7 @@ def _work(context: Context) -> Work:
             f"{kind} pool line": lines,
             f"{kind} pool output": outputs,
             f"{kind} pool window": positions,
+            f"{kind} pool stride": rows * columns * target.channels * (source.pixel > 1),
         }
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, write_nest
+from export.csource.nest import loops_around, walk, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import QuantizationError, UnsupportedModelError
@@ -134,21 +134,18 @@ def _nests(context: Context, axes: Sequence[int]) -> tuple[Nest, Nest]:
     return outer, merged(Nest(inner.extents, (Access(0, inner.accesses[0].offsets),)))
 
 
-def _loops(
-    context: Context, axes: Sequence[int]
-) -> tuple[str, tuple[str, str], Callable[[str, str, str], str]]:
-    """Tables, the indices of input and output, and a function that puts the loops around what to do before, for and
-    after the elements of an output.
+def _loops(context: Context, axes: Sequence[int]) -> tuple[str, str, Callable[[str, str, str], str]]:
+    """Tables, the index of the output, and a function that puts the loops around what to do before, for and after the
+    elements `x0[at]` of an output.
     """
     outer, inner = _nests(context, axes)
     out = write_nest(outer, context.symbol, "i")
     into = write_nest(inner, context.symbol, "j")
-    place = f"{out.indices[0]} + {into.indices[0]}"
 
     def around(before: str, each: str, after: str) -> str:
-        return loops_around(out, before + loops_around(into, each) + after)
+        return loops_around(out, before + walk(into, ("at",), each, out.indices[:1]) + after)
 
-    return out.tables + into.tables, (place, out.indices[1]), around
+    return out.tables + into.tables, out.indices[1], around
 
 
 def _work(context: Context) -> Work:
@@ -169,19 +166,19 @@ def _work_arg(context: Context) -> Work:
 def _emit(context: Context) -> str:
     op, source, target = context.op, context.source, context.target
     assert isinstance(op, Reduce)
-    tables, (place, to), around = _loops(context, op.axes)
+    tables, to, around = _loops(context, op.axes)
     body = fill_border(target, context.zero_point(op.output))
     body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     if op.function in ("max", "min"):
         before = f"int32_t best = {-128 if op.function == 'max' else 127};\n"
         sign = ">" if op.function == "max" else "<"
-        each = f"if (x0[{place}] {sign} best)\n    best = x0[{place}];\n"
+        each = f"best = x0[at] {sign} best ? x0[at] : best;\n"
         after = f"y0[{to}] = ({ctype(target)})best;\n"
     else:
         numbers = _numbers(context.graph, op)
         mult, shift = numbers.multiplier
         before = f"int32_t sum = {-numbers.count * context.zero_point(op.inputs[0])};\n"
-        each = f"sum += x0[{place}];\n"
+        each = "sum += x0[at];\n"
         after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
         after += f"y0[{to}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
     return tables + function(context, body + around(before, each, after))
@@ -211,13 +208,14 @@ def _compute_arg(graph: Graph, op: ArgMax, x: NDArray[np.int8]) -> NDArray[np.in
 def _emit_arg(context: Context) -> str:
     op, source = context.op, context.source
     assert isinstance(op, ArgMax)
-    tables, (place, to), around = _loops(context, (op.axis,))
+    tables, to, around = _loops(context, (op.axis,))
     count = context.graph.tensors[op.inputs[0]].shape[op.axis]
     body = f"const {ctype(source)} *x0 = in0;\nint32_t *y0 = out;\n"
     before = f"int32_t best = {128 if op.smallest else -129}, place = 0{', turn = 0' if count > 1 else ''};\n"
     sign = "<" if op.smallest else ">"
     turn = "turn" if count > 1 else "0"
-    each = f"if (x0[{place}] {sign} best) {{\n    best = x0[{place}];\n    place = {turn};\n}}\n"
+    each = f"int32_t value = x0[at];\nplace = value {sign} best ? {turn} : place;\n"
+    each += f"best = value {sign} best ? value : best;\n"
     each += "turn++;\n" if count > 1 else ""
     return tables + function(context, body + around(before, each, f"y0[{to}] = place;\n"))
 

@@ -88,7 +88,7 @@ def _work(context: Context) -> Work:
     source = context.source
     rows, loops = source.height * source.width, ("max tap", "softmax sum", "softmax share")
     found = loop_work((source.height, source.width), "softmax row") + Counter(bytes=1024)
-    return sum((loop_work((source.channels,), unit, rows) for unit in loops), found)
+    return sum((loop_work((source.channels,), unit, rows, (source,)) for unit in loops), found)
 
 
 _HELPERS = Template(

@@ -7,20 +7,21 @@ import pytest
 
 from benchmarks.cycles import plain_c
 
-# Kinds that nearly always have kernels, and in plain C depend on their values or on what compilers unroll.
-RARE = ("max_pool2d", "average_pool2d", "depthwise_conv2d")
-OFF = 0.25
-TYPICAL = 0.06
+CLOSE, OFF = 0.10, 0.25
+MOST = 0.75  # of the layers are close: of 2 or 3 turns, GCC writes out some and loops around others
+LEAST = 100  # cycles: of shorter layers a cycle is more than a per cent
+NEVER_PLAIN = ("copy",)  # have kernels but for shapes that share no dimension
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
 def test_layers_take_what_was_predicted(core: str) -> None:
-    found = plain_c.errors(plain_c.measure(1, core, 1), core)
-    common = [abs(error) for kind, errors in found.items() if kind not in RARE for error in errors]
-    assert len(common) > 20
-    assert max(common) < OFF
-    assert np.median(common) < TYPICAL
+    layers = [layer for layer in plain_c.measure(1, core, 1) if layer[2] >= LEAST]
+    found = plain_c.errors([layer for layer in layers if layer[0] not in NEVER_PLAIN], core)
+    errors = np.abs(np.concatenate(list(found.values())))
+    assert len(errors) >= 40
+    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > OFF} == {}
+    assert np.mean(errors < CLOSE) > MOST
 
 
 def test_fits_find_the_prices_of_units() -> None:
@@ -30,5 +31,8 @@ def test_fits_find_the_prices_of_units() -> None:
         ("conv2d", {"product": many, "product loop": few, "bytes": 40}, round(7 * many + 11 * few + 60), 300)
         for many, few in counts
     ]
-    assert plain_c.fit(layers) == pytest.approx(prices, rel=0.01)
+    found = plain_c.fit(layers)
+    assert {unit: found[unit] for unit in prices} == pytest.approx(prices, rel=0.01)
+    assert found["product of 2"] == found["product"]  # what was not seen
+    assert found["product shuffled"] == 0
     assert plain_c.code_bytes(layers) == {"conv2d": 260}
