@@ -79,7 +79,7 @@ def further_settings(subject: Subject, data: ValidationSet, space: Space, shared
         "model_name": subject.name,
         "images": {
             "calibration": len(subject.calibration.digests),
-            "validation": len(data.images),
+            "validation": len(data),
             "shared": shared,
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},

@@ -34,6 +34,7 @@ from keras_approx.exploration.subject import (
     measure_subject,
     recalibration_batches,
 )
+from keras_approx.measure.batches import chosen_samples
 from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.selection import Select
@@ -76,7 +77,8 @@ def explore(
         model: A wrapped model, best with compensation. It is calibrated here if it was not before, and otherwise left
             as it is; masks that it has are not looked at.
         validation: Inputs (n, *input shape) and labels, which nothing was trained or calibrated on: split them from
-            the training images. Labels are class numbers (n,), or numbers of the outputs' shape.
+            the training images. Several inputs are a tuple in their order, or a dictionary by name. Labels are class
+            numbers (n,), or numbers of the outputs' shape.
         metric: What to keep. "accuracy", of class numbers, or of labels of the outputs' shape that are 0 or 1; "auc",
             the area under the ROC curve, of either; "mae", "mse" or any other name in tf_keras.metrics, which gets
             probabilities where it takes them; a tf_keras metric, which gets what the model gives; or a `Quality`, a
@@ -129,7 +131,7 @@ def explore(
     Raises:
         NotWrappedError: If the model is not wrapped.
         NotCalibratedError: If it is not calibrated and there are no calibration data.
-        UnsupportedModelError: If it has several inputs or outputs, or calls a layer with a mask more than once.
+        UnsupportedModelError: If it has several outputs, or calls a layer with a mask more than once.
         CalibrationError: If calibration data do not fit the model.
         OptionError: If an option has a value that it cannot have, the metric does not fit the labels and the outputs,
             or a price is not finite.
@@ -182,7 +184,7 @@ def explore(
             runner,
             store,
             pricing,
-            len(data.images),
+            len(data),
             higher_is_better=scorer.higher_is_better,
             droppable=confidence is not None and scorer.right is not None,
         )
@@ -208,11 +210,11 @@ def _problem(
     seed: int,
 ) -> Problem:
     """What evaluating takes: the images come in an order that does not depend on how they were given."""
-    order = np.random.default_rng(seed).permutation(len(data.images))
+    order = np.random.default_rng(seed).permutation(len(data))
     return Problem(
         hashlib.sha256(json_of(description).encode()).hexdigest(),
         subject.packed,
-        data.images[order],
+        chosen_samples(data.images, order),
         data.labels[order],
         data.scorer,
         confidence or 0.0,

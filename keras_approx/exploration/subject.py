@@ -18,7 +18,7 @@ from keras_approx.exploration.search.space import MAY_PAY, Layers, Space, measur
 from keras_approx.graph.topology import calls
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive
-from keras_approx.measure.batches import input_batches
+from keras_approx.measure.batches import for_keras, model_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.summaries import masked_layers
 from keras_approx.skipping.granularity import DEFAULT, Granularity
@@ -52,7 +52,7 @@ class Subject:
     refits: Mapping[str, Refit]
     fitted: Fitted | None
     calibration: ImageSet
-    recalibration: tuple[np.ndarray, ...]
+    recalibration: tuple[Any, ...]
 
 
 def chosen_significance(
@@ -92,7 +92,7 @@ def calibration_images(model: Any, calibration: Any, verbose: bool) -> ImageSet:
                 "the model is not calibrated: give calibration=, images that are not among the validation images"
             )
         return found
-    batches = found.watching(iter(input_batches(calibration, tuple(model.input_shape[1:]), 64, None)))
+    batches = found.watching(iter(model_batches(model, calibration, 64, None)))
     if measured:
         for _ in batches:
             pass
@@ -103,7 +103,7 @@ def calibration_images(model: Any, calibration: Any, verbose: bool) -> ImageSet:
 
 def recalibration_batches(
     model: Any, images: ImageSet, significance: str | Metric, *, wanted: bool
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Batches to re-estimate batch normalization on for each design, as elimination does in any case.
 
     Raises:
@@ -129,7 +129,7 @@ def measure_subject(
     calibration: Any,
     *,
     images: ImageSet,
-    recalibration: tuple[np.ndarray, ...],
+    recalibration: tuple[Any, ...],
     verbose: bool,
 ) -> Subject:
     """Measures a calibrated model.
@@ -145,7 +145,9 @@ def measure_subject(
         verbose: Whether to show progress.
     """
     bare = unmasked_copy(model)
-    exact_score = data.scorer.score(data.labels, bare.predict(data.images, batch_size=256, verbose=0))
+    exact_score = data.scorer.score(
+        data.labels, bare.predict(for_keras(data.images), batch_size=256, verbose=0)
+    )
     refits = measure_refits(bare, calibration, verbose=verbose) if significance == ELIMINATION else {}
     granularities = {name: space.choices.get(name, space.granularities) for name in masked_layers(model)}
     layers = measure_layers(bare, significance, granularities=granularities, refits=refits)

@@ -1,4 +1,4 @@
-"""The outputs of a model by name, and what users give for each of them: losses, labels, weights."""
+"""The outputs of a model by name, and what users give for each of them or of the inputs: losses, arrays, weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ def output_names(model: Any) -> tuple[str, ...]:
 
 
 def by_output(what: str, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """What is given for each output of a model of several, by its name.
+    """What is given for each output of a model of several, by its name; see `by_name`."""
+    return by_name(what, value, names, "outputs")
+
+
+def by_name(what: str, value: Any, names: tuple[str, ...], ends: str) -> dict[str, Any]:
+    """What is given for each of several inputs or outputs, by its name.
 
     Args:
         what: What it is, for the message.
-        value: A dictionary by name, or a tuple or list in the order of the outputs.
-        names: Of the outputs.
+        value: A dictionary by name, or a tuple or list in the order of the names.
+        names: Of the inputs or outputs.
+        ends: Which of the two they are, for the message.
 
     Raises:
-        OptionError: If it is not one for each output.
+        OptionError: If it is not one for each of them.
     """
     if isinstance(value, Mapping) and set(value) == set(names):
         return {name: value[name] for name in names}
@@ -36,5 +42,5 @@ def by_output(what: str, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
     else:
         got = type(value).__name__
     raise OptionError(
-        f"{what} must be one for each of the outputs {', '.join(names)}, by name or in this order; got {got}"
+        f"{what} must be one for each of the {ends} {', '.join(names)}, by name or in this order; got {got}"
     )

@@ -60,7 +60,7 @@ def calls_and_outputs(model: Any) -> tuple[list[Call], tuple[int, ...]]:
 
 
 def check_simple(model: Any, what: str) -> None:
-    """Refuses models of several inputs or outputs, or in which a layer that carries a mask is called more than once.
+    """Refuses models of several outputs, or in which a layer that carries a mask is called more than once.
 
     Args:
         model: A functional model.
@@ -69,7 +69,10 @@ def check_simple(model: Any, what: str) -> None:
     Raises:
         UnsupportedModelError: If the model is such a one.
     """
-    check_single_ends(model, what)
+    if len(model.outputs) != 1:
+        raise UnsupportedModelError(
+            f"{what} takes models of one output, model {model.name!r} has {len(model.outputs)}"
+        )
     seen: set[int] = set()
     for call in calls(model):
         if hasattr(call.layer, "set_mask") and id(call.layer) in seen:
@@ -77,23 +80,6 @@ def check_simple(model: Any, what: str) -> None:
                 f"{what} takes models whose layers are called once, and {call.layer.name!r} is shared"
             )
         seen.add(id(call.layer))
-
-
-def check_single_ends(model: Any, what: str) -> None:
-    """Refuses models of several inputs or outputs; see `check_simple`."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UnsupportedModelError(
-            f"{what} takes models of one input and one output, model {model.name!r} has {len(model.inputs)} and "
-            f"{len(model.outputs)}"
-        )
-
-
-def check_single_input(model: Any, what: str) -> None:
-    """Refuses models of several inputs; see `check_simple`."""
-    if len(model.inputs) != 1:
-        raise UnsupportedModelError(
-            f"{what} takes models of one input, model {model.name!r} has {len(model.inputs)}"
-        )
 
 
 def _check_model(model: Any) -> None:

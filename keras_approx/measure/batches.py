@@ -78,6 +78,21 @@ def batch_length(batch: Any) -> int:
     return len(batch[0] if isinstance(batch, tuple) else batch)
 
 
+def arrays_of(batch: Any) -> tuple[Any, ...]:
+    """The array of each input of a batch."""
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def chosen_samples(batch: Any, chosen: Any) -> Any:
+    """Some samples of a batch, as an index of an array names them."""
+    return tuple(array[chosen] for array in batch) if isinstance(batch, tuple) else batch[chosen]
+
+
+def for_keras(batch: Any) -> Any:
+    """A batch as `predict` takes it, for which a tuple would hold labels too."""
+    return list(batch) if isinstance(batch, tuple) else batch
+
+
 def _several(inputs: Any, names: Sequence[str], what: str) -> Sequence[Any]:
     """What is given for each of several inputs."""
     if isinstance(inputs, Mapping) and set(inputs) == set(names):

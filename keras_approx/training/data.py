@@ -11,8 +11,7 @@ import numpy as np
 
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
-from keras_approx.graph.outputs import by_output
-from keras_approx.graph.topology import check_single_input
+from keras_approx.graph.outputs import by_name, by_output
 from keras_approx.keras3 import PyDatasetSequence, converted_data
 from keras_approx.training.tasks import Task
 
@@ -20,8 +19,8 @@ HELD_OUT = 0.1
 """Share of arrays that is set apart where no validation data are given."""
 
 Batch = tuple[Any, ...]
-"""Inputs, labels, and weights of the samples if there are any. Labels of several outputs are dictionaries by name, and
-weights may be."""
+"""Inputs, labels, and weights of the samples if there are any. Several inputs and labels of several outputs are
+dictionaries by name, and weights may be."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class TrainingData:
             [batch[1][task.output] if isinstance(batch[1], dict) else batch[1] for batch in self.first]
         )
 
-    def inputs(self, batches: int) -> list[np.ndarray]:
+    def inputs(self, batches: int) -> list[Any]:
         """Inputs of the first batches."""
         return [batch[0] for batch in self.first[:batches]]
 
@@ -118,7 +117,6 @@ def training_data(
     for name, number in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
         if number is not None and (not isinstance(number, (int, np.integer)) or number < 1):
             raise OptionError(f"{name} must be a whole number of at least 1, got {number!r}")
-    check_single_input(model, "fine_tune")
     validation = converted_data(validation_data)
     if isinstance(data, (tuple, list)):
         arrays = _checked(
@@ -127,7 +125,7 @@ def training_data(
         if isinstance(validation, (tuple, list)):
             validation = _checked("validation_data", tuple(validation), model, tasks)
         arrays, validation = _split(arrays, validation, validation_split, batch_size)
-        starts = range(0, len(arrays[0]), batch_size)
+        starts = range(0, _count(arrays), batch_size)
         at_hand = tuple(_part(arrays, slice(at, at + batch_size)) for at in starts[:first])
         return TrainingData(arrays, batch_size, steps_per_epoch or len(starts), validation, at_hand)
     if sample_weight is not None or validation_split:
@@ -179,7 +177,7 @@ def _split(arrays: Batch, validation: Any, share: float | None, batch_size: int)
         if share:
             raise OptionError("give validation_data= or validation_split=, not both")
         return arrays, validation
-    count = len(arrays[0])
+    count = _count(arrays)
     apart = round(count * (HELD_OUT if share is None else share))
     if share is None and count - apart <= batch_size:  # too few to set any apart unasked
         apart = 0
@@ -198,6 +196,12 @@ def _each(function: Callable[[np.ndarray], Any], batch: Batch) -> Batch:
     )
 
 
+def _count(batch: Batch) -> int:
+    """How many samples a batch has."""
+    inputs = batch[0]
+    return len(next(iter(inputs.values())) if isinstance(inputs, dict) else inputs)
+
+
 def _part(batch: Batch, chosen: Any) -> Batch:
     """Some samples of a batch."""
     return _each(lambda array: array[chosen], batch)
@@ -209,22 +213,17 @@ def _checked(what: str, batch: Any, model: Any, tasks: Sequence[Task]) -> Batch:
         raise OptionError(
             f"{what} must be (inputs, labels), or with weights of samples as a third; got {_shown(batch)}"
         )
-    inputs = _numbers(f"inputs of {what}", batch[0])
+    inputs = _of_inputs(f"inputs of {what}", batch[0], model)
     labels, *weights = (
         _of_outputs(f"{name} of {what}", value, tasks, shared=name == "weights")
         for name, value in zip(("labels", "weights"), batch[1:], strict=False)
     )
-    shape = tuple(model.input_shape[1:])
-    if inputs.shape[1:] != shape or not len(inputs):
-        wanted = ", ".join(["n", *map(str, shape)])
-        raise OptionError(
-            f"inputs of {what} must have the shape ({wanted}) that the model takes, with n >= 1; got {inputs.shape}"
-        )
-    for name, given in (("labels", labels), *(("weights", one) for one in weights)):
+    count = _count((inputs,))
+    for name, given in (("inputs", inputs), ("labels", labels), *(("weights", one) for one in weights)):
         for array in given.values() if isinstance(given, dict) else [given]:
-            if not array.ndim or len(array) != len(inputs):
+            if not array.ndim or len(array) != count:
                 raise OptionError(
-                    f"{what} has {len(inputs)} inputs, but {name} of shape {array.shape}: expected one for each input"
+                    f"{what} has {count} inputs, but {name} of shape {array.shape}: expected one for each input"
                 )
     for task in tasks:
         if isinstance(labels, dict):
@@ -232,6 +231,25 @@ def _checked(what: str, batch: Any, model: Any, tasks: Sequence[Task]) -> Batch:
         else:
             _check_labels(what, labels, task)
     return (inputs, labels, *weights)
+
+
+def _of_inputs(what: str, given: Any, model: Any) -> Any:
+    """An array, or for several inputs arrays by name; of the model's shapes."""
+    names = tuple(model.input_names)
+    if len(names) == 1:
+        only = given.get(names[0]) if isinstance(given, Mapping) and len(given) == 1 else None
+        arrays = {names[0]: _numbers(what, given if only is None else only)}
+    else:
+        several = by_name(what, given, names, "inputs")
+        arrays = {name: _numbers(f"{what} for {name}", array) for name, array in several.items()}
+    for array, tensor in zip(arrays.values(), model.inputs, strict=True):
+        shape = tuple(tensor.shape)[1:]
+        if array.shape[1:] != shape or not len(array):
+            wanted = ", ".join(["n", *map(str, shape)])
+            raise OptionError(
+                f"{what} must have the shape ({wanted}) that the model takes, with n >= 1; got {array.shape}"
+            )
+    return arrays if len(names) > 1 else arrays[names[0]]
 
 
 def _of_outputs(what: str, given: Any, tasks: Sequence[Task], *, shared: bool) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 from keras_approx.compat import plain_settings, tf
 from keras_approx.errors import OptionError, UnsupportedModelError
-from keras_approx.graph.topology import check_single_input
 from keras_approx.keras3 import converted
 from keras_approx.training.tasks import Task, last_activation, tasks_of, weights_of
 from keras_approx.wrapped_model import WrappedModel
@@ -49,15 +48,13 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
 
     Raises:
         OptionError: If the temperature or the weight is none of the above.
-        UnsupportedModelError: If shapes differ or there are several inputs; when it is compiled, if a model ends in
+        UnsupportedModelError: If shapes differ; when it is compiled, if a model ends in
             an activation that does not go with the loss.
     """
     if not 0 < temperature < float("inf") or not 0 <= weight <= 1:
         raise OptionError(
             f"expected a temperature above 0 and a weight between 0 and 1, got {temperature} and {weight}"
         )
-    for model in (student, teacher):
-        check_single_input(model, "distillation")
     for what in ("inputs", "outputs"):
         a, b = ([tuple(tensor.shape)[1:] for tensor in getattr(model, what)] for model in (student, teacher))
         if a != b:
@@ -133,7 +130,8 @@ def _distances(
     names = [task.output for task in tasks]
 
     def total(x: Any, outputs: Any, sample_weight: Any) -> Any:
-        said, found = tf.nest.flatten(teacher(x, training=False)), tf.nest.flatten(outputs)
+        given = [x[name] for name in student.input_names] if isinstance(x, Mapping) else x
+        said, found = tf.nest.flatten(teacher(given, training=False)), tf.nest.flatten(outputs)
         counts = _of_outputs(sample_weight, names)
         means = []
         for distance, theirs, ours, count in zip(several, said, found, counts, strict=True):

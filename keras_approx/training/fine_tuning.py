@@ -72,8 +72,8 @@ def fine_tune(
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and trains in
             place; if masks were set, that begins at what they keep.
         data: Inputs and labels, and perhaps weights of the samples: a tuple of arrays, a batched tf.data.Dataset, or a
-            Sequence of tf_keras or PyDataset of Keras 3. Labels of several outputs are dictionaries by name, or tuples
-            in their order; weights may be.
+            Sequence of tf_keras or PyDataset of Keras 3. Several inputs, and labels of several outputs, are
+            dictionaries by name, or tuples in their order; weights may be.
         kept: The fraction of products in the end, of those that can be skipped: short for skipping=Eliminate(kept).
         skipping: How products are skipped; None for Eliminate().
         epochs: Passes over the data.

@@ -28,6 +28,7 @@ from keras_approx.exploration.evaluate.segments import (
     masked_weights,
 )
 from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
+from keras_approx.measure.batches import arrays_of
 from keras_approx.training.eliminate import Refit
 
 BLOCK = 250  # images at a time: activations stay near the core, and a design can be given up early
@@ -75,7 +76,8 @@ class Evaluator:
 
     Args:
         model: A wrapped model without masks, which from now on belongs to the evaluator.
-        images: Inputs (n, *input shape), float32, in the order in which to look at them.
+        images: Inputs (n, *input shape), float32, in the order in which to look at them; a tuple of them for several
+            inputs.
         labels: What the metric compares outputs with, one for each image.
         scorer: The metric.
         confidence: With which a design must be hopeless to be given up; see `confidence`.
@@ -89,12 +91,12 @@ class Evaluator:
     def __init__(
         self,
         model: Any,
-        images: np.ndarray,
+        images: Any,
         labels: np.ndarray,
         scorer: Scorer,
         *,
         confidence: float = 0.999,
-        recalibration: Sequence[np.ndarray] = (),
+        recalibration: Sequence[Any] = (),
         refits: Mapping[str, Refit] = MappingProxyType({}),
         block: int = BLOCK,
         cache_bytes: int = CACHE_BYTES,
@@ -102,15 +104,16 @@ class Evaluator:
         self._layers = {layer.name: layer for layer in skip_wrappers(model)}
         self._refits = refits
         self._segments = cut_model(model)
-        count = -(-len(images) // block)
-        self._blocks = [tf.constant(part) for part in np.array_split(images, count)]
+        count = -(-len(labels) // block)
+        parts = zip(*(np.array_split(array, count) for array in arrays_of(images)), strict=True)
+        self._blocks = [tuple(map(tf.constant, part)) for part in parts]
         self._labels = np.array_split(labels, count)
-        self._images = len(images)
+        self._images = len(labels)
         self._scorer = scorer
         self._confidence = 1 - (1 - confidence) / max(count - 1, 1)
         self._activations = _Cache(cache_bytes)
         self._weights = _Cache(cache_bytes)
-        self._recalibration = [tf.constant(batch) for batch in recalibration]
+        self._recalibration = [tuple(map(tf.constant, arrays_of(batch))) for batch in recalibration]
         self._trained = [_statistics(segment) for segment in self._segments]
         masks = get_masks(model)
         everything = [self._load(s.layer, np.ones_like(masks[s.layer])) for s in self._masked]
@@ -208,7 +211,7 @@ class Evaluator:
 
     def _outputs(self, block: int, chain: _Chain) -> np.ndarray:
         """The model's outputs for a block of images, from the last cut that is known for these masks."""
-        tensors: Tensors = (self._blocks[block],)
+        tensors: Tensors = self._blocks[block]
         start = 0
         for level, name in enumerate(chain.names[:-1]):  # all, so that those that lead here stay longest
             known = self._activations.get((block, name))
@@ -236,7 +239,7 @@ class Evaluator:
             inputs = self._activations.get(("adapted", chain.names[level - 1]))
             inputs = self._adapt(level - 1, chain)[0] if inputs is None else inputs
         else:
-            inputs = [(batch,) for batch in self._recalibration]
+            inputs = self._recalibration
         segment, weights = self._segments[level], chain.weights[level]
         found = [segment.adapt(tensors, weights.kernel, weights.bias) for tensors in inputs]
         outputs = [tensors for tensors, _ in found]

@@ -53,7 +53,7 @@ class Segment:
     Attributes:
         layer: Name of the layer that carries a mask and comes first; empty for what comes before all of them.
         run: Gives the tensors alive at the next cut, from those alive at this one and the layer's kernel and bias
-            (NO_WEIGHTS if it has none). The first segment takes the images, the last one gives the model's output.
+            (NO_WEIGHTS if it has none). The first segment takes the inputs, the last one gives the model's output.
         adapt: The same with batch normalization by the statistics of the batch, and these: means and variances.
         norms: Its batch normalizations that are not frozen, in the order of what `adapt` gives; `run` reads their
             moving statistics.
@@ -73,7 +73,7 @@ def cut_model(model: Any) -> tuple[Segment, ...]:
 
     Raises:
         NotWrappedError: If the model is not wrapped.
-        UnsupportedModelError: If it has several inputs or outputs, or a masked layer is called more than once.
+        UnsupportedModelError: If it has several outputs, or a masked layer is called more than once.
     """
     skip_wrappers(model)
     check_simple(model, "exploration")
@@ -81,12 +81,13 @@ def cut_model(model: Any) -> tuple[Segment, ...]:
     steps = _pool_first([_Step(call, _operation(call.layer)) for call in found])
     levels = _levels(found)
     count = max(levels.values())
-    cuts = [(found[0].key,), *(_alive(found, levels, level) for level in range(1, count + 1))]
+    inputs = tuple(call.key for call in found[: len(model.inputs)])
+    cuts = [inputs, *(_alive(found, levels, level) for level in range(1, count + 1))]
     cuts.append((found[-1].key,))
     shapes = {call.key: tf.TensorSpec((None, *call.shape), tf.float32) for call in found}
     return tuple(
         _segment(
-            [step for step in steps[1:] if levels[step.call.key] == level],
+            [step for step in steps[len(inputs) :] if levels[step.call.key] == level],
             {key: shapes[key] for key in cuts[level]},
             cuts[level + 1],
         )

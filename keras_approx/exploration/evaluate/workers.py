@@ -14,6 +14,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -36,7 +37,7 @@ class Problem:
     Attributes:
         fingerprint: That names it.
         model: The wrapped model, without masks.
-        images: Validation inputs in the order in which to look at them, float32.
+        images: Validation inputs in the order in which to look at them, float32; a tuple of them for several inputs.
         labels: What the metric compares their outputs with.
         scorer: The metric.
         confidence: See Evaluator.
@@ -46,11 +47,11 @@ class Problem:
 
     fingerprint: str
     model: PackedModel
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
     scorer: Scorer
     confidence: float
-    recalibration: tuple[np.ndarray, ...] = ()
+    recalibration: tuple[Any, ...] = ()
     refits: Mapping[str, Refit] = field(default_factory=dict)
 
     def evaluator(self) -> Evaluator:

@@ -16,6 +16,7 @@ from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.quality import Quality
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.measure.batches import for_keras
 from keras_approx.skipping.schedules import Constant, Ramp
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
@@ -66,7 +67,7 @@ def fine_tune_designs(
     wrapped = any(isinstance(layer, QuantizedWrapper) for layer in model.layers)
     if wrapped and "loss" not in options:
         options["loss"] = getattr(model, "loss", None)
-    images, labels = checked_validation(validation, tuple(model.input_shape[1:]))
+    images, labels = checked_validation(validation, model)
     scorer = _scorer(front, metric, model, labels)
     way = _way(front) if skipping is None else skipping
     several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
@@ -78,7 +79,7 @@ def fine_tune_designs(
             skipping=_of_design(way, record.design),
             **{"validation_data": (images, labels), **options},
         )
-        score = scorer.score(labels, tuned.predict(images, verbose=0))
+        score = scorer.score(labels, tuned.predict(for_keras(images), verbose=0))
         costs = None if price is None else price_of_model(price, tuned)
         front.annotate(record, fine_tuned_score=score, fine_tuned_costs=costs)
         found.append((tuned, history))

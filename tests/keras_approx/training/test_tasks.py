@@ -12,7 +12,7 @@ import pytest
 
 import keras_approx
 from keras_approx.compat import keras, tf
-from keras_approx.errors import OptionError, UnsupportedModelError
+from keras_approx.errors import OptionError
 from tests.keras_approx import models
 
 LOSSES = {"kind": "sparse_categorical_crossentropy", "tags": "binary_crossentropy", "size": "mse"}
@@ -151,10 +151,6 @@ def test_what_does_not_fit_is_told() -> None:
         _tuned(_network(), (x, y["kind"]))
     with pytest.raises(OptionError, match="labels of data for kind go from 0 to 9, but the model has 4"):
         _tuned(_network(), (x, {**y, "kind": np.arange(COUNT) % 10}))
-    a, b = keras.Input((4,)), keras.Input((4,))
-    two = keras.Model([a, b], keras.layers.Dense(2)(keras.layers.Concatenate()([a, b])))
-    with pytest.raises(UnsupportedModelError, match="fine_tune takes models of one input"):
-        keras_approx.fine_tune(two, ([x, x], y["kind"]), loss="mse")
 
 
 def test_elimination_tells_of_every_output(capsys: pytest.CaptureFixture[str]) -> None:
