@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from export.costing.candidate import Candidate
 from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
-from export.costing.winograd_counts import count_winograd
+from export.costing.winograd_counts import count_winograd, least_sparse
 from export.kernels.direct.plan import (
     DENSE,
     ConvProblem,
@@ -24,7 +25,7 @@ from export.kernels.direct.plan import (
 )
 from export.kernels.language.scheduler import OutOfRegistersError
 from export.kernels.plan import Plan
-from export.kernels.winograd.plan import layer_constants, plan_winograd
+from export.kernels.winograd.plan import layer_constants, least_form, plan_winograd
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape, algorithms_of, oriented, packed_shape, shape_of, sparse_shape
 from export.kernels.winograd.tiles import strip_heights
@@ -44,7 +45,7 @@ def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> 
         target: core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
         small: whether plans that are only smaller, not faster, are wanted too.
     """
-    found = list(_winograd_candidates(problem, target, small))
+    found = _winograd_candidates(problem, target, small)
     best = None if small else min((candidate.price.cycles for candidate in found), default=None)
     found += [
         Candidate(variant, price_count(count, target), known(count.cost, target), 0, plan)
@@ -67,31 +68,81 @@ def priced_timing(target: Target) -> Timing:
     return timing
 
 
-def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> Iterator[Candidate]:
-    """Those of Winograd's algorithm; with masks of whole kernels in strips only where small ones are wanted."""
+def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> list[Candidate]:
+    """Those of Winograd's algorithm; with masks of whole kernels in strips only where small ones are wanted.
+
+    Unless small ones are wanted, what cannot win is left out before anything is solved or counted for it.
+    """
     if not problem.interleaved:
-        return
+        return []
     problem, timing = oriented(problem), priced_timing(target)
-    for algorithm in algorithms_of(problem):
-        requantization = layer_constants(problem, algorithm)
-        if requantization is None:
+    constants = cache(partial(layer_constants, problem))
+    found: list[Candidate] = []
+    for option in sorted(_options(problem, target, small), key=lambda option: option.least):
+        if not small and any(
+            one.price.cycles <= option.least and one.scratch_bytes <= option.scratch_bytes for one in found
+        ):
             continue
-        for place, height in enumerate(strip_heights(-(-problem.geometry.rows // algorithm.down.outputs))):
-            whole = shape_of(problem, algorithm, height, _MOST_UNROLLED)
-            sparse = sparse_shape(problem, whole) if small or place == 0 else None
-            for shape in (whole, sparse, packed_shape(whole)):
-                if shape is not None and shape.within_reach:
-                    try:
-                        priced = _priced(shape, requantization.form, target)
-                    except OutOfRegistersError:
-                        continue  # direct kernels always fit
-                    plan = partial(plan_winograd, problem, shape, requantization, timing)
-                    yield replace(priced, plan=plan)
+        shape, requantization = option.shape, constants(option.shape.algorithm)
+        priced = None if requantization is None else _priced(shape, requantization.form.alike, target)
+        if requantization is not None and priced is not None:
+            found.append(replace(priced, plan=partial(plan_winograd, problem, shape, requantization, timing)))
+    return found
 
 
-def _priced(shape: Shape, form: Form, target: Target) -> Candidate:
-    """A candidate without its plan; of what does not depend on masks there are few."""
-    return (_priced_once if shape.patterns is None else _price)(shape, form, target)
+class _Option(NamedTuple):
+    """A shape that may be worth its price.
+
+    Attributes:
+        shape: of the layer.
+        least: cycles below which it cannot come, wherever its code lies.
+        scratch_bytes: memory it needs while it runs.
+    """
+
+    shape: Shape
+    least: float
+    scratch_bytes: int
+
+
+def _options(problem: ConvProblem, target: Target, small: bool) -> Iterator[_Option]:
+    """All shapes of a layer, with what they take if the requantization is the cheapest that there is."""
+    for algorithm in algorithms_of(problem):
+        form = least_form(problem)
+        heights = tuple(strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)))
+        tallest = shape_of(problem, algorithm, heights[0], _MOST_UNROLLED)
+        for dense in _dense_options(tallest, heights, form, target):
+            yield dense
+            shape = dense.shape
+            if not shape.packed and (small or shape.strip_rows == heights[0]):
+                sparse = sparse_shape(problem, shape)
+                if sparse is not None:
+                    least = least_sparse(sparse, form, priced_timing(target))
+                    yield _Option(sparse, least, dense.scratch_bytes)
+
+
+@lru_cache(maxsize=1 << 10)
+def _dense_options(
+    tallest: Shape, heights: tuple[int, ...], form: Form, target: Target
+) -> tuple[_Option, ...]:
+    """The shapes of an algorithm that compute every kernel."""
+    found = []
+    for height in heights:
+        whole = replace(tallest, strip_rows=height)
+        for shape in (whole, packed_shape(whole)):
+            priced = None if shape is None else _priced(shape, form, target)
+            if shape is not None and priced is not None:
+                found.append(_Option(shape, priced.price.cycles_without_waits, priced.scratch_bytes))
+    return tuple(found)
+
+
+def _priced(shape: Shape, form: Form, target: Target) -> Candidate | None:
+    """A candidate without its plan, or None where no kernel can; of what does not depend on masks there are few."""
+    if not shape.within_reach:
+        return None
+    try:
+        return (_priced_once if shape.patterns is None else _price)(shape, form, target)
+    except OutOfRegistersError:
+        return None  # direct kernels always fit
 
 
 def _price(shape: Shape, form: Form, target: Target) -> Candidate:

@@ -72,10 +72,14 @@ def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
     time = profile.cycles / max(1, profile.blocks)
     times = time / max(1, code), time / max(1, window)
     lost_code, lost_window = lost_pieces(code, window, flash)
+    parts: list[tuple[float, float, float]] = [
+        (1, code, window),
+        (max(0, new - 1), lost_code, window),
+        (turns - max(1, new), lost_code, lost_window),
+    ]
+    waiting = [part for part in parts if part[0] and (part[1] or part[2])]
     return tuple(
-        _turn_waits(code, window, times, flash.prefetch, reading)
-        + max(0, new - 1) * _turn_waits(lost_code, window, times, flash.prefetch, reading)
-        + (turns - max(1, new)) * _turn_waits(lost_code, lost_window, times, flash.prefetch, reading)
+        sum(n * _turn_waits(code, words, times, flash.prefetch, reading) for n, code, words in waiting)
         for reading in flash.readings
     )
 

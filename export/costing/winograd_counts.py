@@ -11,14 +11,17 @@ from export.kernels.language.instructions import instructions
 from export.kernels.language.steps import WORD, Step
 from export.kernels.plan import repeated_calls
 from export.kernels.size import kernel_bytes
+from export.kernels.winograd.input_transform import input_kernel
+from export.kernels.winograd.output_transform import output_kernel
 from export.kernels.winograd.products import SINGLE
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape
 from export.kernels.winograd.skeleton import Recipe, skeleton
 from export.kernels.winograd.sparse import Entry, Pattern, entries, frame, kept_kernels, sparse_kernel, zeros
-from export.kernels.winograd.tiles import Group, Tiling
+from export.kernels.winograd.tiles import CHANNELS, TILES, Group, Tiling
 from export.targets import State, Timing
 from export.targets.pipeline import continue_cycles
+from export.targets.timing import Pairing
 
 _Counts = tuple[tuple[str, int], ...]
 
@@ -46,6 +49,44 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
     return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 
+def least_sparse(shape: Shape, form: Form, timing: Timing) -> float:
+    """Cycles below which no plan comes that skips kernels: its transforms, and its products alone.
+
+    Two tiles are multiplied by a constant at a time. One instruction loads two constants at most, and one an input that
+    four channels take at most; where two instructions issue in a cycle, only one of them multiplies.
+
+    Args:
+        shape: of the layer, with the patterns of its blocks.
+        form: of its requantization.
+        timing: the core's pipeline.
+    """
+    transforms, products = _dense_parts(shape.dense, form, timing)
+    loads = 0.0 if timing.pairing is Pairing.WIDE else 1 / 2 + 1 / CHANNELS
+    kept = sum(map(shape.kept, range(len(shape.blocks))))
+    return transforms + kept * products * (TILES + loads)
+
+
+@lru_cache(maxsize=1 << 10)
+def _dense_parts(shape: Shape, form: Form, timing: Timing) -> tuple[int, int]:
+    """Cycles of all transforms, and how often a constant of a kernel is multiplied by two tiles."""
+    made = skeleton(shape, form, timing)
+    transforms = 0
+    for call, times in repeated_calls(made):
+        recipe = made.recipes[call.kernel]
+        if recipe.make in (input_kernel, output_kernel):
+            counts = tuple(sorted(call.counts.items()))
+            transforms += times * _whole_profile(recipe, counts, timing)[0].cycles
+    tiling = shape.tiling
+    products = sum(
+        (end - start) // TILES * len(group.points) * group.components
+        for strip in tiling.strips
+        for group in tiling.groups
+        for start, end in [tiling.range_of(strip, group)]
+        if end > start
+    )
+    return transforms, products
+
+
 def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:
     """One call of a kernel, and the bytes of its code."""
     if recipe.make is sparse_kernel:
@@ -54,7 +95,7 @@ def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, 
     return _whole_profile(recipe, counts, timing)
 
 
-@lru_cache(maxsize=1 << 10)
+@lru_cache(maxsize=1 << 14)
 def _whole_profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:
     kernel = recipe.kernel
     return kernel_profile(kernel.steps, timing, dict(counts)), kernel_bytes(kernel)
@@ -72,7 +113,7 @@ def _sparse_profile(
     return profile, -(-(around.bits + bits) // 32) * WORD
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 14)
 def _body(
     pattern: Pattern, components: int, tiles: int, before: State, timing: Timing
 ) -> tuple[int, int, State]:
@@ -124,6 +165,6 @@ def _continued(steps: tuple[Step, ...], before: State, timing: Timing) -> tuple[
     return cycles, sum(instruction.width for instruction in code), after
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 14)
 def _frame(tiling: Tiling, group: Group, kept: int, tiles: int, counts: _Counts, timing: Timing) -> Frame:
     return Frame(frame(tiling, group, kept, tiles, [BODY], timing), timing, dict(counts))

@@ -10,7 +10,7 @@ from export.kernels.elementwise.tables import TABLE_MIDDLE
 from export.kernels.language.steps import WORD
 from export.kernels.plan import Plan
 from export.kernels.winograd.algorithm import Algorithm
-from export.kernels.winograd.requantization import Constants, constants
+from export.kernels.winograd.requantization import Constants, Form, constants
 from export.kernels.winograd.shape import Shape, padded_channels
 from export.kernels.winograd.skeleton import scale_words, scales_start, skeleton
 from export.kernels.winograd.tiles import CHANNELS
@@ -22,6 +22,13 @@ def layer_constants(problem: ConvProblem, algorithm: Algorithm) -> Constants | N
     """The requantization of a layer, or None where its sums may leave 32 bits."""
     assert problem.scaling is not None
     return constants(algorithm, problem.scaling, problem.bias, problem.requantization)
+
+
+def least_form(problem: ConvProblem) -> Form:
+    """The cheapest form that a layer's requantization may have, one for all of the same instructions."""
+    assert problem.scaling is not None
+    first = problem.requantization[0]
+    return Form(True, problem.scaling.signed, 1, first.low, first.high)
 
 
 def plan_winograd(problem: ConvProblem, shape: Shape, requantization: Constants, timing: Timing) -> Plan:

@@ -9,7 +9,7 @@ constants are found, the exact form divides first, which takes some instructions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,11 @@ class Form:
         if self.lean:
             return 4 if self.signed else 3
         return 6
+
+    @property
+    def alike(self) -> Form:
+        """One form for all of the same instructions, whatever the amount of their shift: they cost the same."""
+        return replace(self, shift=None if self.shift is None else min(1, self.shift))
 
 
 @dataclass(frozen=True)
