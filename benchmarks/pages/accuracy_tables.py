@@ -72,6 +72,42 @@ def tiers(results: Mapping[str, Any]) -> str:
     return table(("network", "tier", "model", "goal in cycles", *_FIGURES), rows, left=4)
 
 
+def no_loss(records: Records) -> str:
+    """Exact and skipping models of several seeds, and their means, from what `benchmarks.training.no_loss` saved."""
+    trainings = {(record["settings"]["network"], record["settings"]["epochs"]) for record in records}
+    rows = []
+    for network, epochs in sorted(trainings, key=lambda one: (REFERENCE.index(one[0]), one[1])):
+        found: dict[bool, dict[int, Mapping[str, Any]]] = {False: {}, True: {}}
+        for record in records:
+            settings = record["settings"]
+            if (settings["network"], settings["epochs"]) == (network, epochs):
+                found["design" in settings["options"]][settings["seed"]] = record
+        seeds = sorted(found[False].keys() & found[True].keys())
+        for seed in seeds:
+            rows.append(
+                (network, str(epochs), str(seed), *_compared([found[False][seed]], [found[True][seed]]))
+            )
+        if len(seeds) > 1:
+            both = [[found[skips][seed] for seed in seeds] for skips in (False, True)]
+            rows.append((network, str(epochs), "mean", *_compared(*both)))
+    figures = ("exact int8", "with skipping", "points", "exact M33 cycles", "with skipping", "CMSIS-NN / M33")
+    return table(("network", "epochs", "seed", *figures), rows, left=3)
+
+
+def _compared(exact: Records, skipping: Records) -> tuple[str, ...]:
+    """Mean accuracies of two kinds of models, and their mean cycles."""
+    accuracy, cycles = (
+        [sum(record[key] for record in kind) / len(kind) for kind in (exact, skipping)]
+        for key in ("test_accuracy", "cycles")
+    )
+    return (
+        *(f"{100 * value:.2f} %" for value in accuracy),
+        f"{100 * (accuracy[1] - accuracy[0]):+.2f}",
+        *(f"{value:,.0f}" for value in cycles),
+        f"{_gain(exact[0]['settings']['network'], round(cycles[1])):.2f}",
+    )
+
+
 def summary(results: Mapping[str, Any]) -> str:
     """The fastest model of each tier in five columns, from what `benchmarks.training.headline` saved."""
     rows = []

@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trainings = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
     ]
+    seeds = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(options.results.glob("no_loss/*.json"))
+    ]
     sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
     rounded = json.loads((options.results / "rounding.json").read_text(encoding="utf-8"))
     alone = json.loads((options.results / "sensitivity.json").read_text(encoding="utf-8"))
@@ -59,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "docs/cycles.md": {"published": published.summary(silicon)},
         "docs/accuracy.md": {
             "tiers": accuracy_tables.tiers(headline),
+            "no_loss": accuracy_tables.no_loss(seeds),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
             "spread": accuracy_tables.spread(runs),
