@@ -24,8 +24,12 @@ def _assert_goes_the_whole_way(model: Any, rng: np.random.Generator, folder: Pat
     keras_approx.calibrate(wrapped, data, verbose=False)
     masks = {name: rng.random(mask.shape) < 0.7 for name, mask in keras_approx.get_masks(wrapped).items()}
     keras_approx.set_masks(wrapped, masks)
+    _assert_exact(wrapped, rng, folder)
+
+
+def _assert_exact(wrapped: Any, rng: np.random.Generator, folder: Path) -> None:
     done = export.to_c(wrapped, folder / "out")
-    inputs = [rng.integers(-128, 128, values.shape).astype(np.int8) for values in data]
+    inputs = [rng.integers(-128, 128, (8, *tensor.shape[1:])).astype(np.int8) for tensor in wrapped.inputs]
     expected = run_reference((done.path / "model.tflite").read_bytes(), inputs)
     for found, wanted in zip(build_host(done.path).run(inputs), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
@@ -56,3 +60,27 @@ def test_all_layers(seed: int, tmp_path: Path) -> None:
     rng.shuffle(sequences)
     model = random_model((tf_keras, keras3)[seed % 2], rng, images, sequences)
     _assert_goes_the_whole_way(model, rng, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:no epoch was better", "ignore:the loss")
+def test_layers_are_fine_tuned(tmp_path: Path) -> None:
+    """With a teacher and masks that grow, a sixth of the layers in one model."""
+    rng = np.random.default_rng(0)
+    images, sequences = (list(known)[::6] for known in (IMAGES, SEQUENCES))
+    model = random_model(tf_keras, rng, images, sequences)
+    data, labels = (
+        [rng.normal(size=(16, *tensor.shape[1:])).astype(np.float32) for tensor in tensors]
+        for tensors in (model.inputs, model.outputs)
+    )
+    tuned, history = keras_approx.fine_tune(
+        model,
+        (data, labels),
+        loss=["mse", "mse"],
+        skipping=keras_approx.Rank("energy", 0.6, scope="layer"),
+        epochs=2,
+        batch_size=4,
+        verbose=0,
+    )
+    assert history.history["kept"][-1] < 0.75
+    _assert_exact(tuned, rng, tmp_path)
