@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -153,7 +153,25 @@ def lower(graph: Graph) -> Graph:
             nodes.extend(_LOWERED[node.op](node, graph[original.inputs[0]].shape, taken))
         else:
             nodes.append(node)
-    return Graph(graph.name, tuple(map(_lasting_bias, nodes)), tuple(renamed[name] for name in graph.outputs))
+    lasting = tuple(map(_lasting_bias, _told_apart(nodes)))
+    return Graph(graph.name, lasting, tuple(renamed[name] for name in graph.outputs))
+
+
+def _told_apart(nodes: list[Node]) -> Iterator[Node]:
+    """Gives kernels of zeros different signs of zero.
+
+    Of two equal kernels on one input the converter makes one operator, whose two biases it then leaves in float32.
+    """
+    dead = 0
+    for node in nodes:
+        name = SPECS[node.op].kernel if node.op in SPECS else None
+        if name is None or node.weights[name].any():
+            yield node
+            continue
+        kernel = np.zeros_like(node.weights[name])
+        kernel.flat[:dead] = -0.0
+        dead += 1
+        yield dataclasses.replace(node, weights={**node.weights, name: kernel})
 
 
 def _lasting_bias(node: Node) -> Node:

@@ -89,6 +89,24 @@ def test_masked_to_nothing() -> None:
     np.testing.assert_allclose(exact, wrapped.predict(x, verbose=0), atol=3 / 256)
 
 
+def _two_of_one_input() -> Any:
+    x = keras.Input((6, 6, 3))
+    both = [layers.Conv2D(4, 3, bias_initializer="random_normal", name=name)(x) for name in ("left", "right")]
+    return keras.Model(x, layers.Flatten()(layers.Add()(both)))
+
+
+def test_two_layers_of_one_input_masked_to_nothing() -> None:
+    """Equal kernels of zeros stay two operators: their biases differ."""
+    wrapped = _prepared(_two_of_one_input)
+    keras_approx.set_masks(
+        wrapped, {name: np.zeros_like(mask) for name, mask in keras_approx.get_masks(wrapped).items()}
+    )
+    x = models.inputs(wrapped, 50)
+    found = tflite.interpreter(tflite.convert(wrapped))
+    assert {tensor["dtype"] for tensor in found.get_tensor_details()} <= {np.int8, np.int32}
+    np.testing.assert_allclose(tflite.predict(found, x), wrapped.predict(x, verbose=0), atol=3 / 256)
+
+
 def _branching() -> Any:
     """A convolution that several layers take, so nothing may be folded into it; an activation after a pooling."""
     image = keras.Input((6, 6, 3))
