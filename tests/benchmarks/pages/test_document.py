@@ -324,6 +324,22 @@ def test_sensitivity_has_the_most_that_is_saved_within_the_distortion_allowed() 
     ]
 
 
+def test_no_loss_has_a_row_for_each_seed_and_one_of_means() -> None:
+    def record(seed: int, accuracy: float, **options: Any) -> dict[str, Any]:
+        settings = {"network": "lenet", "epochs": 12, "seed": seed, "options": options}
+        return {
+            "settings": settings,
+            "test_accuracy": accuracy,
+            "cycles": 1_600_000 if options else 1_900_000,
+        }
+
+    records = [record(1, 0.8), record(0, 0.81), record(0, 0.81, design={}), record(1, 0.798, design={})]
+    _, _, first, second, mean = accuracy_tables.no_loss([*records, record(2, 0.9)]).splitlines()
+    assert first.startswith("| lenet | 12 | 0 | 81.00 % | 81.00 % | +0.00 | 1,900,000 | 1,600,000 |")
+    assert second.startswith("| lenet | 12 | 1 | 80.00 % | 79.80 % | -0.20 |")
+    assert mean.startswith("| lenet | 12 | mean | 80.50 % | 80.40 % | -0.10 |")
+
+
 def test_rounding() -> None:
     figures = {"float": 0.8, "weights": 0.79, "int8": 0.78}
     moved = {"float": 0.0, "weights": 0.0001, "int8": 0.001}
