@@ -6,18 +6,18 @@ import argparse
 from pathlib import Path
 
 import pytest
+from networks import pretrained
 
 from benchmarks.shared.options import REFERENCE
 from benchmarks.shared.records import write_json
 from benchmarks.training import no_loss
-from examples import networks
 
 
 @pytest.mark.parametrize("network", REFERENCE)
 def test_designs_name_layers_of_their_networks(network: str) -> None:
     exact, skipping = no_loss._runs(network, 12, 1)
     assert (exact.epochs, exact.seed, dict(exact.options)) == (skipping.epochs, skipping.seed, {})
-    layers = {layer.name for layer in networks.pretrained(network).layers}
+    layers = {layer.name for layer in pretrained(network).layers}
     assert {*skipping.options["design"]} <= layers
 
 
