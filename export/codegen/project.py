@@ -79,7 +79,7 @@ def _emit(context: Context, stage: Stage) -> str:
 
 def _describe(layer: LayerEstimate, stage: Stage, core: str) -> list[str]:
     """What was done and why, for whoever reads the file."""
-    lines = [f"Layer {layer.index}: {layer.kind}, writes {printable(layer.name)}"]
+    lines = [f"Layer {layer.index}: {layer.kind} {printable(layer.name)}".rstrip()]
     for verb, buffers in (("reads", stage.reads), ("writes", (stage.writes,))):
         for buffer in buffers:
             layout = buffer.layout

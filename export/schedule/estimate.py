@@ -14,6 +14,7 @@ from export.costing.kernel_cost import KernelCost, plan_cost
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
 from export.ir.layer_names import layer_name
+from export.ir.rewrite import constants_of
 from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule, Stage
@@ -29,7 +30,7 @@ class LayerEstimate:
     Attributes:
         index: position in the execution order.
         kind: kind of the stage.
-        name: the layer's output tensor as the model's author named it; untrusted.
+        name: what the model's author called the layer, of fused ones the first; empty if no tensor says it. Untrusted.
         kernel: "unpacked", "loop", "direct", or "plain" for plain C.
         macs: products of the dense layer.
         kept_macs: products whose weight is not zero.
@@ -128,7 +129,7 @@ class Estimate:
         ]
         rows = [
             [
-                *(str(layer.index), layer.kind, layer_name(layer.name), layer.kernel),
+                *(str(layer.index), layer.kind, layer.name, layer.kernel),
                 f"{100 * layer.kept_macs / layer.macs:.0f} %" if layer.macs else "",
                 "?" if layer.cycles is None else f"{layer.cycles:,}",
                 *([str(layer.board_cycles or "?")] if waits else []),
@@ -151,7 +152,7 @@ class Estimate:
             waited = f"{'?' if layer.board_cycles is None else layer.board_cycles!s:>24} " * waits
             lines.append(
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
-                f"{flash:>9}  {layer_name(layer.name)[:40]!r}"
+                f"{flash:>9}  {layer.name[:40]!r}"
             )
         lines.append(f"{self.target.core.name}: {self._totals()}, {self._ram()}")
         return "\n".join(lines)
@@ -192,7 +193,7 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
             LayerEstimate(
                 index=index,
                 kind=stage.kind,
-                name=schedule.graph.tensors[stage.writes.tensor].name,
+                name=_name(schedule.graph, stage),
                 kernel=stage.candidate.variant if stage.candidate is not None else "plain",
                 macs=macs,
                 kept_macs=kept,
@@ -204,6 +205,15 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes, schedule.state_bytes)
+
+
+def _name(graph: Graph, stage: Stage) -> str:
+    """The name of a stage's layer: of its output, or of its constants where the converter renamed the output."""
+    if stage.op is None:
+        return layer_name(graph.tensors[stage.writes.tensor].name)
+    constants = [graph.tensors[tensor].name for tensor in constants_of(stage.op)]
+    names = [graph.tensors[stage.op.output].name, *(name for name in constants if "/" in name)]
+    return next((found for found in map(layer_name, names) if found), "")
 
 
 def _cost(graph: Graph, stage: Stage, core: Core) -> KernelCost | PlainCost | None:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from export.ir.layer_names import layer_name
 from export.targets import Span
 from keras_approx.notebooks import html_table
 
@@ -112,7 +111,7 @@ class Measurement:
         rows = [
             [
                 "" if layer.index is None else str(layer.index),
-                *(layer.kind, layer_name(layer.name), f"{layer.cycles:,}"),
+                *(layer.kind, layer.name, f"{layer.cycles:,}"),
                 *([str(layer.board_cycles)] if waits else []),
                 *(f"{layer.instructions:,}", f"{layer.flash_bytes:,} B"),
             ]
@@ -152,7 +151,7 @@ class Measurement:
                     *((str(layer.board_cycles),) if waits else ()),
                     f"{layer.instructions:,}",
                     f"{layer.flash_bytes:,}",
-                    _printable(layer_name(layer.name)),
+                    _printable(layer.name),
                 )
             )
         totals = (

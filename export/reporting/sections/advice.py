@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.artifact.manifest import LayerInfo
-from export.ir.layer_names import layer_name
 from export.reporting.format.document import Block, Paragraph, Section, Table
 from export.reporting.format.text import count, layer_label, milliseconds, percent, printable
 from export.reporting.sections.kernels import kernel_family
@@ -40,7 +39,7 @@ def _table(exported: Exported) -> Table:
     rows = [
         (
             layer_label(layer.index, layer.kind),
-            printable(layer_name(layer.name)),
+            printable(layer.name),
             "; ".join(suggestions(layer, cycles)) if cycles >= _SMALL * total else "",
             count(cycles),
             milliseconds(exported.board, cycles),

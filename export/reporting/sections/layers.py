@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.manifest import LayerInfo
-from export.ir.layer_names import layer_name
 from export.reporting.choice import Chosen
 from export.reporting.format.bars import bars_height, draw_bars
 from export.reporting.format.document import Block, Paragraph, Picture, Section, Table
@@ -77,7 +76,7 @@ def _costs_picture(exports: Sequence[Exported]) -> Picture:
     named = {
         (layer.index, layer.kind): layer.name for exported in exports for layer in exported.manifest.layers
     }
-    labels = [folded(f"{layer_label(*row)} {layer_name(named[row])}") for row in rows]
+    labels = [folded(f"{layer_label(*row)} {named[row]}") for row in rows]
     height = bars_height(len(rows), len(exports))
     figure, axes = new_figure(3 * height, 3)
 
@@ -148,7 +147,7 @@ def _row(exported: Exported, layer: LayerInfo) -> tuple[str, ...]:
     cycles = exported.cycles(layer)
     return (
         layer_label(layer.index, layer.kind),
-        printable(layer_name(layer.name)),
+        printable(layer.name),
         printable(layer.kernel, 16),
         count(layer.macs) if layer.macs else "",
         percent(layer.kept_macs / layer.macs) if layer.macs else "",

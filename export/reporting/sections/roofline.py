@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from export.ir.layer_names import layer_name
 from export.reporting.format.bars import bars_height, draw_bars
 from export.reporting.format.document import Block, Paragraph, Picture, Section, Table
 from export.reporting.format.style import COLORS, new_figure
@@ -68,7 +67,7 @@ def draw_limit(exported: Exported) -> Any:
     cycles = [exported.cycles(layer) for layer in layers]
     draw_bars(
         axis,
-        [folded(f"{layer_label(layer.index, layer.kind)} {layer_name(layer.name)}") for layer in layers],
+        [folded(f"{layer_label(layer.index, layer.kind)} {layer.name}") for layer in layers],
         {"cycles": [None if number is None else number / 1e3 for number in cycles]},
         marked=False,
     )

@@ -195,7 +195,7 @@ def test_another_process_writes_the_same_bytes(model: bytes, exported: Export, t
 def test_layer_files_say_what_was_done(exported: Export) -> None:
     layer = next(layer for layer in exported.estimate.layers if layer.kind == "conv2d")
     text = (exported.path / exported.manifest["layers"][layer.index]["source"]).read_text()
-    assert text.startswith(f"/* Layer {layer.index}: conv2d, writes {layer.name}\n")
+    assert text.startswith(f"/* Layer {layer.index}: conv2d {layer.name}\n")
     assert f"{layer.kept_macs} of {layer.macs} products kept" in text
     assert f"predicted: {layer.cycles} cycles on cortex-m33, {layer.flash_bytes} bytes of flash" in text
 

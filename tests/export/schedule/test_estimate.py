@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from export.api import estimate, to_c
 from export.costing import plain_c
 from export.simulation import simulate
 from tests.export.models.bench import Bench
+from tests.export.models.model_builder import ModelBuilder
 from tests.export.models.networks import Layers, random_inputs
 from tests.export.models.recipes import RECIPES
 
@@ -68,3 +70,23 @@ def test_the_total_names_the_layers_it_leaves_out(monkeypatch: pytest.MonkeyPatc
     assert predicted.unpriced == tuple(left_out)
     assert predicted.cycles == sum(layer.cycles or 0 for layer in predicted.layers)
     assert all(f"{layer.index} ({layer.kind})" in str(predicted).splitlines()[-1] for layer in left_out)
+
+
+def test_layers_have_the_names_of_their_users() -> None:
+    """A convolution keeps its name where a pool is fused, and where the converter renamed its output."""
+    builder = ModelBuilder()
+    x = builder.tensor((1, 6, 6, 2), 0.1, name="serving_default_image:0")
+    how: dict[str, Any] = {"weight_scales": [0.01] * 4, "scale": 0.1, "zero_point": 0}
+    first = builder.conv(x, np.ones((4, 3, 3, 2), np.int8), None, **how)
+    pooled = builder.pool("max", first, (2, 2), (2, 2))
+    last = builder.conv(pooled, np.ones((4, 1, 1, 4), np.int8), None, **how)
+    named = {
+        first.index: "net/first_relu/Relu;net/first/BiasAdd;net/first/Conv2D",
+        pooled.index: "net/pool/MaxPool",
+        last.index: "StatefulPartitionedCall:0",
+        last.index - 1: "net/block/last/Conv2D",
+    }
+    for index, name in named.items():
+        builder._tensors[index].name = name
+    layers = estimate(builder.finish(x, last), target="cortex-m33").layers
+    assert [layer.name for layer in layers if layer.kind == "conv2d"] == ["first", "block/last"]
