@@ -51,11 +51,6 @@ class Price:
     kernels: tuple[KernelWaits, ...] = ()
 
     @property
-    def cycles_without_waits(self) -> float:
-        """The cycles of memories that never wait, half a cycle less at most."""
-        return self.cycles - (min(self.waits) + max(self.waits)) / 2 - 1 / 2 if self.waits else self.cycles
-
-    @property
     def copied_cycles(self) -> float:
         """The cycles if every kernel that gains by it ran from RAM."""
         return self.cycles - sum(max(0.0, kernel.gain) for kernel in self.kernels)

@@ -131,7 +131,7 @@ def _dense_options(
         for shape in (whole, packed_shape(whole)):
             priced = None if shape is None else _priced(shape, form, target)
             if shape is not None and priced is not None:
-                found.append(_Option(shape, priced.price.cycles_without_waits, priced.scratch_bytes))
+                found.append(_Option(shape, priced.price.copied_cycles, priced.scratch_bytes))
     return tuple(found)
 
 

@@ -58,6 +58,7 @@ def test_the_table_continues_and_compares(
     assert accuracy.read_table(tmp_path / "results") == [exact, half]
 
 
+@pytest.mark.slow
 def test_records_of_other_settings_are_replaced(data: str, tmp_path: Path) -> None:
     folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     arguments = ["table", "lenet", "--data", data, "--kept", "0.5", "--epochs", "1", *folders]
@@ -77,6 +78,7 @@ def test_another_run_is_not_taken_for_this_one(data: str, tmp_path: Path) -> Non
         runs.fine_tuned(runs.Run("lenet", 0.4, 1), images, tmp_path)
 
 
+@pytest.mark.slow
 def test_metrics_and_ingredients(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,6 +114,7 @@ def test_grid_of_thresholds_with_batch_normalization_re_estimated(folder, wrappe
     assert (c / "model.tflite").read_bytes() == export.to_tflite(expected) != export.to_tflite(model)
 
 
+@pytest.mark.slow
 def test_elimination_refits_the_exported_weights(folder, wrapped, tmp_path, run, fails):
     out = tmp_path / "front.json"
     options = ("--significance", "elimination", "--search-option", "budgets=2", "--target", "cortex-m4")
@@ -138,6 +139,7 @@ def test_elimination_refits_the_exported_weights(folder, wrapped, tmp_path, run,
     assert record["kept"] == pytest.approx(half.kept, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_chosen_design_is_exported_fine_tuned_and_reported(folder, wrapped, found, tmp_path, run, fails):
     front = load_front(found)
     mine = tmp_path / "front.json"
@@ -213,6 +215,7 @@ def test_says_what_is_wrong_before_the_work(folder, wrapped, tmp_path, fails):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_keeps_another_metric(folder, wrapped, tmp_path, run, fails):
     inputs = np.load(folder / "train.npz")["inputs"]
     values = load_model(str(wrapped)).predict(inputs, verbose=0) + np.float32(0.1)

@@ -24,6 +24,7 @@ def _arguments(folder, out):
     return ["fine-tune", folder / "model.keras", "--data", folder / "train.npz", "--out", out, *OPTIONS]
 
 
+@pytest.mark.slow
 def test_goes_on_after_ctrl_c_bit_for_bit(folder, tmp_path, run, start, fails):
     """The first epochs in a process of its own that gets a SIGINT, the others here, against all of them here."""
     broken, whole = tmp_path / "broken.keras", tmp_path / "whole.keras"
@@ -108,6 +109,7 @@ def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
 
 
+@pytest.mark.slow
 def test_a_kill_right_after_the_result_is_saved_is_gone_on_from(folder, tmp_path, run, monkeypatch):
     out = tmp_path / "a.keras"
     with monkeypatch.context() as patched:

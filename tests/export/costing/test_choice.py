@@ -27,8 +27,8 @@ def tallest(candidates: list[Candidate]) -> list[Candidate]:
     ]
 
 
-@pytest.mark.parametrize("name", ["cortex-m33", "nucleo-u575zi-q", "nucleo-f446re", "nucleo-h743zi"])
-@settings(max_examples=5)
+@pytest.mark.parametrize("name", ["cortex-m33", "nucleo-u575zi-q", "nucleo-h743zi"])
+@settings(max_examples=4)
 @given(model=models())
 def test_what_is_left_out_is_slower_and_takes_as_much_memory(name: str, model: bytes) -> None:
     target = resolve(name)

@@ -190,7 +190,7 @@ def test_given_input_range() -> None:
         keras_approx.calibrate(wrapped, 2 * x, verbose=False)
     with pytest.raises(CalibrationError, match="they look like pixels from 0 to 255 that were not scaled"):
         keras_approx.calibrate(wrapped, np.full_like(x, 200).astype(np.uint8), verbose=False)
-    with pytest.raises(OptionError, match="min < max"):
+    with pytest.raises(OptionError, match="the smallest and the largest value"):
         keras_approx.wrap(models.small(), input_range=(1, -1))
 
 

@@ -156,7 +156,7 @@ def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDA
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(models(), st.sampled_from(["int16", "int8"]), st.integers(0, 99))
 def test_every_candidate_gives_the_interpreters_bytes(model: bytes, activations: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -215,6 +215,7 @@ def test_kept_kernels_are_found_from_zeros_and_cost_less() -> None:
     assert half["winograd4 sparse"] < 0.7 * dense["winograd4"]
 
 
+@pytest.mark.slow
 def test_a_layer_has_candidates_of_both_algorithms_and_of_several_strips() -> None:
     network = Layers(np.random.default_rng(0))
     x = network.input((11, 9, 6))
