@@ -53,8 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"\n{run.name}", flush=True)
                     model, record = fine_tuned(run, data, options.work / run.name)
                     tflite = export.to_tflite(model)
-                    write_json(path, record | _figures(tflite, data, options))
+                    figures = _figures(tflite, data, options)
+                    path.parent.mkdir(parents=True, exist_ok=True)
                     path.with_suffix(".tflite").write_bytes(tflite)
+                    write_json(path, record | figures)  # last: what has a record is not done again
         print("\n".join(_lines(network, options)), flush=True)
     return 0
 
