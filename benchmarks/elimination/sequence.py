@@ -23,7 +23,7 @@ from train import accuracy
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.pages.accuracy_tables import IN_SEQUENCE
+from benchmarks.pages.elimination_tables import IN_SEQUENCE
 from benchmarks.shared.options import REFERENCE, add_networks
 from benchmarks.shared.records import write_json
 from benchmarks.training.runs import first

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import ROOT
 from benchmarks.cycles import published
-from benchmarks.pages import accuracy_tables, exactness_tables, plot, tables
+from benchmarks.pages import accuracy_tables, elimination_tables, exactness_tables, plot, tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
             "recipe": accuracy_tables.recipe(trainings),
-            "sensitivity": accuracy_tables.sensitivity(alone),
-            "rounding": accuracy_tables.rounding(rounded),
-            "sequence": accuracy_tables.sequence(sequence),
-            "paper": accuracy_tables.paper(paper),
+            "sensitivity": elimination_tables.sensitivity(alone),
+            "rounding": elimination_tables.rounding(rounded),
+            "sequence": elimination_tables.sequence(sequence),
+            "paper": elimination_tables.paper(paper),
         },
     }
     for name, found in pages.items():

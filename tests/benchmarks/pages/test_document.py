@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cycles.terms import PRODUCTS, REQUANTIZATION, TERMS
-from benchmarks.pages import accuracy_tables, document, plot, tables
+from benchmarks.pages import accuracy_tables, document, elimination_tables, plot, tables
 from benchmarks.pages.document import fill
 
 
@@ -308,7 +308,7 @@ def test_recipe_and_sequence() -> None:
         "kernel 0.5": {"keras": 0.5},
     }
     found |= {"pair 0.5 in sequence": {"keras": 0.71}}
-    assert _rows(accuracy_tables.sequence({"lenet": found})) == [
+    assert _rows(elimination_tables.sequence({"lenet": found})) == [
         ["lenet", "pair 0.5", "70.00 %", "71.00 %", "+1.00"]
     ]
 
@@ -319,7 +319,7 @@ def test_sensitivity_has_the_most_that_is_saved_within_the_distortion_allowed() 
 
     pairs = [point(0.2, 9000, 0.05), point(0.5, 1000, 0.029), point(0.8, 1000, 0.02)]
     layers = {"conv1": {"pair": pairs, "kernel": [point(0.5, 5000, 0.031)]}}
-    assert _rows(accuracy_tables.sensitivity({"lenet": {"layers": layers}})) == [
+    assert _rows(elimination_tables.sensitivity({"lenet": {"layers": layers}})) == [
         ["lenet", "conv1", "1,000 (at 80 %)"]
     ]
 
@@ -343,7 +343,7 @@ def test_no_loss_has_a_row_for_each_seed_and_one_of_means() -> None:
 def test_rounding() -> None:
     figures = {"float": 0.8, "weights": 0.79, "int8": 0.78}
     moved = {"float": 0.0, "weights": 0.0001, "int8": 0.001}
-    assert _rows(accuracy_tables.rounding({"lenet": {"accuracy": figures, "distortion": moved}})) == [
+    assert _rows(elimination_tables.rounding({"lenet": {"accuracy": figures, "distortion": moved}})) == [
         ["lenet", "floating point", "80.00 %", "0.000 %"],
         ["lenet", "int8 weights", "79.00 %", "0.010 %"],
         ["lenet", "int8 weights and activations", "78.00 %", "0.100 %"],
@@ -361,7 +361,7 @@ def test_paper() -> None:
             "elimination": {"0": best},
         }
     }
-    assert _rows(accuracy_tables.paper({"networks": networks})) == [
+    assert _rows(elimination_tables.paper({"networks": networks})) == [
         ["lenet", "paper", "0", "-1.00", "250", "50 %", "4.0"],
         ["lenet", "elimination", "0", "-1.00", "250", "38 %", "4.0"],
     ]
