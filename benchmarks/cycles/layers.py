@@ -120,7 +120,7 @@ def _measured(case: Case, cores: Sequence[str]) -> dict[str, Any]:
     tflite, samples = _quantized(keras.Model(inputs, y))
     for core in cores:
         exported, run = _run(tflite, samples, core)
-        layer = next(layer for layer in exported.estimate.layers if layer.name.startswith(_NAME))
+        layer = next(layer for layer in exported.estimate.layers if layer.name == _NAME)
         found["products"] = layer.macs
         found["cores"][core] = {"kernel": layer.kernel, "cycles": run.per_layer[layer.index].cycles}
     return found

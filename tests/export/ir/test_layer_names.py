@@ -18,6 +18,7 @@ from export.ir.layer_names import layer_name
         ("net/relu/Relu;net/stack1_add/add", "stack1_add"),
         ("net/bn/FusedBatchNormV3;net/conv/Conv2D", "conv"),
         ("net/block/inner/conv/BiasAdd", "block/inner/conv"),
+        ("net/dense/MatMul;net/dense_relu/Relu", "dense"),
         ("net/flatten/Reshape;net/conv3_range/FakeQuantWithMinMaxVars", "flatten"),
         ("net/image_range/FakeQuantWithMinMaxVars/FakeQuantWithMinMaxVars", "image_range"),
         ("StatefulPartitionedCall:01", ""),
