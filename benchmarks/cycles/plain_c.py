@@ -5,18 +5,19 @@
 
 Layers of each kind and many shapes are written as plain C, compiled with GCC at -O2 and simulated; the cycles of each
 statement and loop are fitted to them by least squares, none below zero, relative errors weighted alike. Writes
-export/costing/plain_c_prices.py.
+export/costing/plain_c_prices.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks import ROOT
-from export.costing.plain_c import LAYER, plain_cost
+from export.costing.plain_c import LAYER, PlainPrices, plain_cost
 from export.csource.work import loop_units
 from export.ir.graph import Graph, State
 from export.ir.ops import (
@@ -57,7 +58,7 @@ from export.schedule.stage_work import work_of
 from export.simulation import simulate
 from export.targets import get_core, resolve
 
-PRICES = ROOT / "export/costing/plain_c_prices.py"
+PRICES = ROOT / "export/costing/plain_c_prices.json"
 CORES = ("cortex-m33", "cortex-m4", "cortex-m7")
 _SMALL = 1 / 3
 _TURNS = 4  # of the units of a loop: those that are a turn
@@ -304,15 +305,9 @@ def errors(layers: Sequence[tuple[str, Mapping[str, int], int, int]], core: str)
     return dict(found)
 
 
-def write(cycles: Mapping[str, Mapping[str, Mapping[str, float]]], sizes: Mapping[str, int]) -> None:
-    """Writes the module of prices, formatted."""
-    about = "Written by `python -m benchmarks.cycles.plain_c`: cycles of work by core and kind of layer, bytes of code."
-    text = f'"""{about}"""\n\n'
-    text += "from __future__ import annotations\n\nfrom collections.abc import Mapping\n\n"
-    text += f"CYCLES: Mapping[str, Mapping[str, Mapping[str, float]]] = {dict(cycles)!r}\n"
-    text += f"CODE_BYTES: Mapping[str, int] = {dict(sizes)!r}\n"
-    PRICES.write_text(text, encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(PRICES)], check=False)
+def write(prices: PlainPrices) -> None:
+    """Writes the file that `export.costing.plain_c` reads."""
+    PRICES.write_text(json.dumps(asdict(prices), indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -334,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         core: {kind: fit([layer for layer in layers if layer[0] == kind]) for kind in kinds}
         for core, layers in measured.items()
     }
-    write(fitted, code_bytes(measured[CORES[0]]))
+    write(PlainPrices(fitted, code_bytes(measured[CORES[0]])))
     return 0
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.cycles import plain_c
+from export.costing.plain_c import plain_prices
 
 CLOSE, OFF = 0.10, 0.25
 MOST = 0.75  # of the layers are close: of 2 or 3 turns, GCC writes out some and loops around others
@@ -36,3 +39,10 @@ def test_fits_find_the_prices_of_units() -> None:
     assert found["product of 2"] == found["product"]  # what was not seen
     assert found["product shuffled"] == 0
     assert plain_c.code_bytes(layers) == {"conv2d": 260}
+
+
+def test_prices_are_written_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = plain_c.PRICES.read_bytes()
+    monkeypatch.setattr(plain_c, "PRICES", tmp_path / "prices.json")
+    plain_c.write(plain_prices())
+    assert plain_c.PRICES.read_bytes() == held
