@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.costing.candidate import Candidate
 from export.costing.plain_c import PlainCost
 
 _SPARED = 16  # one part in so many of the flash
+_CERTAIN = 1 / 64  # decides between choices whose prices, with waits that are estimated, are almost equal
+_MOST_SUMS = 4096
 
 
 def fit_flash(
     fastest: Sequence[Candidate | None], more: Callable[[int], Sequence[Candidate]], limit: int
 ) -> list[Candidate | None]:
-    """Takes smaller kernels, those first that save most bytes for a cycle, until all stages fit.
+    """Takes smaller kernels until all stages fit: of all choices that do, the one of the fewest cycles.
 
-    The last of them may have saved more than was needed, so what then fits again is taken back; of that, some flash
-    is spared, since the firmware around the network needs its own.
+    It is the knapsack problem with one of several things in each place, solved by merging the stages' trade-offs one
+    after the other. Some flash is spared where that is possible, since the firmware around the network needs its own.
 
     Args:
         fastest: the fastest candidate for each stage, or None where there is none.
@@ -24,34 +29,54 @@ def fit_flash(
         limit: bytes of flash.
 
     Returns:
-        A candidate for each stage; over the limit still if no choice fits.
+        A candidate for each stage; the smallest ones, over the limit still, if no choice fits.
     """
     if sum(map(_flash_bytes, fastest)) <= limit:
         return list(fastest)
-    choices = [_with(more(index), one) for index, one in enumerate(fastest)]
-    current = [
-        0 if one is None else candidates.index(one) for one, candidates in zip(fastest, choices, strict=True)
-    ]
-    total = sum(map(_flash_bytes, fastest))
-    while total > limit:
-        best: tuple[float, int, int] | None = None
-        for index, candidates in enumerate(choices):
-            for smaller in range(current[index] + 1, len(candidates)):
-                gain = _bytes_a_cycle(candidates[current[index]], candidates[smaller])
-                if gain > 0 and (best is None or gain > best[0]):
-                    best = (gain, index, smaller)
-        if best is None:
-            break
-        _, index, smaller = best
-        total += _flash_bytes(choices[index][smaller]) - _flash_bytes(choices[index][current[index]])
-        current[index] = smaller
-    while (larger := _restored(choices, current, limit - limit // _SPARED - total)) is not None:
-        index, place = larger
-        total += _flash_bytes(choices[index][place]) - _flash_bytes(choices[index][current[index]])
-        current[index] = place
-    return [
-        choices[index][place] if choices[index] else fastest[index] for index, place in enumerate(current)
-    ]
+    choices = [() if one is None else _from(more(index), one) for index, one in enumerate(fastest)]
+    least = sum(min(map(_flash_bytes, candidates), default=0) for candidates in choices)
+    spared = limit - limit // _SPARED
+    picked = iter(_knapsack([one for one in choices if one], max(least, limit if least > spared else spared)))
+    return [next(picked) if candidates else None for candidates in choices]
+
+
+def _knapsack(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candidate]:
+    """One candidate from each, of the least weight in all, that take no more than so many bytes; `room` is enough."""
+    sizes = [np.array([_flash_bytes(one) for one in candidates]) for candidates in choices]
+    weights = [np.array([_weight(one) for one in candidates]) for candidates in choices]
+    rest = room - sum(int(size.min()) for size in sizes)  # bytes beyond the smallest choice
+    size, weight = np.zeros(1, np.int64), np.zeros(1)
+    ways: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for more_bytes, more_weight in zip((one - one.min() for one in sizes), weights, strict=True):
+        sums = (size[:, None] + more_bytes).ravel()
+        totals = (weight[:, None] + more_weight).ravel()
+        kept = _trade_off(sums, totals, rest)
+        size, weight = sums[kept], totals[kept]
+        ways.append((kept // len(more_bytes), kept % len(more_bytes)))
+    place, picked = int(weight.argmin()), []
+    for (before, candidate), candidates in zip(reversed(ways), reversed(choices), strict=True):
+        picked.append(candidates[candidate[place]])
+        place = int(before[place])
+    return picked[::-1]
+
+
+def _trade_off(sizes: NDArray[np.int64], weights: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """The indices of sums that fit and that no smaller one outdoes in weight, thinned out where they are many."""
+    order = np.lexsort((weights, sizes))
+    order = order[sizes[order] <= most]
+    sorted_weights = weights[order]
+    better = np.ones(len(order), bool)
+    better[1:] = sorted_weights[1:] < np.minimum.accumulate(sorted_weights)[:-1]
+    found = order[better]
+    if len(found) > _MOST_SUMS:  # of each range of sizes the lightest, which is its last
+        ranges = sizes[found] * _MOST_SUMS // (most + 1)
+        found = found[np.append(ranges[1:] != ranges[:-1], True) | (np.arange(len(found)) == 0)]
+    return found
+
+
+def _weight(candidate: Candidate) -> float:
+    """What a choice is to have least of: cycles. Those before waits count a little more, as they are known exactly."""
+    return candidate.price.cycles + _CERTAIN * (candidate.cost.cycles or 0)
 
 
 def with_plain_c(
@@ -90,30 +115,10 @@ def with_plain_c(
     return result if total <= limit else list(chosen)
 
 
-def _restored(
-    choices: Sequence[Sequence[Candidate]], current: Sequence[int], room: int
-) -> tuple[int, int] | None:
-    """The stage and candidate that save most cycles within the room there is; None if there are none."""
-    found = [
-        (candidates[now].price.cycles - candidates[place].price.cycles, index, place)
-        for index, (candidates, now) in enumerate(zip(choices, current, strict=True))
-        for place in range(now)
-        if _flash_bytes(candidates[place]) - _flash_bytes(candidates[now]) <= room
-    ]
-    saved, index, place = max(found, default=(0, 0, 0))
-    return (index, place) if saved > 0 else None
-
-
-def _with(candidates: Sequence[Candidate], one: Candidate | None) -> Sequence[Candidate]:
-    """The candidates, one that is chosen already among them."""
-    return candidates if one is None or one in candidates else [one, *candidates]
+def _from(candidates: Sequence[Candidate], one: Candidate) -> Sequence[Candidate]:
+    """The candidate and those behind it: those before it were passed over, for their scratch memory."""
+    return candidates[candidates.index(one) :] if one in candidates else [one, *candidates]
 
 
 def _flash_bytes(candidate: Candidate | None) -> int:
     return 0 if candidate is None else candidate.cost.flash_bytes
-
-
-def _bytes_a_cycle(now: Candidate, then: Candidate) -> float:
-    """Bytes saved for each cycle lost; `then` is the slower one."""
-    saved = _flash_bytes(now) - _flash_bytes(then)
-    return saved / max(1, then.price.cycles - now.price.cycles)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from export.costing.candidate import Candidate, Price
 from export.costing.flash import fit_flash, with_plain_c
@@ -48,13 +52,62 @@ def _candidate(cycles: int, flash_bytes: int) -> Candidate:
     return Candidate(f"{cycles}", Price(cycles, flash_bytes), KernelCost(cycles, 0, 0, flash_bytes), 0, None)
 
 
-def test_what_was_saved_for_nothing_is_taken_back() -> None:
-    """The first layer saves most bytes a cycle, then the second one has to be smaller, after which the first fits."""
+def test_the_layer_that_has_to_be_smaller_alone_is() -> None:
+    """The first one saves most bytes for a cycle, and keeps its fastest kernels all the same."""
     choices = [[_candidate(100, 500), _candidate(110, 100)], [_candidate(100, 1000), _candidate(300, 100)]]
     found = fit_flash([first for first, *_ in choices], choices.__getitem__, 800)
     assert [one.variant for one in found if one is not None] == ["100", "300"]
     tight = fit_flash([first for first, *_ in choices], choices.__getitem__, 610)
     assert [one.variant for one in tight if one is not None] == ["110", "300"]  # some flash is spared
+
+
+_CHOICES = st.lists(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 40)), min_size=1, max_size=4),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(_CHOICES, st.integers(0, 200))
+def test_no_choice_that_fits_takes_fewer_cycles(numbers: list[list[tuple[int, int]]], limit: int) -> None:
+    choices = [[_candidate(cycles, size) for cycles, size in sorted(stage)] for stage in numbers]
+    found = [one for one in fit_flash([first for first, *_ in choices], choices.__getitem__, limit) if one]
+    fastest = [first for first, *_ in choices]
+    if _bytes(fastest) <= limit:
+        assert found == fastest
+        return
+    least = sum(min(one.price.flash_bytes for one in stage) for stage in choices)
+    room = limit - limit // 16 if least <= limit - limit // 16 else max(limit, least)
+    assert _cycles(found) == min(_cycles(ways) for ways in product(*choices) if _bytes(ways) <= room)
+    assert _bytes(found) <= room
+
+
+def test_many_stages_fit_closely() -> None:
+    """More sums than are kept: what is dropped costs next to nothing, and the limit holds."""
+    rng = np.random.default_rng(0)
+    choices = [
+        [
+            _candidate(int(cycles), int(size))
+            for cycles, size in zip(
+                np.sort(rng.integers(1, 10**6, 12)), rng.integers(1, 10**5, 12), strict=True
+            )
+        ]
+        for _ in range(40)
+    ]
+    sizes = [[one.price.flash_bytes for one in stage] for stage in choices]
+    least = sum(map(min, sizes))
+    assert least <= _bytes(fit_flash([stage[0] for stage in choices], choices.__getitem__, least)) <= least
+    limit = (least + sum(stage[0].price.flash_bytes for stage in choices)) // 2
+    found = fit_flash([stage[0] for stage in choices], choices.__getitem__, limit)
+    assert 0.99 * (limit - limit // 16) < _bytes(found) <= limit - limit // 16
+
+
+def _bytes(ways: Iterable[Candidate | None]) -> int:
+    return sum(one.price.flash_bytes for one in ways if one is not None)
+
+
+def _cycles(ways: Iterable[Candidate]) -> int:
+    return sum(one.price.cycles for one in ways)
 
 
 def test_a_choice_that_is_not_the_fastest_is_where_it_begins() -> None:
