@@ -1,4 +1,4 @@
-"""Measures one network at one fraction of kept pairs on one core, and the baseline beside it."""
+"""Measures an exported network, and the baseline's kernels, on one core, and compares outputs with the reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import export
 from benchmarks.cycles.baseline import write_baseline
 from benchmarks.cycles.terms import term_cycles
-from export.artifact.compiling import build_arm
+from export.artifact.compiling import build_arm, build_host
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
 from export.ir.graph import Graph
@@ -155,6 +155,26 @@ def measure_baseline(tflite: bytes, core: str, images: NDArray[np.int8], folder:
     measured = export.simulate(folder, images, core=core)
     _check(f"the baseline on {core}", measured.outputs, run_reference(tflite, images))
     return BaselineFigures(core, measured.cycles, measured.flash_bytes, measured.ram_bytes)
+
+
+def host_outputs(folder: Path, tflite: bytes, images: NDArray[np.int8], compared: int) -> NDArray[np.int8]:
+    """What an export computes on this machine, once the first outputs were found to be those of the reference kernels.
+
+    Args:
+        folder: the export.
+        tflite: the int8 model it was made from.
+        images: int8 [n, *input shape].
+        compared: how many of the images, the reference kernels being slow.
+
+    Returns:
+        int8 [n, *output shape].
+
+    Raises:
+        NotExactError: an output byte differs.
+    """
+    outputs = build_host(folder).run(images)
+    _check("the host build", outputs[:compared], run_reference(tflite, images[:compared]))
+    return outputs
 
 
 def _layers(

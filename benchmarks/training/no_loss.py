@@ -25,13 +25,11 @@ from cifar10 import Cifar10, add_data, load, to_int8
 
 import export
 from benchmarks import FIGURES
-from benchmarks.cycles.measure import NotExactError, measure
+from benchmarks.cycles.measure import host_outputs, measure
 from benchmarks.shared.options import REFERENCE, add_networks
 from benchmarks.shared.records import record_of, write_json
 from benchmarks.training.designs import NO_LOSS
 from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, with_data
-from export.artifact.compiling import build_host
-from export.frontend.reference import run_reference
 
 RESULTS = FIGURES / "no_loss"
 CORE = "cortex-m33"
@@ -74,11 +72,7 @@ def _figures(tflite: bytes, data: Cifar10, options: argparse.Namespace) -> dict[
     images = to_int8(data.test.images)
     with tempfile.TemporaryDirectory() as folder:
         cycles = measure(tflite, CORE, images[: options.arm_images], Path(folder), "auto").cycles
-        outputs = build_host(Path(folder)).run(images)
-    if not np.array_equal(
-        outputs[: options.host_images], run_reference(tflite, images[: options.host_images])
-    ):
-        raise NotExactError("the host build differs from the reference kernels")
+        outputs = host_outputs(Path(folder), tflite, images, options.host_images)
     return {
         "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
         "exact_images": {"host": options.host_images, CORE: options.arm_images},
