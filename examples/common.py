@@ -1,16 +1,18 @@
-"""What the scripts `lenet.py`, `alexnet.py` and `resnet8.py` share: their options, and what comes after training."""
+"""What `lenet.py`, `alexnet.py` and `resnet8.py` share: options, arguments of training, and what comes after it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import tf_keras as keras
-from cifar10 import Cifar10, Part, add_data, load, to_int8
+from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, add_data, load, to_int8
 from networks import pretrained
 from train import EPOCHS, train
 
 import export
+import keras_approx
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 SIMULATED_IMAGES = 5
@@ -63,9 +65,23 @@ def float_network(network: str, options: argparse.Namespace) -> keras.Model:
     return model
 
 
-def finish(model: keras.Model, options: argparse.Namespace) -> None:
-    """Saves a wrapped model, exports it, and says what the C code takes and how often it is right."""
+def training_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `keras_approx.fine_tune` that say what a network learns from, and for how long."""
     data: Cifar10 = options.images
+    return {
+        "data": AugmentedBatches(data.train, seed=options.seed),
+        "epochs": options.epochs,
+        "loss": LOSS,
+        "input_range": INPUT_RANGE,
+        "validation_data": (data.validation.inputs, data.validation.labels),
+        "verbose": options.verbose,
+    }
+
+
+def finish(model: keras.Model, options: argparse.Namespace) -> None:
+    """Prints what layers keep, saves the model, exports it, and says what the C takes and how often it is right."""
+    data: Cifar10 = options.images
+    keras_approx.summary(model)
     model.save(options.folder / "wrapped.keras")
     exported = export.to_c(model, options.folder / "code", target=options.target)
     measured = export.simulate(exported.path, to_int8(data.test.images[:SIMULATED_IMAGES]))

@@ -8,31 +8,18 @@ from __future__ import annotations
 
 import sys
 
-from cifar10 import INPUT_RANGE, AugmentedBatches
-from common import LOSS, finish, float_network, parse
+from common import finish, float_network, parse, training_arguments
 
 import keras_approx
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse("lenet", __doc__, arguments, kept=0.25, epochs=10)
-    data = options.images
-
     network = float_network("lenet", options)
 
     # Wraps, calibrates, then skips ever more products while the network learns from its labels and from what it
     # said before.
-    model, _ = keras_approx.fine_tune(
-        network,
-        AugmentedBatches(data.train, seed=options.seed),
-        kept=options.kept,
-        epochs=options.epochs,
-        loss=LOSS,
-        input_range=INPUT_RANGE,
-        validation_data=(data.validation.inputs, data.validation.labels),
-        verbose=options.verbose,
-    )
-    keras_approx.summary(model)
+    model, _ = keras_approx.fine_tune(network, kept=options.kept, **training_arguments(options))
 
     finish(model, options)
     return 0

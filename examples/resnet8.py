@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from cifar10 import INPUT_RANGE, AugmentedBatches
-from common import LOSS, finish, float_network, parse
+from common import finish, float_network, parse, training_arguments
 
 import keras_approx
 from keras_approx import Eliminate, LayerSetting
@@ -17,23 +16,12 @@ from keras_approx import Eliminate, LayerSetting
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse("resnet8", __doc__, arguments, kept=0.4, epochs=10)
-    data = options.images
-
     network = float_network("resnet8", options)
 
     # One ranking of all layers by significance and cost decides where products go. The first layer, from which all
     # others live, keeps at least 60 % of its own; the last one takes no time, so it keeps everything.
-    model, _ = keras_approx.fine_tune(
-        network,
-        AugmentedBatches(data.train, seed=options.seed),
-        skipping=Eliminate(options.kept, layers={"conv1": LayerSetting(least=0.6)}, exempt=["logits"]),
-        epochs=options.epochs,
-        loss=LOSS,
-        input_range=INPUT_RANGE,
-        validation_data=(data.validation.inputs, data.validation.labels),
-        verbose=options.verbose,
-    )
-    keras_approx.summary(model)
+    skipping = Eliminate(options.kept, layers={"conv1": LayerSetting(least=0.6)}, exempt=["logits"])
+    model, _ = keras_approx.fine_tune(network, skipping=skipping, **training_arguments(options))
 
     finish(model, options)
     return 0
