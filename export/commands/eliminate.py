@@ -11,6 +11,7 @@ from export.commands.fine_tune import accuracy
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, read_test, split
 from export.commands.program.console import Result, Steps, load_tensorflow, verbosity
+from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
     add_command,
@@ -21,7 +22,6 @@ from export.commands.program.options import (
     add_new_file,
     add_split,
     at_least_one,
-    check_new_file,
     fraction,
     granularity,
     input_range,

@@ -11,7 +11,8 @@ from export.analysis import interpreter
 from export.api import estimate, to_tflite
 from export.commands.inputs.samples import Samples, check_apart, read_samples, split
 from export.commands.program.console import Result, Steps
-from export.commands.program.options import check_new_file, granularity, write_new_file
+from export.commands.program.files import check_new_file, write_new_file
+from export.commands.program.options import granularity
 from export.elimination.network import eliminate, kept_share, quantized_inputs
 from export.errors import InputError, OutputPathError, QuantizationError
 from export.frontend import read_tflite

@@ -8,6 +8,7 @@ from pathlib import Path
 from export.artifact.manifest import read_manifest
 from export.commands.inputs.network_inputs import add_arrays, read_inputs
 from export.commands.program.console import Result, Steps
+from export.commands.program.files import check_result_file
 from export.commands.program.options import Commands, add_command, at_least_one
 from export.commands.simulate import save_outputs
 from export.errors import InputError
@@ -58,6 +59,8 @@ def run(options: argparse.Namespace) -> Result:
     from export.evaluation import evaluate  # noqa: PLC0415 (slow to import)
 
     say = Steps()
+    if options.outputs is not None:
+        check_result_file(options.outputs, "--outputs")
     manifest = read_manifest(options.out_dir)
     inputs, labels = read_inputs(options, manifest, say)
     if labels is None:

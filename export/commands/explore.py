@@ -18,6 +18,7 @@ from export.commands.inputs.designs import pricer
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table
+from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
     add_command,
@@ -27,7 +28,6 @@ from export.commands.program.options import (
     add_split,
     add_target,
     at_least_one,
-    check_new_file,
     seed,
 )
 from export.errors import InputError, OutputPathError

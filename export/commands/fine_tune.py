@@ -12,6 +12,7 @@ from export.commands.inputs.designs import add_choice, choose, pricer
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import Samples, check_classes, read_samples, read_test, split
 from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, verbosity
+from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
     add_command,
@@ -22,7 +23,6 @@ from export.commands.program.options import (
     add_new_file,
     add_split,
     at_least_one,
-    check_new_file,
     count,
     fraction,
     granularity,

@@ -11,6 +11,7 @@ import numpy as np
 from export.artifact.manifest import Manifest, read_manifest
 from export.commands.inputs.network_inputs import add_arrays, read_inputs
 from export.commands.program.console import Result, Steps
+from export.commands.program.files import check_result_file
 from export.commands.program.options import Commands, add_command, at_least_one
 from export.errors import OutputPathError
 from export.evaluation import check_labels, count_right
@@ -57,6 +58,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Simulates, and saves what was asked for."""
     say = Steps()
+    if options.outputs is not None:
+        check_result_file(options.outputs, "--outputs")
     manifest = read_manifest(options.out_dir)
     inputs, labels = read_inputs(options, manifest, say)
     inputs = [values[: options.images] for values in inputs]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Result, Steps, load_tensorflow
+from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
     add_command,
@@ -16,7 +17,6 @@ from export.commands.program.options import (
     add_new_file,
     add_split,
     at_least_one,
-    check_new_file,
     input_range,
 )
 

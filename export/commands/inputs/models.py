@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.commands.program.files import unfinished
 from export.errors import ModelFormatError, OutputPathError
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def save_model(model: Any, path: Path) -> None:
     Raises:
         OutputPathError: The file cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    temporary = unfinished(path)
     try:
         model.save(temporary)
         os.replace(temporary, path)

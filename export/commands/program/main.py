@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from export.commands.program.console import HelpFormatter, Interrupted, Result
+from export.commands.program.files import check_result_file
 from export.errors import ExportError
 from keras_approx import __version__
 from keras_approx.errors import KerasApproxError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # argparse exits with USAGE by itself
+CLOSED = 141  # what shells give for a program that SIGPIPE ended
 
 # Name, module and what it does. A module is imported when its command is given: help and mistyped names need none.
 _COMMANDS = {
@@ -54,6 +59,7 @@ exit status:
        and what to do. With a traceback instead: a bug
   {USAGE}    the command line itself is wrong
   {INTERRUPTED}  stopped by Ctrl-C; fine-tune and explore continue when the same command is given again
+  {CLOSED}  what read the output stopped reading, such as head
 """
 
 
@@ -108,14 +114,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 when done, 1 after an error and 130 after Ctrl-C, both told on standard error.
 
     Raises:
-        SystemExit: With 2 if the command line is wrong, with 0 for --help and --version.
+        SystemExit: With 2 if the command line is wrong, with 0 for --help and --version, with 141 if what reads the
+            output stopped reading.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser(next((word for word in given if word in _COMMANDS), "")).parse_args(given)
+    with _output():
+        options = _parse(given)
     try:
+        if options.json not in (None, "-"):
+            check_result_file(Path(options.json), "--json")
         with redirect_stdout(sys.stderr):  # Keras and others print progress there
             result = options.run(options)
-        _put(result, options)
+        with _output():
+            _put(result, options)
     except (ExportError, KerasApproxError) as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         return FAILED
@@ -127,6 +138,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\ninterrupted{advice}", file=sys.stderr)
         return INTERRUPTED
     return OK
+
+
+def _parse(given: Sequence[str]) -> argparse.Namespace:
+    """The options of the command that is given."""
+    program = parser(next((word for word in given if word in _COMMANDS), ""))
+    strange = next((word for word in given if "\0" in word), None)
+    if strange is not None:  # shells cannot give one, other programs can
+        program.error(f"expected words without NUL characters, got {strange[:200]!r}")
+    return program.parse_args(given)
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Sends what is printed within; ends the program without a word where nobody reads it any more."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files can hold what an encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python sends the rest when it ends
+        sys.exit(CLOSED)
 
 
 def _put(result: Result, options: argparse.Namespace) -> None:

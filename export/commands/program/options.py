@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import textwrap
 from pathlib import Path
 
 from export.commands.program.console import HelpFormatter
-from export.errors import InputError, OutputPathError
+from export.errors import InputError
 from export.targets import CORES
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES
 
@@ -128,38 +127,6 @@ def add_new_file(parser: argparse.ArgumentParser, help: str) -> None:
     """Adds the option of a file to write."""
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help=help)
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
-
-
-def check_new_file(path: Path, force: bool) -> None:
-    """Makes sure that a file can be written in the end, before work begins.
-
-    Raises:
-        OutputPathError: The file exists and is not to be replaced, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise OutputPathError(f"expected the name of a file for --out, got the folder {str(path)!r}")
-    if path.exists() and not force:
-        raise OutputPathError(f"{str(path)!r} exists: choose another --out, or give --force to replace it")
-    if not path.absolute().parent.is_dir():
-        raise OutputPathError(f"the folder of --out {str(path)!r} does not exist: make it first")
-
-
-def write_new_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all.
-
-    Raises:
-        OutputPathError: It cannot be written.
-    """
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose another --out"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def share(text: str) -> float:

@@ -57,7 +57,7 @@ def save_front(front: ParetoFront, path: str | Path) -> None:
         "significance": front.significance,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".keras_approx-{os.getpid()}.part")
     part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -163,7 +164,7 @@ def test_results_go_to_standard_output_and_progress_does_not(monkeypatch, capsys
     assert capsys.readouterr().out == "the result\n"
     assert json.loads((tmp_path / "r.json").read_text())["command"] == "test"
     assert main(["--json", str(tmp_path)]) == 1
-    assert "choose another file for --json" in capsys.readouterr().err
+    assert "expected the name of a file for --json" in capsys.readouterr().err
 
 
 def test_module_and_program_are_one_and_load_no_tensorflow_for_help():
@@ -177,3 +178,56 @@ def test_module_and_program_are_one_and_load_no_tensorflow_for_help():
     ).stdout
     assert printed == f"{module}False\n"
     assert module.startswith("keras-approx 0.")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "eliminate", "evaluate"])
+def test_words_with_nul_are_refused_wherever_they_stand(command, capsys):
+    for arguments in ([command, "a\0b"], [command, "--json", "a\0b"], [command, "--out", "a\0b"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+        assert "expected words without NUL characters, got 'a\\x00b'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["boards"], ["boards", "--json", "-"], ["--help"], ["export", "--help"]]
+)
+def test_a_reader_that_stops_is_no_error(arguments):
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "export", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=buffered,  # else argparse hides that its text went nowhere
+    )
+    program.stdout.close()
+    assert program.stderr.read() == ""
+    program.stderr.close()
+    assert program.wait() == 141
+
+
+def test_what_an_encoding_lacks_is_escaped(tmp_path):
+    board = (ROOT / "export/targets/boards/stm32f405.toml").read_text()
+    (tmp_path / "größe.toml").write_text(board, encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-m", "export", "boards", "--board", str(tmp_path / "größer.toml")],
+        capture_output=True,
+        text=True,
+        env={"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert found.returncode == 1
+    assert "gr\\xf6\\xdfer.toml" in found.stderr
+
+
+def test_a_json_file_that_cannot_be_is_found_before_work_begins(monkeypatch, capsys, tmp_path):
+    def run(options):
+        raise AssertionError("work began")
+
+    _program(monkeypatch, run)
+    for path, came in ((tmp_path, "got the folder"), (tmp_path / "none/r.json", "does not exist")):
+        assert main(["--json", str(path)]) == 1
+        assert came in capsys.readouterr().err
+    assert main(["--json", str(tmp_path / ("x" * 300))]) == 1
+    assert "File name too long" in capsys.readouterr().err

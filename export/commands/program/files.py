@@ -1,0 +1,54 @@
+"""Files that commands write: checked before work begins, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from export.errors import OutputPathError
+
+
+def check_new_file(path: Path, force: bool) -> None:
+    """Makes sure that a file can be written in the end, before work begins.
+
+    Raises:
+        OutputPathError: The file exists and is not to be replaced, or its folder does not exist.
+    """
+    check_result_file(path, "--out")
+    if path.exists() and not force:
+        raise OutputPathError(f"{str(path)!r} exists: choose another --out, or give --force to replace it")
+
+
+def check_result_file(path: Path, option: str) -> None:
+    """Makes sure that a file which may be replaced can be written in the end, before work begins.
+
+    Raises:
+        OutputPathError: It is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise OutputPathError(f"expected the name of a file for {option}, got the folder {str(path)!r}")
+    if not path.absolute().parent.is_dir():
+        raise OutputPathError(f"the folder of {option} {str(path)!r} does not exist: make it first")
+
+
+def unfinished(path: Path) -> Path:
+    """What a file is called until it is complete: in the same folder, with a name that is never too long."""
+    return path.with_name(f".keras_approx-{os.getpid()}{path.suffix}")
+
+
+def write_new_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OutputPathError: It cannot be written.
+    """
+    temporary = unfinished(path)
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write {str(path)!r}: {error.strerror}; choose another --out"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
