@@ -23,6 +23,7 @@ from export.passes.remove_unread_channels import remove_unread_channels
 from export.passes.straighten import straighten
 from export.passes.tabulate import tabulate
 from export.passes.trim_taps import trim_taps
+from export.passes.turn_columns import turn_columns
 
 __all__ = ["PASSES", "run_passes"]
 
@@ -41,6 +42,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     remove_unread_channels,  # among them those whose constants were folded
     fold_functions,  # of the values that are left
     straighten,  # what no layer took over
+    turn_columns,
     prune,
 )
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from keras_approx.errors import OptionError
 
 
@@ -144,11 +146,16 @@ def get_schedule(schedule: AnySchedule, *, steps: int | None = None, first: int 
         first: Its first step, as the optimizer counts.
 
     Raises:
-        OptionError: If the schedule is relative, and the length of the training is not known.
+        OptionError: If it is no schedule, or a relative one, and the length of the training is not known.
     """
     if isinstance(schedule, (int, float)):
         return Constant(float(schedule))
     if not isinstance(schedule, RelativeSchedule):
+        if not callable(schedule) or not hasattr(schedule, "end_step"):
+            raise OptionError(
+                "a schedule must be a number, one of keras_approx.schedules, or an object that gives a value for each "
+                f"step when called and has an end_step, the last step at which it moves; got {schedule!r}"
+            )
         return schedule
     if steps is None:
         raise OptionError(
@@ -159,6 +166,11 @@ def get_schedule(schedule: AnySchedule, *, steps: int | None = None, first: int 
 
 
 def _check_steps(begin_step: int, end_step: int) -> None:
+    for name, value in (("begin_step", begin_step), ("end_step", end_step)):
+        if not isinstance(value, (int, np.integer)):
+            raise OptionError(
+                f"{name} must be a whole number of optimizer updates, got {value!r}; Ramp takes shares of the training"
+            )
     if not 0 <= begin_step < end_step:
         raise OptionError(f"a schedule must have 0 <= begin_step < end_step, got {begin_step} and {end_step}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from keras_approx.errors import OptionError
@@ -51,3 +53,16 @@ def test_constant() -> None:
 def test_steps_out_of_order(schedule: type, begin: int, end: int) -> None:
     with pytest.raises(OptionError, match="begin_step < end_step"):
         schedule(1.0, 0.5, end_step=end, begin_step=begin)
+
+
+@pytest.mark.parametrize("schedule", [Polynomial, Cosine])
+@pytest.mark.parametrize("steps", [{"end_step": 0.5}, {"end_step": 10, "begin_step": 0.1}])
+def test_steps_are_no_shares(schedule: Any, steps: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r"Ramp takes shares of the training"):
+        schedule(1.0, 0.5, **steps)
+
+
+@pytest.mark.parametrize("schedule", [lambda step: 0.5, "cosine", None])
+def test_what_is_no_schedule(schedule: Any) -> None:
+    with pytest.raises(OptionError, match="a schedule must be a number"):
+        get_schedule(schedule)
