@@ -1,4 +1,4 @@
-"""Makes operators of any kind in a model, and those that keep states between inferences."""
+"""A bench that adds any operator to a model by name, and the operators that keep states between inferences."""
 
 from __future__ import annotations
 
@@ -47,29 +47,41 @@ class Bench:
         data = self.rng.integers(-128, 128, shape).astype(np.int8)
         return self.builder.tensor(shape, scale, zero_point, data=data)
 
-    def op(
+    def op(self, name: str, inputs: Sequence[Value | None], shape: Sequence[int], **how: Any) -> Value:
+        """An operator of one output; the arguments are those of `ops`."""
+        [out] = self.ops(name, inputs, [shape], **how)
+        return out
+
+    def ops(
         self,
         name: str,
         inputs: Sequence[Value | None],
-        shape: Sequence[int] | Sequence[Sequence[int]],
+        shapes: Sequence[Sequence[int]],
+        *,
         like: Value | None = None,
         scale: float | None = None,
         zero_point: int | None = None,
+        kind: str | None = None,
         **options: Any,
-    ) -> Any:
-        """An operator whose options are `kind=` (their table's name) and its fields."""
-        first = like if like is not None else next(v for v in inputs if v is not None)
-        several = bool(shape) and not isinstance(shape[0], int)
-        shapes: Any = shape if several else [shape]
-        outs = [
-            self.builder.tensor(
-                tuple(extents),
-                first.scale if scale is None else scale,
-                first.zero_point if zero_point is None else zero_point,
-            )
-            for extents in shapes
-        ]
-        kind = options.pop("kind", None)
+    ) -> list[Value]:
+        """An operator of several outputs.
+
+        Args:
+            name: of its BuiltinOperator.
+            inputs: None for one that is left out.
+            shapes: of the outputs.
+            like: has the outputs' quantization where none is given; the first input by default.
+            scale: of the outputs.
+            zero_point: of the outputs.
+            kind: name of the table of its options, if it has any.
+            options: the fields of that table.
+        """
+        first = like if like is not None else next(value for value in inputs if value is not None)
+        quantization = (
+            first.scale if scale is None else scale,
+            first.zero_point if zero_point is None else zero_point,
+        )
+        outs = [self.builder.tensor(tuple(shape), *quantization) for shape in shapes]
         made = None
         if kind is not None:
             made = getattr(schema, f"{kind}T")()
@@ -77,7 +89,7 @@ class Bench:
                 setattr(made, field, value)
         indices = [-1 if value is None else value.index for value in inputs]
         self.builder.operator(name, indices, [out.index for out in outs], made)
-        return outs if several else outs[0]
+        return outs
 
     def indices(self, name: str, x: Value, axis: int, shape: Sequence[int], dtype: str = "int32") -> Value:
         """ARG_MAX or ARG_MIN."""
@@ -135,8 +147,7 @@ def svdf(b: Bench, units: int, rank: int, memory: int) -> Value:
         state,
     ]
     options = {"rank": rank, "fusedActivationFunction": 1}
-    made: Value = b.op("SVDF", inputs, (1, units), scale=0.4, zero_point=7, kind="SVDFOptions", **options)
-    return made
+    return b.op("SVDF", inputs, (1, units), scale=0.4, zero_point=7, kind="SVDFOptions", **options)
 
 
 def delayed(b: Bench, name: str = "ring") -> Value:
@@ -144,7 +155,7 @@ def delayed(b: Bench, name: str = "ring") -> Value:
     initial = b.rng.integers(-128, 128, b.v.shape).astype(np.int8)
     b.builder.initialized({name: initial}, b.v.scale, b.v.zero_point)
     handle = b.builder.handle(name)
-    before: Value = b.op("READ_VARIABLE", [handle], b.v.shape, like=b.v)
+    before = b.op("READ_VARIABLE", [handle], b.v.shape, like=b.v)
     joined = b.builder.concatenation([before, b.v], axis=1)
     b.builder.operator("ASSIGN_VARIABLE", [handle.index, b.v.index], [])
     return joined

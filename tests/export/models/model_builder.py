@@ -37,8 +37,20 @@ class Value:
     zero_point: int = 0
 
 
-def _same(size: int, kernel: int, stride: int, padding: str) -> int:
-    return -(-size // stride) if padding == "SAME" else (size - kernel) // stride + 1
+def _set_window(options: Any, stride: tuple[int, int], padding: str, activation: str | None = None) -> None:
+    """Sets the options that convolutions and pools share."""
+    options.strideH, options.strideW = stride
+    options.padding = 0 if padding == "SAME" else 1
+    if activation is not None:
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+
+
+def _windows(x: Value, kernel: Sequence[int], stride: Sequence[int], padding: str) -> list[int]:
+    """How many windows there are in height and width."""
+    sizes = zip(x.shape[1:3], kernel, stride, strict=True)
+    if padding == "SAME":
+        return [-(-extent // step) for extent, _, step in sizes]
+    return [(extent - taps) // step + 1 for extent, taps, step in sizes]
 
 
 class ModelBuilder:
@@ -148,16 +160,14 @@ class ModelBuilder:
         options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
         if depthwise:
             options.depthMultiplier = multiplier
-        options.strideH, options.strideW = stride
+        _set_window(options, stride, padding, activation)
         options.dilationHFactor, options.dilationWFactor = dilation
-        options.padding = 0 if padding == "SAME" else 1
-        options.fusedActivationFunction = ACTIVATIONS[activation]
         w = self.tensor(weights.shape, weight_scales, data=weights, axis=3 if depthwise else 0)
         inputs = [x.index, w.index]
         if bias is not None:
             inputs.append(self._bias(bias, x.scale, weight_scales).index)
         extent = [(weights.shape[1 + i] - 1) * dilation[i] + 1 for i in range(2)]
-        spatial = [_same(x.shape[1 + i], extent[i], stride[i], padding) for i in range(2)]
+        spatial = _windows(x, extent, stride, padding)
         out = self.tensor((1, *spatial, weights.shape[3 if depthwise else 0]), scale, zero_point)
         self.operator("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, [out.index], options)
         return out
@@ -199,14 +209,9 @@ class ModelBuilder:
     ) -> Value:
         """TRANSPOSE_CONV with weights [out, kernel y, kernel x, in]."""
         options = schema.TransposeConvOptionsT()
-        options.strideH, options.strideW = stride
-        options.padding = 0 if padding == "SAME" else 1
-        extra = (
-            (0, 0)
-            if padding == "SAME"
-            else (max(0, weights.shape[1] - stride[0]), max(0, weights.shape[2] - stride[1]))
-        )
-        spatial = [x.shape[1 + i] * stride[i] + extra[i] for i in range(2)]
+        _set_window(options, stride, padding)
+        beyond = [0 if padding == "SAME" else max(0, weights.shape[1 + i] - stride[i]) for i in range(2)]
+        spatial = [x.shape[1 + i] * stride[i] + beyond[i] for i in range(2)]
         shape = (1, *spatial, weights.shape[0])
         wanted = self.tensor((4,), dtype="int32", data=np.array(shape, np.int32))
         w = self.tensor(weights.shape, weight_scales, data=weights)
@@ -232,11 +237,8 @@ class ModelBuilder:
         """MAX_POOL_2D (`kind` "max") or AVERAGE_POOL_2D ("average")."""
         options = schema.Pool2DOptionsT()
         options.filterHeight, options.filterWidth = kernel
-        options.strideH, options.strideW = stride
-        options.padding = 0 if padding == "SAME" else 1
-        options.fusedActivationFunction = ACTIVATIONS[activation]
-        spatial = [_same(x.shape[1 + i], kernel[i], stride[i], padding) for i in range(2)]
-        out = self.tensor((1, *spatial, x.shape[3]), x.scale, x.zero_point)
+        _set_window(options, stride, padding, activation)
+        out = self.tensor((1, *_windows(x, kernel, stride, padding), x.shape[3]), x.scale, x.zero_point)
         self.operator(
             {"max": "MAX_POOL_2D", "average": "AVERAGE_POOL_2D"}[kind], [x.index], [out.index], options
         )

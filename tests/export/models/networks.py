@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -55,23 +56,27 @@ class Layers:
     def _scale(self) -> float:
         return float(np.float32(10 ** self._rng.uniform(-3, 0)))
 
-    def _quantized(
-        self, x: Value, channels: int, terms: int, per_channel: bool
-    ) -> tuple[list[float], float, NDArray[np.int32]]:
-        """Weight scales, output scale and bias for sums of `terms` products."""
+    def _parameters(
+        self, x: Value, shape: Sequence[int], *, axis: int = 0, per_channel: bool = True, bias: bool = True
+    ) -> dict[str, Any]:
+        """Random weights with output channels along `axis`, bias and quantization of a layer that reads `x`."""
+        channels = shape[axis]
+        terms = int(np.prod(shape)) // channels
         total = 40 * 73 * (terms * (1 - self._zeros)) ** 0.5 + 1  # what an accumulator typically holds
         scale = float(np.float32(10 ** self._rng.uniform(-2.5, -0.5)))
         spread = self._rng.uniform(0.3, 1.0, channels if per_channel else 1)
         scales = [float(np.float32(s)) for s in scale * 60 * self._contrast / (x.scale * total) * spread]
-        bias = self._rng.integers(-int(total), int(total), channels, endpoint=True)
-        return scales, scale, bias.astype(np.int32)
-
-    def _weights(self, shape: Sequence[int], axis: int = 0) -> NDArray[np.int8]:
-        """Random weights, those of dead output channels, numbered by `axis`, all zero."""
+        values = self._rng.integers(-int(total), int(total), channels, endpoint=True).astype(np.int32)
         weights = random_weights(self._rng, shape, self._zeros)
         if self._dead:
-            np.moveaxis(weights, axis, 0)[self._rng.random(shape[axis]) < self._dead] = 0
-        return weights
+            np.moveaxis(weights, axis, 0)[self._rng.random(channels) < self._dead] = 0
+        return {
+            "weights": weights,
+            "bias": values if bias else None,
+            "weight_scales": scales,
+            "scale": scale,
+            "zero_point": self.zero_point(),
+        }
 
     def conv(
         self,
@@ -79,28 +84,13 @@ class Layers:
         channels: int,
         kernel: tuple[int, int] = (3, 3),
         *,
-        stride: tuple[int, int] = (1, 1),
-        dilation: tuple[int, int] = (1, 1),
-        padding: str = "SAME",
-        activation: str = "none",
         per_channel: bool = True,
         depth: int | None = None,
+        **how: Any,
     ) -> Value:
-        """A convolution, grouped where `depth` is less than the input's channels."""
+        """A convolution, grouped where `depth` is less than the input's channels; `how` as for the builder's `conv`."""
         shape = (channels, *kernel, depth or x.shape[3])
-        scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), per_channel)
-        return self.builder.conv(
-            x,
-            self._weights(shape),
-            values,
-            weight_scales=scales,
-            scale=scale,
-            zero_point=self.zero_point(),
-            stride=stride,
-            dilation=dilation,
-            padding=padding,
-            activation=activation,
-        )
+        return self.builder.conv(x, **self._parameters(x, shape, per_channel=per_channel), **how)
 
     def depthwise(
         self,
@@ -108,28 +98,14 @@ class Layers:
         multiplier: int = 1,
         kernel: tuple[int, int] = (3, 3),
         *,
-        stride: tuple[int, int] = (1, 1),
-        dilation: tuple[int, int] = (1, 1),
-        padding: str = "SAME",
-        activation: str = "none",
         per_channel: bool = True,
         bias: bool = True,
+        **how: Any,
     ) -> Value:
-        channels = x.shape[3] * multiplier
-        scales, scale, values = self._quantized(x, channels, kernel[0] * kernel[1], per_channel)
-        return self.builder.conv(
-            x,
-            self._weights((1, *kernel, channels), axis=3),
-            values if bias else None,
-            weight_scales=scales,
-            scale=scale,
-            zero_point=self.zero_point(),
-            stride=stride,
-            dilation=dilation,
-            padding=padding,
-            activation=activation,
-            multiplier=multiplier,
-        )
+        """A depthwise convolution; `how` as for the builder's `conv`."""
+        shape = (1, *kernel, x.shape[3] * multiplier)
+        parameters = self._parameters(x, shape, axis=3, per_channel=per_channel, bias=bias)
+        return self.builder.conv(x, **parameters, multiplier=multiplier, **how)
 
     def dense(
         self,
@@ -144,35 +120,16 @@ class Layers:
     ) -> Value:
         """A dense layer over all of the input, at each position if `keep`, or at each of `rows` rows."""
         terms = x.shape[-1] if keep else int(np.prod(x.shape)) // rows
-        scales, scale, values = self._quantized(x, units, terms, per_channel)
-        return self.builder.dense(
-            x,
-            self._weights((units, terms)),
-            values if bias else None,
-            weight_scales=scales,
-            scale=scale,
-            zero_point=self.zero_point(),
-            activation=activation,
-            shape=(*x.shape[:-1], units) if keep else (rows, units),
-            keep=keep,
-        )
+        parameters = self._parameters(x, (units, terms), per_channel=per_channel, bias=bias)
+        shape = (*x.shape[:-1], units) if keep else (rows, units)
+        return self.builder.dense(x, **parameters, activation=activation, shape=shape, keep=keep)
 
     def transposed(
         self, x: Value, channels: int, kernel: tuple[int, int], stride: tuple[int, int], padding: str = "SAME"
     ) -> Value:
         """A transposed convolution."""
-        shape = (channels, *kernel, x.shape[3])
-        scales, scale, values = self._quantized(x, channels, int(np.prod(shape[1:])), True)
-        return self.builder.transposed(
-            x,
-            self._weights(shape),
-            values,
-            weight_scales=scales,
-            scale=scale,
-            zero_point=self.zero_point(),
-            stride=stride,
-            padding=padding,
-        )
+        parameters = self._parameters(x, (channels, *kernel, x.shape[3]))
+        return self.builder.transposed(x, **parameters, stride=stride, padding=padding)
 
     def pool(
         self,

@@ -41,18 +41,16 @@ def _arithmetic(name: str) -> Step:
         operands = [x, y] if rng.random() < 0.7 else [y, x]
         options = {"fusedActivationFunction": int(rng.choice([0, 0, 1, 3]))}
         scale = _scale(rng, x.scale * y.scale * 60 if name == "MUL" else x.scale + y.scale)
-        made: Value = b.op(
+        return b.op(
             name, operands, x.shape, scale=scale, zero_point=b.layers.zero_point(), kind=kind, **options
         )
-        return made
 
     return step
 
 
 def _extreme(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     name = str(rng.choice(["MAXIMUM", "MINIMUM"]))
-    made: Value = b.op(name, [x, _constant(b, rng, x, like=True)], x.shape, kind="MaximumMinimumOptions")
-    return made
+    return b.op(name, [x, _constant(b, rng, x, like=True)], x.shape, kind="MaximumMinimumOptions")
 
 
 def _unary(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -81,8 +79,7 @@ def _unary(b: Bench, rng: np.random.Generator, x: Value) -> Value:
             made = b.layers.elementwise(x, str(rng.choice(_FUNCTIONS)))
         case _:
             made = b.op("EXP", [x], x.shape, scale=scale * 20, zero_point=-128, kind="ExpOptions")
-    result: Value = made
-    return result
+    return made
 
 
 def _transpose(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -92,8 +89,7 @@ def _transpose(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         else np.r_[0, 1 + rng.permutation(len(x.shape) - 1)]
     )
     shape = tuple(x.shape[axis] for axis in order)
-    made: Value = b.op("TRANSPOSE", [x, b.ints(order.tolist())], shape, kind="TransposeOptions")
-    return made
+    return b.op("TRANSPOSE", [x, b.ints(order.tolist())], shape, kind="TransposeOptions")
 
 
 def _strided_slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -106,8 +102,7 @@ def _strided_slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         stride.append(step)
         shape.append(-(-(last - first) // abs(step)))
     inputs = [x, b.ints(begin), b.ints(end), b.ints(stride)]
-    made: Value = b.op("STRIDED_SLICE", inputs, shape, kind="StridedSliceOptions")
-    return made
+    return b.op("STRIDED_SLICE", inputs, shape, kind="StridedSliceOptions")
 
 
 def _slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -117,8 +112,7 @@ def _slice(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         -1 if first + taken == extent and rng.random() < 0.5 else taken
         for first, taken, extent in zip(begin, shape, x.shape, strict=True)
     ]
-    made: Value = b.op("SLICE", [x, b.ints(begin), b.ints(size)], shape, kind="SliceOptions")
-    return made
+    return b.op("SLICE", [x, b.ints(begin), b.ints(size)], shape, kind="SliceOptions")
 
 
 def _other_rank(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -133,22 +127,19 @@ def _other_rank(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         made = b.op("EXPAND_DIMS", [x, b.scalar(axis)], shape, kind="ExpandDimsOptions")
     else:
         made = b.builder.reshape(x, (int(np.prod(x.shape)),))
-    result: Value = made
-    return result
+    return made
 
 
 def _reverse(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     axis = int(rng.integers(0, len(x.shape)))
-    made: Value = b.op("REVERSE_V2", [x, b.ints([axis])], x.shape, kind="ReverseV2Options")
-    return made
+    return b.op("REVERSE_V2", [x, b.ints([axis])], x.shape, kind="ReverseV2Options")
 
 
 def _broadcast(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     shape = [int(rng.integers(1, 4)) if extent == 1 else extent for extent in x.shape]
     if rng.random() < 0.3 and len(shape) < 5:
         shape = [int(rng.integers(1, 3)), *shape]
-    made: Value = b.op("BROADCAST_TO", [x, b.ints(shape)], shape, kind="BroadcastToOptions")
-    return made
+    return b.op("BROADCAST_TO", [x, b.ints(shape)], shape, kind="BroadcastToOptions")
 
 
 def _split(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -158,7 +149,7 @@ def _split(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     count = int(rng.choice([part for part in range(1, extent + 1) if extent % part == 0]))
     shape = (*x.shape[:axis], extent // count, *x.shape[axis + 1 :])
     options = {"kind": "SplitOptions", "numSplits": count}
-    parts = b.op("SPLIT", [b.scalar(axis), x], [shape] * count, like=x, **options)
+    parts = b.ops("SPLIT", [b.scalar(axis), x], [shape] * count, like=x, **options)
     return b.builder.concatenation([parts[-1], parts[0]], axis=axis)
 
 
@@ -170,45 +161,39 @@ def _split_and_join(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         return b.builder.concatenation([x, x], axis=axis)
     sizes = [first, extent - first]
     shapes = [(*x.shape[:axis], size, *x.shape[axis + 1 :]) for size in sizes]
-    parts = b.op("SPLIT_V", [x, b.ints(sizes), b.scalar(axis)], shapes, kind="SplitVOptions", numSplits=2)
+    parts = b.ops("SPLIT_V", [x, b.ints(sizes), b.scalar(axis)], shapes, kind="SplitVOptions", numSplits=2)
     return b.builder.concatenation(parts[::-1], axis=axis)
 
 
 def _unpack_and_pack(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     axis = int(rng.integers(0, len(x.shape)))
     left = (*x.shape[:axis], *x.shape[axis + 1 :])
-    parts = b.op("UNPACK", [x], [left] * x.shape[axis], kind="UnpackOptions", axis=axis, num=x.shape[axis])
+    parts = b.ops("UNPACK", [x], [left] * x.shape[axis], kind="UnpackOptions", axis=axis, num=x.shape[axis])
     chosen = [parts[int(i)] for i in rng.integers(0, len(parts), int(rng.integers(1, 4)))]
     at = int(rng.integers(0, len(left) + 1))
     shape = (*left[:at], len(chosen), *left[at:])
-    made: Value = b.op("PACK", chosen, shape, kind="PackOptions", axis=at, valuesCount=len(chosen))
-    return made
+    return b.op("PACK", chosen, shape, kind="PackOptions", axis=at, valuesCount=len(chosen))
 
 
 def _tile(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     repeats = [int(rng.choice([1, 1, 2])) for _ in x.shape]
     shape = [extent * count for extent, count in zip(x.shape, repeats, strict=True)]
-    made: Value = b.op("TILE", [x, b.ints(repeats)], shape, kind="TileOptions")
-    return made
+    return b.op("TILE", [x, b.ints(repeats)], shape, kind="TileOptions")
 
 
 def _pad(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     amounts = rng.integers(0, 3, (len(x.shape), 2))
-    if rng.random() < 0.4 and min(x.shape) > 0:
-        reach = np.array(x.shape)[:, None] - 1
-        amounts = np.minimum(amounts, reach)
-        shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
+    mirrors = rng.random() < 0.4 and min(x.shape) > 0
+    if mirrors:
+        amounts = np.minimum(amounts, np.array(x.shape)[:, None] - 1)
+    shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
+    if mirrors:
         mode = int(rng.integers(0, 2))
-        made = b.op("MIRROR_PAD", [x, b.ints(amounts.tolist())], shape, kind="MirrorPadOptions", mode=mode)
-    elif rng.random() < 0.4:
-        shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
+        return b.op("MIRROR_PAD", [x, b.ints(amounts.tolist())], shape, kind="MirrorPadOptions", mode=mode)
+    if rng.random() < 0.4:
         value = b.constant((), x.scale, x.zero_point)
-        made = b.op("PADV2", [x, b.ints(amounts.tolist()), value], shape, kind="PadV2Options")
-    else:
-        shape = (np.array(x.shape) + amounts.sum(axis=1)).tolist()
-        made = b.op("PAD", [x, b.ints(amounts.tolist())], shape, kind="PadOptions")
-    result: Value = made
-    return result
+        return b.op("PADV2", [x, b.ints(amounts.tolist()), value], shape, kind="PadV2Options")
+    return b.op("PAD", [x, b.ints(amounts.tolist())], shape, kind="PadOptions")
 
 
 def _reduce(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -222,8 +207,7 @@ def _reduce(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     options: dict[str, Any] = {"kind": "ReducerOptions", "keepDims": keep}
     if name == "MEAN":
         options |= {"scale": _scale(rng, x.scale, 2.0), "zero_point": b.layers.zero_point()}
-    made: Value = b.op(name, [x, b.ints(axes)], shape, **options)
-    return made
+    return b.op(name, [x, b.ints(axes)], shape, **options)
 
 
 def _resize(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -231,8 +215,7 @@ def _resize(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     kind = "ResizeNearestNeighborOptions" if "NEAREST" in name else "ResizeBilinearOptions"
     size = rng.integers(1, 12, 2).tolist()
     option = {str(rng.choice(["alignCorners", "halfPixelCenters"])): bool(rng.random() < 0.6)}
-    made: Value = b.op(name, [x, b.ints(size)], (1, *size, x.shape[3]), kind=kind, **option)
-    return made
+    return b.op(name, [x, b.ints(size)], (1, *size, x.shape[3]), kind=kind, **option)
 
 
 def _blocks(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -245,8 +228,7 @@ def _blocks(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         made = b.op("SPACE_TO_DEPTH", [x], shape, kind="SpaceToDepthOptions", blockSize=2)
     else:
         made = b.builder.reshape(x, (1, height * width, depth))
-    result: Value = made
-    return result
+    return made
 
 
 def _conv(b: Bench, rng: np.random.Generator, x: Value) -> Value:
@@ -306,7 +288,7 @@ def _product(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     )
     shape = (*x.shape[:-1], y.shape[-1])
     scale = _scale(rng, x.scale * 0.02 * 60 * x.shape[-1] ** 0.5)
-    made: Value = b.op(
+    return b.op(
         "BATCH_MATMUL",
         [x, y],
         shape,
@@ -314,14 +296,13 @@ def _product(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         zero_point=b.layers.zero_point(),
         kind="BatchMatMulOptions",
     )
-    return made
 
 
 def _square(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     first = bool(rng.random() < 0.5)
     extent = x.shape[-1] if first else x.shape[-2]
     inner = x.shape[-2] if first else x.shape[-1]
-    made: Value = b.op(
+    return b.op(
         "BATCH_MATMUL",
         [x, x],
         (*x.shape[:-2], extent, extent),
@@ -331,15 +312,13 @@ def _square(b: Bench, rng: np.random.Generator, x: Value) -> Value:
         adjX=first,
         adjY=not first,
     )
-    return made
 
 
 def _gather(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     axis = int(rng.integers(0, len(x.shape)))
     wanted = rng.integers(0, x.shape[axis], int(rng.integers(1, 5))).tolist()
     shape = (*x.shape[:axis], len(wanted), *x.shape[axis + 1 :])
-    made: Value = b.op("GATHER", [x, b.ints(wanted)], shape, kind="GatherOptions", axis=axis)
-    return made
+    return b.op("GATHER", [x, b.ints(wanted)], shape, kind="GatherOptions", axis=axis)
 
 
 def is_image(x: Value) -> bool:

@@ -44,21 +44,41 @@ def _tiled(b: Bench, rows: int, columns: int, channels: int) -> Value:
     """The image, repeated."""
     repeats = (1, rows, columns, channels)
     shape = [extent * count for extent, count in zip(b.x.shape, repeats, strict=True)]
-    made: Value = b.op("TILE", [b.x, b.ints(*repeats)], shape, kind="TileOptions")
-    return made
+    return b.op("TILE", [b.x, b.ints(*repeats)], shape, kind="TileOptions")
 
 
 def _reduced(b: Bench, name: str, x: Value, axes: list[int], shape: Sequence[int], **options: Any) -> Value:
-    made: Value = b.op(name, [x, b.ints(axes)], shape, kind="ReducerOptions", **options)
-    return made
+    return b.op(name, [x, b.ints(axes)], shape, kind="ReducerOptions", **options)
 
 
-def _bilinear(b: Bench, height: int, width: int, **options: bool) -> Value:
-    size = b.ints(height, width)
-    made: Value = b.op(
-        "RESIZE_BILINEAR", [b.x, size], (1, height, width, 4), kind="ResizeBilinearOptions", **options
+def _resized(b: Bench, method: str, height: int, width: int, **options: bool) -> Value:
+    """The image in another size, by the method BILINEAR or NEAREST_NEIGHBOR."""
+    kind = f"Resize{method.title().replace('_', '')}Options"
+    return b.op(f"RESIZE_{method}", [b.x, b.ints(height, width)], (1, height, width, 4), kind=kind, **options)
+
+
+def _padded(b: Bench, name: str, x: Value, amounts: list[list[int]], **options: int) -> Value:
+    """PAD or MIRROR_PAD by (before, after) of each dimension."""
+    shape = [extent + sum(amount) for extent, amount in zip(x.shape, amounts, strict=True)]
+    return b.op(name, [x, b.ints(amounts)], shape, **options)
+
+
+def _product(
+    b: Bench, x: Value, y: Value, shape: Sequence[int], scale: float, zero_point: int, **options: bool
+) -> Value:
+    return b.op(
+        "BATCH_MATMUL",
+        [x, y],
+        shape,
+        scale=scale,
+        zero_point=zero_point,
+        kind="BatchMatMulOptions",
+        **options,
     )
-    return made
+
+
+def _prelu(slopes: Sequence[int]) -> Recipe:
+    return lambda b: b.op("PRELU", [b.x, b.constant(slopes, 0.01, -3)], b.x.shape, scale=0.06, zero_point=1)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -100,12 +120,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "leaky relu": _unary("LEAKY_RELU", 0.03, -20, kind="LeakyReluOptions", alpha=0.1),
     "leaky relu steep": _unary("LEAKY_RELU", 0.2, 4, kind="LeakyReluOptions", alpha=1.7),
-    "prelu": lambda b: b.op(
-        "PRELU", [b.x, b.constant((1, 1, 4), 0.01, -3)], b.x.shape, scale=0.06, zero_point=1
-    ),
-    "prelu shared": lambda b: b.op(
-        "PRELU", [b.x, b.constant((1, 1, 1), 0.01, -3)], b.x.shape, scale=0.06, zero_point=1
-    ),
+    "prelu": _prelu((1, 1, 4)),
+    "prelu shared": _prelu((1, 1, 1)),
     "hard swish": _unary("HARD_SWISH", 0.045, -110, kind="HardSwishOptions"),
     "hard swish wide": lambda b: b.op(
         "HARD_SWISH",
@@ -147,20 +163,20 @@ RECIPES: dict[str, Recipe] = {
     "slice": lambda b: b.op(
         "SLICE", [b.x, b.ints(0, 2, 1, 0), b.ints(1, 3, -1, 4)], (1, 3, 4, 4), kind="SliceOptions"
     ),
-    "split": lambda b: b.op(
+    "split": lambda b: b.ops(
         "SPLIT", [b.scalar(3), b.x], [(1, 6, 5, 2)] * 2, like=b.x, kind="SplitOptions", numSplits=2
     ),
-    "split rows": lambda b: b.op(
+    "split rows": lambda b: b.ops(
         "SPLIT", [b.scalar(1), b.x], [(1, 2, 5, 4)] * 3, like=b.x, kind="SplitOptions", numSplits=3
     ),
-    "split_v": lambda b: b.op(
+    "split_v": lambda b: b.ops(
         "SPLIT_V",
         [b.x, b.ints(1, 3, 1), b.scalar(2)],
         [(1, 6, 1, 4), (1, 6, 3, 4), (1, 6, 1, 4)],
         kind="SplitVOptions",
         numSplits=3,
     ),
-    "unpack": lambda b: b.op("UNPACK", [b.s], [(1, 6)] * 7, kind="UnpackOptions", axis=1, num=7),
+    "unpack": lambda b: b.ops("UNPACK", [b.s], [(1, 6)] * 7, kind="UnpackOptions", axis=1, num=7),
     "pack": lambda b: b.op(
         "PACK", [b.v, b.layers.like(b.v, b.v)], (1, 2, 8), kind="PackOptions", axis=1, valuesCount=2
     ),
@@ -186,26 +202,14 @@ RECIPES: dict[str, Recipe] = {
     "broadcast": lambda b: b.op("BROADCAST_TO", [b.v, b.ints(3, 2, 8)], (3, 2, 8)),
     "gather": lambda b: b.op("GATHER", [b.x, b.ints(3, 0, 0, 2)], (1, 6, 4, 4), kind="GatherOptions", axis=2),
     "reverse": lambda b: b.op("REVERSE_V2", [b.s, b.ints([1])], b.s.shape, kind="ReverseV2Options"),
-    "mirror pad": lambda b: b.op(
-        "MIRROR_PAD",
-        [b.x, b.ints([[0, 0], [1, 2], [2, 1], [0, 0]])],
-        (1, 9, 8, 4),
-        kind="MirrorPadOptions",
-        mode=0,
+    "mirror pad": lambda b: _padded(
+        b, "MIRROR_PAD", b.x, [[0, 0], [1, 2], [2, 1], [0, 0]], kind="MirrorPadOptions", mode=0
     ),
-    "mirror pad symmetric": lambda b: b.op(
-        "MIRROR_PAD",
-        [b.x, b.ints([[0, 0], [0, 3], [2, 0], [1, 0]])],
-        (1, 9, 7, 5),
-        kind="MirrorPadOptions",
-        mode=1,
+    "mirror pad symmetric": lambda b: _padded(
+        b, "MIRROR_PAD", b.x, [[0, 0], [0, 3], [2, 0], [1, 0]], kind="MirrorPadOptions", mode=1
     ),
-    "pad channels": lambda b: b.op(
-        "PAD", [b.x, b.ints([[0, 0], [0, 0], [1, 0], [2, 3]])], (1, 6, 6, 9), kind="PadOptions"
-    ),
-    "pad sequence": lambda b: b.op(
-        "PAD", [b.s, b.ints([[0, 0], [2, 1], [0, 0]])], (1, 10, 6), kind="PadOptions"
-    ),
+    "pad channels": lambda b: _padded(b, "PAD", b.x, [[0, 0], [0, 0], [1, 0], [2, 3]], kind="PadOptions"),
+    "pad sequence": lambda b: _padded(b, "PAD", b.s, [[0, 0], [2, 1], [0, 0]], kind="PadOptions"),
     "padv2": lambda b: b.op(
         "PADV2",
         [
@@ -216,23 +220,9 @@ RECIPES: dict[str, Recipe] = {
         (1, 8, 7, 4),
         kind="PadV2Options",
     ),
-    "resize nearest": lambda b: b.op(
-        "RESIZE_NEAREST_NEIGHBOR", [b.x, b.ints(12, 10)], (1, 12, 10, 4), kind="ResizeNearestNeighborOptions"
-    ),
-    "resize nearest odd": lambda b: b.op(
-        "RESIZE_NEAREST_NEIGHBOR",
-        [b.x, b.ints(7, 13)],
-        (1, 7, 13, 4),
-        kind="ResizeNearestNeighborOptions",
-        halfPixelCenters=True,
-    ),
-    "resize nearest corners": lambda b: b.op(
-        "RESIZE_NEAREST_NEIGHBOR",
-        [b.x, b.ints(9, 3)],
-        (1, 9, 3, 4),
-        kind="ResizeNearestNeighborOptions",
-        alignCorners=True,
-    ),
+    "resize nearest": lambda b: _resized(b, "NEAREST_NEIGHBOR", 12, 10),
+    "resize nearest odd": lambda b: _resized(b, "NEAREST_NEIGHBOR", 7, 13, halfPixelCenters=True),
+    "resize nearest corners": lambda b: _resized(b, "NEAREST_NEIGHBOR", 9, 3, alignCorners=True),
     "depth to space": lambda b: b.op(
         "DEPTH_TO_SPACE", [b.x], (1, 12, 10, 1), kind="DepthToSpaceOptions", blockSize=2
     ),
@@ -253,10 +243,10 @@ RECIPES: dict[str, Recipe] = {
     "arg max": lambda b: b.indices("ARG_MAX", b.v, 1, (1,)),
     "arg max of pixels": lambda b: b.indices("ARG_MAX", b.x, -1, (1, 6, 5), "int64"),
     "arg min of rows": lambda b: b.indices("ARG_MIN", b.x, 1, (1, 5, 4)),
-    "resize bilinear": lambda b: _bilinear(b, 12, 10),
-    "resize bilinear centers": lambda b: _bilinear(b, 11, 13, halfPixelCenters=True),
-    "resize bilinear corners": lambda b: _bilinear(b, 9, 9, alignCorners=True),
-    "resize bilinear down": lambda b: _bilinear(b, 3, 2, halfPixelCenters=True),
+    "resize bilinear": lambda b: _resized(b, "BILINEAR", 12, 10),
+    "resize bilinear centers": lambda b: _resized(b, "BILINEAR", 11, 13, halfPixelCenters=True),
+    "resize bilinear corners": lambda b: _resized(b, "BILINEAR", 9, 9, alignCorners=True),
+    "resize bilinear down": lambda b: _resized(b, "BILINEAR", 3, 2, halfPixelCenters=True),
     "grouped convolution": lambda b: b.layers.conv(b.x, 6, depth=2),
     "grouped convolution of single channels": lambda b: b.layers.conv(b.x, 8, depth=1, stride=(2, 1)),
     "dense at positions": lambda b: b.layers.dense(b.x, 5, keep=True, activation="relu"),
@@ -266,24 +256,10 @@ RECIPES: dict[str, Recipe] = {
     "transposed convolution valid": lambda b: b.layers.transposed(b.x, 5, (2, 4), (2, 3), "VALID"),
     "transposed convolution small": lambda b: b.layers.transposed(b.x, 2, (1, 2), (3, 1)),
     "transposed convolution of stride 1": lambda b: b.layers.transposed(b.x, 4, (3, 2), (1, 1)),
-    "matrix product": lambda b: b.op(
-        "BATCH_MATMUL", [b.s, b.s], (1, 7, 7), scale=0.05, zero_point=-4, kind="BatchMatMulOptions", adjY=True
-    ),
-    "matrix product with a constant": lambda b: b.op(
-        "BATCH_MATMUL",
-        [b.s, b.constant((1, 6, 3))],
-        (1, 7, 3),
-        scale=0.05,
-        zero_point=-4,
-        kind="BatchMatMulOptions",
-    ),
-    "matrix products": lambda b: b.op(
-        "BATCH_MATMUL",
-        [b.x, b.builder.reshape(b.layers.conv(b.x, 4), (1, 6, 4, 5))],
-        (1, 6, 5, 5),
-        scale=0.3,
-        zero_point=4,
-        kind="BatchMatMulOptions",
+    "matrix product": lambda b: _product(b, b.s, b.s, (1, 7, 7), 0.05, -4, adjY=True),
+    "matrix product with a constant": lambda b: _product(b, b.s, b.constant((1, 6, 3)), (1, 7, 3), 0.05, -4),
+    "matrix products": lambda b: _product(
+        b, b.x, b.builder.reshape(b.layers.conv(b.x, 4), (1, 6, 4, 5)), (1, 6, 5, 5), 0.3, 4
     ),
     "softmax of many": lambda b: b.builder.softmax(b.layers.dense(b.v, 700)),
     "softmax of a sequence": lambda b: b.builder.softmax(b.s, 0.7),

@@ -36,8 +36,7 @@ class Net(Bench):
     ) -> Value:
         held = self.builder.tensor((len(values),), scale, 0, data=np.array(values, np.int8))
         kind = f"{name.capitalize()}Options"
-        made: Value = self.op(name, [x, held], x.shape, scale=out[0], zero_point=out[1], kind=kind, **options)
-        return made
+        return self.op(name, [x, held], x.shape, scale=out[0], zero_point=out[1], kind=kind, **options)
 
     def graphs(self, y: Value):
         """The graph as it was read and behind the passes, of which no byte may differ, nor from the reference's."""

@@ -17,10 +17,7 @@ ELEMENTS = 12 * 10 * 6
 
 def scaled(bench: Bench, x: Value, name: str, values: list[int], scale: float) -> Value:
     held = bench.builder.tensor((len(values),), 0.02, 0, data=np.array(values, np.int8))
-    made: Value = bench.op(
-        name, [x, held], x.shape, scale=scale, zero_point=5, kind=f"{name.capitalize()}Options"
-    )
-    return made
+    return bench.op(name, [x, held], x.shape, scale=scale, zero_point=5, kind=f"{name.capitalize()}Options")
 
 
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
