@@ -102,8 +102,8 @@ def load(data: str | Path = "subset") -> Cifar10:
             `x_test` and `y_test` as `keras.datasets.cifar10.load_data` returns them.
 
     Raises:
-        FileNotFoundError: there is no such file, or Keras cannot download it.
-        ValueError: the file is not such an `.npz`, or its arrays have other shapes or types.
+        FileNotFoundError: There is no such file, or Keras cannot download it.
+        ValueError: The file is not such an `.npz`, or its arrays have other shapes or types.
     """
     if data == "subset":
         parts = {
@@ -163,8 +163,8 @@ def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4) -> np.
 
     Args:
         images: `[n, 32, 32, 3]` uint8, left as it is.
-        rng: where chance comes from.
-        shift: the largest shift in pixels, in both directions.
+        rng: Where chance comes from.
+        shift: The largest shift in pixels, in both directions.
     """
     n, height, width, _ = images.shape
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), constant_values=128)
@@ -179,10 +179,10 @@ class AugmentedBatches(keras.utils.Sequence):
     """Shuffled, augmented batches for `fit`; what an epoch holds depends on the seed and its number alone.
 
     Args:
-        part: what to train on.
-        batch_size: images a batch; the last, smaller one is left out.
-        seed: of shuffling and augmentation.
-        epoch: number of the first epoch, so that a resumed run continues where it stopped.
+        part: What to train on.
+        batch_size: Images a batch; the last, smaller one is left out.
+        seed: Of shuffling and augmentation.
+        epoch: Number of the first epoch, so that a resumed run continues where it stopped.
     """
 
     def __init__(self, part: Part, batch_size: int = 128, seed: int = 0, epoch: int = 0) -> None:

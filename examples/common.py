@@ -24,14 +24,14 @@ def parse(
     """The options of a script.
 
     Args:
-        network: its name.
-        description: the script's docstring, shown by --help.
+        network: Its name.
+        description: The script's docstring, shown by --help.
         arguments: None for those of the process.
-        kept: default share of products.
-        epochs: default of fine-tuning.
+        kept: Default share of products.
+        epochs: Default of fine-tuning.
 
     Returns:
-        kept, epochs, seed, target, train, verbose, `folder` to write to, and `images`, the loaded data.
+        Kept, epochs, seed, target, train, verbose, `folder` to write to, and `images`, the loaded data.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False

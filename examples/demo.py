@@ -81,7 +81,7 @@ def export_and_measure(
     """Exports a model, checks the code on this machine and on the emulated core, and measures it.
 
     Raises:
-        NotBitExactError: an output differs from the reference.
+        NotBitExactError: An output differs from the reference.
     """
     export.to_c(model, folder, name=options.network, target=options.target)
     print(f"  {folder}: {len(list(folder.iterdir()))} files", flush=True)

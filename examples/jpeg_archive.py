@@ -28,11 +28,11 @@ def write_archive(path: Path, parts: Mapping[str, tuple[Sequence[bytes], np.ndar
     """Writes the archive; the same input gives the same bytes.
 
     Args:
-        path: file to write.
-        parts: for each part's name its JPEG files and their class numbers `[n]`.
+        path: File to write.
+        parts: For each part's name its JPEG files and their class numbers `[n]`.
 
     Raises:
-        ValueError: the files do not share their header, or are not JPEG files with one scan.
+        ValueError: The files do not share their header, or are not JPEG files with one scan.
     """
     headers = {_header(file) for files, _ in parts.values() for file in files}
     if len(headers) != 1:
@@ -51,8 +51,8 @@ def read_archive(path: Path, parts: Sequence[str]) -> dict[str, tuple[np.ndarray
     """Decodes the named parts to images `[n, height, width, 3]` uint8 and class numbers `[n]` int64.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not such an archive, or lacks a part.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not such an archive, or lacks a part.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: restore it from the repository")

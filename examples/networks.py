@@ -116,7 +116,7 @@ def pretrained(name: str) -> keras.Model:
     `weights/<name>.json` is the record of that training.
 
     Raises:
-        FileNotFoundError: no weights of that name are shipped.
+        FileNotFoundError: No weights of that name are shipped.
     """
     path = WEIGHTS / f"{name}.h5"
     if not path.is_file():

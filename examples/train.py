@@ -67,15 +67,15 @@ def train(
     """Trains a network by SGD with Nesterov momentum, a cosine schedule and augmentation.
 
     Args:
-        network: a name of `NETWORKS`.
-        data: what `cifar10.load` returned.
-        epochs: passes over the training part, those of an interrupted run in `checkpoints` included.
-        checkpoints: folder for the state after each epoch; a run found there is continued.
-        batch_size: images a step.
-        learning_rate: its peak, reached after one epoch of linear warm-up.
-        weight_decay: decoupled from the gradient, on kernels only.
-        seed: of initialization, shuffling, augmentation and dropout.
-        verbose: as in `keras.Model.fit`.
+        network: A name of `NETWORKS`.
+        data: What `cifar10.load` returned.
+        epochs: Passes over the training part, those of an interrupted run in `checkpoints` included.
+        checkpoints: Folder for the state after each epoch; a run found there is continued.
+        batch_size: Images a step.
+        learning_rate: Its peak, reached after one epoch of linear warm-up.
+        weight_decay: Decoupled from the gradient, on kernels only.
+        seed: Of initialization, shuffling, augmentation and dropout.
+        verbose: As in `keras.Model.fit`.
 
     Returns:
         The trained model and a record of the run that `json` can write.

@@ -32,11 +32,11 @@ class Export:
     """A finished export.
 
     Attributes:
-        path: the folder.
-        name: prefix of its files and functions.
-        target: core and board it was made for.
-        estimate: what each layer is predicted to take.
-        manifest: the content of manifest.json.
+        path: The folder.
+        name: Prefix of its files and functions.
+        target: Core and board it was made for.
+        estimate: What each layer is predicted to take.
+        manifest: The content of manifest.json.
     """
 
     path: Path
@@ -70,27 +70,27 @@ def to_c(
     """Exports a model as C, bit-exact with TFLite's reference kernels.
 
     Args:
-        model: a wrapped and fine-tuned model, a plain Keras model, or an int8 TFLite model (path or bytes).
-        out_dir: folder to write; an earlier export there is replaced as a whole.
-        name: prefix of files and functions: a lower-case C identifier of at most 31 characters.
-        target: name of a core or a board, see `export.targets`, or the path of a .toml file that describes a board.
-        activations: how activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
+        model: A wrapped and fine-tuned model, a plain Keras model, or an int8 TFLite model (path or bytes).
+        out_dir: Folder to write; an earlier export there is replaced as a whole.
+        name: Prefix of files and functions: a lower-case C identifier of at most 31 characters.
+        target: Name of a core or a board, see `export.targets`, or the path of a .toml file that describes a board.
+        activations: How activations lie in RAM: "int16" (fastest), "int8" (half the RAM), or "auto", which takes int16
             unless RAM is so short that int8 is faster, or all that fits.
-        max_ram: bytes that activations and the kernels' scratch memory may take, for a firmware that needs the rest;
+        max_ram: Bytes that activations and the kernels' scratch memory may take, for a firmware that needs the rest;
             what the board has, less 1 KiB of stack, if None. Less of it costs cycles.
-        representative_data: for a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
+        representative_data: For a plain Keras model: inputs [n, ...] float32, a tf.data.Dataset or an iterable of
             batches, to set the activation ranges with.
-        layout: how the folder is laid out: "cmake" (a library target), "arduino" (a library with an example sketch),
+        layout: How the folder is laid out: "cmake" (a library target), "arduino" (a library with an example sketch),
             "cmsis-pack" (a package description with a component), or "plain" (C files alone).
-        class_names: what each value of the network's one output stands for, for the header and the example.
-        sample: what the example runs, and checks the bytes of: one input, real numbers or int8, or a sequence of such
+        class_names: What each value of the network's one output stands for, for the header and the example.
+        sample: What the example runs, and checks the bytes of: one input, real numbers or int8, or a sequence of such
             arrays where there are several inputs; random values if None.
 
     Returns:
         What was written.
 
     Raises:
-        ExportError: see its subclasses in `export.errors`. The folder is then as it was before.
+        ExportError: See its subclasses in `export.errors`. The folder is then as it was before.
     """
     check_name(name)
     check_activations(activations)
@@ -131,17 +131,17 @@ def estimate(
     """Predicts cycles, flash and RAM of an export; nothing is written.
 
     Args:
-        model: as for `to_c`.
-        target: as for `to_c`.
-        activations: as for `to_c`.
-        max_ram: as for `to_c`.
-        representative_data: as for `to_c`.
+        model: As for `to_c`.
+        target: As for `to_c`.
+        activations: As for `to_c`.
+        max_ram: As for `to_c`.
+        representative_data: As for `to_c`.
 
     Returns:
         The prediction, layer by layer.
 
     Raises:
-        ExportError: see its subclasses in `export.errors`; TargetError where `max_ram` is too little.
+        ExportError: See its subclasses in `export.errors`; TargetError where `max_ram` is too little.
     """
     check_activations(activations)
     check_max_ram(max_ram)
@@ -176,16 +176,16 @@ def to_tflite(model: Any, *, representative_data: Any = None) -> bytes:
     """The int8 TFLite model of anything that `to_c` accepts.
 
     Args:
-        model: as for `to_c`.
-        representative_data: as for `to_c`.
+        model: As for `to_c`.
+        representative_data: As for `to_c`.
 
     Returns:
         The content of a .tflite file.
 
     Raises:
-        ModelFormatError: the path cannot be read.
-        QuantizationError: representative data came with a model that is quantized already.
-        ExportError: the model cannot be converted.
+        ModelFormatError: The path cannot be read.
+        QuantizationError: Representative data came with a model that is quantized already.
+        ExportError: The model cannot be converted.
     """
     if isinstance(model, bytes | bytearray | memoryview | str | os.PathLike):
         if isinstance(model, str | os.PathLike) and Path(model).suffix in _KERAS_FILES:

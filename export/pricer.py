@@ -32,13 +32,13 @@ class Pricer:
     in which channels are constant, whatever the input.
 
     Args:
-        model: a wrapped, calibrated model. Its masks are set and set back.
-        target: as for `export.to_c`.
-        activations: as for `export.to_c`.
-        max_ram: as for `export.to_c`.
+        model: A wrapped, calibrated model. Its masks are set and set back.
+        target: As for `export.to_c`.
+        activations: As for `export.to_c`.
+        max_ram: As for `export.to_c`.
 
     Raises:
-        ExportError: as for `export.estimate`.
+        ExportError: As for `export.estimate`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Pricer:
             the arena. Layers that plain C computes count nothing, since only a compiler can price them.
 
         Raises:
-            InputError: a mask is of no layer, or of another shape or type.
+            InputError: A mask is of no layer, or of another shape or type.
         """
         return _totals(self._estimate(self._schedule(masks)))
 
@@ -82,11 +82,11 @@ class Pricer:
         """Totals of a design whose weights were fitted for its masks, as `keras_approx.explore` asks for them.
 
         Args:
-            masks: as for a call.
+            masks: As for a call.
             kernels: float32 weights by layer name; a layer that is not named has those the model had at first.
 
         Raises:
-            InputError: as for a call.
+            InputError: As for a call.
         """
         return _totals(self._estimate(self._schedule(masks, kernels)))
 
@@ -94,14 +94,14 @@ class Pricer:
         """Cycles and flash of each layer.
 
         Args:
-            masks: as for a call.
+            masks: As for a call.
 
         Returns:
             {"cycles", "flash"} by layer, in order of execution: by the Keras layer's name where it carries a mask, by
             place and kind, such as "3 add", elsewhere.
 
         Raises:
-            InputError: as for a call.
+            InputError: As for a call.
         """
         return self._layers(self._schedule(masks))
 
@@ -111,10 +111,10 @@ class Pricer:
         For `SkipSummaries(cycles=pricer.cycles)` and `measure_prices(model, pricer.cycles)`.
 
         Args:
-            model: the model the pricer was made for, or one of the same layers.
+            model: The model the pricer was made for, or one of the same layers.
 
         Raises:
-            InputError: a mask is of no layer, or of another shape.
+            InputError: A mask is of no layer, or of another shape.
         """
         return _totals(self._estimate(self._of_model(model)))["cycles"]
 

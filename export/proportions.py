@@ -14,8 +14,8 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     It holds for few samples and for shares near 0 and 1, where the standard error says that nothing is uncertain.
 
     Args:
-        right: of `count` samples, at least 0.
-        count: at least 1.
+        right: Of `count` samples, at least 0.
+        count: At least 1.
 
     Returns:
         Least and largest share that the count goes with.

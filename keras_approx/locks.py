@@ -13,7 +13,7 @@ def try_lock(file: int | _HasDescriptor) -> bool:
     """Locks an open file or folder for this process, until it is closed.
 
     Args:
-        file: its descriptor, or what has one.
+        file: Its descriptor, or what has one.
 
     Returns:
         Whether it is free for this process: False if another one has locked it. Where the system or its file system

@@ -20,8 +20,8 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """The content of a file of at most so many bytes.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is larger, no regular file, or no possible path.
+        OSError: It cannot be read.
+        ValueError: It is larger, no regular file, or no possible path.
     """
     if path.exists() and not path.is_file():
         raise ValueError("it is no file")

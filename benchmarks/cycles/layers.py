@@ -40,10 +40,10 @@ class Case:
     """A layer to measure.
 
     Attributes:
-        name: as the table calls it.
-        shape: of its input, without the batch.
-        make: makes it; its name is given.
-        behind: whether a 1 x 1 convolution computes its input.
+        name: As the table calls it.
+        shape: Of its input, without the batch.
+        make: Makes it; its name is given.
+        behind: Whether a 1 x 1 convolution computes its input.
     """
 
     name: str

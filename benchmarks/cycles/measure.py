@@ -29,16 +29,16 @@ class Layer:
     """One layer of an export.
 
     Attributes:
-        kind: what it computes.
-        kernel: variant the planner chose.
-        macs: products of the dense layer.
-        kept_weights: weights that are not zero.
-        limit: cycles if nothing but a dual multiply-accumulate for each kept pair ran; None without products.
-        predicted: cycles by the cost model.
-        cycles: simulated, with memories that never wait.
-        board_cycles: simulated with the board's memories, the least and the most, or None.
-        flash_bytes: linked code and constants.
-        terms: predicted cycles by what they are spent on.
+        kind: What it computes.
+        kernel: Variant the planner chose.
+        macs: Products of the dense layer.
+        kept_weights: Weights that are not zero.
+        limit: Cycles if nothing but a dual multiply-accumulate for each kept pair ran; None without products.
+        predicted: Cycles by the cost model.
+        cycles: Simulated, with memories that never wait.
+        board_cycles: Simulated with the board's memories, the least and the most, or None.
+        flash_bytes: Linked code and constants.
+        terms: Predicted cycles by what they are spent on.
     """
 
     kind: str
@@ -58,19 +58,19 @@ class Figures:
     """A network's figures on one core.
 
     Attributes:
-        core: name of the core.
-        board: whose memories are modelled, or None.
-        cycles: of one inference, simulated, with memories that never wait.
-        board_cycles: with the board's memories, the least and the most that documents allow, or None.
-        predicted_cycles: by the cost model.
-        flash_bytes: of the linked network.
-        ram_bytes: arena and data, without the stack.
-        stack_bytes: deepest stack.
-        export_seconds: from .tflite to written C.
-        compile_seconds: compiling and linking with GCC.
-        bytes_per_kept_weight: flash of the unpacked layers over their weights that are not zero; None without such.
-        images: how many the emulated core computed exactly as the reference kernels do; cycles are a mean over them.
-        layers: in order of execution.
+        core: Name of the core.
+        board: Whose memories are modelled, or None.
+        cycles: Of one inference, simulated, with memories that never wait.
+        board_cycles: With the board's memories, the least and the most that documents allow, or None.
+        predicted_cycles: By the cost model.
+        flash_bytes: Of the linked network.
+        ram_bytes: Arena and data, without the stack.
+        stack_bytes: Deepest stack.
+        export_seconds: From .tflite to written C.
+        compile_seconds: Compiling and linking with GCC.
+        bytes_per_kept_weight: Flash of the unpacked layers over their weights that are not zero; None without such.
+        images: How many the emulated core computed exactly as the reference kernels do; cycles are a mean over them.
+        layers: In order of execution.
     """
 
     core: str
@@ -106,14 +106,14 @@ def measure(tflite: bytes, name: str, images: NDArray[np.int8], folder: Path, ac
     """Exports a network, compares its outputs with the reference kernels', and measures it.
 
     Args:
-        tflite: the int8 model.
-        name: of the core, or of a board.
+        tflite: The int8 model.
+        name: Of the core, or of a board.
         images: int8 [n, *input shape].
-        folder: where the export is written.
-        activations: as for `export.to_c`.
+        folder: Where the export is written.
+        activations: As for `export.to_c`.
 
     Raises:
-        NotExactError: an output byte differs.
+        NotExactError: An output byte differs.
     """
     target = resolve(name)
     core = target.core.name
@@ -149,7 +149,7 @@ def measure_baseline(tflite: bytes, core: str, images: NDArray[np.int8], folder:
     """The same for the baseline's kernels.
 
     Raises:
-        NotExactError: an output byte differs.
+        NotExactError: An output byte differs.
     """
     write_baseline(run_passes(read_tflite(tflite)), folder, core=core)
     measured = export.simulate(folder, images, core=core)
@@ -161,16 +161,16 @@ def host_outputs(folder: Path, tflite: bytes, images: NDArray[np.int8], compared
     """What an export computes on this machine, once the first outputs were found to be those of the reference kernels.
 
     Args:
-        folder: the export.
-        tflite: the int8 model it was made from.
+        folder: The export.
+        tflite: The int8 model it was made from.
         images: int8 [n, *input shape].
-        compared: how many of the images, the reference kernels being slow.
+        compared: How many of the images, the reference kernels being slow.
 
     Returns:
         int8 [n, *output shape].
 
     Raises:
-        NotExactError: an output byte differs.
+        NotExactError: An output byte differs.
     """
     outputs = build_host(folder).run(images)
     _check("the host build", outputs[:compared], run_reference(tflite, images[:compared]))

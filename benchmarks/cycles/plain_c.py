@@ -69,7 +69,7 @@ class Layers:
     """Grows a graph of single layers, each with inputs of its own kind and an output.
 
     Args:
-        seed: of shapes and values.
+        seed: Of shapes and values.
     """
 
     def __init__(self, seed: int) -> None:

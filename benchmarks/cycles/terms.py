@@ -53,8 +53,8 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     operand counts for what was issued before it.
 
     Args:
-        stage: a layer with a plan.
-        timing: the core's pipeline.
+        stage: A layer with a plan.
+        timing: The core's pipeline.
     """
     assert stage.plan is not None
     weighted = isinstance(stage.op, Conv2D | DepthwiseConv2D | FullyConnected)

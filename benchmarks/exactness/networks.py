@@ -42,12 +42,12 @@ class Verdict:
     """What became of one network.
 
     Attributes:
-        model: its name or file.
-        kept: part of its pairs of weights that was kept.
-        runs: inferences that were compared, and on the cores.
-        bytes_compared: of the outputs on the host.
-        wrong_bytes: by what computed them.
-        blockers: why it was not exported or compared, or nothing.
+        model: Its name or file.
+        kept: Part of its pairs of weights that was kept.
+        runs: Inferences that were compared, and on the cores.
+        bytes_compared: Of the outputs on the host.
+        wrong_bytes: By what computed them.
+        blockers: Why it was not exported or compared, or nothing.
     """
 
     model: str
@@ -102,10 +102,10 @@ def check(tflite: bytes, inputs: Sequence[np.ndarray], arm_runs: int, activation
     """Counts the output bytes that differ from the reference, by what computed them.
 
     Args:
-        tflite: the int8 model.
-        inputs: an array for each of its inputs.
-        arm_runs: how many inferences the emulated cores run.
-        activations: see `export.to_c`.
+        tflite: The int8 model.
+        inputs: An array for each of its inputs.
+        arm_runs: How many inferences the emulated cores run.
+        activations: See `export.to_c`.
     """
     reference = _several(run_reference(tflite, inputs))
 

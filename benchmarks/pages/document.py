@@ -90,8 +90,8 @@ def document_sentences(results: Path, root: Path) -> None:
     """Puts the saved figures into README.md and into sentences of other pages.
 
     Args:
-        results: folder of the saved figures.
-        root: folder of README.md and docs/.
+        results: Folder of the saved figures.
+        root: Folder of README.md and docs/.
     """
     headline = json.loads((results / "headline.json").read_text(encoding="utf-8"))
     exactness = json.loads((results / "exactness.json").read_text(encoding="utf-8"))
@@ -125,11 +125,11 @@ def fill(text: str, found: Mapping[str, str]) -> str:
     """Replaces what stands between `<!-- table: name -->`, or `<!-- figure: name -->`, and `<!-- end -->`.
 
     Args:
-        text: a page.
-        found: tables and figures by name.
+        text: A page.
+        found: Tables and figures by name.
 
     Raises:
-        ValueError: a name that is neither, or one that has no place.
+        ValueError: A name that is neither, or one that has no place.
     """
     missing = set(found)
 

@@ -35,7 +35,7 @@ def random_networks(record: Mapping[str, Any]) -> str:
     """How many random networks there were, of how many operators, and what was compared.
 
     Raises:
-        ValueError: some of them failed.
+        ValueError: Some of them failed.
     """
     if record["failed"]:
         raise ValueError(f"random networks {', '.join(record['failed'])} failed: find out why first")

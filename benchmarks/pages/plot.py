@@ -29,8 +29,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     """Saves the plot: a row for each network, a column for each of `DETAILED`.
 
     Args:
-        results: what `benchmarks.cycles.kernels` saved.
-        path: of the PNG.
+        results: What `benchmarks.cycles.kernels` saved.
+        path: Of the PNG.
     """
     mpl.use("Agg")
     networks = results["networks"]
@@ -96,8 +96,8 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
     """Saves the plot of test accuracy against cycles: a panel for each network.
 
     Args:
-        results: what `benchmarks.training.headline` saved.
-        path: of the PNG.
+        results: What `benchmarks.training.headline` saved.
+        path: Of the PNG.
     """
     mpl.use("Agg")
     networks = results["networks"]
@@ -149,8 +149,8 @@ def draw_paper(networks: Mapping[str, Any], path: Path) -> None:
     """Saves the fronts of the paper's way and of elimination: accuracy in the search against cycles.
 
     Args:
-        networks: what `benchmarks.elimination.paper` saved, by name.
-        path: of the PNG.
+        networks: What `benchmarks.elimination.paper` saved, by name.
+        path: Of the PNG.
     """
     mpl.use("Agg")
     figure, axes = plt.subplots(

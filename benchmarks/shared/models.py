@@ -28,8 +28,8 @@ class Source:
     """An int8 network.
 
     Attributes:
-        tflite: content of the .tflite file.
-        weights: where its float weights came from, for the record.
+        tflite: Content of the .tflite file.
+        weights: Where its float weights came from, for the record.
     """
 
     tflite: bytes
@@ -40,7 +40,7 @@ def quantized(name: str) -> Source:
     """Converts one of the example networks to int8, with ranges from CIFAR-10 images shipped with them.
 
     Args:
-        name: a key of `examples.networks.NETWORKS`.
+        name: A key of `examples.networks.NETWORKS`.
     """
     if (WEIGHTS / f"{name}.h5").is_file():
         model, weights = pretrained(name), "trained on CIFAR-10 (JPEG version)"
@@ -58,9 +58,9 @@ def keep_pairs(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
     pair by itself.
 
     Args:
-        tflite: content of a .tflite file.
-        fraction: of each CONV_2D's pairs that is kept, rounded to whole pairs.
-        seed: of the choice.
+        tflite: Content of a .tflite file.
+        fraction: Of each CONV_2D's pairs that is kept, rounded to whole pairs.
+        seed: Of the choice.
 
     Returns:
         The edited file; everything but the skipped weights is as it was.
@@ -81,9 +81,9 @@ def keep_kernels(tflite: bytes, fraction: float, seed: int = _SEED) -> bytes:
     Only kernels of several taps and several pairs are skipped, so a first layer stays whole.
 
     Args:
-        tflite: content of a .tflite file.
-        fraction: of each layer's blocks of kernels that is kept, rounded to whole ones.
-        seed: of the choice.
+        tflite: Content of a .tflite file.
+        fraction: Of each layer's blocks of kernels that is kept, rounded to whole ones.
+        seed: Of the choice.
 
     Returns:
         The edited file; everything but the skipped weights is as it was.

@@ -17,9 +17,9 @@ def add_networks(parser: argparse.ArgumentParser, among: Collection[str], defaul
     """Adds the names of networks, any number of them; an empty list stands for the default.
 
     Args:
-        parser: of the benchmark.
-        among: names there are.
-        default: how --help calls it.
+        parser: Of the benchmark.
+        among: Names there are.
+        default: How --help calls it.
     """
 
     def name(text: str) -> str:

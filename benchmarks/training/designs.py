@@ -11,8 +11,8 @@ class HandMade:
     """A design by hand, from what `benchmarks.elimination.sensitivity` found of single layers on validation images.
 
     Attributes:
-        layers: by name, what is kept or skipped together, and the share of it that is kept; others keep everything.
-        epochs: of its fine-tuning; None for as many as the exact model has.
+        layers: By name, what is kept or skipped together, and the share of it that is kept; others keep everything.
+        epochs: Of its fine-tuning; None for as many as the exact model has.
     """
 
     layers: Mapping[str, tuple[str, float]]

@@ -49,13 +49,13 @@ class Trial:
     """One training.
 
     Attributes:
-        exact: whether nothing is skipped.
-        options: in place of the recipe's: "granularity", "elimination_rounds", "in_sequence", "learning_rate", and
+        exact: Whether nothing is skipped.
+        options: In place of the recipe's: "granularity", "elimination_rounds", "in_sequence", "learning_rate", and
             "distillation", the teacher's weight.
-        teacher: name of the network that teaches.
-        averaged: whether the weights in the end are the mean of the last 100 steps, more or less.
-        hidden: whether a square of each training image is grey.
-        longer: times as many epochs.
+        teacher: Name of the network that teaches.
+        averaged: Whether the weights in the end are the mean of the last 100 steps, more or less.
+        hidden: Whether a square of each training image is grey.
+        longer: Times as many epochs.
     """
 
     exact: bool = False

@@ -40,14 +40,14 @@ class Run:
     """One fine-tuning of one network.
 
     Attributes:
-        network: a name that `networks.pretrained` knows.
-        kept: fraction of the products in the end; with 1 it is the exact int8 model.
-        epochs: passes over the training images.
-        seed: of shuffling, augmentation and dropout.
-        options: what differs from the recipe: "significance", a metric in place of elimination; "learning_rate",
+        network: A name that `networks.pretrained` knows.
+        kept: Fraction of the products in the end; with 1 it is the exact int8 model.
+        epochs: Passes over the training images.
+        seed: Of shuffling, augmentation and dropout.
+        options: What differs from the recipe: "significance", a metric in place of elimination; "learning_rate",
             "distillation" (the teacher's weight), "elimination_rounds", "granularity", "scope" and "cost_exponent"; or
             "design": by layer name, what is kept or skipped together and the share of it that is kept.
-        wrapping: arguments of `keras_approx.wrap`, such as {"skipped_gradient": "straight_through"}.
+        wrapping: Arguments of `keras_approx.wrap`, such as {"skipped_gradient": "straight_through"}.
     """
 
     network: str
@@ -125,16 +125,16 @@ def remembered(
     """Trains a model, or loads it if that was done before.
 
     Args:
-        train: gives a wrapped model and the History of `fit`.
-        settings: what tells this training from others, as `json` can write it; "seed" is that of all chance.
-        data: what is trained on.
-        folder: gets `model.keras` and `record.json`, once the training has ended.
+        train: Gives a wrapped model and the History of `fit`.
+        settings: What tells this training from others, as `json` can write it; "seed" is that of all chance.
+        data: What is trained on.
+        folder: Gets `model.keras` and `record.json`, once the training has ended.
 
     Returns:
         The wrapped model and a record that `json` can write.
 
     Raises:
-        ValueError: the folder holds another training.
+        ValueError: The folder holds another training.
     """
     settings = with_data(settings, data)
     if (folder / RECORD).is_file():

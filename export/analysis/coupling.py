@@ -28,9 +28,9 @@ class _Group:
     """Tensors that keep the same channels.
 
     Attributes:
-        tensors: their indices.
-        whole: whether every channel stays where it is.
-        grid: whether the channels of several positions are read as one vector, or moved as a whole.
+        tensors: Their indices.
+        whole: Whether every channel stays where it is.
+        grid: Whether the channels of several positions are read as one vector, or moved as a whole.
     """
 
     tensors: set[int] = field(default_factory=set)
@@ -46,8 +46,8 @@ def channel_orders(graph: Graph, read: Mapping[int, Mask]) -> dict[int, Order]:
     keep everything, and so do tensors joined along the channels or spread by a depth multiplier.
 
     Args:
-        graph: the network.
-        read: from `liveness.read_elements`.
+        graph: The network.
+        read: From `liveness.read_elements`.
     """
     groups, flat = _groups(graph)
     orders: dict[int, Order] = {}

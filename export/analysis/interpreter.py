@@ -27,7 +27,7 @@ def run(graph: Graph, inputs: Values | Sequence[Values]) -> Any:
     """Outputs of the network. One with states runs the inputs one after the other, from its initial states.
 
     Args:
-        graph: the network.
+        graph: The network.
         inputs: int8 [n, *input shape without the batch dimension], or such an array for each input.
 
     Returns:

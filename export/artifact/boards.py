@@ -14,8 +14,8 @@ def exported_board(out_dir: str | Path, manifest: Manifest) -> Board | None:
     """Returns the board that an export was made for, None where it was made for a core alone.
 
     Args:
-        out_dir: the folder `export.to_c` wrote.
-        manifest: its manifest.
+        out_dir: The folder `export.to_c` wrote.
+        manifest: Its manifest.
 
     Raises:
         TargetError: The board is not listed and the export holds no file, or an impossible one.

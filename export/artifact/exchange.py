@@ -29,7 +29,7 @@ def exchange(one: Path, other: Path) -> bool:
         Whether the system and its file system can; nothing has happened if not.
 
     Raises:
-        OSError: they can, but not here.
+        OSError: They can, but not here.
     """
     if sys.platform not in ("linux", "darwin"):
         return False
@@ -58,7 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
     such locks, nothing is held.
 
     Raises:
-        OutputPathError: another process holds it for too long.
+        OutputPathError: Another process holds it for too long.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)

@@ -25,10 +25,10 @@ def check_replaceable(folder: Path) -> None:
     """Makes sure an export may be written to a folder.
 
     Args:
-        folder: it may be missing, empty, or hold an earlier export and nothing else.
+        folder: It may be missing, empty, or hold an earlier export and nothing else.
 
     Raises:
-        OutputPathError: it is a file, a link or the root, is no possible path, cannot be read or written, or holds
+        OutputPathError: It is a file, a link or the root, is no possible path, cannot be read or written, or holds
             something that is not ours.
     """
     with _reported(folder):
@@ -154,11 +154,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     gone between two renames; a process killed there leaves the old files beside it, and the next call brings them back.
 
     Args:
-        folder: the output folder; its parents are made where missing.
-        files: contents by path relative to it.
+        folder: The output folder; its parents are made where missing.
+        files: Contents by path relative to it.
 
     Raises:
-        OutputPathError: the folder cannot be written or must not be replaced; what was there is there still.
+        OutputPathError: The folder cannot be written or must not be replaced; what was there is there still.
     """
     folder = folder.absolute()
     check_replaceable(folder)

@@ -54,11 +54,11 @@ class TensorInfo(Record):
     """An input or output of the network.
 
     Attributes:
-        name: in C, where there are several.
-        shape: without the batch.
+        name: In C, where there are several.
+        shape: Without the batch.
         dtype: "int8", or "int32" for an output of indices.
-        scale: of int8 values; 1 for indices.
-        zero_point: of int8 values; 0 for indices.
+        scale: Of int8 values; 1 for indices.
+        zero_point: Of int8 values; 0 for indices.
     """
 
     name: _Name
@@ -117,13 +117,13 @@ class LayerInfo(Record):
     """One layer: `name` is the network's own and untrusted, for display only.
 
     Attributes:
-        macs: products of the dense layer.
-        kept_macs: products whose weight is not zero.
-        predicted_cycles: of one inference, None for plain C.
-        predicted_flash_bytes: code and constants, None likewise.
-        roofline_cycles: what its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
-        predicted_board_cycles: of one inference with the board's memories, the least and the most; None where unknown.
-        copied_bytes: its code that runs from RAM.
+        macs: Products of the dense layer.
+        kept_macs: Products whose weight is not zero.
+        predicted_cycles: Of one inference, None for plain C.
+        predicted_flash_bytes: Code and constants, None likewise.
+        roofline_cycles: What its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
+        predicted_board_cycles: Of one inference with the board's memories, the least and the most; None where unknown.
+        copied_bytes: Its code that runs from RAM.
     """
 
     index: _Count

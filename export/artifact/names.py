@@ -47,7 +47,7 @@ def check_name(name: Any) -> None:
     """Makes sure a name can be the prefix of C files, functions and macros, beside any other network.
 
     Raises:
-        ExportError: it is no lower-case C identifier of at most 31 characters, or something around a network has it.
+        ExportError: It is no lower-case C identifier of at most 31 characters, or something around a network has it.
     """
     if not isinstance(name, str) or not re.fullmatch(PATTERN, name) or _TAKEN.fullmatch(name):
         raise ExportError(

@@ -87,9 +87,9 @@ def emit_header(schedule: Schedule, name: str, class_names: Sequence[str] = ()) 
     """NAME.h.
 
     Args:
-        schedule: the network.
-        name: prefix of all that it declares.
-        class_names: what each output stands for, if known.
+        schedule: The network.
+        name: Prefix of all that it declares.
+        class_names: What each output stands for, if known.
     """
     graph = schedule.graph
     values = {

@@ -50,11 +50,11 @@ def emit_model(
     """NAME.c.
 
     Args:
-        schedule: the network.
-        name: prefix of all that it defines.
-        contexts: the layers, in order.
-        layer_names: what hooks may call them.
-        class_names: what each output stands for, if known.
+        schedule: The network.
+        name: Prefix of all that it defines.
+        contexts: The layers, in order.
+        layer_names: What hooks may call them.
+        class_names: What each output stands for, if known.
     """
     graph = schedule.graph
     reset = _reset_in(schedule, name)

@@ -37,10 +37,10 @@ def emit_project(
     """Writes every C file of a scheduled network.
 
     Args:
-        schedule: the network.
-        estimate: its prediction, for the comments.
-        name: prefix of files and symbols, a valid C identifier.
-        class_names: what each output stands for, if known.
+        schedule: The network.
+        estimate: Its prediction, for the comments.
+        name: Prefix of files and symbols, a valid C identifier.
+        class_names: What each output stands for, if known.
 
     Returns:
         File texts by name, in layer order.

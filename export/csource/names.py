@@ -23,7 +23,7 @@ def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
     """A field of a struct for each tensor: its name where that can be one, else `kind` and its number.
 
     Args:
-        names: as the model's author wrote them.
+        names: As the model's author wrote them.
         kind: "input" or "output".
     """
     wanted = [_identifier(name) for name in names]

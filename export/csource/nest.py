@@ -14,11 +14,11 @@ class WrittenNest:
     """A nest as C.
 
     Attributes:
-        tables: definitions of the offsets that do not grow by a stride.
-        indices: the index of each operand's element within the loops.
-        lines: likewise, of the first element of the innermost loop.
-        steps: the distance of its elements, for each operand; None where it varies.
-        loops: variables and extents, the outermost first.
+        tables: Definitions of the offsets that do not grow by a stride.
+        indices: The index of each operand's element within the loops.
+        lines: Likewise, of the first element of the innermost loop.
+        steps: The distance of its elements, for each operand; None where it varies.
+        loops: Variables and extents, the outermost first.
     """
 
     tables: str
@@ -32,9 +32,9 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
     """Names the loops of a nest and writes the operands' indices.
 
     Args:
-        loops: the nest.
-        symbol: prefix of the tables' names.
-        prefix: of the loop variables.
+        loops: The nest.
+        symbol: Prefix of the tables' names.
+        prefix: Of the loop variables.
     """
     names = [f"{prefix}{axis}" for axis in range(len(loops.extents))]
     tables, indices, lines, known = "", [], [], dict[bytes, str]()
@@ -68,10 +68,10 @@ def walk(written: WrittenNest, names: Sequence[str], body: str, outside: Sequenc
     lengths.
 
     Args:
-        written: the nest.
-        names: of the index of each operand's element.
-        body: the statements.
-        outside: for each an index that is added to it.
+        written: The nest.
+        names: Of the index of each operand's element.
+        body: The statements.
+        outside: For each an index that is added to it.
     """
     before = [f"{index} + " for index in outside] or [""] * len(names)
     if not written.loops or None in written.steps:

@@ -16,13 +16,13 @@ class Context:
     """A layer to be written.
 
     Attributes:
-        graph: the network.
-        op: the operator; None for a copy between the caller's arrays and the arena.
-        sources: layouts of the inputs.
-        target: layout of the output.
-        output: index of the tensor that is written.
-        symbol: prefix of everything the layer defines; also the name of its function.
-        scratch: whether it is given memory to work in.
+        graph: The network.
+        op: The operator; None for a copy between the caller's arrays and the arena.
+        sources: Layouts of the inputs.
+        target: Layout of the output.
+        output: Index of the tensor that is written.
+        symbol: Prefix of everything the layer defines; also the name of its function.
+        scratch: Whether it is given memory to work in.
     """
 
     graph: Graph

@@ -26,10 +26,10 @@ def loop_work(
     Compilers write the turns of short loops out, so these are units of their own, and have no starts.
 
     Args:
-        extents: turns of the loops, the outermost first.
-        unit: what the innermost one does.
-        outer: how often they start.
-        layouts: of the operands whose elements are found by their row, column and channel.
+        extents: Turns of the loops, the outermost first.
+        unit: What the innermost one does.
+        outer: How often they start.
+        layouts: Of the operands whose elements are found by their row, column and channel.
     """
     turning = [extent for extent in extents if extent > 1]
     starts = [outer * prod(turning[:depth]) for depth in range(len(turning))]

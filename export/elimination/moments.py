@@ -26,8 +26,8 @@ def moments(
     """Measures moments in one pass.
 
     Args:
-        has: the inputs of output positions, [places, n] for each batch.
-        wanted: those it would have; None where they are the same.
+        has: The inputs of output positions, [places, n] for each batch.
+        wanted: Those it would have; None where they are the same.
     """
     count = 0
     sums: Sum = 0.0
@@ -61,10 +61,10 @@ def sensitivities(
     at the end is left out.
 
     Args:
-        graph: the network, without states.
-        layers: indices of operators.
+        graph: The network, without states.
+        layers: Indices of operators.
         inputs: int8 [n, *shape], one for each input; a few dozen samples are enough.
-        seed: of the signs.
+        seed: Of the signs.
 
     Returns:
         By operator, float64 [output channels].

@@ -66,29 +66,29 @@ def eliminate(
     Grouped convolutions and layers that share constants with others are left as they are.
 
     Args:
-        model: an int8 TFLite model, a path or its bytes.
+        model: An int8 TFLite model, a path or its bytes.
         inputs: [n, *shape], of the distribution that comes in use, one array for each input: int8 as the network takes
             them, or float, which is quantized with the input's scale. Some thousand are wanted: more than a layer has
             operands for an output.
-        kept: the fraction of products to keep, of the layers that are ranked.
-        granularity: what is kept or skipped together, of all layers or by name or pattern; "kernel" and "kernel block"
+        kept: The fraction of products to keep, of the layers that are ranked.
+        granularity: What is kept or skipped together, of all layers or by name or pattern; "kernel" and "kernel block"
             skip where convolutions are computed by Winograd's algorithm.
-        exempt: names or patterns of layers that keep all products. A layer's name is that of its weights in the file.
-        layers: settings of single layers by name or pattern, see keras_approx.LayerSetting.
+        exempt: Names or patterns of layers that keep all products. A layer's name is that of its weights in the file.
+        layers: Settings of single layers by name or pattern, see keras_approx.LayerSetting.
         scope: "global", one ranking of all layers, or "layer", the fraction of each.
-        cost_exponent: how much the cost of a weight counts in the ranking; see keras_approx.callbacks.UpdateSkipMasks.
-        in_sequence: fits each layer for the inputs that the skipping network really has, in place of those of the
+        cost_exponent: How much the cost of a weight counts in the ranking; see keras_approx.callbacks.UpdateSkipMasks.
+        in_sequence: Fits each layer for the inputs that the skipping network really has, in place of those of the
             whole one. It takes another run of both.
 
     Returns:
         The content of a `.tflite` file, for `to_c`: the same network, with zeros for weights of skipped products.
 
     Raises:
-        ModelFormatError: no TFLite model, or one without a layer that can skip.
-        UnsupportedModelError: it cannot be lowered, or keeps states between inferences.
-        QuantizationError: it is not a full-integer int8 model.
-        InputError: inputs of another shape or type, none, or not finite.
-        OptionError: an option has a value it cannot have, or a pattern matches no layer.
+        ModelFormatError: No TFLite model, or one without a layer that can skip.
+        UnsupportedModelError: It cannot be lowered, or keeps states between inferences.
+        QuantizationError: It is not a full-integer int8 model.
+        InputError: Inputs of another shape or type, none, or not finite.
+        OptionError: An option has a value it cannot have, or a pattern matches no layer.
 
     Example:
         quarter = export.eliminate("model.tflite", images, kept=0.25, granularity="kernel")
@@ -121,8 +121,8 @@ def kept_share(model: bytes, exempt: Sequence[str] = ()) -> float:
     """The share of products that a network keeps, of those that `eliminate` could skip.
 
     Args:
-        model: content of an int8 `.tflite` file.
-        exempt: names or patterns of layers that keep all, as for `eliminate`.
+        model: Content of an int8 `.tflite` file.
+        exempt: Names or patterns of layers that keep all, as for `eliminate`.
     """
     graph = read_tflite(model)
     known = stored_layers(model, graph)
@@ -156,11 +156,11 @@ class Eliminator:
         """What each layer keeps, bool arrays of the kernels' shapes by layer.
 
         Args:
-            selection: how products are chosen.
-            kept: the fraction of them.
+            selection: How products are chosen.
+            kept: The fraction of them.
 
         Raises:
-            OptionError: an option has a value it cannot have, or a pattern matches no layer.
+            OptionError: An option has a value it cannot have, or a pattern matches no layer.
         """
         names = [layer.name for layer in self._known]
         selection.settings(names)
@@ -201,8 +201,8 @@ class Eliminator:
         """New constants of the layers that change.
 
         Args:
-            masks: from `masks`.
-            in_sequence: as for `eliminate`.
+            masks: From `masks`.
+            in_sequence: As for `eliminate`.
         """
         graph = self._graph
         found: dict[str, Constants] = {}
@@ -292,11 +292,11 @@ def quantized_inputs(graph: Graph, inputs: Values | Sequence[Values]) -> list[Va
     """One int8 array for each input.
 
     Args:
-        graph: the network.
-        inputs: as for `eliminate`.
+        graph: The network.
+        inputs: As for `eliminate`.
 
     Raises:
-        InputError: as for `eliminate`.
+        InputError: As for `eliminate`.
     """
     given: list[Any] = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
     if len(given) != len(graph.inputs):

@@ -23,9 +23,9 @@ def computed(graph: Graph, op: Op, values: Mapping[int, Values]) -> Values:
     """An operator's output for all samples, a batch at a time.
 
     Args:
-        graph: the network.
-        op: the operator.
-        values: by tensor, int8 [n, ...], those it reads.
+        graph: The network.
+        op: The operator.
+        values: By tensor, int8 [n, ...], those it reads.
     """
     count = len(next(values[tensor] for tensor in op.inputs if tensor in values))
 
@@ -47,11 +47,11 @@ class Run:
     """All samples in a network, at one operator after the other.
 
     Args:
-        graph: the network, without states.
+        graph: The network, without states.
         inputs: int8 [n, *shape], one for each input.
 
     Attributes:
-        values: by tensor, what is still to be read, int8 [n, ...].
+        values: By tensor, what is still to be read, int8 [n, ...].
     """
 
     def __init__(self, graph: Graph, inputs: Sequence[Values]) -> None:
@@ -62,8 +62,8 @@ class Run:
         """Computes an operator for all samples, and forgets what nothing reads any more.
 
         Args:
-            graph: the network, whose constants may have changed.
-            index: of the operator; the one after that of the call before.
+            graph: The network, whose constants may have changed.
+            index: Of the operator; the one after that of the call before.
         """
         op = graph.ops[index]
         self.values[op.output] = computed(graph, op, self.values)

@@ -42,8 +42,8 @@ def golden_model(data: bytes, graph: Graph) -> bytes:
     """The same network as a file that TFLite runs.
 
     Args:
-        data: content of a `.tflite` file.
-        graph: what `read_tflite` made of it.
+        data: Content of a `.tflite` file.
+        graph: What `read_tflite` made of it.
 
     Returns:
         `data` itself where nothing is wrong.

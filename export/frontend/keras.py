@@ -30,9 +30,9 @@ def to_tflite(model: Any, representative_data: Any = None) -> bytes:
     The same model and data give the same bytes.
 
     Args:
-        model: a calibrated model of `keras_approx.wrap`, which brings its activation ranges; or a plain
+        model: A calibrated model of `keras_approx.wrap`, which brings its activation ranges; or a plain
             Sequential or functional float32 model of tf_keras or Keras 3 with inputs of fixed shapes.
-        representative_data: for a plain model, inputs as they will come: float32 [n, *input shape], a batched
+        representative_data: For a plain model, inputs as they will come: float32 [n, *input shape], a batched
             tf.data.Dataset or an iterable of batches (a target beside the inputs is ignored); for several inputs tuples
             of arrays, or dictionaries by the inputs' names. All of it is used; a few hundred samples are enough.
 
@@ -40,8 +40,8 @@ def to_tflite(model: Any, representative_data: Any = None) -> bytes:
         The content of a `.tflite` file.
 
     Raises:
-        UnsupportedModelError: a subclassed model, dynamic shapes, or a layer that is not supported.
-        QuantizationError: representative data is missing, unusable, or not wanted; or the wrapped model was
+        UnsupportedModelError: A subclassed model, dynamic shapes, or a layer that is not supported.
+        QuantizationError: Representative data is missing, unusable, or not wanted; or the wrapped model was
             never calibrated.
     """
     try:

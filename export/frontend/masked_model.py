@@ -39,16 +39,16 @@ class _Layer:
     """One call of a layer that carries a mask.
 
     Attributes:
-        index: of its operator.
-        op: the operator.
-        kernel: as the wrapped layer holds it.
-        stride: of a transposed convolution, None elsewhere.
-        groups: of a convolution, 1 elsewhere.
-        weights: its int8 weights with nothing skipped, named as `weights_name` says.
-        bias: likewise, or None.
+        index: Of its operator.
+        op: The operator.
+        kernel: As the wrapped layer holds it.
+        stride: Of a transposed convolution, None elsewhere.
+        groups: Of a convolution, 1 elsewhere.
+        weights: Its int8 weights with nothing skipped, named as `weights_name` says.
+        bias: Likewise, or None.
         signs: int8 [out], -1 where a folded batch normalization inverted a channel.
-        source_scale: of its input, times that of a rescaling that is folded into the weights.
-        mean: what each operand's activation is on average, of the kernel's shape, with one output channel where all
+        source_scale: Of its input, times that of a rescaling that is folded into the weights.
+        mean: What each operand's activation is on average, of the kernel's shape, with one output channel where all
             have the same inputs, where the layer compensates for what is skipped; or None.
     """
 
@@ -73,11 +73,11 @@ class MaskedModel:
     """A wrapped model's int8 graph as a function of its masks.
 
     Args:
-        model: a wrapped, calibrated model. Its masks are set and set back.
+        model: A wrapped, calibrated model. Its masks are set and set back.
 
     Raises:
-        UnsupportedModelError: the model is not wrapped, or cannot be converted.
-        QuantizationError: it was never calibrated.
+        UnsupportedModelError: The model is not wrapped, or cannot be converted.
+        QuantizationError: It was never calibrated.
     """
 
     def __init__(self, model: Any) -> None:
@@ -100,10 +100,10 @@ class MaskedModel:
 
         Args:
             masks: bool arrays of the kernels' shapes by layer name; a layer that is not named keeps everything.
-            kernels: weights by layer name; a layer that is not named has those the model had at first.
+            kernels: Weights by layer name; a layer that is not named has those the model had at first.
 
         Raises:
-            InputError: a mask is of no layer, or of another shape or type.
+            InputError: A mask is of no layer, or of another shape or type.
         """
         unknown = sorted(set(masks) - set(self._layers))
         if unknown:

@@ -24,9 +24,9 @@ def run_reference(tflite: bytes, inputs: Any, *, kernels: Kernels = "reference")
     Float32 and uint8 ends of the model are peeled off as `read_tflite` does: int8 goes in and int8 comes out.
 
     Args:
-        tflite: content of a `.tflite` file that `read_tflite` accepts.
+        tflite: Content of a `.tflite` file that `read_tflite` accepts.
         inputs: int8 [n, *input shape without the batch dimension]; a sequence of such arrays for several inputs.
-        kernels: as for `make_interpreter`.
+        kernels: As for `make_interpreter`.
 
     Returns:
         int8 [n, *output shape without the batch dimension] (int32 for indices); a tuple of such arrays for several
@@ -35,7 +35,7 @@ def run_reference(tflite: bytes, inputs: Any, *, kernels: Kernels = "reference")
     Raises:
         InputError: `inputs` has another type or shape.
         ModelFormatError, UnsupportedModelError, QuantizationError: as `read_tflite`.
-        ToolError: neither LiteRT nor TensorFlow is installed.
+        ToolError: Neither LiteRT nor TensorFlow is installed.
     """
     graph = read_tflite(tflite)
     given = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
@@ -81,12 +81,12 @@ def make_interpreter(tflite: bytes, *, keep_activations: bool = False, kernels: 
     """A TFLite interpreter with the reference kernels, LiteRT's or else TensorFlow's; tensors are not allocated yet.
 
     Args:
-        tflite: content of a `.tflite` file.
-        keep_activations: lets every tensor be read after a run, not only the output.
+        tflite: Content of a `.tflite` file.
+        keep_activations: Lets every tensor be read after a run, not only the output.
         kernels: "optimized" for operators of which TFLite has no reference kernel, such as ELU.
 
     Raises:
-        ToolError: neither is installed.
+        ToolError: Neither is installed.
         UnsupportedModelError: TFLite does not load the file.
     """
     kind, resolvers = _runtime()

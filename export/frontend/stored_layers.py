@@ -26,10 +26,10 @@ class StoredLayer:
     """An operator of the graph and where the file holds its constants.
 
     Attributes:
-        name: of its weights in the file, made unique; untrusted.
-        index: of its operator in the graph.
-        weights: index of the weights' tensor in the file.
-        bias: likewise, or None.
+        name: Of its weights in the file, made unique; untrusted.
+        index: Of its operator in the graph.
+        weights: Index of the weights' tensor in the file.
+        bias: Likewise, or None.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Constants:
         weights: int8, as the graph has them.
         scales: float32, one for each scale that the weights had.
         bias: int32 [output channels], or None where there is none.
-        source_scale: of the layer's input.
+        source_scale: Of the layer's input.
     """
 
     weights: NDArray[np.int8]
@@ -61,8 +61,8 @@ def stored_layers(data: bytes, graph: Graph) -> list[StoredLayer]:
     Layers are left out where the graph holds the weights in another form than the file, as for grouped convolutions.
 
     Args:
-        data: content of a `.tflite` file.
-        graph: what `read_tflite` made of it.
+        data: Content of a `.tflite` file.
+        graph: What `read_tflite` made of it.
 
     Returns:
         In order of execution.
@@ -138,13 +138,13 @@ def replaced(data: bytes, layers: Mapping[str, Constants], known: Sequence[Store
     """The file with other constants; all else stays as it is, byte for byte.
 
     Args:
-        data: content of a `.tflite` file.
-        layers: new constants by the layer's name.
-        known: what `stored_layers` found in the file.
+        data: Content of a `.tflite` file.
+        layers: New constants by the layer's name.
+        known: What `stored_layers` found in the file.
 
     Raises:
-        ModelFormatError: the file does not hold what was written, since it is damaged.
-        QuantizationError: sums can overflow with these constants.
+        ModelFormatError: The file does not hold what was written, since it is damaged.
+        QuantizationError: Sums can overflow with these constants.
     """
     content = bytearray(data)
     model = schema.Model.GetRootAs(content, 0)

@@ -29,12 +29,12 @@ def read_tflite(data: bytes) -> Graph:
     less. Operators whose results are not used are dropped.
 
     Args:
-        data: content of the file.
+        data: Content of the file.
 
     Raises:
-        ModelFormatError: no TFLite model, or a damaged one.
-        UnsupportedModelError: operators, types, shapes or attributes that cannot be lowered: all of them are listed.
-        QuantizationError: not a full-integer int8 model, or scales its kernels do not allow.
+        ModelFormatError: No TFLite model, or a damaged one.
+        UnsupportedModelError: Operators, types, shapes or attributes that cannot be lowered: all of them are listed.
+        QuantizationError: Not a full-integer int8 model, or scales its kernels do not allow.
     """
     subgraphs = read_model(data)
     model = subgraphs[0]

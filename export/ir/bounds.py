@@ -20,8 +20,8 @@ def accumulator_bounds(
     Args:
         weights: int8, in any layout.
         bias: int32 [channels], or None.
-        zero_point: of the input.
-        channel_axis: dimension of `weights` that numbers output channels.
+        zero_point: Of the input.
+        channel_axis: Dimension of `weights` that numbers output channels.
 
     Returns:
         Two arrays [channels]; they hold as well where padding replaces inputs by their zero point.

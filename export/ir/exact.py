@@ -15,7 +15,7 @@ def exact_float(weights: NDArray[Any], axis: int | tuple[int, ...]) -> Any:
 
     Args:
         weights: int8.
-        axis: the dimensions that are summed over.
+        axis: The dimensions that are summed over.
 
     Returns:
         np.float32 or np.float64.

@@ -121,8 +121,8 @@ class MeanParameters:
     out = clamp8(zp_out + M(sum - count * zp_in, multiplier)) where M is `multiply_two_roundings`.
 
     Attributes:
-        count: elements that are averaged.
-        multiplier: holds the division by `count`; its mult may lie below 2^30.
+        count: Elements that are averaged.
+        multiplier: Holds the division by `count`; its mult may lie below 2^30.
     """
 
     count: int

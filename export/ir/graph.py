@@ -16,10 +16,10 @@ class State:
     """A tensor that is kept from one inference to the next.
 
     Attributes:
-        read: the activation that holds it during an inference.
-        written: the tensor whose value it takes at the end of the inference; None where an operator that reads it
+        read: The activation that holds it during an inference.
+        written: The tensor whose value it takes at the end of the inference; None where an operator that reads it
             updates it in place.
-        initial: the value it starts from, of the shape of `read`.
+        initial: The value it starts from, of the shape of `read`.
     """
 
     read: int
@@ -32,11 +32,11 @@ class Graph:
     """An int8 network.
 
     Attributes:
-        tensors: all tensors, activations and constants.
-        ops: in execution order; each activation is written once, before it is read.
-        inputs: indices of the int8 input tensors.
-        outputs: indices of the output tensors.
-        states: what is kept from one inference to the next.
+        tensors: All tensors, activations and constants.
+        ops: In execution order; each activation is written once, before it is read.
+        inputs: Indices of the int8 input tensors.
+        outputs: Indices of the output tensors.
+        states: What is kept from one inference to the next.
     """
 
     tensors: tuple[Tensor, ...]

@@ -17,7 +17,7 @@ def layer_name(tensor: str) -> str:
     last. Names without a path are those of other tools and stay.
 
     Args:
-        tensor: the name of the layer's output in the graph; untrusted.
+        tensor: The name of the layer's output in the graph; untrusted.
     """
     paths = [path.split("/") for path in tensor.split(";") if path.count("/") >= 2]
     layers = [path for path in paths if not _PARAMETERS.search(path[-1])] or paths

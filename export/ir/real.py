@@ -12,9 +12,9 @@ def quantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.
     """The nearest int8 values, as TFLite's QUANTIZE and the generated header give them.
 
     Args:
-        values: finite real numbers, of any shape; taken as float32.
-        scale: of the tensor.
-        zero_point: likewise.
+        values: Finite real numbers, of any shape; taken as float32.
+        scale: Of the tensor.
+        zero_point: Likewise.
 
     Returns:
         int8 of the same shape. Halves are rounded away from zero, before the zero point is added.

@@ -14,8 +14,8 @@ class Quantization:
 
     Attributes:
         scales: float32 values, one for the tensor or one for each index of `axis`.
-        zero_points: as many integers as scales.
-        axis: the quantized dimension, or None for one scale.
+        zero_points: As many integers as scales.
+        axis: The quantized dimension, or None for one scale.
     """
 
     scales: tuple[float, ...]
@@ -42,11 +42,11 @@ class Tensor:
     """One value of the graph.
 
     Attributes:
-        name: as the model's author wrote it. Untrusted: for messages and reports only.
-        shape: with the batch dimension, which is always 1 for activations; NHWC.
+        name: As the model's author wrote it. Untrusted: for messages and reports only.
+        shape: With the batch dimension, which is always 1 for activations; NHWC.
         dtype: "int8", "uint8", "int32" or "float32".
         quantization: None for float32 and for plain integer tensors.
-        data: the values of a constant, of `shape`; None for activations.
+        data: The values of a constant, of `shape`; None for activations.
     """
 
     name: str

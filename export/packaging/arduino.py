@@ -26,8 +26,8 @@ def files(name: str, sample: Sample) -> dict[str, str]:
     """library.properties and the example sketch.
 
     Args:
-        name: of the network and the library.
-        sample: what the sketch runs.
+        name: Of the network and the library.
+        sample: What the sketch runs.
     """
     return {
         "library.properties": _PROPERTIES.format(name=name),

@@ -33,8 +33,8 @@ def files(name: str, sources: Sequence[str]) -> dict[str, str]:
     """CMakeLists.txt, for add_subdirectory.
 
     Args:
-        name: of the target.
-        sources: its C files.
+        name: Of the target.
+        sources: Its C files.
     """
     listed = "\n".join(f"    {source}" for source in sources)
     return {"CMakeLists.txt": _LISTS.format(name=name, NAME=name.upper(), sources=listed)}

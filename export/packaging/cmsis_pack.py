@@ -22,10 +22,10 @@ def files(name: str, project: Project, folder: str, example: str) -> dict[str, s
     """The package description, `keras_approx.NAME.pdsc`.
 
     Args:
-        name: of the network.
-        project: its C.
-        folder: where the C lies.
-        example: the file that a user can copy into a project.
+        name: Of the network.
+        project: Its C.
+        folder: Where the C lies.
+        example: The file that a user can copy into a project.
     """
     package = ElementTree.Element("package", _SCHEMA)
     for tag, text in (

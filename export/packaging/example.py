@@ -79,10 +79,10 @@ class Sample:
     """Inputs of one inference, and the outputs it gives.
 
     Attributes:
-        graph: the network.
+        graph: The network.
         inputs: int8 [*shape] of each input.
         outputs: int8 or int32 [*shape] of each output.
-        class_names: what each output stands for, if known.
+        class_names: What each output stands for, if known.
     """
 
     graph: Graph
@@ -100,10 +100,10 @@ def make_sample(graph: Graph, given: Any = None, class_names: Sequence[str] = ()
     """Runs the network on a sample.
 
     Args:
-        graph: the network.
-        given: one input, real numbers or int8, of the network's input shape with or without a batch of one; a sequence
+        graph: The network.
+        given: One input, real numbers or int8, of the network's input shape with or without a batch of one; a sequence
             of such arrays where there are several inputs; random values if None.
-        class_names: what each output stands for, if known.
+        class_names: What each output stands for, if known.
 
     Raises:
         InputError: `given` has another shape or type, or is not finite.

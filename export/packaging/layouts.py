@@ -21,10 +21,10 @@ class Layout:
     """One way to lay out a folder.
 
     Attributes:
-        folder: where C files go, relative to the export; empty for the export itself.
-        advice: for the readme, how a project takes the network in. `{name}` is the network's.
-        more: writes further files, by path, from the network's name, its C and the sample of the example.
-        example: whether there is `example.c`, a separate program.
+        folder: Where C files go, relative to the export; empty for the export itself.
+        advice: For the readme, how a project takes the network in. `{name}` is the network's.
+        more: Writes further files, by path, from the network's name, its C and the sample of the example.
+        example: Whether there is `example.c`, a separate program.
     """
 
     folder: str
@@ -62,9 +62,9 @@ class Contents:
     """The text files of an export, by their paths relative to its folder.
 
     Attributes:
-        files: all of them.
-        sources: the network's C files, the one that runs the layers first, then those of layers in order.
-        headers: its headers.
+        files: All of them.
+        sources: The network's C files, the one that runs the layers first, then those of layers in order.
+        headers: Its headers.
     """
 
     files: dict[str, str]
@@ -81,11 +81,11 @@ def arrange(schedule: Schedule, project: Project, name: str, layout: str, sample
     """Lays out the C of a network with an example and a readme.
 
     Args:
-        schedule: the network.
-        project: its C.
-        name: prefix of files and functions.
-        layout: a key of LAYOUTS.
-        sample: what the example runs.
+        schedule: The network.
+        project: Its C.
+        name: Prefix of files and functions.
+        layout: A key of LAYOUTS.
+        sample: What the example runs.
     """
     chosen = LAYOUTS[layout]
     prefix = f"{chosen.folder}/" if chosen.folder else ""

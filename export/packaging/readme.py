@@ -37,10 +37,10 @@ def readme(schedule: Schedule, name: str, advice: str, example: bool) -> str:
     """README.md.
 
     Args:
-        schedule: the network.
-        name: prefix of files and functions.
-        advice: how a project takes it in; `{name}` in it is the network's.
-        example: whether `example.c` is there.
+        schedule: The network.
+        name: Prefix of files and functions.
+        advice: How a project takes it in; `{name}` in it is the network's.
+        example: Whether `example.c` is there.
     """
     graph = schedule.graph
     values = {"name": name, "NAME": name.upper(), "memory": schedule.data_bytes}

@@ -49,13 +49,13 @@ def write_schedule(
     """Writes the C of a schedule, its manifest, the model it was made of and the board's own description.
 
     Args:
-        folder: the output folder.
-        schedule: the network.
-        predicted: its prediction.
-        name: prefix of files and functions.
-        data: content of the `.tflite` file.
-        sample: what the example runs.
-        layout: a key of LAYOUTS.
+        folder: The output folder.
+        schedule: The network.
+        predicted: Its prediction.
+        name: Prefix of files and functions.
+        data: Content of the `.tflite` file.
+        sample: What the example runs.
+        layout: A key of LAYOUTS.
     """
     project = emit_project(schedule, predicted, name, sample.class_names)
     contents = arrange(schedule, project, name, layout, sample)

@@ -123,12 +123,12 @@ def _reading(
     """The graph in which a layer reads another tensor and computes slopes * q + constants itself.
 
     Args:
-        graph: the network.
-        op: the layer.
-        source: what it is to read.
-        quants: of what it reads and of what it is to read.
-        slopes: of each channel.
-        constants: likewise.
+        graph: The network.
+        op: The layer.
+        source: What it is to read.
+        quants: Of what it reads and of what it is to read.
+        slopes: Of each channel.
+        constants: Likewise.
     """
     weights = graph.constant(op.weights).astype(np.int64)
     old, new = quants
@@ -167,13 +167,13 @@ def _replaced(
     """The graph with a layer changed, if it scales its sums as before and they still fit their 32 bits.
 
     Args:
-        graph: the network.
-        op: the layer.
-        changed: what it becomes, but for its constants.
-        scale: factor on the scales of its weights.
-        weights: of the new layer.
-        bias: likewise.
-        source: quantization of its input, which may be about to change.
+        graph: The network.
+        op: The layer.
+        changed: What it becomes, but for its constants.
+        scale: Factor on the scales of its weights.
+        weights: Of the new layer.
+        bias: Likewise.
+        source: Quantization of its input, which may be about to change.
     """
     held = graph.tensors[op.weights]
     quantization = replace(held.quant, scales=tuple(scale * own for own in held.quant.scales))

@@ -90,8 +90,8 @@ def line_through(outputs: NDArray[np.int64], clamp: tuple[int, int], shift: int)
 
     Args:
         outputs: int64 [256].
-        clamp: the least and the largest output.
-        shift: of the sums.
+        clamp: The least and the largest output.
+        shift: Of the sums.
     """
     least = np.where(outputs > clamp[0], outputs << shift, -np.inf)
     most = np.where(outputs < clamp[1], ((outputs + 1) << shift) - 1, np.inf)

@@ -22,8 +22,8 @@ def fold_dilations(graph: RawGraph, operators: Sequence[RawOperator]) -> list[Ra
     """The operators, with each such group of three as one convolution with the option ExplicitPadding.
 
     Args:
-        graph: the stored graph with the tensors that the operators read and write.
-        operators: in execution order.
+        graph: The stored graph with the tensors that the operators read and write.
+        operators: In execution order.
     """
     readers: dict[int, list[RawOperator]] = {}
     for operator in operators:

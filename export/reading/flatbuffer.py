@@ -101,7 +101,7 @@ class RawTensor:
     Attributes:
         shape: -1 is a dynamic dimension.
         data: None for activations.
-        variable: whether it keeps its value from one inference to the next.
+        variable: Whether it keeps its value from one inference to the next.
     """
 
     name: str
@@ -148,8 +148,8 @@ def read_model(data: bytes) -> tuple[RawGraph, ...]:
         Its subgraphs; the first is the network, others are called by its operators.
 
     Raises:
-        ModelFormatError: not a TFLite file, truncated or damaged.
-        UnsupportedModelError: weights kept outside the flatbuffer.
+        ModelFormatError: Not a TFLite file, truncated or damaged.
+        UnsupportedModelError: Weights kept outside the flatbuffer.
     """
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelFormatError(

@@ -34,10 +34,10 @@ class Variables:
     """Resource variables of the network.
 
     Attributes:
-        names: by the stored tensor of a handle, which variable it is.
-        initial: by variable, what an initializing subgraph assigns.
-        read: by variable, the IR tensor that holds its value when an inference starts.
-        values: by variable, the IR tensor that holds its value by now.
+        names: By the stored tensor of a handle, which variable it is.
+        initial: By variable, what an initializing subgraph assigns.
+        read: By variable, the IR tensor that holds its value when an inference starts.
+        values: By variable, the IR tensor that holds its value by now.
     """
 
     names: dict[int, str] = field(default_factory=dict)
@@ -57,12 +57,12 @@ class Lowering:
     dimension; `shape` gives the stored one.
 
     Attributes:
-        raw: the stored subgraph.
-        subgraphs: all of the file, which operators call by number.
-        tensors: the IR tensors made so far.
-        known: integers of stored tensors known by now, which are constants or computed from shapes.
-        states: what is kept from one inference to the next.
-        variables: the network's resource variables.
+        raw: The stored subgraph.
+        subgraphs: All of the file, which operators call by number.
+        tensors: The IR tensors made so far.
+        known: Integers of stored tensors known by now, which are constants or computed from shapes.
+        states: What is kept from one inference to the next.
+        variables: The network's resource variables.
     """
 
     def __init__(self, subgraphs: Sequence[RawGraph]) -> None:

@@ -17,8 +17,8 @@ def sliced(state: Lowering, op: RawOperator, values: NDArray[Any]) -> NDArray[An
     """What a STRIDED_SLICE makes of an array.
 
     Raises:
-        ModelFormatError: begin, end and strides do not fit, or nothing is left.
-        UnsupportedModelError: ends are counted from where slices begin.
+        ModelFormatError: Begin, end and strides do not fit, or nothing is left.
+        UnsupportedModelError: Ends are counted from where slices begin.
     """
     if state.option(op, _OPTIONS, "Offset"):
         raise UnsupportedModelError(

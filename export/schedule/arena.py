@@ -25,7 +25,7 @@ def plan(lifetimes: Sequence[Lifetime]) -> tuple[tuple[int, ...], int]:
     """Places buffers greedily, the largest first, each at the lowest offset where it fits.
 
     Args:
-        lifetimes: the buffers.
+        lifetimes: The buffers.
 
     Returns:
         Byte offsets in the order given, and the bytes the arena needs.

@@ -28,18 +28,18 @@ class LayerEstimate:
     """What one layer is predicted to take.
 
     Attributes:
-        index: position in the execution order.
-        kind: kind of the stage.
-        name: what the model's author called the layer, of fused ones the first; empty if no tensor says it. Untrusted.
+        index: Position in the execution order.
+        kind: Kind of the stage.
+        name: What the model's author called the layer, of fused ones the first; empty if no tensor says it. Untrusted.
         kernel: "unpacked", "loop", "direct", or "plain" for plain C.
-        macs: products of the dense layer.
-        kept_macs: products whose weight is not zero.
-        cycles: of one inference with memories that never wait; None on cores whose kernels have no prices. Those of
+        macs: Products of the dense layer.
+        kept_macs: Products whose weight is not zero.
+        cycles: Of one inference with memories that never wait; None on cores whose kernels have no prices. Those of
             plain C are fitted to measurements, most within 10 %.
-        flash_bytes: code and constants; None likewise.
-        board_cycles: of one inference with the memories of the board; None where cycles are, without a board, and
+        flash_bytes: Code and constants; None likewise.
+        board_cycles: Of one inference with the memories of the board; None where cycles are, without a board, and
             where no document tells how its memories wait.
-        copied_bytes: code of it that runs from RAM, where the board has a bank for that.
+        copied_bytes: Code of it that runs from RAM, where the board has a bank for that.
         scratch_bytes: RAM that its kernels work in beside its inputs and outputs; within the arena.
     """
 
@@ -61,8 +61,8 @@ class Estimate:
     """Prediction for a network.
 
     Attributes:
-        target: core and board.
-        layers: in execution order.
+        target: Core and board.
+        layers: In execution order.
         arena_bytes: RAM of activations and of the kernels' scratch memory, exact.
         state_bytes: RAM of what is kept from one inference to the next.
     """

@@ -18,11 +18,11 @@ def check_limit(graph: Graph, requirements: Requirements) -> None:
     """Makes sure, before kernels are priced, that `max_ram` leaves room for the activations.
 
     Args:
-        graph: the network, behind its passes.
-        requirements: with the limit, if there is one.
+        graph: The network, behind its passes.
+        requirements: With the limit, if there is one.
 
     Raises:
-        TargetError: no choice of kernels can keep to it.
+        TargetError: No choice of kernels can keep to it.
     """
     limit = requirements.max_ram
     if limit is not None and (least := least_data_bytes(graph, requirements)) > limit:
@@ -38,12 +38,12 @@ def check_fit(schedule: Schedule, estimate: Estimate, max_ram: int | None = None
     The firmware around the network (stack, the caller's arrays, drivers) comes on top and is not known here.
 
     Args:
-        schedule: the network.
-        estimate: its prediction.
-        max_ram: bytes that arena and states may take, or None for what the board has.
+        schedule: The network.
+        estimate: Its prediction.
+        max_ram: Bytes that arena and states may take, or None for what the board has.
 
     Raises:
-        TargetError: flash or RAM is too small: by how much, because of which layers, and what would help.
+        TargetError: Flash or RAM is too small: by how much, because of which layers, and what would help.
     """
     check_ram(estimate, max_ram)
     board = estimate.target.board

@@ -15,9 +15,9 @@ class Layer:
     """An operator and what is fused behind it.
 
     Attributes:
-        op: the operator.
-        pool: a max pool of its output, or None.
-        add: an Add of its output and of a tensor whose buffer the sum takes over, or None.
+        op: The operator.
+        pool: A max pool of its output, or None.
+        add: An Add of its output and of a tensor whose buffer the sum takes over, or None.
     """
 
     op: Op

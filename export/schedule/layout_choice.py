@@ -22,8 +22,8 @@ def with_faster_layouts(laid_out: LaidOut, cycles: Callable[[Stage], float]) -> 
     """Changes the layouts of activations where that saves cycles.
 
     Args:
-        laid_out: a network whose activations are pixels.
-        cycles: what a stage takes with its fastest kernels; infinitely many where it has none.
+        laid_out: A network whose activations are pixels.
+        cycles: What a stage takes with its fastest kernels; infinitely many where it has none.
     """
     stages = list(laid_out.stages)
     for reader, stage in enumerate(stages):

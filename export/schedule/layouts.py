@@ -19,9 +19,9 @@ def layouts_of(
     """The layout of each activation.
 
     Args:
-        graph: the network.
-        layers: its layers.
-        shared: by tensor, the one whose buffer it takes over: each sum takes its residual's place.
+        graph: The network.
+        layers: Its layers.
+        shared: By tensor, the one whose buffer it takes over: each sum takes its residual's place.
         element: "int16" or "int8": what operands that are read in pairs are stored as; "plain" where none are.
     """
     return {

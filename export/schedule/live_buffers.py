@@ -12,11 +12,11 @@ class LiveBuffer:
     """The stay in the arena of an activation, or of the memory that a layer's kernels work in.
 
     Attributes:
-        tensor: index in the graph of what was written there; None for what kernels work in.
-        offset: bytes from the start of the arena.
-        size: bytes, borders included.
-        first: the layer that writes it.
-        last: the last layer that reads it.
+        tensor: Index in the graph of what was written there; None for what kernels work in.
+        offset: Bytes from the start of the arena.
+        size: Bytes, borders included.
+        first: The layer that writes it.
+        last: The last layer that reads it.
     """
 
     tensor: int | None

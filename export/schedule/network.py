@@ -31,10 +31,10 @@ class Requirements:
     """What a network is planned for.
 
     Attributes:
-        target: core and board.
+        target: Core and board.
         activations: "int16" for the fastest kernels, "int8" for half the RAM, or "auto": int8 where that
             is faster within the memories, else int16. Cores whose layers are C loops hold int8 in any case.
-        max_ram: bytes that activations, states and scratch memory may take; None for what the board has.
+        max_ram: Bytes that activations, states and scratch memory may take; None for what the board has.
     """
 
     target: Target
@@ -62,8 +62,8 @@ def plan_network(graph: Graph, requirements: Requirements) -> Schedule:
     """Schedules a graph that has been through the passes.
 
     Args:
-        graph: operators in execution order.
-        requirements: what for.
+        graph: Operators in execution order.
+        requirements: What for.
 
     Returns:
         Stages with their buffers placed and their kernels planned.
@@ -84,9 +84,9 @@ def price_network(graph: Graph, requirements: Requirements, candidates: Candidat
     """What `plan_network` chooses, without planning it: stages have their candidates but no plans.
 
     Args:
-        graph: operators in execution order.
-        requirements: what for.
-        candidates: gives the candidates for a stage, asked for more than once; None for new `Remembered` ones.
+        graph: Operators in execution order.
+        requirements: What for.
+        candidates: Gives the candidates for a stage, asked for more than once; None for new `Remembered` ones.
     """
     candidates = candidates or Remembered()
     laid_outs = [_lay_out(graph, element) for element in requirements.elements]

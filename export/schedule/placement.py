@@ -18,10 +18,10 @@ class LaidOut:
     """A network whose kernels are not chosen yet.
 
     Attributes:
-        graph: the network.
-        stages: in execution order, buffers without offsets.
-        owners: which tensors lie in the buffer of another one.
-        state_bytes: memory of the states.
+        graph: The network.
+        stages: In execution order, buffers without offsets.
+        owners: Which tensors lie in the buffer of another one.
+        state_bytes: Memory of the states.
     """
 
     graph: Graph
@@ -33,8 +33,8 @@ class LaidOut:
         """Gives every stage its candidate, and every arena buffer its offset.
 
         Args:
-            chosen: one a stage; None for plain C.
-            copies: which of a candidate's kernels run as copies from RAM, one set a stage.
+            chosen: One a stage; None for plain C.
+            copies: Which of a candidate's kernels run as copies from RAM, one set a stage.
         """
         stages = [
             replace(stage, candidate=candidate, copied=copied)
@@ -108,11 +108,11 @@ def fit_ram(
     the largest with which the data fits. Then each stage takes back what still fits with the others as they are.
 
     Args:
-        laid_out: the network.
-        chosen: a candidate for each stage, or None for plain C.
-        more: gives the candidates for a stage, in order of cycles.
-        hold: whether there is memory for so many bytes of data.
-        flash: bytes that code and constants may take, unless the chosen ones take more; None for any number.
+        laid_out: The network.
+        chosen: A candidate for each stage, or None for plain C.
+        more: Gives the candidates for a stage, in order of cycles.
+        hold: Whether there is memory for so many bytes of data.
+        flash: Bytes that code and constants may take, unless the chosen ones take more; None for any number.
 
     Returns:
         A candidate for each stage; over the limit still if no choice fits.
@@ -142,10 +142,10 @@ def _limited(
     """The fastest candidates of so much scratch memory; stages that have none keep theirs.
 
     Args:
-        chosen: the present ones.
-        choices: all, by stage, in order of cycles.
-        scratch: bytes.
-        smaller: whether none may take more flash than the present one.
+        chosen: The present ones.
+        choices: All, by stage, in order of cycles.
+        scratch: Bytes.
+        smaller: Whether none may take more flash than the present one.
     """
 
     def first(now: Candidate | None, candidates: Sequence[Candidate]) -> Candidate | None:

@@ -25,8 +25,8 @@ class Remembered:
     """Gives the candidates of a stage, and remembers them for others with the same kernels to choose from.
 
     Args:
-        candidates: where they come from.
-        plans: whether the candidates can be planned; those that are only priced take less memory.
+        candidates: Where they come from.
+        plans: Whether the candidates can be planned; those that are only priced take less memory.
     """
 
     def __init__(self, candidates: Candidates = stage_candidates, *, plans: bool = True) -> None:

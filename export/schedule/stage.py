@@ -16,12 +16,12 @@ class Buffer:
     """Where an activation lies.
 
     Attributes:
-        tensor: the tensor's index in the graph.
-        layout: its layout.
+        tensor: The tensor's index in the graph.
+        layout: Its layout.
         place: "arena", "input" or "output" (one of the caller's arrays), "state" (what is kept between inferences) or
             "constant".
-        offset: bytes from the start of the place.
-        number: which input, output, state or constant.
+        offset: Bytes from the start of the place.
+        number: Which input, output, state or constant.
     """
 
     tensor: int
@@ -36,16 +36,16 @@ class Stage:
     """One layer of the generated program.
 
     Attributes:
-        kind: the operator's kind in lower case, such as "conv2d"; "copy" where only the layout changes.
-        op: the operator; None for a copy between the caller's arrays and the arena.
-        pool: a max pool computed by the same kernels, or None.
-        reads: buffers of the operator's inputs.
-        writes: buffer of its output, or of the fused operator's.
-        candidate: what its kernels take; None means plain C loops.
-        plan: the kernels; None where there are none, or where a network is only priced.
-        add: an Add computed by the same kernels, or None; its other input lies where the sum is written.
-        scratch_offset: where in the arena the memory lies that its kernels work in.
-        copied: which of the candidate's kernels run as copies from RAM.
+        kind: The operator's kind in lower case, such as "conv2d"; "copy" where only the layout changes.
+        op: The operator; None for a copy between the caller's arrays and the arena.
+        pool: A max pool computed by the same kernels, or None.
+        reads: Buffers of the operator's inputs.
+        writes: Buffer of its output, or of the fused operator's.
+        candidate: What its kernels take; None means plain C loops.
+        plan: The kernels; None where there are none, or where a network is only priced.
+        add: An Add computed by the same kernels, or None; its other input lies where the sum is written.
+        scratch_offset: Where in the arena the memory lies that its kernels work in.
+        copied: Which of the candidate's kernels run as copies from RAM.
     """
 
     kind: str
@@ -70,10 +70,10 @@ class Schedule:
     """A network ready to be written as C.
 
     Attributes:
-        graph: the network.
-        stages: in execution order.
-        arena_bytes: size of the arena.
-        state_bytes: size of what is kept between inferences.
+        graph: The network.
+        stages: In execution order.
+        arena_bytes: Size of the arena.
+        state_bytes: Size of what is kept between inferences.
     """
 
     graph: Graph

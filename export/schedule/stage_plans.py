@@ -35,10 +35,10 @@ def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool 
     Prices are those of the plans before `completed`, costs those of the completed ones.
 
     Args:
-        graph: the network.
-        stage: with its buffers placed.
-        target: what candidates are priced for.
-        small: whether to include candidates that are smaller but not faster.
+        graph: The network.
+        stage: With its buffers placed.
+        target: What candidates are priced for.
+        small: Whether to include candidates that are smaller but not faster.
     """
     if target.core.plain and (stage.op is None or operator_of(stage.op).emit is not None):
         return []

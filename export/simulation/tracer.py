@@ -45,9 +45,9 @@ class Description:
     """What the tracer must know of a block.
 
     Attributes:
-        touches: the memory it reads, in order.
-        falls: its cycles if nothing waits and control falls through to what follows.
-        leaves: the same if its last branch is taken.
+        touches: The memory it reads, in order.
+        falls: Its cycles if nothing waits and control falls through to what follows.
+        leaves: The same if its last branch is taken.
     """
 
     touches: Sequence[Touch]

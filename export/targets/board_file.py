@@ -154,9 +154,9 @@ def parse(text: str, where: str, listed: Callable[[str], Mapping[str, Any]] | No
     """Reads and checks a board file.
 
     Args:
-        text: its content.
-        where: what it is called in messages.
-        listed: gives the content of a listed board's file, for `like`; None where that is not allowed.
+        text: Its content.
+        where: What it is called in messages.
+        listed: Gives the content of a listed board's file, for `like`; None where that is not allowed.
 
     Raises:
         TargetError: It is no TOML, a key is unknown or missing, or a figure is impossible: which, and what was

@@ -39,11 +39,11 @@ class State:
     """What a pipeline still remembers of the code before, as far as it can matter to the code after.
 
     Attributes:
-        results: registers whose last result is recent: number, cycles since it was issued, kind of its writer.
-        previous: the instruction before, or None.
-        paired: whether it was the second of a pair.
-        half: whether the next instruction lies off a word boundary.
-        run: how many 32-bit instructions off a word boundary came last in a row: 1 or 2, up to -3 if all of them
+        results: Registers whose last result is recent: number, cycles since it was issued, kind of its writer.
+        previous: The instruction before, or None.
+        paired: Whether it was the second of a pair.
+        half: Whether the next instruction lies off a word boundary.
+        run: How many 32-bit instructions off a word boundary came last in a row: 1 or 2, up to -3 if all of them
             were stores, or `_PAID`. Neither changes where the timing does not ask for them.
     """
 

@@ -21,9 +21,9 @@ class Target:
     """What code is generated for.
 
     Attributes:
-        core: the core.
-        board: where clock and memories are known, or None.
-        placement: what lies where on the board; None without a board.
+        core: The core.
+        board: Where clock and memories are known, or None.
+        placement: What lies where on the board; None without a board.
     """
 
     core: Core
@@ -34,7 +34,7 @@ class Target:
         """The target with the placement that a network takes.
 
         Args:
-            data_bytes: of its arena and other static data.
+            data_bytes: Of its arena and other static data.
         """
         return self if self.board is None else replace(self, placement=self.board.place(data_bytes))
 

@@ -22,12 +22,12 @@ class Kind:
     """One way to attack.
 
     Attributes:
-        name: as the command line takes it.
-        case: what is tried.
-        seconds: of processor time that a case may take; compilers it starts do not count.
-        waited: seconds that may pass in all, on a machine that has other work too.
-        megabytes: of memory that a case may take beside what the process has; None for no limit.
-        prepare: makes what its cases share, before the first.
+        name: As the command line takes it.
+        case: What is tried.
+        seconds: Of processor time that a case may take; compilers it starts do not count.
+        waited: Seconds that may pass in all, on a machine that has other work too.
+        megabytes: Of memory that a case may take beside what the process has; None for no limit.
+        prepare: Makes what its cases share, before the first.
     """
 
     name: str
@@ -54,9 +54,9 @@ class Tally:
     """What a kind's cases came to.
 
     Attributes:
-        endings: how often each word came.
-        findings: cases that ended otherwise.
-        slowest: seconds of the slowest case.
+        endings: How often each word came.
+        findings: Cases that ended otherwise.
+        slowest: Seconds of the slowest case.
     """
 
     endings: dict[str, int] = field(default_factory=dict)
@@ -142,11 +142,11 @@ def run_campaign(
     """Runs cases of all kinds by turns until the time is over.
 
     Args:
-        kinds: what to try.
-        seed: cases follow from it and their number.
-        seconds: for all together.
-        say: told of each finding when it comes.
-        most: cases of each kind, at most.
+        kinds: What to try.
+        seed: Cases follow from it and their number.
+        seconds: For all together.
+        say: Told of each finding when it comes.
+        most: Cases of each kind, at most.
 
     Returns:
         The tallies by kind.

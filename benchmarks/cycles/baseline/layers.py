@@ -28,7 +28,7 @@ def kind_of(op: ops.Op) -> str:
     """The layer's kind as in the names of its symbols.
 
     Raises:
-        UnsupportedModelError: the baseline has no kernel for the operator.
+        UnsupportedModelError: The baseline has no kernel for the operator.
     """
     try:
         return KINDS[type(op)]

@@ -47,16 +47,16 @@ def write_baseline(graph: Graph, out_dir: str | Path, *, core: str = "cortex-m33
     """Writes a network as C; `export.simulate` and `export.build.build_host` take the folder.
 
     Args:
-        graph: the network, after `export.passes.run_passes`; of convolutions, dense layers, pools, additions,
+        graph: The network, after `export.passes.run_passes`; of convolutions, dense layers, pools, additions,
             softmax and reshapes.
-        out_dir: a folder that exists or can be made; files of the same names are overwritten.
-        core: what the manifest names; the C is the same for all.
+        out_dir: A folder that exists or can be made; files of the same names are overwritten.
+        core: What the manifest names; the C is the same for all.
 
     Returns:
         The folder.
 
     Raises:
-        UnsupportedModelError: another operator.
+        UnsupportedModelError: Another operator.
     """
     same = _reshaped(graph)
     computed = [op for op in graph.ops if not isinstance(op, Reshape)]

@@ -59,10 +59,10 @@ class CheckedModel:
     """A copy of a model's file that holds only what is on the list.
 
     Attributes:
-        path: of the copy.
+        path: Of the copy.
         version: "2" or "3", of the Keras that saved it.
-        config: what Keras makes the model of.
-        elements: how many numbers are stored as weights.
+        config: What Keras makes the model of.
+        elements: How many numbers are stored as weights.
     """
 
     path: Path
@@ -75,11 +75,11 @@ def copy_checked(source: Path, folder: Path) -> CheckedModel:
     """Copies a .keras or .h5 file, if everything it names is on the list.
 
     Args:
-        source: the file.
-        folder: where to put the copy.
+        source: The file.
+        folder: Where to put the copy.
 
     Raises:
-        ModelFormatError: the file is neither, is damaged or too large, or names something that is not on the list.
+        ModelFormatError: The file is neither, is damaged or too large, or names something that is not on the list.
     """
     with _damage_reported(source):
         size = source.stat().st_size

@@ -88,9 +88,9 @@ def ranking_flattery(right: int, images: int, designs: int) -> float:
     many images. Designs that err on the same images make it less: this is the most.
 
     Args:
-        right: images that the exact model classifies right.
-        images: validation images.
-        designs: that were compared.
+        right: Images that the exact model classifies right.
+        images: Validation images.
+        designs: That were compared.
     """
     low, high = wilson_interval(right, images)
     share = low if low > 0.5 else min(high, 0.5)  # where few images can tell, the share that varies most

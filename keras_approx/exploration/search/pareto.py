@@ -57,7 +57,7 @@ def crowding(points: np.ndarray) -> np.ndarray:
         points: (points, objectives), of one rank.
 
     Returns:
-        float (points,).
+        Float (points,).
     """
     distance = np.zeros(len(points))
     for values in points.T:

@@ -77,7 +77,7 @@ class Cpu:
     """One call of a kernel.
 
     Attributes:
-        trace: the steps that ran, in order, labels left out.
+        trace: The steps that ran, in order, labels left out.
     """
 
     def __init__(self, memory: Memory, source: int, stream: int, target: int, table: int) -> None:

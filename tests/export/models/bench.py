@@ -16,7 +16,7 @@ class Bench:
     """Makes operators with an int8 image, a sequence and a vector to read.
 
     Attributes:
-        builder: the model.
+        builder: The model.
         x: [1, 6, 5, 4].
         s: [1, 7, 6], a sequence.
         v: [1, 8], a vector.
@@ -67,14 +67,14 @@ class Bench:
         """An operator of several outputs.
 
         Args:
-            name: of its BuiltinOperator.
+            name: Of its BuiltinOperator.
             inputs: None for one that is left out.
-            shapes: of the outputs.
-            like: has the outputs' quantization where none is given; the first input by default.
-            scale: of the outputs.
-            zero_point: of the outputs.
-            kind: name of the table of its options, if it has any.
-            options: the fields of that table.
+            shapes: Of the outputs.
+            like: Has the outputs' quantization where none is given; the first input by default.
+            scale: Of the outputs.
+            zero_point: Of the outputs.
+            kind: Name of the table of its options, if it has any.
+            options: The fields of that table.
         """
         first = like if like is not None else next(value for value in inputs if value is not None)
         quantization = (

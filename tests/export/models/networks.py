@@ -32,10 +32,10 @@ class Layers:
     """Adds layers with random weights, and scales that spread their outputs over int8.
 
     Args:
-        rng: source of everything random.
-        zeros: fraction of the weights that is exactly zero.
-        contrast: factor on the multipliers; far above 1 outputs saturate, far below they vanish.
-        dead: fraction of the output channels whose weights are all zero.
+        rng: Source of everything random.
+        zeros: Fraction of the weights that is exactly zero.
+        contrast: Factor on the multipliers; far above 1 outputs saturate, far below they vanish.
+        dead: Fraction of the output channels whose weights are all zero.
     """
 
     def __init__(

@@ -21,12 +21,12 @@ class Written:
     """A model of the three operators.
 
     Args:
-        block: the dilation.
-        pads: before and after rows, before and after columns.
-        crops: likewise.
-        kernel: rows and columns.
-        depthwise: which kind of convolution.
-        moved: what is added to the zero point between the operators.
+        block: The dilation.
+        pads: Before and after rows, before and after columns.
+        crops: Likewise.
+        kernel: Rows and columns.
+        depthwise: Which kind of convolution.
+        moved: What is added to the zero point between the operators.
     """
 
     def __init__(
