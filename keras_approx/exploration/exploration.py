@@ -9,6 +9,7 @@ import numpy as np
 from keras_approx.exploration.design import Design
 from keras_approx.exploration.evaluate.design_prices import Pricing
 from keras_approx.exploration.evaluate.evaluator import Outcome, Work
+from keras_approx.exploration.evaluate.images import ValidationSet
 from keras_approx.exploration.evaluate.workers import Runner
 from keras_approx.exploration.front.pareto_front import pareto_designs
 from keras_approx.exploration.progress import Progress
@@ -25,9 +26,8 @@ class Exploration:
         runner: Measures designs.
         store: Keeps the records; those that it has are not measured again.
         pricing: Prices designs.
-        images: Validation images there are.
-        higher_is_better: Whether higher scores are better.
-        droppable: Whether designs may be given up early.
+        data: What designs are scored on.
+        droppable: Whether designs may be given up early, where the metric counts right images.
     """
 
     def __init__(
@@ -35,25 +35,22 @@ class Exploration:
         runner: Runner,
         store: Store,
         pricing: Pricing,
-        images: int,
+        data: ValidationSet,
         *,
-        higher_is_better: bool,
         droppable: bool,
     ) -> None:
         self._runner = runner
         self._store = store
         self._pricing = pricing
-        self._images = images
-        self._higher_is_better = higher_is_better
-        self._droppable = droppable
+        self._images = len(data)
+        self._scorer = data.scorer
+        self._droppable = droppable and data.scorer.right is not None
         self.records: dict[str, EvaluatedDesign] = {}
 
-    def run(
-        self, search: Search, space: Space, exact: Design, seed: int, *, metric: str, verbose: bool
-    ) -> None:
+    def run(self, search: Search, space: Space, exact: Design, seed: int, *, verbose: bool) -> None:
         """Searches to the end; the records are then those of all designs that the search proposed."""
         [first] = self._evaluate([exact], droppable=False)
-        progress = Progress(first, self._pricing.objectives[0], verbose, metric=metric)
+        progress = Progress(first, self._pricing.objectives[0], verbose, metric=self._scorer.name)
         proposals = search.proposals(space, self._pricing.objectives, seed)
         try:
             proposal = next(proposals)
@@ -139,5 +136,5 @@ class Exploration:
             sum(products.values()) / sum(whole.values()),
             {name: kept / whole[name] for name, kept in products.items()},
             outcome.distortion,
-            self._higher_is_better,
+            self._scorer.higher_is_better,
         )

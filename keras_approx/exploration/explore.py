@@ -79,10 +79,10 @@ def explore(
         validation: Inputs (n, *input shape) and labels, which nothing was trained or calibrated on: split them from
             the training images. Several inputs are a tuple in their order, or a dictionary by name. Labels are class
             numbers (n,), or numbers of the outputs' shape.
-        metric: What to keep. "accuracy", of class numbers, or of labels of the outputs' shape that are 0 or 1; "auc",
-            the area under the ROC curve, of either; "mae", "mse" or any other name in tf_keras.metrics, which gets
-            probabilities where it takes them; a tf_keras metric, which gets what the model gives; or a `Quality`, a
-            function of labels and outputs with the direction that is better.
+        metric: The score of a design: "accuracy", of class numbers, or of labels of the outputs' shape that are 0 or 1;
+            "auc", the area under the ROC curve, of either; "mae", "mse" or any other name in tf_keras.metrics, which
+            gets probabilities where it takes them; a tf_keras metric, which gets what the model gives; or a `Quality`,
+            a function of labels and outputs with the direction that is better.
         calibration: What the model was calibrated with, or is to be: see keras_approx.calibrate. A calibrated model is
             not measured again; the images are compared with the validation images. None if it is calibrated and the
             images are not at hand.
@@ -154,49 +154,31 @@ def explore(
         raise OptionError(f"confidence must be between 0 and 1, or None, got {confidence}")
     data = validation_set(model, validation, metric)
     space = make_space(masked_layers(model), select, granularity or DEFAULT, values, exempt)
-    chooses = (
-        granularity is None and price is not None and select == "fraction" and isinstance(search, Budget)
-    )
-    if chooses:
+    choose = granularity is None and price is not None and select == "fraction" and isinstance(search, Budget)
+    if choose:
         space = replace(space, choices=granularities_that_may_pay(model, space))
     significance = chosen_significance(significance, search, space, calibration)
     images = calibration_images(model, calibration, verbose)
     recalibration = recalibration_batches(model, images, significance, wanted=recalibrate)
     shared = warn_of_shared(data.watched, images)
     subject = measure_subject(
-        model,
-        data,
-        space,
-        significance,
-        calibration,
-        images=images,
-        recalibration=recalibration,
-        verbose=verbose,
+        model, data, space, significance, calibration, images, recalibration, verbose=verbose
     )
     pricing = Pricing(subject.layers, price, objectives, subject.fitted)
-    if chooses:
+    if choose:
         space = without_waste(space, pricing)
     description = describe(subject, data, space, pricing, search, confidence=confidence, seed=seed)
     runner = Runner(_problem(subject, data, description, confidence, seed), executor, chunk)
-    exact, scorer = Design(select), data.scorer
+    exact = Design(select)
     with Store(Path(out) / "evaluations.jsonl", description) as store:
-        exploration = Exploration(
-            runner,
-            store,
-            pricing,
-            len(data),
-            higher_is_better=scorer.higher_is_better,
-            droppable=confidence is not None and scorer.right is not None,
-        )
-        exploration.run(search, space, exact, seed, metric=scorer.name, verbose=verbose)
+        exploration = Exploration(runner, store, pricing, data, droppable=confidence is not None)
+        exploration.run(search, space, exact, seed, verbose=verbose)
     front = ParetoFront(
         exploration.records[exact.id],
         list(exploration.records.values()),
         objectives=pricing.objectives,
         settings=description | further_settings(subject, data, space, shared),
-        significance=subject.layers.histograms(
-            {name: found[0] for name, found in subject.granularities.items()}
-        ),
+        significance=subject.histograms(),
     )
     save_front(front, Path(out) / "front.json")
     return front

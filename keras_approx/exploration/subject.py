@@ -54,6 +54,10 @@ class Subject:
     calibration: ImageSet
     recalibration: tuple[Any, ...]
 
+    def histograms(self) -> dict[str, dict[str, list[float]]]:
+        """How many groups of each layer have which significance, by the first granularity that it may have."""
+        return self.layers.histograms({name: found[0] for name, found in self.granularities.items()})
+
 
 def chosen_significance(
     given: str | Metric | None, search: Search, space: Space, calibration: Any
@@ -127,9 +131,9 @@ def measure_subject(
     space: Space,
     significance: str | Metric,
     calibration: Any,
-    *,
     images: ImageSet,
     recalibration: tuple[Any, ...],
+    *,
     verbose: bool,
 ) -> Subject:
     """Measures a calibrated model.

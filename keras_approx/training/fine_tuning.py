@@ -113,19 +113,12 @@ def fine_tune(
         model, history = keras_approx.fine_tune(network, (images, labels), kept=0.2, epochs=20)
         export.to_c(model, "out/")
     """
-    way, teaching = _way(kept, skipping), _teaching(distillation)
+    skipping, teaching = _skipping(kept, skipping), _teaching(distillation)
     _check(epochs, optimizer, learning_rate, callbacks)
     student = wrapped_student(model, input_range)
     teacher = (strip(model) if student is model else model) if teaching.teacher is None else teaching.teacher
-    tasks = tasks_of(student, getattr(model, "loss", None) if loss is None else loss)
-    if loss_weights is None and loss is None:
-        loss_weights = _compiled_loss_weights(model)
-    weights = weights_of(tasks, loss_weights)
-    if class_weight is not None and len(tasks) > 1:
-        raise OptionError(
-            f"class_weight= is for models of one output, this one has {', '.join(task.output for task in tasks)}: give "
-            "sample_weight= by output"
-        )
+    tasks, weights = _weighted_tasks(model, student, loss, loss_weights)
+    _check_class_weight(class_weight, tasks)
     learnt = training_data(
         data,
         student,
@@ -135,7 +128,7 @@ def fine_tune(
         sample_weight=sample_weight,
         validation_data=validation_data,
         validation_split=validation_split,
-        first=way.batches,
+        first=skipping.batches,
     )
     steps = epochs * learnt.steps
     if steps < 2:
@@ -143,18 +136,13 @@ def fine_tune(
     rate = None if optimizer is not None else WarmCosine(learning_rate or default_rate(student), steps)
     trained = _compiled(student, teacher, teaching, optimizer, _losses_and_metrics(tasks, weights, metrics))
     given = Score.of(learnt.judge(trained))
-    updates = _updates(way, student, learnt, steps, tasks)
+    updates = _updates(skipping, student, learnt, steps, tasks)
     guard = Guard(
         updates,
         learnt.judge,
         validated=learnt.validation is not None,
         rate=rate,
-        constant_loss=None
-        if class_weight or learnt.weighted
-        else sum(
-            weight * task.constant_loss(learnt.labels(task))
-            for weight, task in zip(weights, tasks, strict=True)
-        ),
+        constant_loss=None if class_weight or learnt.weighted else _constant_loss(tasks, weights, learnt),
         say=print if verbose else warnings.warn,
     )
     history = trained.fit(
@@ -166,11 +154,11 @@ def fine_tune(
         callbacks=[updates, guard, *(_after_skipping(updates, callback) for callback in callbacks)],
         verbose=verbose,
     )
-    _tell(student, way, learnt, given, guard, verbose)
+    _tell(student, skipping, learnt, given, guard, verbose)
     return student, history
 
 
-def _way(kept: float | None, skipping: Eliminate | Rank | None) -> Eliminate | Rank:
+def _skipping(kept: float | None, skipping: Eliminate | Rank | None) -> Eliminate | Rank:
     if skipping is not None and kept is not None:
         raise OptionError("give kept= or skipping=, which has a kept= of its own, not both")
     if skipping is None:
@@ -241,48 +229,68 @@ def _losses_and_metrics(tasks: Sequence[Task], weights: Sequence[float], metrics
     }
 
 
-def _compiled_loss_weights(model: Any) -> Any:
-    """The loss weights that a model was compiled with, if it was."""
-    config = model.get_compile_config() if getattr(model, "loss", None) is not None else None
-    return (config or {}).get("loss_weights")
+def _weighted_tasks(
+    model: Any, student: Any, loss: Any, loss_weights: Any
+) -> tuple[tuple[Task, ...], tuple[float, ...]]:
+    """What the outputs learn, and the weights of their losses; those that the model was compiled with by default."""
+    if loss is None:
+        loss = getattr(model, "loss", None)
+        if loss_weights is None and loss is not None:
+            loss_weights = (model.get_compile_config() or {}).get("loss_weights")
+    tasks = tasks_of(student, loss)
+    return tasks, weights_of(tasks, loss_weights)
+
+
+def _check_class_weight(class_weight: Mapping[int, float] | None, tasks: Sequence[Task]) -> None:
+    if class_weight is not None and len(tasks) > 1:
+        raise OptionError(
+            f"class_weight= is for models of one output, this one has {', '.join(task.output for task in tasks)}: give "
+            "sample_weight= by output"
+        )
+
+
+def _constant_loss(tasks: Sequence[Task], weights: Sequence[float], learnt: TrainingData) -> float:
+    """The loss of the best outputs that do not depend on the inputs."""
+    losses = (task.constant_loss(learnt.labels(task)) for task in tasks)
+    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
 
 
 def _updates(
-    way: Eliminate | Rank, student: Any, learnt: TrainingData, steps: int, tasks: Sequence[Task]
+    skipping: Eliminate | Rank, student: Any, learnt: TrainingData, steps: int, tasks: Sequence[Task]
 ) -> MoveMasks:
     """What moves the masks while training."""
-    now = _kept_now(student, way)
-    if isinstance(way, Eliminate):
-        if way.kept == 1 and way.select == "fraction" and not way.layers:
-            calibrate(student, learnt.inputs(way.batches), verbose=False)
+    now = _kept_now(student, skipping)
+    if isinstance(skipping, Eliminate):
+        if skipping.kept == 1 and skipping.select == "fraction" and not skipping.layers:
+            calibrate(student, learnt.inputs(skipping.batches), verbose=False)
             return UpdateSkipMasks(1.0)
         return EliminateInRounds(
-            elimination_schedule(way.kept, now) if way.rounds > 1 else way.kept,
-            learnt.inputs(way.batches),
-            steps=_round_steps(steps, way.rounds),
-            selection=way,
-            prices=way.prices,
-            in_sequence=way.in_sequence,
+            elimination_schedule(skipping.kept, now) if skipping.rounds > 1 else skipping.kept,
+            learnt.inputs(skipping.batches),
+            steps=_round_steps(steps, skipping.rounds),
+            selection=skipping,
+            prices=skipping.prices,
+            in_sequence=skipping.in_sequence,
         )
     calibrate(
         student,
-        learnt.dataset(way.batches),
-        loss=_gradient_loss(tasks) if way.significance in ("taylor", taylor) else None,
+        learnt.dataset(skipping.batches),
+        loss=_gradient_loss(tasks) if skipping.significance in ("taylor", taylor) else None,
         verbose=False,
     )
     return UpdateSkipMasks(
-        _ramp(way.kept, now) if isinstance(way.kept, (int, float)) else way.kept,
-        select=way.select,
-        significance=way.significance,
-        granularity=way.granularity,
-        scope=way.scope,
-        cost_exponent=way.cost_exponent,
-        frequency=way.frequency,
-        exempt=way.exempt,
-        layers=way.layers,
-        prices=way.prices,
-        data=way.data,
-        loss=way.loss,
+        _ramp(skipping.kept, now) if isinstance(skipping.kept, (int, float)) else skipping.kept,
+        select=skipping.select,
+        significance=skipping.significance,
+        granularity=skipping.granularity,
+        scope=skipping.scope,
+        cost_exponent=skipping.cost_exponent,
+        frequency=skipping.frequency,
+        exempt=skipping.exempt,
+        layers=skipping.layers,
+        prices=skipping.prices,
+        data=skipping.data,
+        loss=skipping.loss,
     )
 
 
@@ -335,7 +343,7 @@ def _kept_now(student: Any, selection: Selection) -> float:
 
 def _tell(
     student: Any,
-    way: Eliminate | Rank,
+    skipping: Eliminate | Rank,
     learnt: TrainingData,
     given: Score,
     guard: Guard,
@@ -351,7 +359,7 @@ def _tell(
     if guard.best is not None and guard.best_epoch:
         found.append(f"{guard.best.value:.4g} after epoch {guard.best_epoch}, which is what comes back")
     if verbose:
-        print(f"fine_tune: {summarize(student).told(way.exempt)}; on {where}, {', '.join(found)}")
+        print(f"fine_tune: {summarize(student).told(skipping.exempt)}; on {where}, {', '.join(found)}")
     if guard.best is None:
         warnings.warn(
             "no epoch ended with the final masks, so what comes back is the last state, and nothing compared it with "

@@ -69,14 +69,14 @@ def fine_tune_designs(
         options["loss"] = getattr(model, "loss", None)
     images, labels = checked_validation(validation, model)
     scorer = _scorer(front, metric, model, labels)
-    way = _way(front) if skipping is None else skipping
+    skipping = _skipping(front) if skipping is None else skipping
     several = [designs] if isinstance(designs, (Design, EvaluatedDesign)) else designs
     found = []
     for record in [front[design.id] for design in several]:
         tuned, history = fine_tune(
             unmasked_copy(model) if wrapped else model,
             data,
-            skipping=_of_design(way, record.design),
+            skipping=_of_design(skipping, record.design),
             **{"validation_data": (images, labels), **options},
         )
         score = scorer.score(labels, tuned.predict(for_keras(images), verbose=0))
@@ -104,23 +104,23 @@ def _scorer(front: ParetoFront, metric: Any, model: Any, labels: Any) -> Scorer:
     return found
 
 
-def _way(front: ParetoFront) -> Eliminate | Rank:
+def _skipping(front: ParetoFront) -> Eliminate | Rank:
     """How the exploration skipped products."""
     significance = front.settings["significance"]
     return Eliminate() if significance == ELIMINATION else Rank(significance)
 
 
-def _of_design(way: Eliminate | Rank, design: Design) -> Eliminate | Rank:
+def _of_design(skipping: Eliminate | Rank, design: Design) -> Eliminate | Rank:
     """The same options, with the values of a design."""
     everything = EVERYTHING[design.select]
 
     def value(of: float) -> Any:
-        if isinstance(way, Eliminate):
-            return elimination_schedule(of) if way.rounds > 1 else of
+        if isinstance(skipping, Eliminate):
+            return elimination_schedule(of) if skipping.rounds > 1 else of
         return Ramp(everything, of)
 
     layers = {name: LayerSetting(value(of)) for name, of in design.values.items()}
     given: dict[str, Any] = {"select": design.select, "granularity": design.granularity, "layers": layers}
-    if isinstance(way, Eliminate):
-        return replace(way, kept=everything, **given)
-    return replace(way, kept=Constant(everything), **given)
+    if isinstance(skipping, Eliminate):
+        return replace(skipping, kept=everything, **given)
+    return replace(skipping, kept=Constant(everything), **given)
