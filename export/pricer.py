@@ -71,7 +71,7 @@ class Pricer:
 
         Returns:
             {"cycles", "flash", "ram"}: cycles of one inference with memories that never wait, bytes of flash and of
-            the arena. Layers that plain C computes count nothing, since only a compiler can price them.
+            the arena. Layers in plain C count as `export.estimate` predicts them.
 
         Raises:
             InputError: A mask is of no layer, or of another shape or type.

@@ -6,7 +6,7 @@ class KerasApproxError(Exception):
 
 
 class UnsupportedModelError(KerasApproxError, ValueError):
-    """The model as a whole cannot be wrapped: subclassed, dynamic shapes, several inputs, and so on."""
+    """The model as a whole cannot be used: it is subclassed, has dynamic shapes, nothing to skip, and so on."""
 
 
 class UnsupportedLayerError(KerasApproxError, ValueError):

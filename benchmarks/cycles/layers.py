@@ -1,4 +1,4 @@
-"""Measures layers that the reference networks have not: depthwise, one-dimensional, few channels, small dense ones.
+"""Measures layers that the reference networks do not have: depthwise, one-dimensional, few channels, small dense ones.
 
     python -m benchmarks.cycles.layers            # all of them on both cores; 2 minutes on 2 cores
     python -m benchmarks.cycles.layers --quick    # two layers on the M33

@@ -6,9 +6,9 @@
 Each seed gives a network of 3 to 12 operators, with several inputs, branches, states and outputs, and three inferences
 of random bytes. The graph as it was read, the graph behind all passes, and the host build of the export must give what
 OpResolverType.BUILTIN_REF gives; so must every fifth network's build for an emulated Cortex-M33 or Cortex-M4. ELU and
-SUM have no reference kernel to compare with, and are not among them. Saves JSON after each network, of what was
-right its bytes and operators; networks that failed are tried again by the next run. The exit status is 1 if a byte
-differs or a network is refused.
+SUM have no reference kernel to compare with, and are not among them. Saves JSON after each network: bytes and operators
+of those that were right; those that failed are tried again by the next run. The exit status is 1 if a byte differs or a
+network is refused.
 """
 
 from __future__ import annotations

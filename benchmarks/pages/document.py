@@ -3,9 +3,8 @@
     python -m benchmarks.pages.document
 
 Reads what the other benchmarks saved in benchmarks/results; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md,
-docs/exactness.md, README.md and their plots.
-The text of the pages is written by hand; what stands between `<!-- table: name -->`
-and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
+docs/exactness.md, README.md and their plots. The text of the pages is written by hand; what stands between
+`<!-- table: name -->` and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def _empty(graph: Graph, tensor: int, count: int) -> Values:
 
 
 def _images_at_a_time(graph: Graph) -> int:
-    """So many that what a convolution unrolls, one row of inputs for each output position, stays small."""
+    """As many as keep small what a convolution unrolls: one row of inputs for each output position."""
     largest = 1
     for op in graph.ops:
         if isinstance(op, ops.Conv2D | ops.DepthwiseConv2D):

@@ -22,7 +22,8 @@ _WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # SHF_WRITE, SHF_ALLOC, SHF_EXECIN
 class Segment:
     """Bytes of the image at the address where the program finds them; in RAM if they are writable, else in flash.
 
-    Executable are sections of code, and those of data that hold some: kernels that start-up code copies to RAM.
+    Sections of code are executable, and so are sections of data that hold code: kernels that start-up code copies to
+    RAM.
     """
 
     address: int

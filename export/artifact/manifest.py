@@ -119,7 +119,7 @@ class LayerInfo(Record):
     Attributes:
         macs: Products of the dense layer.
         kept_macs: Products whose weight is not zero.
-        predicted_cycles: Of one inference, None for plain C.
+        predicted_cycles: Of one inference; None where the core has no prices.
         predicted_flash_bytes: Code and constants, None likewise.
         roofline_cycles: What its kept pairs take at one a cycle, None without products or dual multiply-accumulates.
         predicted_board_cycles: Of one inference with the board's memories, the least and the most; None where unknown.

@@ -1,7 +1,7 @@
 """Cycles of a kernel: its basic blocks priced by the timing model, and how often each runs.
 
-Which way a branch goes does not depend on data, and each branch of the kernel language says it (`language.Step.turns`),
-so following the blocks gives exact counts without running a single product.
+Which way a branch goes does not depend on data, and each branch of the kernel language says it (see
+`language.steps.Step`), so following the blocks gives exact counts without running a single product.
 """
 
 from __future__ import annotations

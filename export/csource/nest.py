@@ -64,8 +64,8 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
 def walk(written: WrittenNest, names: Sequence[str], body: str, outside: Sequence[str] = ()) -> str:
     """The loops of a nest around statements that find elements at indices, which the innermost loop moves.
 
-    Compilers make of it what it says, whatever the distances; of products of loop variables they make code of many
-    lengths.
+    The innermost loop adds to indices and multiplies nothing, so that its cycles do not depend on the distances: GCC
+    compiles products of loop variables to code of varying length.
 
     Args:
         written: The nest.

@@ -12,7 +12,8 @@ def startup_of(board: Board) -> Startup:
     """How firmware starts a board.
 
     Raises:
-        TargetError: That is not known, its PLL gives another clock than the board's, or its core has no DSP extension.
+        TargetError: Its file does not say how, its PLL gives another clock than the board's, or its core has no DSP
+            extension.
     """
     if not get_core(board.core).dsp:
         raise TargetError(

@@ -52,7 +52,7 @@ class Capture:
         clock_hz: The core's clock.
         prefetch: Whether the flash prefetched.
         wait_states: Of the flash.
-        warnings: What did not come about.
+        warnings: What the firmware could not set up.
         samples: In the order in which they ran.
         hits: Of the instruction cache by layer; empty where nothing counts them.
         misses: Likewise; 65,535 stands for more.
@@ -137,7 +137,7 @@ def parse_capture(text: str, where: str = "capture") -> Capture:
 
 
 def _take(capture: Capture, line: str) -> bool:
-    """Takes one line in; whether it is one of the firmware's, in its place."""
+    """Reads one line into the capture; returns whether it is one of the firmware's, in its place."""
     last = capture.samples[-1] if capture.samples else None
     if match := _CLOCK.fullmatch(line):
         capture.clock_hz = int(match[1])

@@ -30,18 +30,18 @@ __all__ = ["PASSES", "run_passes"]
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     fold_pad,
-    trim_taps,  # paddings are whole now
+    trim_taps,  # by the paddings that fold_pad has made whole
     fuse_relu,
     tabulate,
     merge_lookups,
-    remove_identities,  # what stands between two reshapes
+    remove_identities,  # which may stand between two reshapes
     merge_reshapes,
-    remove_identities,  # what merged to nothing
-    prune,  # what is not used must not hold channels
+    remove_identities,  # reshapes that merged to none
+    prune,  # unused operators would keep channels that they read
     fold_constant_channels,
-    remove_unread_channels,  # among them those whose constants were folded
-    fold_functions,  # of the values that are left
-    straighten,  # what no layer took over
+    remove_unread_channels,  # the folded ones among them
+    fold_functions,  # of the ranges and channels that are left
+    straighten,  # arithmetic that no layer has absorbed
     turn_columns,
     prune,
 )

@@ -1,7 +1,8 @@
 """Folds SPACE_TO_BATCH_ND, a convolution and BATCH_TO_SPACE_ND back into the dilated convolution they stand for.
 
-Converters write dilation so where the batch size is open: the image, padded, is dealt out to a batch of images of every
-b-th row and column, these are convolved without gaps, and dealt back. Each output then is the sum of the same products.
+Converters write a dilated convolution in this way where the batch size is open. The padded image is split into a batch
+of images of every b-th row and column, these are convolved without gaps, and their outputs are interleaved again. Each
+output is the sum of the same products.
 """
 
 from __future__ import annotations

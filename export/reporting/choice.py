@@ -21,9 +21,7 @@ class Chosen:
 
 
 def choose(front: ParetoFront) -> tuple[Chosen, ...]:
-    """The exact design, the cheapest at some losses on the validation images, and all that were fine-tuned or "
-    "tested.
-    """
+    """The exact design, the cheapest at some losses on the validation images, and all that were tuned or tested."""
     found = {front.exact.id: Chosen("exact", front.exact)}
     for loss in front.losses():
         record = front.best(max_drop=loss.drop)

@@ -39,7 +39,7 @@ def report(
     baselines: Sequence[Baseline] = (),
     title: str | None = None,
 ) -> Path:
-    """Writes an exploration or exports up, for someone who was not there.
+    """Writes a report on an exploration, on exports, or on both, for readers who know neither.
 
     Args:
         front: What `keras_approx.explore` returned, or the file it was saved to; None for a report on exports alone.

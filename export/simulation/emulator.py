@@ -1,6 +1,4 @@
-"""A bare core that runs an exported network: memory, calls and stack, without start-up code or
-peripherals.
-"""
+"""A bare core that runs an exported network: memory, calls and stack, without start-up code or peripherals."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The neutral instruction record: what the timing model needs to know of one Thumb-2 instruction, and no
-more.
+"""The neutral instruction record: all that the timing model needs to know of one Thumb-2 instruction.
 
 The simulator fills it from decoded machine code, the cost model from code that is only planned, so that both
 are priced by the same rules.
@@ -18,9 +17,7 @@ REGISTER_COUNT = 17
 
 
 class Kind(Enum):
-    """What an instruction does to the pipeline. Which group a mnemonic belongs to is the decoder's
-    business.
-    """
+    """What an instruction does to the pipeline; the decoder knows the kind of each mnemonic."""
 
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is slow and this sits in inner loops
 

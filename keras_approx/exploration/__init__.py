@@ -1,6 +1,6 @@
 """The search for the Pareto front of cost against accuracy.
 
-`design`, `records`, `pareto` and `front` are plain data that need no TensorFlow, so a saved front can be read anywhere.
-`segments` and `evaluator` measure designs, `workers` does so on executors, `store` keeps what was measured; `grid`,
-`budget` and `evolution` propose what to measure next, and `exploring` puts it all together.
+`design`, `records` and the packages `search` and `front` need no TensorFlow to be read, so a saved front can be opened
+anywhere. `search` proposes designs, `evaluate` measures their accuracy and their cost, `store` keeps what was measured,
+and `explore` runs all of it.
 """

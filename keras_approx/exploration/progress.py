@@ -18,7 +18,7 @@ class Progress:
         exact: The design that keeps everything.
         objective: Name of the cost to show.
         enabled: Whether to show anything.
-        metric: Name of what is kept.
+        metric: Name of the score.
         stream: Where; None for standard error.
     """
 

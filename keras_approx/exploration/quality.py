@@ -12,12 +12,12 @@ _DROPS = (0.0, 0.01, 0.05)
 
 @dataclass(frozen=True)
 class Quality:
-    """A metric that `explore` keeps, where its name alone does not say which way is better.
+    """A metric for `explore` whose name alone does not say which direction is better.
 
     Attributes:
         metric: A function of labels and outputs of all validation samples (arrays as `validation` has them and as
-            `predict` gives them) that returns a number, or one for each sample, of which the mean counts; or what
-            `explore` takes as metric beside.
+            `predict` gives them) that returns a number, or one for each sample, of which the mean counts; or anything
+            else that `explore` takes as a metric.
         higher_is_better: Whether more is better; None where a name of Keras says it.
         name: For tables and plots; None for the metric's own.
 

@@ -106,38 +106,24 @@ def _several(inputs: Any, names: Sequence[str], what: str) -> Sequence[Any]:
 
 
 def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> Batches:
-    """Makes batches of a model's inputs; see `input_batches`.
+    """Makes batches of a model's inputs.
 
     Args:
         model: A functional model.
-        data: As for `input_batches`; for several inputs arrays and batches are tuples, or dictionaries by the inputs'
-            names.
-        batch_size: Samples in a batch, for arrays.
-        steps: How many batches at most; None for all.
-
-    Raises:
-        CalibrationError: As `input_batches`.
-    """
-    shapes = tuple(tuple(tensor.shape)[1:] for tensor in model.inputs)
-    return _batches(data, shapes, tuple(model.input_names), batch_size, steps)
-
-
-def input_batches(data: Any, shape: Shape, batch_size: int, steps: int | None) -> Batches:
-    """Makes batches of inputs of a model of one.
-
-    Args:
-        data: An array, a batched tf.data.Dataset, or an iterable of batches; see keras_approx.calibrate.
-        shape: Of one sample.
+        data: An array, a batched tf.data.Dataset, or an iterable of batches; see keras_approx.calibrate. For several
+            inputs arrays and batches are tuples, or dictionaries by the inputs' names.
         batch_size: Samples in a batch, for arrays.
         steps: How many batches at most; None for all.
 
     Returns:
-        An iterable of arrays (n, *shape), float32; iterating raises CalibrationError on the first bad batch.
+        An iterable of float32 arrays (n, *input shape), tuples of them for several inputs; iterating raises
+        CalibrationError on the first bad batch.
 
     Raises:
         CalibrationError: If the data is of another kind, endless, or an array of another shape.
     """
-    return _batches(data, (shape,), ("input",), batch_size, steps)
+    shapes = tuple(tuple(tensor.shape)[1:] for tensor in model.inputs)
+    return _batches(data, shapes, tuple(model.input_names), batch_size, steps)
 
 
 def _batches(

@@ -71,7 +71,7 @@ class Summary:
         """The layers whose products can be skipped.
 
         Args:
-            exempt: Names or patterns of layers that keep all, by somebody's choice.
+            exempt: Names or patterns of layers that keep all by choice.
         """
         masked = tuple(row for row in self.rows if row.pairs is not None)
         free = first_matches(exempt, [row.name for row in masked])

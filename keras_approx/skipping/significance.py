@@ -106,7 +106,7 @@ METRICS: Mapping[str, Metric] = {
 
 ELIMINATION = "elimination"
 """Of `fine_tune` and `explore` alone, and no metric: it needs more than the statistics of operands; see
-keras_approx.elimination."""
+keras_approx.skipping.elimination."""
 
 
 def get_metric(metric: str | Metric) -> Metric:

@@ -49,7 +49,8 @@ class ShuffledBatches:
         seed: Of all chance.
 
     Attributes:
-        epoch: Whose batches come next; `fit` takes them in order if a callback counts it up, as Checkpoints does.
+        epoch: The one whose batches come next; `fit` takes them in order if a callback counts it up, as Checkpoints
+            does.
 
     Raises:
         OptionError: If there are too few samples for a batch, or they are no images but are to be augmented.

@@ -100,8 +100,7 @@ def training_data(
 
     Args:
         data: (inputs, labels) or (inputs, labels, weights), arrays, or for several outputs arrays by name or in their
-            order; a batched tf.data.Dataset; or a Sequence of
-            tf_keras or PyDataset of Keras 3.
+            order; a batched tf.data.Dataset; or a Sequence of tf_keras or PyDataset of Keras 3.
         model: The model.
         tasks: What its outputs learn.
         batch_size: Samples in a step, for arrays.

@@ -80,7 +80,7 @@ def eliminate(
 
     Each output channel loses its groups in the order in which that costs least, with the remaining weights at their
     best after each step; all channels of all layers are then ranked by what a group's loss does to the model's
-    outputs, to second order, over its cost. See keras_approx.elimination for the method and its sources.
+    outputs, to second order, over its cost. See keras_approx.skipping.elimination for the method and its sources.
     In the end activation ranges are measured again, and batch normalization is re-estimated behind layers that skip
     something, unless it is frozen (`trainable = False`, or called with `training=False`).
 

@@ -44,7 +44,7 @@ class _Layer:
 
 
 def write_baseline(graph: Graph, out_dir: str | Path, *, core: str = "cortex-m33") -> Path:
-    """Writes a network as C; `export.simulate` and `export.build.build_host` take the folder.
+    """Writes a network as C; `export.simulate` and `export.artifact.compiling.build_host` take the folder.
 
     Args:
         graph: The network, after `export.passes.run_passes`; of convolutions, dense layers, pools, additions,

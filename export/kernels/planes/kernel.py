@@ -120,11 +120,6 @@ def record(
     ]
 
 
-def record_words(shape: PlaneShape) -> int:
-    """Words of a plane's constants."""
-    return len(record(shape, [[0] * TAPS] * shape.rows, (0, 0, 0), (0, 0), more=False))
-
-
 def plane_kernel(shape: PlaneShape) -> Kernel:
     """Writes the kernel: r0 is the base of input planes, r1 the records, r2 the base of outputs."""
     steps = [step("SAVE", "r0", _IN), step("SAVE", "r2", _OUT), label(_PLANE), *_open(shape)]

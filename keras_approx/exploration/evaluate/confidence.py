@@ -9,7 +9,7 @@ from scipy.stats import hypergeom
 def hopeless(
     correct: np.ndarray, seen: int, images: int, required: np.ndarray, confidence: float
 ) -> np.ndarray:
-    """Whether designs can be given up that should classify a number of images right.
+    """Which designs can be given up, as they will hardly classify the required number of images right.
 
     Images are looked at in an order drawn at random, so the count of right ones among the first n of N follows the
     hypergeometric distribution, exactly: a design is given up if, were it to classify `required` of the N right,

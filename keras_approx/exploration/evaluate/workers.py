@@ -35,7 +35,7 @@ class Problem:
     """All that evaluating takes.
 
     Attributes:
-        fingerprint: That names it.
+        fingerprint: Names it.
         model: The wrapped model, without masks.
         images: Validation inputs in the order in which to look at them, float32; a tuple of them for several inputs.
         labels: What the metric compares their outputs with.
