@@ -1,4 +1,4 @@
-"""The command `boards`."""
+"""The command `boards`: lists the known boards, or shows all that is known of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `doctor`."""
+"""The command `doctor`: says what is installed and what is missing."""
 
 from __future__ import annotations
 

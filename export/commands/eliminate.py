@@ -1,4 +1,4 @@
-"""The command `eliminate`."""
+"""The command `eliminate`: skips products of a Keras model or a `.tflite` file without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `evaluate`."""
+"""The command `evaluate`: counts the right answers of an export over a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `explore`."""
+"""The command `explore`: searches the Pareto front of a wrapped model and saves it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `fine-tune`."""
+"""The command `fine-tune`: trains a model with masks, and resumes a training that was stopped."""
 
 from __future__ import annotations
 

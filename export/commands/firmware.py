@@ -1,4 +1,4 @@
-"""The command `firmware`."""
+"""The command `firmware`: writes a firmware project that measures an export on a board."""
 
 from __future__ import annotations
 

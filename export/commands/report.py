@@ -1,4 +1,4 @@
-"""The command `report`."""
+"""The command `report`: writes a page with pictures on a front, on exports, or on both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `simulate`."""
+"""The command `simulate`: runs an export on an emulated core and prints its cycles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""The command `export`: writes a model as C."""
 
 from __future__ import annotations
 

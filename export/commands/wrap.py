@@ -1,4 +1,4 @@
-"""The command `wrap`."""
+"""The command `wrap`: gives a model masks and int8 quantization, and calibrates it."""
 
 from __future__ import annotations
 

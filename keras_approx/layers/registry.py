@@ -29,6 +29,7 @@ class LayerSpec:
         kernel: Attribute name of the weights that are multiplied with activations, if any.
         channel_axes: Axes of the kernel that number output channels.
         skippable: Whether single products can be skipped.
+        whole: Why not, where the layer multiplies by a kernel.
         differs_in_training: Whether it computes something else while training.
         identity: Whether its output equals its input at inference.
         any_axis: Whether its `axis` may be another than the last.
@@ -42,6 +43,7 @@ class LayerSpec:
     kernel: str | None = None
     channel_axes: tuple[int, ...] = ()
     skippable: bool = False
+    whole: str = ""
     differs_in_training: bool = False
     identity: bool = False
     any_axis: bool = False
@@ -98,6 +100,7 @@ def _depthwise(limits: str) -> LayerSpec:
         _PADDINGS,
         kernel="depthwise_kernel",
         channel_axes=(2, 3),
+        whole="one loop computes all channels of a depthwise convolution",
         limits=limits,
     )
 

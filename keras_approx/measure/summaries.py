@@ -33,6 +33,8 @@ class LayerRow:
             None likewise.
         kernels_kept: Kernels of which at least one product is kept; None likewise.
         empty_channels: Numbers of the output channels of which no product is kept: they are constant.
+        unmasked: Why the layer has no mask; empty if it has one.
+        quantized: Whether it computes with int8 weights already, as it does once the model is calibrated.
     """
 
     name: str
@@ -44,6 +46,8 @@ class LayerRow:
     kernels: int | None
     kernels_kept: int | None
     empty_channels: tuple[int, ...] = ()
+    unmasked: str = ""
+    quantized: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,19 @@ class Summary:
         free = first_matches(exempt, [row.name for row in masked])
         return Summary(tuple(row for row in masked if free[row.name] is None))
 
+    def notes(self) -> list[str]:
+        """Sentences on layers without a mask, and on those that are not quantized yet, each with its reason."""
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.unmasked:
+                reasons.setdefault(row.unmasked, []).append(row.name)
+        found = [f"No mask: {', '.join(names)}; {reason}." for reason, names in reasons.items()]
+        floating = [row.name for row in self.rows if not row.quantized]
+        if floating:
+            names = "all layers" if len(floating) == len(self.rows) else ", ".join(floating)
+            found.append(f"Not quantized before keras_approx.calibrate: {names}.")
+        return found
+
     def told(self, exempt: Sequence[str] = ()) -> str:
         """What is kept, in a phrase: of the products that can be skipped and, where there are others, of all."""
         skipping = self.skipping(exempt)
@@ -88,7 +105,7 @@ class Summary:
 
     def _repr_html_(self) -> str:
         head, *rows = _cells(self)
-        return html_table(head, rows, left=2)
+        return html_table(head, rows, left=2, note=" ".join(self.notes()))
 
 
 def masked_layers(model: Any) -> list[str]:
@@ -132,9 +149,12 @@ def summarize(model: Any) -> Summary:
 
 def _row(layer: QuantizedWrapper, times: int) -> LayerRow:
     products = times * int(layer.kernel.shape.num_elements())
-    kind = type(layer.layer).__name__
+    kind, quantized = type(layer.layer).__name__, bool(layer.calibrated.numpy())
     if not isinstance(layer, SkipWrapper):
-        return LayerRow(layer.name, kind, products, products, None, None, None, None)
+        whole = (None, None, None, None)
+        return LayerRow(
+            layer.name, kind, products, products, *whole, unmasked=layer.spec.whole, quantized=quantized
+        )
     mask = layer.get_mask()
     pairs, kernels = (group_sums(mask, granularity) for granularity in ("pair", "kernel"))
     empty = np.flatnonzero(~mask.any(axis=tuple(range(mask.ndim - 1))))
@@ -148,17 +168,18 @@ def _row(layer: QuantizedWrapper, times: int) -> LayerRow:
         kernels.size,
         int(np.count_nonzero(kernels)),
         tuple(int(channel) for channel in empty),
+        quantized=quantized,
     )
 
 
 def format_table(summary: Summary) -> str:
-    """The table that `keras_approx.summary` prints."""
+    """The table that `keras_approx.summary` prints, and its notes."""
     lines = _cells(summary)
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [_line(line, widths) for line in lines]
     rule = "-" * len(text[0])
     totals = len(lines) - 1 - len(summary.rows)
-    return "\n".join([text[0], rule, *text[1:-totals], rule, *text[-totals:]])
+    return "\n".join([text[0], rule, *text[1:-totals], rule, *text[-totals:], *summary.notes()])
 
 
 def _cells(summary: Summary) -> list[tuple[str, ...]]:
