@@ -75,7 +75,7 @@ class Candidate:
     plan: Callable[[], Plan] | None = field(compare=False)
 
 
-_ALMOST = 1.005  # cycles, of the fewest, that less scratch memory is worth
+NEAR_TIE = 1.005  # cycles, of the fewest, that less scratch memory is worth
 
 
 def price_cycles(candidate: Candidate) -> float:
@@ -94,6 +94,6 @@ def fastest(
     """Of those that take almost the fewest cycles the one with the least scratch memory; None of none."""
     if not candidates:
         return None
-    most = _ALMOST * min(map(cycles, candidates))
+    most = NEAR_TIE * min(map(cycles, candidates))
     near = [candidate for candidate in candidates if cycles(candidate) <= most]
     return min(near, key=lambda candidate: (candidate.scratch_bytes, cycles(candidate)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, lru_cache, partial
@@ -9,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export.costing.candidate import Candidate
+from export.costing.candidate import NEAR_TIE, Candidate
 from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
-from export.costing.winograd_counts import count_winograd, least_sparse
+from export.costing.winograd_counts import count_winograd, least_products, least_sparse
 from export.kernels.direct.plan import (
     DENSE,
     ConvProblem,
@@ -25,6 +26,7 @@ from export.kernels.direct.plan import (
 )
 from export.kernels.language.scheduler import OutOfRegistersError
 from export.kernels.plan import Plan
+from export.kernels.winograd.algorithm import Algorithm
 from export.kernels.winograd.plan import layer_constants, least_form, plan_winograd
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape, algorithms_of, oriented, packed_shape, shape_of, sparse_shape
@@ -71,68 +73,77 @@ def priced_timing(target: Target) -> Timing:
 def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> list[Candidate]:
     """Those of Winograd's algorithm; with masks of whole kernels in strips only where small ones are wanted.
 
-    Unless small ones are wanted, what cannot win is left out before anything is solved or counted for it.
+    Unless small ones are wanted, what is further from the fewest cycles than scratch memory is worth is left out, as
+    soon as a lower bound of its cycles says so: before anything is written, solved or counted for it.
     """
     if not problem.interleaved:
         return []
     problem, timing = oriented(problem), priced_timing(target)
     constants = cache(partial(layer_constants, problem))
+    kept = int(np.count_nonzero(kept_pairs(problem).any(axis=(1, 2))))
     found: list[Candidate] = []
-    for option in sorted(_options(problem, target, small), key=lambda option: option.least):
-        if not small and any(
-            one.price.cycles <= option.least and one.scratch_bytes <= option.scratch_bytes for one in found
-        ):
-            continue
-        shape, requantization = option.shape, constants(option.shape.algorithm)
-        priced = None if requantization is None else _priced(shape, requantization.form.alike, target)
-        if requantization is not None and priced is not None:
-            found.append(replace(priced, plan=partial(plan_winograd, problem, shape, requantization, timing)))
+
+    def too_slow(least: float) -> bool:
+        return not small and least > NEAR_TIE * min((one.price.cycles for one in found), default=math.inf)
+
+    shapes = [_tallest(problem, algorithm) for algorithm in algorithms_of(problem)]
+    least = {shape: least_products(shape, kept, timing) for shape in shapes}
+    for tallest in sorted(shapes, key=least.__getitem__):
+        if too_slow(least[tallest]):
+            break
+        for option in _options(problem, tallest, target, small, too_slow):
+            if too_slow(option.least):
+                continue
+            requantization = constants(tallest.algorithm)
+            priced = (
+                None if requantization is None else _priced(option.shape, requantization.form.alike, target)
+            )
+            if requantization is not None and priced is not None:
+                plan = partial(plan_winograd, problem, option.shape, requantization, timing)
+                found.append(replace(priced, plan=plan))
     return found
 
 
-class _Option(NamedTuple):
-    """A shape that may be worth its price.
+def _tallest(problem: ConvProblem, algorithm: Algorithm) -> Shape:
+    """The shape of a layer that is not cut into strips."""
+    rows = -(-problem.geometry.rows // algorithm.down.outputs)
+    return shape_of(problem, algorithm, rows, _MOST_UNROLLED)
 
-    Attributes:
-        shape: of the layer.
-        least: cycles below which it cannot come, wherever its code lies.
-        scratch_bytes: memory it needs while it runs.
-    """
+
+class _Option(NamedTuple):
+    """A shape that may be worth its price, and cycles below which it cannot come, wherever its code lies."""
 
     shape: Shape
     least: float
-    scratch_bytes: int
 
 
-def _options(problem: ConvProblem, target: Target, small: bool) -> Iterator[_Option]:
-    """All shapes of a layer, with what they take if the requantization is the cheapest that there is."""
-    for algorithm in algorithms_of(problem):
-        form = least_form(problem)
-        heights = tuple(strip_heights(-(-problem.geometry.rows // algorithm.down.outputs)))
-        tallest = shape_of(problem, algorithm, heights[0], _MOST_UNROLLED)
-        for dense in _dense_options(tallest, heights, form, target):
-            yield dense
-            shape = dense.shape
-            if not shape.packed and (small or shape.strip_rows == heights[0]):
-                sparse = sparse_shape(problem, shape)
-                if sparse is not None:
-                    least = least_sparse(sparse, form, priced_timing(target))
-                    yield _Option(sparse, least, dense.scratch_bytes)
+def _options(
+    problem: ConvProblem, tallest: Shape, target: Target, small: bool, too_slow: Callable[[float], bool]
+) -> Iterator[_Option]:
+    """The shapes of an algorithm, with what they take if the requantization is the cheapest that there is.
 
-
-@lru_cache(maxsize=1 << 10)
-def _dense_options(
-    tallest: Shape, heights: tuple[int, ...], form: Form, target: Target
-) -> tuple[_Option, ...]:
-    """The shapes of an algorithm that compute every kernel."""
-    found = []
-    for height in heights:
-        whole = replace(tallest, strip_rows=height)
-        for shape in (whole, packed_shape(whole)):
-            priced = None if shape is None else _priced(shape, form, target)
-            if shape is not None and priced is not None:
-                found.append(_Option(shape, priced.price.copied_cycles, priced.scratch_bytes))
-    return tuple(found)
+    Lower strips take more cycles, as a rule: once some are too slow, lower ones are not looked at.
+    """
+    form = least_form(problem)
+    for height in strip_heights(tallest.strip_rows):
+        whole = height == tallest.strip_rows
+        shape = replace(tallest, strip_rows=height)
+        priced = _priced(shape, form, target)
+        if priced is None:
+            continue
+        yield _Option(shape, priced.price.copied_cycles)
+        slow = too_slow(priced.price.copied_cycles)
+        sparse = sparse_shape(problem, shape) if small or whole else None
+        if sparse is not None:
+            yield _Option(sparse, least_sparse(sparse, form, priced_timing(target)))
+        packed = packed_shape(shape)
+        transformed = (priced.cost.cycles or 0) + shape.weights_before[-1]  # at the least: each is stored
+        if packed is not None and not too_slow(transformed):
+            again = _priced(packed, form, target)
+            if again is not None:
+                yield _Option(packed, again.price.copied_cycles)
+        if slow:
+            break
 
 
 def _priced(shape: Shape, form: Form, target: Target) -> Candidate | None:

@@ -49,26 +49,33 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
     return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 
-def least_sparse(shape: Shape, form: Form, timing: Timing) -> float:
-    """Cycles below which no plan comes that skips kernels: its transforms, and its products alone.
+def least_products(shape: Shape, kept: int, timing: Timing) -> float:
+    """Cycles below which no plan comes that computes so many kernels of a pair of inputs: those of its products.
 
     Two tiles are multiplied by a constant at a time. One instruction loads two constants at most, and one an input that
-    four channels take at most; where two instructions issue in a cycle, only one of them multiplies.
+    four channels take at most, unless constants stay in registers and inputs are loaded for each tile; where two
+    instructions issue in a cycle, only one of them multiplies.
+    """
+    loads = 0.0 if timing.pairing is Pairing.WIDE else min(1 / 2 + 1 / CHANNELS, TILES / CHANNELS)
+    return kept * _products(shape.tiling) * (TILES + loads)
+
+
+def least_sparse(shape: Shape, form: Form, timing: Timing) -> float:
+    """Cycles below which no plan comes that skips kernels: its transforms, and its products alone.
 
     Args:
         shape: of the layer, with the patterns of its blocks.
         form: of its requantization.
         timing: the core's pipeline.
     """
-    transforms, products = _dense_parts(shape.dense, form, timing)
-    loads = 0.0 if timing.pairing is Pairing.WIDE else 1 / 2 + 1 / CHANNELS
+    loads = 0.0 if timing.pairing is Pairing.WIDE else 1 / 2 + 1 / CHANNELS  # no constants stay in registers
     kept = sum(map(shape.kept, range(len(shape.blocks))))
-    return transforms + kept * products * (TILES + loads)
+    return _transforms(shape.dense, form, timing) + kept * _products(shape.tiling) * (TILES + loads)
 
 
 @lru_cache(maxsize=1 << 10)
-def _dense_parts(shape: Shape, form: Form, timing: Timing) -> tuple[int, int]:
-    """Cycles of all transforms, and how often a constant of a kernel is multiplied by two tiles."""
+def _transforms(shape: Shape, form: Form, timing: Timing) -> int:
+    """Cycles of all transforms."""
     made = skeleton(shape, form, timing)
     transforms = 0
     for call, times in repeated_calls(made):
@@ -76,15 +83,19 @@ def _dense_parts(shape: Shape, form: Form, timing: Timing) -> tuple[int, int]:
         if recipe.make in (input_kernel, output_kernel):
             counts = tuple(sorted(call.counts.items()))
             transforms += times * _whole_profile(recipe, counts, timing)[0].cycles
-    tiling = shape.tiling
-    products = sum(
+    return transforms
+
+
+@lru_cache(maxsize=1 << 10)
+def _products(tiling: Tiling) -> int:
+    """How often a constant of a kernel is multiplied by two tiles."""
+    return sum(
         (end - start) // TILES * len(group.points) * group.components
         for strip in tiling.strips
         for group in tiling.groups
         for start, end in [tiling.range_of(strip, group)]
         if end > start
     )
-    return transforms, products
 
 
 def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:

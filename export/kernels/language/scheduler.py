@@ -7,6 +7,8 @@ for every structure of operations, whatever their immediates.
 from __future__ import annotations
 
 import random
+from bisect import insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,10 +58,12 @@ def schedule(
         attempts.append(
             _Preference(rng.choice((3, 4, 5, 6, 7, 8, 10, 12)), rng.randrange(4) if lazy else 0, lazy, rng)
         )
+    seen: set[Order] = set()
     for preference in attempts:
         order = block.order(preference)
-        if order is None:
+        if order is None or order in seen:
             continue
+        seen.add(order)
         cycles = block.cycles(order)
         if best is None or cycles < best[0]:
             best = (cycles, order)
@@ -97,6 +101,7 @@ class _Block:
     ) -> None:
         self._timing = timing
         self._registers = registers
+        self._preferred = {register: place for place, register in enumerate(registers)}
         self._held = held
         self._names = [name.partition("=")[0] for name, _, _ in structure]
         self._args = [args for _, args, _ in structure]
@@ -104,6 +109,7 @@ class _Block:
         self.least = sum(use.length for use in self._uses)
         made: dict[str, int] = {}
         self._results: list[str | None] = []
+        self._taken_over: list[str] = []
         self._operands: list[tuple[tuple[str, str], ...]] = []
         for index, (name, args, _) in enumerate(structure):
             use = self._uses[index]
@@ -117,108 +123,130 @@ class _Block:
             tied = name.partition("=")[2]
             result = tied or (pairs[use.result] if use.result is not None else None)
             self._results.append(result)
+            self._taken_over.append(pairs[use.result] if tied and use.result is not None else "")
             if result is not None:
                 made[result] = index
         self._needs = [
             {made[value] for value, _ in operands if value in made} | set(after)
             for operands, (_, _, after) in zip(self._operands, structure, strict=True)
         ]
-        self._counts: dict[str, int] = {}
-        for operands in self._operands:
-            for value, _ in operands:
-                if value.startswith(VIRTUAL):
-                    self._counts[value] = self._counts.get(value, 0) + 1
+        self._needed_by: list[list[int]] = [[] for _ in structure]
+        for index, needs in enumerate(self._needs):
+            for need in needs:
+                self._needed_by[need].append(index)
+        self._latencies = [
+            [
+                (made[value], self._latency(index, role, self._uses[made[value]].kind))
+                for value, role in operands
+                if value in made
+            ]
+            for index, operands in enumerate(self._operands)
+        ]
+        self._values = [Counter(value for value, _ in operands) for operands in self._operands]
+        self._counts: Counter[str] = Counter()
+        for values in self._values:
+            self._counts.update(
+                {value: count for value, count in values.items() if value.startswith(VIRTUAL)}
+            )
+
+    def _latency(self, index: int, role: str, maker: Kind) -> int:
+        """Cycles from an operation of a kind to one that takes its result; as far as an order needs them."""
+        timing, kind = self._timing, self._uses[index].kind
+        cycles = timing.latency.get(maker, 1)
+        if role == "address":
+            return timing.address_latency.get(maker, cycles)
+        if role == "late" and kind not in STORES:
+            return timing.accumulate_latency.get(maker, cycles)
+        return timing.operand_latency.get(kind, timing.latency).get(maker, cycles)
 
     def cycles(self, order: Order) -> int:
         """Cycles by the pipeline's own rules."""
         code: list[Instruction] = []
         for index, registers in zip(*order, strict=True):
-            code += instructions(self._step(index, registers))
+            code += _code(self._names[index], registers)
         return block_cycles(code, self._timing)
-
-    def _step(self, index: int, registers: Sequence[str]) -> Step:
-        found = iter(registers)
-        kinds = MACROS[self._names[index]].parameters.values()
-        return Step(
-            self._names[index], tuple(next(found) if kind is Operand.REGISTER else 128 for kind in kinds)
-        )
 
     def order(self, preference: _Preference) -> Order | None:
         """A greedy order: the first operation within a window that need not wait, and for which there is a register."""
         where = dict(self._held)
         free = [register for register in self._registers if register not in where.values()]
         left = dict(self._counts)
-        issued: dict[str, tuple[int, Kind]] = {}
-        done: set[int] = set()
+        issued = [0] * len(self._names)
+        unmet = [len(needs) for needs in self._needs]
         waiting = list(range(len(self._names)))
+        possible = [index for index in waiting if not unmet[index]]
         order: list[int] = []
-        names: list[tuple[str, ...]] = []
         now, loaded = 0, False
         while waiting:
-            chosen = self._choose(waiting, done, where, free, left, issued, now, loaded, preference)
+            bound = waiting[0] + preference.window
+            chosen = self._choose(possible, bound, where, len(free), left, issued, now, loaded, preference)
             if chosen is None:
                 return None
             stall, index = chosen
             now += stall
             use = self._uses[index]
-            operands = [value for value, _ in self._operands[index]]
-            registers = {value: where.get(value, value) for value in operands}
             result = self._results[index]
             released = []
-            for value in set(operands):
+            for value, count in self._values[index].items():
                 if value in left:
-                    left[value] -= operands.count(value)
-                    if left[value] == 0 and where[value] in self._registers:
+                    left[value] -= count
+                    if left[value] == 0 and where[value] in self._preferred:
                         released.append(where[value])
             if result is not None and use.tied:
-                takes_over = self._args[index][register_places(self._names[index]).index(use.result or 0)]
+                takes_over = self._taken_over[index]
                 where[result] = where.get(takes_over, takes_over)
                 if where[result] in released:
                     released.remove(where[result])
             free += released
             if result is not None and not use.tied:
-                free.sort(key=self._registers.index)
-                where[result] = free.pop(0)
-                registers[result] = where[result]
+                where[result] = min(free, key=self._preferred.__getitem__)
+                free.remove(where[result])
             if result is not None:
-                issued[result] = (now, use.kind)
-                if left.get(result, 0) == 0 and where[result] in self._registers:
+                issued[index] = now
+                if left.get(result, 0) == 0 and where[result] in self._preferred:
                     free.append(where[result])
-            names.append(tuple(registers.get(value, where.get(value, value)) for value in self._args[index]))
             order.append(index)
-            done.add(index)
             waiting.remove(index)
+            possible.remove(index)
+            for other in self._needed_by[index]:
+                unmet[other] -= 1
+                if not unmet[other]:
+                    insort(possible, other)
             loaded = use.kind in LOADS
             now += use.length
-        return tuple(order), tuple(names)
+        return tuple(order), tuple(
+            tuple(where.get(value, value) for value in self._args[index]) for index in order
+        )
 
     def _choose(
         self,
-        waiting: list[int],
-        done: set[int],
+        possible: Sequence[int],
+        bound: int,
         where: Mapping[str, str],
-        free: Sequence[str],
+        free: int,
         left: Mapping[str, int],
-        issued: Mapping[str, tuple[int, Kind]],
+        issued: Sequence[int],
         now: int,
         loaded: bool,
         preference: _Preference,
     ) -> tuple[int, int] | None:
         best: tuple[int, int, int] | None = None
-        bound = waiting[0] + preference.window
-        for index in waiting:
+        follows = self._timing.pipelined_loads and loaded
+        for index in possible:
             if index > bound and best is not None:
                 break
-            if not self._needs[index] <= done or not self._has_register(index, where, len(free), left):
+            if not free and not self._has_register(index, where, 0, left):
                 continue
-            wait = max(0, self._ready(index, issued) - now)
+            wait = max(
+                0, max((issued[made] + cycles for made, cycles in self._latencies[index]), default=0) - now
+            )
             load = self._uses[index].kind in LOADS
-            if self._timing.pipelined_loads and loaded and not load:
+            if follows and not load:
                 wait += 1  # a load that no load follows takes another cycle
             penalty = 0
             if preference.lazy:
                 penalty = int(load and not loaded)
-                penalty += 2 * (not self._has_register(index, where, len(free) - preference.spare, left))
+                penalty += 2 * (not self._has_register(index, where, free - preference.spare, left))
             if best is None or (wait + penalty, wait) < best[:2]:
                 best = (wait + penalty, wait, index)
             if wait + penalty == 0 and (preference.rng is None or preference.rng.random() < _OFTEN):
@@ -227,28 +255,18 @@ class _Block:
 
     def _has_register(self, index: int, where: Mapping[str, str], free: int, left: Mapping[str, int]) -> bool:
         """Whether an operation finds a register for its result, if so many are free."""
-        result = self._results[index]
-        if result is None or free > 0 or self._uses[index].tied:
+        if self._results[index] is None or free > 0 or self._uses[index].tied:
             return True
-        operands = [value for value, _ in self._operands[index]]
         return any(
-            value in left and left[value] == operands.count(value) and where[value] in self._registers
-            for value in operands
+            left.get(value) == count and where[value] in self._preferred
+            for value, count in self._values[index].items()
         )
 
-    def _ready(self, index: int, issued: Mapping[str, tuple[int, Kind]]) -> int:
-        """The first cycle in which its operands are there; the pipeline's rules, as far as an order needs them."""
-        timing, kind, ready = self._timing, self._uses[index].kind, 0
-        for value, role in self._operands[index]:
-            if value not in issued:
-                continue
-            when, maker = issued[value]
-            cycles = timing.latency.get(maker, 1)
-            if role == "address":
-                cycles = timing.address_latency.get(maker, cycles)
-            elif role == "late" and kind not in STORES:
-                cycles = timing.accumulate_latency.get(maker, cycles)
-            else:
-                cycles = timing.operand_latency.get(kind, timing.latency).get(maker, cycles)
-            ready = max(ready, when + cycles)
-        return ready
+
+@lru_cache(maxsize=1 << 14)
+def _code(name: str, registers: tuple[str, ...]) -> tuple[Instruction, ...]:
+    """The instructions of a macro; of numbers it has some that suit any macro, since orders do not depend on them."""
+    found = iter(registers)
+    kinds = MACROS[name].parameters.values()
+    args = tuple(next(found) if kind is Operand.REGISTER else 128 for kind in kinds)
+    return tuple(instructions(Step(name, args)))
