@@ -15,7 +15,6 @@ puts them into docs/accuracy.md and draws the picture.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 import export
 from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 from export.costing.candidate import Candidate
 from export.elimination.network import Eliminator
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models |= {name: Path(path).read_bytes() for name, path in options.models}
     record: dict[str, Any] = {"reported": REPORTED, "networks": {}}
     if options.output.is_file():
-        record = json.loads(options.output.read_text(encoding="utf-8"))
+        record = read_json(options.output)
     for name, tflite in models.items():
         record["networks"][name] = measured(name, tflite, data, options.search)
         write_json(options.output, record)

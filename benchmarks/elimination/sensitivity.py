@@ -11,7 +11,6 @@ The designs by hand of `benchmarks.training.headline` follow from these figures.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ import export
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 
 RESULTS = FIGURES / "sensitivity.json"
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = load(options.data)
     record: dict[str, Any] = {}
     if options.output.is_file():
-        record = json.loads(options.output.read_text(encoding="utf-8"))
+        record = read_json(options.output)
     for name in options.networks:
         record[name] = figures(_explored(name, data, options), data.source)
         write_json(options.output, record)

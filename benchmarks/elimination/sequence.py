@@ -10,7 +10,6 @@ layers before it leave once they skip. Nothing is trained, and labels are used t
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.elimination_tables import IN_SEQUENCE
 from benchmarks.shared.options import REFERENCE, add_networks
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 from export.analysis.interpreter import run
 from export.frontend import read_tflite
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     images, validation = first(data.train, options.images), first(data.validation, options.validation)
     record: dict[str, Any] = {}
     if options.output.is_file():
-        record = json.loads(options.output.read_text(encoding="utf-8"))
+        record = read_json(options.output)
     settings = {"images": options.images, "validation": len(validation), "data": data.source}
     for name in options.networks:
         network = pretrained(name)

@@ -14,7 +14,6 @@ network is refused.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -26,7 +25,7 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import read_json, write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(_wrong(found) > 0)
     record: dict[str, Any] = {"networks": 0, "bytes": {}, "operators": {}, "failed": {}}
     if options.out.exists():
-        record = json.loads(options.out.read_text(encoding="utf-8"))
+        record = read_json(options.out)
     for seed in [*map(int, record["failed"]), *range(record["networks"], options.networks)]:
         record["networks"] = max(record["networks"], seed + 1)
         what = _tried(seed, record)

@@ -10,7 +10,6 @@ docs/exactness.md, README.md and their plots. The text of the pages is written b
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from benchmarks import ROOT
 from benchmarks.cycles import published
 from benchmarks.pages import accuracy_tables, elimination_tables, exactness_tables, plot, tables
+from benchmarks.shared.records import read_folder, read_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,27 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="folder of figures")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of README.md and docs/")
     options = parser.parse_args(arguments)
-    kernels = json.loads((options.results / "kernels.json").read_text(encoding="utf-8"))
-    headline = json.loads((options.results / "headline.json").read_text(encoding="utf-8"))
-    single = json.loads((options.results / "layers.json").read_text(encoding="utf-8"))
-    silicon = json.loads((options.results / "published.json").read_text(encoding="utf-8"))
-    runs = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(options.results.glob("accuracy/*.json"))
-    ]
-    trainings = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(options.results.glob("recipe/*.json"))
-    ]
-    seeds = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(options.results.glob("no_loss/*.json"))
-    ]
-    sequence = json.loads((options.results / "sequence.json").read_text(encoding="utf-8"))
-    rounded = json.loads((options.results / "rounding.json").read_text(encoding="utf-8"))
-    alone = json.loads((options.results / "sensitivity.json").read_text(encoding="utf-8"))
-    paper = json.loads((options.results / "paper.json").read_text(encoding="utf-8"))
-    document_sentences(options.results, options.root)
-    pages = {
+    results, root = options.results, options.root
+    document_sentences(results, root)
+    for name, found in _tables(results).items():
+        page = root / name
+        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+        print(f"wrote {page}")
+    plot.draw(read_json(results / "kernels.json"), root / "docs" / "kernels.png")
+    plot.draw_headline(read_json(results / "headline.json"), root / "docs" / "headline.png")
+    plot.draw_paper(read_json(results / "paper.json")["networks"], root / "docs" / "paper.png")
+    return 0
+
+
+def _tables(results: Path) -> dict[str, dict[str, str]]:
+    """The tables of each page, by their names."""
+    kernels = read_json(results / "kernels.json")
+    headline = read_json(results / "headline.json")
+    runs = read_folder(results / "accuracy")
+    return {
         "docs/kernels.md": {
             "overview": tables.overview(kernels),
             "networks": tables.networks(kernels),
@@ -57,32 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "limits": tables.limits(kernels),
             "small": tables.small(kernels),
             "checks": tables.checks(kernels),
-            "single": tables.single_layers(single),
+            "single": tables.single_layers(read_json(results / "layers.json")),
         },
-        "docs/cycles.md": {"published": published.summary(silicon)},
+        "docs/cycles.md": {"published": published.summary(read_json(results / "published.json"))},
         "docs/accuracy.md": {
             "tiers": accuracy_tables.tiers(headline),
-            "no_loss": accuracy_tables.no_loss(seeds),
+            "no_loss": accuracy_tables.no_loss(read_folder(results / "no_loss")),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
             "spread": accuracy_tables.spread(runs),
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
-            "recipe": accuracy_tables.recipe(trainings),
-            "sensitivity": elimination_tables.sensitivity(alone),
-            "rounding": elimination_tables.rounding(rounded),
-            "sequence": elimination_tables.sequence(sequence),
-            "paper": elimination_tables.paper(paper),
+            "recipe": accuracy_tables.recipe(read_folder(results / "recipe")),
+            "sensitivity": elimination_tables.sensitivity(read_json(results / "sensitivity.json")),
+            "rounding": elimination_tables.rounding(read_json(results / "rounding.json")),
+            "sequence": elimination_tables.sequence(read_json(results / "sequence.json")),
+            "paper": elimination_tables.paper(read_json(results / "paper.json")),
         },
     }
-    for name, found in pages.items():
-        page = options.root / name
-        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
-        print(f"wrote {page}")
-    plot.draw(kernels, options.root / "docs" / "kernels.png")
-    plot.draw_headline(headline, options.root / "docs" / "headline.png")
-    plot.draw_paper(paper["networks"], options.root / "docs" / "paper.png")
-    return 0
 
 
 def document_sentences(results: Path, root: Path) -> None:
@@ -92,9 +81,9 @@ def document_sentences(results: Path, root: Path) -> None:
         results: Folder of the saved figures.
         root: Folder of README.md and docs/.
     """
-    headline = json.loads((results / "headline.json").read_text(encoding="utf-8"))
-    exactness = json.loads((results / "exactness.json").read_text(encoding="utf-8"))
-    generated = json.loads((results / "random_networks.json").read_text(encoding="utf-8"))
+    headline = read_json(results / "headline.json")
+    exactness = read_json(results / "exactness.json")
+    generated = read_json(results / "random_networks.json")
     summary = {
         "summary": accuracy_tables.summary(headline),
         "exact_gain": accuracy_tables.gains(headline, "no loss"),

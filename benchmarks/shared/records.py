@@ -16,9 +16,19 @@ def write_json(path: Path, content: Any) -> None:
     temporary.replace(path)
 
 
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_folder(folder: Path) -> list[Any]:
+    """The JSON of all files of a folder, in the order of their names."""
+    return [read_json(path) for path in sorted(folder.glob("*.json"))]
+
+
 def record_of(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """A record that was written before, if it is of a run with these settings."""
     if not path.is_file():
         return None
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    record: dict[str, Any] = read_json(path)
     return record if record["settings"] == settings else None
