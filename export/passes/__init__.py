@@ -2,11 +2,12 @@
 
 A pass is a function from Graph to Graph. They run once each, in the order of `PASSES`: later ones rely on
 earlier ones (lookup tables are merged only after they were made), and what earlier ones leave unused is
-dropped last.
+dropped last. `logging.basicConfig(level=logging.INFO)` shows which passes change a network.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from export.ir.graph import Graph
@@ -26,6 +27,8 @@ from export.passes.trim_taps import trim_taps
 from export.passes.turn_columns import turn_columns
 
 __all__ = ["PASSES", "run_passes"]
+
+_LOG = logging.getLogger(__name__)
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
@@ -48,7 +51,9 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 
 def run_passes(graph: Graph) -> Graph:
-    """The graph after all of `PASSES`."""
+    """The graph after all of `PASSES`; the log has a line for each one that changes operators."""
     for rewrite in PASSES:
-        graph = rewrite(graph)
+        before, graph = graph, rewrite(graph)
+        if _LOG.isEnabledFor(logging.INFO) and graph.ops != before.ops:
+            _LOG.info("%s: %d operators before, %d after", rewrite.__name__, len(before.ops), len(graph.ops))
     return graph

@@ -56,6 +56,17 @@ def test_passes_are_exact_on_single_operators(name, model):
     assert_same(graph, run_passes(graph))
 
 
+def test_the_log_names_the_passes_that_change_a_network(layers, caplog):
+    x = layers.input((6, 5, 2))
+    graph = graph_of(layers, x, layers.conv(layers.builder.pad(x, ((1, 1), (1, 1))), 3))
+    with caplog.at_level("INFO", logger="export.passes"):
+        run_passes(graph)
+    assert caplog.messages[0] == "fold_pad: 2 operators before, 1 after"
+    caplog.clear()
+    run_passes(graph)
+    assert caplog.messages == []
+
+
 def test_pad_is_folded_into_all_its_convolutions(layers):
     x = layers.input((6, 5, 2))
     padded = layers.builder.pad(x, ((1, 2), (0, 3)))
