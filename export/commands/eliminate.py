@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> Result:
     )
     save_model(found, options.out)
     summary = summarize(found)
-    told = f"{format_table(summary)}\n{options.out} {summary.told(options.exempt)}"
+    told = f"{format_table(summary)}\n{options.out} {summary.phrase(options.exempt)}"
     record: dict[str, Any] = {
         "out": str(options.out),
         "images": len(images),

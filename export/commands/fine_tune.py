@@ -272,7 +272,7 @@ def _result(
     summary = summarize(tuned)
     shown = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in figures.items()]
     return Result(
-        f"{format_table(summary)}\n{options.out} {summary.told(options.exempt or ())}: {', '.join(shown)}",
+        f"{format_table(summary)}\n{options.out} {summary.phrase(options.exempt or ())}: {', '.join(shown)}",
         {
             "out": str(options.out),
             **figures,

@@ -61,7 +61,7 @@ def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
     )
 
 
-def walk(written: WrittenNest, names: Sequence[str], body: str, outside: Sequence[str] = ()) -> str:
+def indexed_loops(written: WrittenNest, names: Sequence[str], body: str, outside: Sequence[str] = ()) -> str:
     """The loops of a nest around statements that find elements at indices, which the innermost loop moves.
 
     The innermost loop adds to indices and multiplies nothing, so that its cycles do not depend on the distances: GCC

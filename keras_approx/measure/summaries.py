@@ -94,7 +94,7 @@ class Summary:
             found.append(f"Not quantized before keras_approx.calibrate: {names}.")
         return found
 
-    def told(self, exempt: Sequence[str] = ()) -> str:
+    def phrase(self, exempt: Sequence[str] = ()) -> str:
         """What is kept, in a phrase: of the products that can be skipped and, where there are others, of all."""
         skipping = self.skipping(exempt)
         of_all = "" if len(skipping.rows) == len(self.rows) else f" ({self.share:.1%} of all)"

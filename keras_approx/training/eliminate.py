@@ -228,7 +228,7 @@ def _told(
     moved = ", ".join(
         f"{np.mean(np.square(b - a)) / (np.var(a) or 1):.1%}" for a, b in zip(before, after, strict=True)
     )
-    told = f"eliminate: {summarize(student).told(exempt)}; outputs moved by {moved} of their variance"
+    told = f"eliminate: {summarize(student).phrase(exempt)}; outputs moved by {moved} of their variance"
     if len(before) > 1 or before[0].ndim != 2 or before[0].shape[1] < 2:
         return f"{told}. fine_tune begins with the same, and wins more back"
     same = float(np.mean(before[0].argmax(axis=1) == after[0].argmax(axis=1)))

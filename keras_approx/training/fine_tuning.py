@@ -359,7 +359,7 @@ def _tell(
     if guard.best is not None and guard.best_epoch:
         found.append(f"{guard.best.value:.4g} after epoch {guard.best_epoch}, which is what comes back")
     if verbose:
-        print(f"fine_tune: {summarize(student).told(skipping.exempt)}; on {where}, {', '.join(found)}")
+        print(f"fine_tune: {summarize(student).phrase(skipping.exempt)}; on {where}, {', '.join(found)}")
     if guard.best is None:
         warnings.warn(
             "no epoch ended with the final masks, so what comes back is the last state, and nothing compared it with "

@@ -53,5 +53,5 @@ def test_a_summary() -> None:
     assert [row[0] for row in cells] == ["layer", "conv", "dense", "can be skipped", "total"]
     assert cells[-2][2:5] == ["1,000", "250", "25.0"]
     assert cells[-1][2:5] == ["1,020", "270", "26.5"]
-    assert summary.told() == "keeps 25.0% of the products that can be skipped (26.5% of all)"
-    assert Summary(rows[:1]).told() == "keeps 25.0% of the products that can be skipped"
+    assert summary.phrase() == "keeps 25.0% of the products that can be skipped (26.5% of all)"
+    assert Summary(rows[:1]).phrase() == "keeps 25.0% of the products that can be skipped"

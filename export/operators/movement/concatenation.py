@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import walk, write_nest
+from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
@@ -143,7 +143,7 @@ def _emit(context: Context) -> str:
         written = write_nest(loops, context.symbol, f"i{number}_")
         tables += written.tables
         body += f"const {ctype(source)} *x{number} = in{number};\n"
-        body += walk(written, ("from", "to"), f"y0[to] = ({ctype(target)})x{number}[from];\n")
+        body += indexed_loops(written, ("from", "to"), f"y0[to] = ({ctype(target)})x{number}[from];\n")
     return tables + function(context, body)
 
 

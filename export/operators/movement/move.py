@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import walk, write_nest
+from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.ir.graph import Graph
@@ -115,7 +115,7 @@ def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     source, target = context.source, context.target
     written = write_nest(_nest(context, indices), context.symbol)
     body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
-    body += walk(written, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
+    body += indexed_loops(written, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
     return written.tables + function(context, body)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import walk, write_nest
+from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
@@ -147,9 +147,9 @@ def _emit_fill(context: Context) -> str:
     body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     fill, copy = _nests(context)
     filled = write_nest(fill, context.symbol, "f")
-    body += walk(filled, ("to",), f"y0[to] = {op.value};\n")
+    body += indexed_loops(filled, ("to",), f"y0[to] = {op.value};\n")
     copied = write_nest(copy, context.symbol)
-    body += walk(copied, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
+    body += indexed_loops(copied, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
     return filled.tables + copied.tables + function(context, body)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, walk, write_nest
+from export.csource.nest import indexed_loops, loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
@@ -130,7 +130,7 @@ def _emit(context: Context) -> str:
     after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
     after += f"y0[{outer.indices[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
     each = f"sum += {factors[0]} * {factors[1]};\n"
-    products = walk(into, "ab", each, outer.indices[:2])
+    products = indexed_loops(into, "ab", each, outer.indices[:2])
     body += loops_around(outer, f"int32_t sum = 0;\n{products}{after}")
     return outer.tables + into.tables + function(context, body)
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, walk, write_nest
+from export.csource.nest import indexed_loops, loops_around, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import QuantizationError, UnsupportedModelError
@@ -143,7 +143,7 @@ def _loops(context: Context, axes: Sequence[int]) -> tuple[str, str, Callable[[s
     into = write_nest(inner, context.symbol, "j")
 
     def around(before: str, each: str, after: str) -> str:
-        return loops_around(out, before + walk(into, ("at",), each, out.indices[:1]) + after)
+        return loops_around(out, before + indexed_loops(into, ("at",), each, out.indices[:1]) + after)
 
     return out.tables + into.tables, out.indices[1], around
 
