@@ -338,5 +338,16 @@ def _split(steps: Sequence[Step]) -> tuple[list[_Block], dict[int, int]]:
             blocks[-1].steps.append(item)
     if any(item.name.startswith("LOAD") for item in steps):  # otherwise the register points to something else
         for block in blocks:
-            block.stream = [words for item in block.steps if (words := _stream_words(item))]
+            block.stream = _joined(words for item in block.steps if (words := _stream_words(item)))
     return blocks, labels
+
+
+def _joined(moves: Iterable[int]) -> list[int]:
+    """Moves of the stream, those forward that follow each other as one."""
+    found: list[int] = []
+    for words in moves:
+        if found and words > 0 < found[-1]:
+            found[-1] += words
+        else:
+            found.append(words)
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,13 +69,13 @@ class ConvProblem:
     scaling: Scaling | None = None
     linear: tuple[Linear | None, ...] | None = None
 
-    @property
+    @cached_property
     def finish(self) -> tuple[Requantization | Linear, ...]:
         """The requantization of kernels that channels share: of one kind for all of them."""
         found = self.each
         return found if all(isinstance(entry, Linear) for entry in found) else self.requantization
 
-    @property
+    @cached_property
     def each(self) -> tuple[Requantization | Linear, ...]:
         """The fastest requantization of each channel by itself."""
         if self.linear is None:
@@ -190,7 +191,7 @@ def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Pla
                 shared[key] = len(kernels)
                 kernels.append(Kernel(tuple(_loop_steps(part, channels, pairs.shape[3], unrolled, rows))))
             calls.append(_call(part, shared[key], len(stream), channels))
-        words = [operand.word for operand in _loop_order(pairs[list(channels)], problem)]
+        words = pairs[list(channels)].transpose(1, 3, 2, 0).ravel().tolist()  # as `_loop_order` takes them
         stream += block_stream(problem, channels, words, streamed=True)
     plan = Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
     return with_addition(plan, problem.addition)
