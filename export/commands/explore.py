@@ -17,7 +17,7 @@ import numpy as np
 from export.commands.inputs.designs import pricer
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table
+from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table, told
 from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
@@ -181,7 +181,8 @@ def run(options: argparse.Namespace) -> Result:
     training, validation = split(samples, options.validation_share, options.split_seed)
     validation = validation[: options.validation_images]
     say(f"planning kernels for {options.target}")
-    price = pricer(model, options.target)
+    with told(say, "export.schedule"):
+        price = pricer(model, options.target)
     store = options.store or options.out.with_name(options.out.name + ".store")
     say(f"exploring with {len(validation):,} validation samples; what is measured is kept in {store}")
     try:

@@ -12,7 +12,7 @@ from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.designs import add_choice, choose
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.program.console import Result, Steps, load_tensorflow
+from export.commands.program.console import Result, Steps, load_tensorflow, told
 from export.commands.program.options import (
     Commands,
     add_command,
@@ -136,10 +136,12 @@ def run(options: argparse.Namespace) -> Result:
     }
     if options.estimate:
         say("planning kernels")
-        predicted = estimate(model, **settings)
+        with told(say, "export.schedule"):
+            predicted = estimate(model, **settings)
         return Result(str(predicted), _record(predicted))
     say(f"planning kernels, writing {options.out}")
-    written = to_c(model, options.out, name=options.name, **project, **settings)
+    with told(say, "export.schedule"):
+        written = to_c(model, options.out, name=options.name, **project, **settings)
     text = f"{written.estimate}\n{options.out}: {len(written.manifest['files'])} files"
     return Result(text, {"out": str(options.out), **_record(written.estimate)})
 

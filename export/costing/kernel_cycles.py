@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate, cycle, pairwise, repeat
 from types import MappingProxyType
 
@@ -34,7 +35,8 @@ class _Block:
     Attributes:
         steps: its macros, without the branch.
         branch: the macro that may leave it, or None.
-        stream: words by which its macros move the pointer to the constants, in order; negative ones go back.
+        stream: words by which its macros move the pointer to the constants, in order; negative ones go back, and those
+            forward in a row are one.
         cycles: branch not taken, branch taken.
         arrival: what a branch to the block costs beside its own cycles.
     """
@@ -58,10 +60,14 @@ class _Block:
 
     def code(self, entry: bool, leave: bool) -> list[Instruction]:
         """Its instructions, with the kernel's first and last ones where it is the first or last block."""
-        code = [*(ENTRY if entry else ())]
+        return [*(ENTRY if entry else ()), *self._own_code, *(EXIT if leave else ())]
+
+    @cached_property
+    def _own_code(self) -> list[Instruction]:
+        code: list[Instruction] = []
         for item in self.all_steps():
             code += instructions(item)
-        return [*code, *(EXIT if leave else ())]
+        return code
 
     def all_steps(self) -> list[Step]:
         return self.steps if self.branch is None else [*self.steps, self.branch]

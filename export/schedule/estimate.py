@@ -13,11 +13,9 @@ from export.costing.candidate import CALL_OF_COPY_CYCLES, KernelWaits
 from export.costing.kernel_cost import KernelCost, plan_cost
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
-from export.ir.layer_names import layer_name
-from export.ir.rewrite import constants_of
 from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
-from export.schedule.stage import Schedule, Stage
+from export.schedule.stage import Schedule, Stage, stage_name
 from export.schedule.stage_work import work_of
 from export.targets import STACK_BYTES, Core, Span, Target, Timing
 from keras_approx.notebooks import html_table
@@ -193,7 +191,7 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
             LayerEstimate(
                 index=index,
                 kind=stage.kind,
-                name=_name(schedule.graph, stage),
+                name=stage_name(schedule.graph, stage),
                 kernel=stage.candidate.variant if stage.candidate is not None else "plain",
                 macs=macs,
                 kept_macs=kept,
@@ -205,15 +203,6 @@ def estimate_schedule(schedule: Schedule, target: Target) -> Estimate:
             )
         )
     return Estimate(target, tuple(layers), schedule.arena_bytes, schedule.state_bytes)
-
-
-def _name(graph: Graph, stage: Stage) -> str:
-    """The name of a stage's layer: of its output, or of its constants where the converter renamed the output."""
-    if stage.op is None:
-        return layer_name(graph.tensors[stage.writes.tensor].name)
-    constants = [graph.tensors[tensor].name for tensor in constants_of(stage.op)]
-    names = [graph.tensors[stage.op.output].name, *(name for name in constants if "/" in name)]
-    return next((found for found in map(layer_name, names) if found), "")
 
 
 def _cost(graph: Graph, stage: Stage, core: Core) -> KernelCost | PlainCost | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from export.costing.candidate import Candidate
 from export.digest import digest
 from export.ir.graph import Graph
 from export.ir.rewrite import constants_of, redirect
-from export.schedule.stage import Stage
+from export.schedule.stage import Stage, stage_name
 from export.schedule.stage_plans import stage_candidates
 from export.targets import Target
 
@@ -19,6 +20,8 @@ Candidates = Callable[..., Sequence[Candidate]]
 """Like `stage_plans.stage_candidates`."""
 
 _STAGES = 4096  # the most stages with remembered candidates
+
+_log = logging.getLogger(__name__)
 
 
 class Remembered:
@@ -39,6 +42,7 @@ class Remembered:
     ) -> Sequence[Candidate]:
         key = (small, target.placement, *_content(graph, stage))
         if key not in self._found:
+            _log.info("pricing kernels of %s %s", stage.kind, stage_name(graph, stage))
             found = self._candidates(graph, stage, target, small=small)
             self._found[key] = found if self._plans else [replace(one, plan=None) for one in found]
         return self._found[key]

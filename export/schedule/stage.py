@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from export.costing.candidate import Candidate
 from export.ir.graph import Graph
+from export.ir.layer_names import layer_name
 from export.ir.ops import Add, MaxPool2D, Op
+from export.ir.rewrite import constants_of
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 
@@ -63,6 +65,15 @@ class Stage:
     def scratch_bytes(self) -> int:
         """Memory that its kernels work in."""
         return self.candidate.scratch_bytes if self.candidate is not None else 0
+
+
+def stage_name(graph: Graph, stage: Stage) -> str:
+    """The name of a stage's layer: of its output, or of its constants where the converter renamed the output."""
+    if stage.op is None:
+        return layer_name(graph.tensors[stage.writes.tensor].name)
+    constants = [graph.tensors[tensor].name for tensor in constants_of(stage.op)]
+    names = [graph.tensors[stage.op.output].name, *(name for name in constants if "/" in name)]
+    return next((found for found in map(layer_name, names) if found), "")
 
 
 @dataclass(frozen=True)

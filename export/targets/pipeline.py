@@ -133,20 +133,21 @@ def _issue(
     previous, paired = before.previous, before.paired  # `previous` was itself the second of a pair
     half, run = before.half, before.run
     last = len(instructions) - 1
+    pairing, aligns = timing.pairing is not Pairing.NONE, timing.aligns
     for position, current in enumerate(instructions):
         leaves = taken and position == last
         ready = _operands_ready(current, timing, written_at, written_by)
         paired = (
-            previous is not None
+            pairing
+            and previous is not None
             and not paired
-            and timing.pairing is not Pairing.NONE
             and ready <= free - 1
             and _may_pair(previous, current, timing, leaves)
         )
         start = free - 1 if paired else max(free, ready)
         if previous is not None and previous.kind in STORES and current.kind in LOADS:
             start += timing.load_after_store
-        if timing.aligns:
+        if aligns:
             half, run, late = _align(half, run, current)
             start += late and timing.unaligned_runs
         free = max(free, start + _occupied(previous, current, timing, leaves))
@@ -186,17 +187,22 @@ def _operands_ready(
         cycles = special.get(kind, latency.get(kind, 1))
         if register == FLAGS and instruction.kind is Kind.BRANCH:
             cycles -= 1  # a branch beside the instruction that sets its flags
-        ready = max(ready, written_at[register] + cycles)
+        if (
+            when := written_at[register] + cycles
+        ) > ready:  # not max(): this is the innermost loop of planning
+            ready = when
     for register in instruction.accumulators:
         kind = written_by[register]
         cycles = timing.accumulate_latency.get(kind, latency.get(kind, 1))
         if kind in LOADS and instruction.kind not in _ACCUMULATING:
             cycles = special.get(kind, latency.get(kind, 1))  # only multipliers take a load's result late
-        ready = max(ready, written_at[register] + cycles)
+        if (when := written_at[register] + cycles) > ready:
+            ready = when
     for register in instruction.address:
         kind = written_by[register]
         cycles = timing.address_latency.get(kind, latency.get(kind, 1))
-        ready = max(ready, written_at[register] + cycles)
+        if (when := written_at[register] + cycles) > ready:
+            ready = when
     return ready
 
 
@@ -268,8 +274,11 @@ def _bank(memory: Memory, timing: Timing) -> Memory:
 def _record_results(
     instruction: Instruction, start: int, timing: Timing, written_at: list[int], written_by: list[Kind]
 ) -> None:
-    kind = instruction.kind
-    for index, register in enumerate(instruction.writes):
+    kind, writes = instruction.kind, instruction.writes
+    if len(writes) == 1 and not instruction.writeback:  # nearly always
+        written_by[writes[0]], written_at[writes[0]] = kind, start
+        return
+    for index, register in enumerate(writes):
         updated_base = instruction.writeback and (kind in STORES or index >= instruction.words)
         written_by[register] = Kind.ALU if updated_base else kind
         loaded_after = index * timing.cycles_per_two_words // 2

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+_SLOW = 1.0  # seconds that a step may take without a word
 
 HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
 
@@ -40,6 +45,41 @@ class Steps:
 
     def __call__(self, text: str) -> None:
         print(f"[{time.monotonic() - self._start:4.0f} s] {printable(text)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def told(say: Steps, package: str) -> Iterator[None]:
+    """Says those of the steps that a package logs which take longer than a second."""
+    log, handler = logging.getLogger(package), _Slow(say)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        handler.close()
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+class _Slow(logging.Handler):
+    """Says what is logged if nothing else is logged soon."""
+
+    def __init__(self, say: Steps) -> None:
+        super().__init__()
+        self._say = say
+        self._waiting: threading.Timer | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.close()
+        self._waiting = threading.Timer(_SLOW, self._say, [record.getMessage()])
+        self._waiting.daemon = True
+        self._waiting.start()
+
+    def close(self) -> None:
+        """Forgets what would have been said."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
 def load_tensorflow() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from export.kernels.language.instruction_set import MACROS, Macro, Operand
+from export.kernels.language.instruction_set import MACROS, Operand
 from export.kernels.language.steps import Step
 from export.targets import Timing
 from export.targets.assembly import assemble
@@ -46,11 +46,14 @@ def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
 
 def instructions(item: Step) -> tuple[Instruction, ...]:
     """The instructions a step expands to; none for a label."""
-    macro = MACROS[item.name]
-    if not _numbers_matter(macro):
-        args = tuple(a if isinstance(a, str) else 0 for a in item.args)
-        return _instructions(macro.name, args)
-    return _instructions(macro.name, item.args)
+    return instructions_of(item.name, item.args)
+
+
+def instructions_of(name: str, args: tuple[str | int, ...]) -> tuple[Instruction, ...]:
+    """The instructions a macro expands to with some arguments."""
+    if not _numbers_matter(name):
+        args = tuple([a if isinstance(a, str) else 0 for a in args])
+    return _instructions(name, args)
 
 
 @cache
@@ -65,10 +68,10 @@ def _instructions(name: str, args: tuple[str | int, ...]) -> tuple[Instruction, 
 
 
 @cache
-def _numbers_matter(macro: Macro) -> bool:
-    """Whether its instructions differ by its numbers; not so for most, of which there are many."""
-    kinds = list(macro.parameters.values())
-    registers = iter(range(len(kinds)))
-    names = [f"r{next(registers)}" if kind is Operand.REGISTER else "" for kind in kinds]
-    found = {_instructions(macro.name, tuple(name or sample for name in names)) for sample in _SAMPLES}
+def _numbers_matter(name: str) -> bool:
+    """Whether a macro's instructions differ by its numbers; not so for most, of which there are many."""
+    kinds = list(MACROS[name].parameters.values())
+    numbers = iter(range(len(kinds)))
+    registers = [f"r{next(numbers)}" if kind is Operand.REGISTER else "" for kind in kinds]
+    found = {_instructions(name, tuple(register or sample for register in registers)) for sample in _SAMPLES}
     return len(found) > 1
