@@ -21,6 +21,7 @@ from export.commands.program.console import Interrupted, Result, Steps, load_ten
 from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
+    add_calibration_images,
     add_command,
     add_data,
     add_exempt,
@@ -69,13 +70,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     add_model(parser)
     add_data(parser, required=True, help=".npz file of training inputs and labels")
     add_split(parser)
-    parser.add_argument(
-        "--calibration-images",
-        metavar="N",
-        type=at_least_one,
-        default=1000,
-        help="as for wrap (default: 1000)",
-    )
+    add_calibration_images(parser, "as for wrap")
     parser.add_argument(
         "--validation-images",
         metavar="N",
@@ -86,8 +81,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         "--metric",
         metavar="NAME",
         default=ACCURACY,
-        help="what to keep: accuracy, auc, mae, mse, or another of tf_keras.metrics, if its name says which way is "
-        "better (default: accuracy)",
+        help="score of a design: accuracy, auc, mae, mse, or another of tf_keras.metrics, if its name says which way "
+        "is better (default: accuracy)",
     )
     add_new_file(parser, "JSON file to write the front to; a table goes beside it as .csv")
     add_target(parser)

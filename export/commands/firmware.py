@@ -8,7 +8,7 @@ from pathlib import Path
 from export.artifact.manifest import read_manifest
 from export.commands.inputs.network_inputs import read_inputs
 from export.commands.program.console import Result, Steps
-from export.commands.program.options import Commands, add_command, at_least_one
+from export.commands.program.options import Commands, add_command, add_inputs_array, at_least_one
 
 _EXAMPLES = """\
   keras-approx firmware out/ --board nucleo-u575zi-q                 # writes out-firmware/
@@ -50,12 +50,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         default=3,
         help="run the first N inputs of the file (default: 3)",
     )
-    parser.add_argument(
-        "--inputs-array",
-        metavar="NAME",
-        default="inputs",
-        help="array of inputs in .npz files (default: inputs)",
-    )
+    add_inputs_array(parser)
     parser.set_defaults(run=run, labels_array=None)
 
 

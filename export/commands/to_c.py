@@ -15,11 +15,11 @@ from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Result, Steps, load_tensorflow, told
 from export.commands.program.options import (
     Commands,
+    add_calibration_images,
     add_command,
     add_data,
     add_split,
     add_target,
-    at_least_one,
     size,
 )
 from export.errors import InputError, QuantizationError
@@ -67,13 +67,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         help=".npz file of inputs: to quantize a plain Keras model with, or for designs of explore --recalibrate",
     )
     add_split(parser)
-    parser.add_argument(
-        "--calibration-images",
-        metavar="N",
-        type=at_least_one,
-        default=1000,
-        help="how many inputs of --data to use, of those not set apart (default: 1000)",
-    )
+    add_calibration_images(parser, "how many inputs of --data to use, of those not set apart")
     add_target(parser)
     parser.add_argument(
         "--name", default="model", help="prefix of files and functions: a lower-case C name (default: model)"

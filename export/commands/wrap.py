@@ -11,12 +11,12 @@ from export.commands.program.console import Result, Steps, load_tensorflow
 from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
+    add_calibration_images,
     add_command,
     add_data,
     add_input_range,
     add_new_file,
     add_split,
-    at_least_one,
     input_range,
 )
 
@@ -43,13 +43,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     add_data(parser, required=False, help=".npz file of inputs as the model takes them, to calibrate with")
     add_split(parser)
     add_new_file(parser, "file to write, .keras or .h5")
-    parser.add_argument(
-        "--calibration-images",
-        metavar="N",
-        type=at_least_one,
-        default=1000,
-        help="samples to calibrate with, of those not set apart (default: 1000)",
-    )
+    add_calibration_images(parser, "samples to calibrate with, of those not set apart")
     add_input_range(parser)
     parser.add_argument(
         "--skipped-gradient",

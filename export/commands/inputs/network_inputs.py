@@ -10,6 +10,7 @@ import numpy as np
 from export.artifact.manifest import Manifest, TensorInfo
 from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.samples import class_numbers
+from export.commands.program.options import add_inputs_array
 from export.errors import InputError
 
 _OUTSIDE = 0.2  # share of values beyond the range that scaled inputs do not reach
@@ -17,12 +18,7 @@ _OUTSIDE = 0.2  # share of values beyond the range that scaled inputs do not rea
 
 def add_arrays(parser: argparse.ArgumentParser) -> None:
     """Adds the options that name arrays of .npz files; `read_inputs` reads them."""
-    parser.add_argument(
-        "--inputs-array",
-        metavar="NAME",
-        default="inputs",
-        help="array of inputs in .npz files (default: inputs)",
-    )
+    add_inputs_array(parser)
     parser.add_argument(
         "--labels-array",
         metavar="NAME",

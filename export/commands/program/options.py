@@ -36,14 +36,26 @@ def add_command(
 def add_data(parser: argparse.ArgumentParser, *, required: bool, help: str) -> None:
     """Adds the options that name a file of samples and its arrays."""
     parser.add_argument("--data", metavar="FILE", required=required, help=help)
+    add_inputs_array(parser)
+    parser.add_argument(
+        "--labels-array", metavar="NAME", default="labels", help="array of class numbers (default: labels)"
+    )
+
+
+def add_inputs_array(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that names the array of inputs in .npz files."""
     parser.add_argument(
         "--inputs-array",
         metavar="NAME",
         default="inputs",
         help="array of inputs in .npz files (default: inputs)",
     )
+
+
+def add_calibration_images(parser: argparse.ArgumentParser, help: str) -> None:
+    """Adds the option that says how many samples to calibrate with."""
     parser.add_argument(
-        "--labels-array", metavar="NAME", default="labels", help="array of class numbers (default: labels)"
+        "--calibration-images", metavar="N", type=at_least_one, default=1000, help=f"{help} (default: 1000)"
     )
 
 
