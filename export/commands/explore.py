@@ -204,15 +204,20 @@ def run(options: argparse.Namespace) -> Result:
             f"the designs evaluated so far are in {str(store)!r}; the same command resumes from there"
         ) from None
     front.settings["target"] = options.target
-    table_path = options.out.with_suffix(".csv")
+    return _result(front, options.out, _save(front, options.out))
+
+
+def _save(front: ParetoFront, out: Path) -> Path:
+    """Saves a front and its table, and returns the path of the table."""
+    import keras_approx  # noqa: PLC0415
+
+    table_path = out.with_suffix(".csv")
     try:
         keras_approx.write_front_csv(front, table_path)
-        keras_approx.save_front(front, options.out)  # last, and at once: where it is, all is done
+        keras_approx.save_front(front, out)  # last, and at once: where it is, all is done
     except OSError as error:
-        raise OutputPathError(
-            f"cannot write {str(options.out)!r}: {error.strerror}; choose another --out"
-        ) from error
-    return _result(front, options.out, table_path)
+        raise OutputPathError(f"cannot write {str(out)!r}: {error.strerror}; choose another --out") from error
+    return table_path
 
 
 def _search(name: str, options: dict[str, int]) -> Search:

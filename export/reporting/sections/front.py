@@ -134,26 +134,31 @@ def draw_front(front: ParetoFront, baselines: Sequence[Baseline]) -> Any:
         *exact, color=COLORS["ink"], marker="D", markersize=6, linestyle="none", label="exact", zorder=4
     )
     _limit_scores(axis, front, whole)
-    for number, baseline in enumerate(baselines if objective == "cycles" else ()):
-        axis.axvline(
-            baseline.cycles / 1e6, color=COLORS["vermillion"], linewidth=1.2, linestyle=":", zorder=2
-        )
-        axis.annotate(
-            printable(baseline.name, 24),
-            (baseline.cycles / 1e6, 0.04 + 0.09 * number),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4, 0),
-            textcoords="offset points",
-            ha="right",
-            color=COLORS["vermillion"],
-        )
+    compared = baselines if objective == "cycles" else ()
+    _draw_baselines(axis, compared)
     shown = [record.costs[objective] for record in whole if _is_drawn(front, record)]
-    drawn = [baseline.cycles for baseline in baselines] if objective == "cycles" else []
+    drawn = [baseline.cycles for baseline in compared]
     _scale(axis, min(shown) / 1e6, max(*shown, *drawn, front.exact.costs[objective]) / 1e6)
     axis.set_xlabel(f"{'million ' + objective} for one inference")
     axis.set_ylabel(axis_label(front))
     figure.legend(loc="outside upper left", ncols=4, handletextpad=0.5, columnspacing=1.4)
     return figure
+
+
+def _draw_baselines(axis: Any, baselines: Sequence[Baseline]) -> None:
+    """A dotted line with its name at the cycles of each baseline."""
+    for number, baseline in enumerate(baselines):
+        cycles, color = baseline.cycles / 1e6, COLORS["vermillion"]
+        axis.axvline(cycles, color=color, linewidth=1.2, linestyle=":", zorder=2)
+        axis.annotate(
+            printable(baseline.name, 24),
+            (cycles, 0.04 + 0.09 * number),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            ha="right",
+            color=color,
+        )
 
 
 def _draw_fine_tuned(axis: Any, front: ParetoFront, objective: str) -> None:
