@@ -19,8 +19,8 @@ def choose_copies(chosen: Sequence[Candidate | None], room: int) -> Copies:
     """Fills a bank of RAM with the kernels whose waits it saves.
 
     Args:
-        chosen: the candidate of each stage, or None where plain C computes it.
-        room: bytes of the bank.
+        chosen: The candidate of each stage, or None where plain C computes it.
+        room: Bytes of the bank.
     """
     found = [
         (kernel.gain / (kernel.size + CALL_OF_COPY_BYTES), stage, number, kernel.size)

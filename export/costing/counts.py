@@ -39,10 +39,10 @@ class Run:
     """What one call in a plan takes.
 
     Attributes:
-        profile: cycles, words of the stream, and how often it is read.
-        code_bytes: of the kernel, aligned to a word.
-        times: how often the call runs.
-        kernel: index of the kernel in its plan.
+        profile: Cycles, words of the stream, and how often it is read.
+        code_bytes: Of the kernel, aligned to a word.
+        times: How often the call runs.
+        kernel: Index of the kernel in its plan.
     """
 
     profile: Profile
@@ -56,8 +56,8 @@ class Count:
     """What a plan takes.
 
     Attributes:
-        runs: every call.
-        kernel_bytes: code of all kernels and constants of all streams.
+        runs: Every call.
+        kernel_bytes: Code of all kernels and constants of all streams.
     """
 
     runs: tuple[Run, ...]
@@ -87,10 +87,10 @@ def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) 
     """The cost of the plan that `direct.plan.plan_loop` makes; it does not depend on the weights.
 
     Args:
-        problem: the layer.
-        unrolled: as for `direct.plan.plan_loop`.
-        rows: likewise.
-        timing: the core's pipeline.
+        problem: The layer.
+        unrolled: As for `direct.plan.plan_loop`.
+        rows: Likewise.
+        timing: The core's pipeline.
     """
     mode = shared_mode(problem.finish)
     assert mode is not None
@@ -128,9 +128,9 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
     """What `direct.plan.plan_unpacked` makes of a layer takes.
 
     Args:
-        problem: the layer.
-        size: channels of a block.
-        timing: the core's pipeline.
+        problem: The layer.
+        size: Channels of a block.
+        timing: The core's pipeline.
     """
     addresses = _addresses_of(problem)
     if not addresses.regular:

@@ -16,8 +16,8 @@ def depthwise_candidates(problem: DepthwiseProblem, target: Target) -> list[Cand
     """Plans of a layer, the one of the fewest cycles first, then of the fewest bytes.
 
     Args:
-        problem: the layer.
-        target: as for `choice.candidates`.
+        problem: The layer.
+        target: As for `choice.candidates`.
     """
     found = [planned_candidate(plan, target) for plan in _plans(problem)]
     return sorted(found, key=lambda candidate: (candidate.price.cycles, candidate.price.flash_bytes))

@@ -24,9 +24,9 @@ def fit_flash(
     after the other. Some flash is spared where that is possible, since the firmware around the network needs its own.
 
     Args:
-        fastest: the fastest candidate for each stage, or None where there is none.
-        more: gives the candidates for a stage, in order of cycles; smaller ones included.
-        limit: bytes of flash.
+        fastest: The fastest candidate for each stage, or None where there is none.
+        more: Gives the candidates for a stage, in order of cycles; smaller ones included.
+        limit: Bytes of flash.
 
     Returns:
         A candidate for each stage; the smallest ones, over the limit still, if no choice fits.
@@ -85,9 +85,9 @@ def with_plain_c(
     """Leaves stages to plain C until all fit: its loops read weights as bytes, which kernels hold in two each.
 
     Args:
-        chosen: a candidate for each stage, or None for plain C.
-        plain: what plain C would take for a stage; None where it cannot compute it, or costs are unknown.
-        limit: bytes of flash.
+        chosen: A candidate for each stage, or None for plain C.
+        plain: What plain C would take for a stage; None where it cannot compute it, or costs are unknown.
+        limit: Bytes of flash.
 
     Returns:
         The same for as many stages as possible: those go first that save most bytes for a cycle, until some flash is

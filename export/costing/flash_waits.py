@@ -22,8 +22,8 @@ def price_count(count: Count, target: Target) -> Price:
     """Prices a plan.
 
     Args:
-        count: of the plan.
-        target: core and board: flash, and RAM for copies of kernels; without a board nothing waits.
+        count: Of the plan.
+        target: Core and board: flash, and RAM for copies of kernels; without a board nothing waits.
     """
     cycles = sum(run.times * run.profile.cycles for run in count.runs)
     if target.board is None:
@@ -59,8 +59,8 @@ def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
     Every piece is read once; after that, those that do not stay in the caches from one turn to the next.
 
     Args:
-        run: the call.
-        flash: the board's.
+        run: The call.
+        flash: The board's.
     """
     profile = run.profile
     turns = run.times * max(1, profile.blocks)
@@ -89,9 +89,9 @@ def lost_pieces(code: int, stream: int, flash: Flash) -> tuple[float, float]:
     """Pieces of code and of constants that are missing each time a body runs again.
 
     Args:
-        code: pieces of code.
-        stream: pieces of constants.
-        flash: the board's.
+        code: Pieces of code.
+        stream: Pieces of constants.
+        flash: The board's.
     """
     if flash.shared and flash.code is not None:
         lost = lost_lines(code, stream, flash.code, flash.width)
@@ -108,10 +108,10 @@ def lost_lines(code: int, stream: int, cache: Cache, width: int) -> float:
     expectation. Least recently used lines go first, so an overfull set keeps none of its lines from turn to turn.
 
     Args:
-        code: pieces of code.
-        stream: pieces of constants.
-        cache: the cache.
-        width: bytes of a piece.
+        code: Pieces of code.
+        stream: Pieces of constants.
+        cache: The cache.
+        width: Bytes of a piece.
     """
     pieces = cache.line // width
     lost = 0.0
@@ -134,11 +134,11 @@ def _turn_waits(
     """Cycles that a body waits for the pieces that are missing in one turn.
 
     Args:
-        code: pieces of code.
-        stream: pieces of constants.
-        times: cycles from one piece of code to the next, and from one of constants to the next.
-        prefetch: which pieces are read ahead.
-        reading: of the documents.
+        code: Pieces of code.
+        stream: Pieces of constants.
+        times: Cycles from one piece of code to the next, and from one of constants to the next.
+        prefetch: Which pieces are read ahead.
+        reading: Of the documents.
     """
     if prefetch is Prefetch.NONE:
         return reading.waits * (code + stream)
@@ -161,8 +161,8 @@ def _piece_waits(steps: int, reading: Reading) -> tuple[float, float]:
     constants read too, at any of its cycles.
 
     Args:
-        steps: cycles that the piece runs, times `_STEPS`.
-        reading: of the documents.
+        steps: Cycles that the piece runs, times `_STEPS`.
+        reading: Of the documents.
     """
     waits, time = reading.waits, steps / _STEPS
     read = waits + 1
@@ -184,8 +184,8 @@ def _spoilt_waits(steps: int, reading: Reading) -> float:
     """What a piece of constants and the next one of code wait where each reads ahead what the other does not need.
 
     Args:
-        steps: as for `_piece_waits`.
-        reading: likewise.
+        steps: As for `_piece_waits`.
+        reading: Likewise.
     """
     waits, time = reading.waits, steps / _STEPS
     if reading.aborts:

@@ -18,10 +18,10 @@ class KernelCost:
     """Cycles and bytes of kernels; those of several plans that are joined add up.
 
     Attributes:
-        kernel_cycles: of all calls together, memories never wait; None where the core has no timing table.
-        calls: how many run.
-        sites: how many are written.
-        kernel_bytes: code and constants.
+        kernel_cycles: Of all calls together, memories never wait; None where the core has no timing table.
+        calls: How many run.
+        sites: How many are written.
+        kernel_bytes: Code and constants.
     """
 
     kernel_cycles: int | None

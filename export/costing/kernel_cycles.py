@@ -33,12 +33,12 @@ class _Block:
     """A basic block.
 
     Attributes:
-        steps: its macros, without the branch.
-        branch: the macro that may leave it, or None.
-        stream: words by which its macros move the pointer to the constants, in order; negative ones go back, and those
+        steps: Its macros, without the branch.
+        branch: The macro that may leave it, or None.
+        stream: Words by which its macros move the pointer to the constants, in order; negative ones go back, and those
             forward in a row are one.
-        cycles: branch not taken, branch taken.
-        arrival: what a branch to the block costs beside its own cycles.
+        cycles: Branch not taken, branch taken.
+        arrival: What a branch to the block costs beside its own cycles.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -108,10 +108,10 @@ class Profile:
     """One call of a kernel.
 
     Attributes:
-        cycles: from its first instruction to its return.
-        words: constants of the stream that it reads.
-        window: those that it reads each time its code runs: the same ones repeatedly, or new ones.
-        blocks: how often its code runs and a window is read: in a convolution the blocks of positions, each row of a
+        cycles: From its first instruction to its return.
+        words: Constants of the stream that it reads.
+        window: Those that it reads each time its code runs: the same ones repeatedly, or new ones.
+        blocks: How often its code runs and a window is read: in a convolution the blocks of positions, each row of a
             pool's window counted.
     """
 
@@ -134,9 +134,9 @@ def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = Mappi
     """Follows one call of a kernel.
 
     Args:
-        steps: between BEGIN and END.
-        timing: the core's pipeline.
-        counts: of the call.
+        steps: Between BEGIN and END.
+        timing: The core's pipeline.
+        counts: Of the call.
     """
     blocks, labels = _split(steps)
     _prepare(blocks, timing)
@@ -163,18 +163,18 @@ class Frame:
     """A kernel around a straight-line body that is only counted, not written.
 
     Attributes:
-        blocks: how often the body runs.
-        bits: size of the kernel's code without the body.
-        entry: what the pipeline remembers where the body starts.
+        blocks: How often the body runs.
+        bits: Size of the kernel's code without the body.
+        entry: What the pipeline remembers where the body starts.
     """
 
     def __init__(self, steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> None:
         """Follows one call of the kernel.
 
         Args:
-            steps: between BEGIN and END, with one `BODY` in the place of the body.
-            timing: the core's pipeline.
-            counts: of the call.
+            steps: Between BEGIN and END, with one `BODY` in the place of the body.
+            timing: The core's pipeline.
+            counts: Of the call.
         """
         blocks, labels = _split(steps)
         stream = _Stream()
@@ -207,8 +207,8 @@ class Frame:
         """Cycles of one call.
 
         Args:
-            body: cycles of the body, entered as `entry` says.
-            left: what the pipeline remembers where the body ends.
+            body: Cycles of the body, entered as `entry` says.
+            left: What the pipeline remembers where the body ends.
         """
         if left not in self._suffix:
             self._suffix[left] = self._rest[left.half != self.entry.half] + sum(
@@ -224,9 +224,9 @@ def step_cycles(steps: Sequence[Step], timing: Timing, counts: Counts = MappingP
     A wait counts for the step before the one that waits, what BEGIN and END take for the first and the last step.
 
     Args:
-        steps: between BEGIN and END.
-        timing: the core's pipeline.
-        counts: of the call.
+        steps: Between BEGIN and END.
+        timing: The core's pipeline.
+        counts: Of the call.
     """
     blocks, labels = _split(steps)
     _prepare(blocks, timing)
@@ -258,9 +258,9 @@ def count_steps(steps: Sequence[Step], names: Collection[str], counts: Counts = 
     """How many steps of some names run in one call of a kernel.
 
     Args:
-        steps: between BEGIN and END.
-        names: of macros that do not branch.
-        counts: of the call.
+        steps: Between BEGIN and END.
+        names: Of macros that do not branch.
+        counts: Of the call.
     """
     blocks, labels = _split(steps)
     found = [sum(item.name in names for item in block.steps if item is not BODY) for block in blocks]
@@ -279,11 +279,11 @@ def _prepare(
     """Prices blocks next to each other.
 
     Args:
-        blocks: some of a kernel's.
-        timing: the core's pipeline.
-        start: where they start, in bytes from the start of the kernel.
-        first: whether the kernel starts with them.
-        last: whether it ends with them.
+        blocks: Some of a kernel's.
+        timing: The core's pipeline.
+        start: Where they start, in bytes from the start of the kernel.
+        first: Whether the kernel starts with them.
+        last: Whether it ends with them.
 
     Returns:
         Where they end.

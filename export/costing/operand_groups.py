@@ -29,9 +29,9 @@ class Form:
     """What the bodies of a layer have in common.
 
     Attributes:
-        positions: of a block, 1 or 2.
-        channels: of a block, at most.
-        widened: whether pairs are widened from int8 after they are loaded.
+        positions: Of a block, 1 or 2.
+        channels: Of a block, at most.
+        widened: Whether pairs are widened from int8 after they are loaded.
     """
 
     positions: int
@@ -44,11 +44,11 @@ class OperandAddresses:
     """Where the operands of a block lie, in the order in which a body takes them.
 
     Attributes:
-        form: of the bodies.
-        address: byte offset of the word that holds the input pair, for position 0.
-        row: byte offset of the kernel row.
-        half: which half of the word the pair is; 0 where inputs are int16.
-        distance: bytes from a position's inputs to the next one's.
+        form: Of the bodies.
+        address: Byte offset of the word that holds the input pair, for position 0.
+        row: Byte offset of the kernel row.
+        half: Which half of the word the pair is; 0 where inputs are int16.
+        distance: Bytes from a position's inputs to the next one's.
     """
 
     form: Form
@@ -74,10 +74,10 @@ class Groups:
     """The groups of the bodies of several blocks.
 
     Attributes:
-        shape: of each group, see `shape_steps`; those of a block next to each other, in order.
-        block: the block each belongs to, ascending.
-        words: weights each block takes from the stream.
-        moved: bytes by which each block's body moves the input pointer.
+        shape: Of each group, see `shape_steps`; those of a block next to each other, in order.
+        block: The block each belongs to, ascending.
+        words: Weights each block takes from the stream.
+        moved: Bytes by which each block's body moves the input pointer.
     """
 
     shape: Ints
@@ -183,8 +183,8 @@ def shape_steps(shape: int, form: Form) -> tuple[Step, ...]:
     """The steps of a group, offsets left at 0.
 
     Args:
-        shape: one of `Groups.shape`.
-        form: of the addresses it was found with.
+        shape: One of `Groups.shape`.
+        form: Of the addresses it was found with.
     """
     shape, move1 = divmod(shape, 3)
     shape, move0 = divmod(shape, 3)

@@ -23,8 +23,8 @@ class PipelineStates:
     accumulators a group adds to matters only to what stands before and behind its body, so inside it is forgotten.
 
     Args:
-        form: of the groups.
-        timing: the core's pipeline.
+        form: Of the groups.
+        timing: The core's pipeline.
     """
 
     def __init__(self, form: Form, timing: Timing) -> None:
@@ -42,9 +42,9 @@ class PipelineStates:
         """Runs bodies, one beside the other.
 
         Args:
-            shape: of every group, those of a body next to each other.
-            starts: index of each body's first group.
-            entries: what the pipeline remembers where each body starts.
+            shape: Of every group, those of a body next to each other.
+            starts: Index of each body's first group.
+            entries: What the pipeline remembers where each body starts.
 
         Returns:
             Cycles and bits of every group, and what the pipeline remembers where each body ends.

@@ -49,9 +49,9 @@ def plain_cost(kind: str, work: Mapping[str, int], core: Core) -> PlainCost | No
     """The price of a layer, or None on cores that have none (and while a new unit has not been measured).
 
     Args:
-        kind: of the layer.
-        work: how often it does what, see `csource.work`.
-        core: what it runs on.
+        kind: Of the layer.
+        work: How often it does what, see `csource.work`.
+        core: What it runs on.
     """
     prices = plain_prices()
     units = prices.cycles.get(core.name, {}).get(kind)

@@ -30,9 +30,9 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
     """The part of a plan's cost that does not depend on its weights, and its scratch memory in bytes.
 
     Args:
-        shape: of the layer.
-        form: of its requantization.
-        timing: the core's pipeline.
+        shape: Of the layer.
+        form: Of its requantization.
+        timing: The core's pipeline.
     """
     made = skeleton(shape, form, timing)
     runs = []
@@ -64,9 +64,9 @@ def least_sparse(shape: Shape, form: Form, timing: Timing) -> float:
     """Cycles below which no plan comes that skips kernels: its transforms, and its products alone.
 
     Args:
-        shape: of the layer, with the patterns of its blocks.
-        form: of its requantization.
-        timing: the core's pipeline.
+        shape: Of the layer, with the patterns of its blocks.
+        form: Of its requantization.
+        timing: The core's pipeline.
     """
     loads = 0.0 if timing.pairing is Pairing.WIDE else 1 / 2 + 1 / CHANNELS  # no constants stay in registers
     kept = sum(map(shape.kept, range(len(shape.blocks))))

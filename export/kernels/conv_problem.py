@@ -28,11 +28,11 @@ def conv_problem(
     """States a layer as a planning problem.
 
     Args:
-        graph: the network.
-        op: the layer.
-        pool: the 2 x 2 max pool fused behind it, or None.
-        source: layout of the layer's input, int16 or shuffled int8.
-        target: layout of its output, the pool's if there is one.
+        graph: The network.
+        op: The layer.
+        pool: The 2 x 2 max pool fused behind it, or None.
+        source: Layout of the layer's input, int16 or shuffled int8.
+        target: Layout of its output, the pool's if there is one.
 
     Returns:
         The problem, or None where some channel's numbers do not fit the kernels' requantization.

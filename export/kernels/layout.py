@@ -17,11 +17,11 @@ class Layout:
     The border holds the zero point, so that a padded kernel reads it like any other pixel and needs no branch.
 
     Attributes:
-        height: rows, without the border.
-        width: pixels in a row, without the border.
-        channels: channels in use.
-        pixel: elements from one pixel to the next: at least `channels`, and even if operands are read in pairs.
-        border: pixels added on each side.
+        height: Rows, without the border.
+        width: Pixels in a row, without the border.
+        channels: Channels in use.
+        pixel: Elements from one pixel to the next: at least `channels`, and even if operands are read in pairs.
+        border: Pixels added on each side.
         element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
             "int32" for indices.
         shuffled: int8 only: of every four channels the middle two are swapped, so that SXTB16, which widens every other

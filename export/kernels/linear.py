@@ -35,12 +35,12 @@ class Linear:
     """Constants of one output channel.
 
     Attributes:
-        factor: what weights and bias are multiplied by.
-        offset: what is added to the bias after that.
-        mult: the multiplier, int32, positive.
-        shift: final right shift, the same for all channels of a layer.
-        low: lower clamp bound that saturation to int8 does not give already, or None.
-        high: upper clamp bound likewise.
+        factor: What weights and bias are multiplied by.
+        offset: What is added to the bias after that.
+        mult: The multiplier, int32, positive.
+        shift: Final right shift, the same for all channels of a layer.
+        low: Lower clamp bound that saturation to int8 does not give already, or None.
+        high: Upper clamp bound likewise.
     """
 
     factor: int
@@ -70,12 +70,12 @@ def linear_requantization(
 
     Args:
         multipliers: (mult, shift) of each channel, see `fixed_point.conv_multipliers`.
-        zero_point: of the output.
-        clamp: inclusive bounds of the quantized output.
+        zero_point: Of the output.
+        clamp: Inclusive bounds of the quantized output.
         bounds: int64 [channels] each, the least and the largest accumulator, bias included.
         largest_weights: int64 [channels], magnitudes; 0 for a channel without products.
         constants: int64 [channels], the outputs of channels without products.
-        once: one rounding (FULLY_CONNECTED) instead of two.
+        once: One rounding (FULLY_CONNECTED) instead of two.
 
     Returns:
         One entry a channel, of one shift, None for channels that have no such constants; None where no channel can.
@@ -121,13 +121,13 @@ def _solved(
     """The last shift; factor, offset and multiplier of each channel that has them.
 
     Args:
-        multipliers: of the reference.
-        shifts: likewise.
-        zero_point: of the output.
-        clamp: its bounds.
-        factors: the largest that weights allow.
-        reach_bits: of the largest accumulators.
-        once: whether the reference rounds once.
+        multipliers: Of the reference.
+        shifts: Likewise.
+        zero_point: Of the output.
+        clamp: Its bounds.
+        factors: The largest that weights allow.
+        reach_bits: Of the largest accumulators.
+        once: Whether the reference rounds once.
     """
     if not multipliers:
         return _LARGEST_SHIFT, ()
@@ -168,10 +168,10 @@ def _steps(mult: Ints, shift: Ints, above_zero: Ints, *, once: bool) -> Ints:
     """The smallest accumulator of each channel that gives at least so much above the zero point.
 
     Args:
-        mult: of the reference, [channels].
-        shift: likewise.
-        above_zero: outputs less the zero point; positive where the reference rounds twice.
-        once: whether it rounds once.
+        mult: Of the reference, [channels].
+        shift: Likewise.
+        above_zero: Outputs less the zero point; positive where the reference rounds twice.
+        once: Whether it rounds once.
 
     Returns:
         Int64 [channels, values].

@@ -14,9 +14,9 @@ class Kernel:
     """One function of the kernel language.
 
     Attributes:
-        steps: between BEGIN and END.
-        frame: stack slots it uses.
-        copied: whether it runs as a copy from RAM.
+        steps: Between BEGIN and END.
+        frame: Stack slots it uses.
+        copied: Whether it runs as a copy from RAM.
     """
 
     steps: tuple[Step, ...]
@@ -30,8 +30,8 @@ class Pointer:
 
     Attributes:
         base: "in0", "in1" ... (the layer's inputs), "out", "constants" or "scratch".
-        offset: bytes from its start.
-        stride: bytes it moves from one turn of a `Repeat` around the call to the next.
+        offset: Bytes from its start.
+        stride: Bytes it moves from one turn of a `Repeat` around the call to the next.
     """
 
     base: str
@@ -44,12 +44,12 @@ class Call:
     """One run of a kernel.
 
     Attributes:
-        kernel: index of the kernel.
-        source: what `in` points to.
-        target: what the output pointer points to.
-        stream: what `wt` points to, or None.
-        table: what the kernel's table pointer points to, or None.
-        counts: how often those loops of the kernel turn that read it from the constants, by name.
+        kernel: Index of the kernel.
+        source: What `in` points to.
+        target: What the output pointer points to.
+        stream: What `wt` points to, or None.
+        table: What the kernel's table pointer points to, or None.
+        counts: How often those loops of the kernel turn that read it from the constants, by name.
     """
 
     kernel: int
@@ -95,10 +95,10 @@ class Plan:
 
     Attributes:
         variant: "unpacked", "loop", "winograd4" ..., for people to read.
-        kernels: the functions.
-        calls: in order.
-        constants: what streams and tables hold, as words; little-endian where they are bytes.
-        scratch_bytes: memory the layer needs while it runs, aligned to a word.
+        kernels: The functions.
+        calls: In order.
+        constants: What streams and tables hold, as words; little-endian where they are bytes.
+        scratch_bytes: Memory the layer needs while it runs, aligned to a word.
     """
 
     variant: str
@@ -140,9 +140,9 @@ def with_copies(plan: Plan, copied: Collection[int], count: int) -> Plan:
     """Marks kernels that run as copies from RAM.
 
     Args:
-        plan: a completed plan.
-        copied: which of its last kernels.
-        count: how many kernels it had before it was completed: those that complete it come first.
+        plan: A completed plan.
+        copied: Which of its last kernels.
+        count: How many kernels it had before it was completed: those that complete it come first.
     """
     first = len(plan.kernels) - count
     chosen = {first + number for number in copied}

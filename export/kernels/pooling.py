@@ -52,11 +52,11 @@ class Reduction:
     """What a window's values become.
 
     Attributes:
-        largest: whether it is the maximum; the sum otherwise.
-        start: value the accumulators start from.
-        prologue: steps that load constants into w0 and w1, given the number of values.
-        finish: steps that turn accumulators into outputs, given their registers and spare ones.
-        most: values of a window for which that is exact.
+        largest: Whether it is the maximum; the sum otherwise.
+        start: Value the accumulators start from.
+        prologue: Steps that load constants into w0 and w1, given the number of values.
+        finish: Steps that turn accumulators into outputs, given their registers and spare ones.
+        most: Values of a window for which that is exact.
     """
 
     largest: bool
@@ -117,11 +117,11 @@ def plan_pool(
     """Plans one kernel a region.
 
     Args:
-        source: layout of the input.
-        target: layout of the output.
-        rows: regions along y, see `axis_regions`.
-        columns: regions along x.
-        reduction: what a window becomes.
+        source: Layout of the input.
+        target: Layout of the output.
+        rows: Regions along y, see `axis_regions`.
+        columns: Regions along x.
+        reduction: What a window becomes.
 
     Returns:
         The plan, or None where a window is too large for the kernels' division.
@@ -216,8 +216,8 @@ class _Elements:
     """Joins the values of up to four channels one by one, each in a register of its own.
 
     Attributes:
-        sums: registers of the results, a channel each.
-        spare: as many others.
+        sums: Registers of the results, a channel each.
+        spare: As many others.
     """
 
     def __init__(self, source: Layout, reduction: Reduction, lanes: int) -> None:

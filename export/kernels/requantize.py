@@ -28,13 +28,13 @@ class Requantization:
     """Constants of one output channel: q = saturate8((high(acc * mult) + addend) >> shift).
 
     Attributes:
-        scale_bits: weights and bias are multiplied by 2^scale_bits.
-        mult: the multiplier, int32.
-        addend: rounding constant and zero point, int32.
-        shift: final right shift, 0 to 31.
+        scale_bits: Weights and bias are multiplied by 2^scale_bits.
+        mult: The multiplier, int32.
+        addend: Rounding constant and zero point, int32.
+        shift: Final right shift, 0 to 31.
         mode: "round" (SMMLAR), "signed" (SMMLAR and the sign of the accumulator) or "floor" (SMMLA).
-        low: lower clamp bound that saturation to int8 does not give already, or None.
-        high: upper clamp bound likewise.
+        low: Lower clamp bound that saturation to int8 does not give already, or None.
+        high: Upper clamp bound likewise.
     """
 
     scale_bits: int
@@ -69,11 +69,11 @@ def plan_requantization(
 
     Args:
         multiplier: (mult, shift) of `fixed_point.conv_multipliers`.
-        zero_point: of the output.
-        clamp: inclusive bounds of the quantized output.
-        bounds: least and largest accumulator any int8 input can give, bias included.
-        largest_weight: largest magnitude among the channel's weights.
-        once: one rounding (FULLY_CONNECTED) instead of two.
+        zero_point: Of the output.
+        clamp: Inclusive bounds of the quantized output.
+        bounds: Least and largest accumulator any int8 input can give, bias included.
+        largest_weight: Largest magnitude among the channel's weights.
+        once: One rounding (FULLY_CONNECTED) instead of two.
 
     Returns:
         The constants, or None where the accumulator would leave 32 bits or the weights 16 bits once scaled.
@@ -118,10 +118,10 @@ class Scaling:
     Attributes:
         mult: int64 [channels].
         shift: int64 [channels].
-        zero_point: of the output.
-        clamp: inclusive bounds of the output.
+        zero_point: Of the output.
+        clamp: Inclusive bounds of the output.
         least: int64 [channels], the smallest accumulator, bias included.
-        most: the largest.
+        most: The largest.
     """
 
     mult: Ints

@@ -30,7 +30,7 @@ def compiled_bytes(sites: int, calls: int) -> int:
     """Bytes of a layer's compiled C.
 
     Args:
-        sites: how many calls are written.
-        calls: how many run.
+        sites: How many calls are written.
+        calls: How many run.
     """
     return CALL_BYTES * sites + (LAYER_BYTES if calls > 1 else 0)

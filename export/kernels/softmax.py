@@ -23,9 +23,9 @@ def plan_softmax(source: Layout, target: Layout, table: Sequence[int]) -> Plan:
     """Plans one kernel.
 
     Args:
-        source: layout of the input.
-        target: layout of the output.
-        table: of `ir.softmax.exp_table`.
+        source: Layout of the input.
+        target: Layout of the output.
+        table: Of `ir.softmax.exp_table`.
     """
     steps = _position(source, target)
     moved = [source.channels * source.element_bytes, target.channels * target.element_bytes]

@@ -80,22 +80,22 @@ class Operator:
     """One kind of operator.
 
     Attributes:
-        op: the class of its records in the graph.
-        kind: its name in estimates, manifests and generated files.
-        compute: its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
+        op: The class of its records in the graph.
+        kind: Its name in estimates, manifests and generated files.
+        compute: Its arithmetic, bit for bit that of TFLite's reference kernels: from the graph, the record and int8
             activations [n, ...] to the output [n, ...], int8 or int32 indices; the new values of states follow it.
-        emit: the C text of a layer that no kernels are planned for.
-        work: what that C text does how often; needed where there is one.
-        readers: how TFLite's operators are read as this one, by name.
-        limits: what of them is supported, for the documentation.
-        plan: kernels of the kernel language, or None where plain C has to do.
-        table: for a function of single int8 values: its 256 outputs for the inputs -128 .. 127.
-        ranges: which values the output can take; every value by default.
-        reads: which elements of its inputs matter, given those of the output that do; all by default.
-        channels: see `Channels`; a function of the graph and the record.
-        order: see `Order`.
-        identity: whether a record changes nothing, given that shape and quantization stay.
-        clamps: whether a ReLU behind it can be a part of its `clamp`.
+        emit: The C text of a layer that no kernels are planned for.
+        work: What that C text does how often; needed where there is one.
+        readers: How TFLite's operators are read as this one, by name.
+        limits: What of them is supported, for the documentation.
+        plan: Kernels of the kernel language, or None where plain C has to do.
+        table: For a function of single int8 values: its 256 outputs for the inputs -128 .. 127.
+        ranges: Which values the output can take; every value by default.
+        reads: Which elements of its inputs matter, given those of the output that do; all by default.
+        channels: See `Channels`; a function of the graph and the record.
+        order: See `Order`.
+        identity: Whether a record changes nothing, given that shape and quantization stay.
+        clamps: Whether a ReLU behind it can be a part of its `clamp`.
     """
 
     op: type[Op]
@@ -120,8 +120,8 @@ class Reading:
     """Operators of TFLite that are read as others, and have no record of their own in the graph.
 
     Attributes:
-        readers: how each is read, by name.
-        limits: what of them is supported, for the documentation.
+        readers: How each is read, by name.
+        limits: What of them is supported, for the documentation.
     """
 
     readers: Mapping[str, Reader]

@@ -17,11 +17,11 @@ class Operand:
     """A pair of products.
 
     Attributes:
-        address: byte offset of the word that holds the input pair from the block's first input, for position 0.
-        row: byte offset of the kernel row the pair belongs to; at most `address`.
-        channel: output channel within the block.
-        word: the two scaled weights, input channel 2k in the low half.
-        half: which half of four int8 inputs the pair is; None where inputs are int16.
+        address: Byte offset of the word that holds the input pair from the block's first input, for position 0.
+        row: Byte offset of the kernel row the pair belongs to; at most `address`.
+        channel: Output channel within the block.
+        word: The two scaled weights, input channel 2k in the low half.
+        half: Which half of four int8 inputs the pair is; None where inputs are int16.
     """
 
     address: int
@@ -40,9 +40,9 @@ class Body:
     """A scheduled body.
 
     Attributes:
-        steps: in order.
-        words: the weights in the order of the stream.
-        moved: bytes by which the input pointer has moved at the end.
+        steps: In order.
+        words: The weights in the order of the stream.
+        moved: Bytes by which the input pointer has moved at the end.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -65,8 +65,8 @@ class _Inputs:
         """Loads the operand's pairs.
 
         Args:
-            operand: what is computed next.
-            also: what follows; its pairs are loaded too where registers are left and one pointer reaches both.
+            operand: What is computed next.
+            also: What follows; its pairs are loaded too where registers are left and one pointer reaches both.
 
         Returns:
             (position, register) of each pair, those that were in registers before first, so that nothing waits for a
@@ -119,9 +119,9 @@ def schedule_body(
     Weights come from the stream in groups of two, inputs when they are needed.
 
     Args:
-        operands: in the order they are computed, those of one address next to each other.
-        offsets: byte offset of each position's inputs from position 0's; one or two positions, within reach of a load.
-        products: steps that multiply, given the operand's channel, the position, and the registers of input and weight.
+        operands: In the order they are computed, those of one address next to each other.
+        offsets: Byte offset of each position's inputs from position 0's; one or two positions, within reach of a load.
+        products: Steps that multiply, given the operand's channel, the position, and the registers of input and weight.
     """
     body = Body()
     inputs = _Inputs(body, offsets)

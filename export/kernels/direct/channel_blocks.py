@@ -16,7 +16,7 @@ def shared_blocks(kept: NDArray[np.bool_], size: int) -> list[tuple[int, ...]]:
 
     Args:
         kept: [channels, operand pairs], whether a channel keeps a pair.
-        size: channels of a block.
+        size: Channels of a block.
 
     Returns:
         Blocks of ascending channels, ordered by their first one.

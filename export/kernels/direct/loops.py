@@ -34,14 +34,14 @@ class Geometry:
     """The positions that a kernel visits, and the bytes between them.
 
     Attributes:
-        rows: output rows before pooling.
-        columns: output columns before pooling.
-        in_x: from one position's inputs to the next one's.
-        in_y: from one row's inputs to the next one's.
-        out_x: from one output to the next in a row, after pooling.
-        out_y: from one output row to the next, after pooling.
-        out_channel: from one output channel to the next.
-        pooled: whether a 2 x 2 max pool of stride 2 is fused; rows and columns are then even.
+        rows: Output rows before pooling.
+        columns: Output columns before pooling.
+        in_x: From one position's inputs to the next one's.
+        in_y: From one row's inputs to the next one's.
+        out_x: From one output to the next in a row, after pooling.
+        out_y: From one output row to the next, after pooling.
+        out_channel: From one output channel to the next.
+        pooled: Whether a 2 x 2 max pool of stride 2 is fused; rows and columns are then even.
     """
 
     rows: int
@@ -69,9 +69,9 @@ class Sum:
     """A fused Add, as a kernel's code needs it; see `addition.Addition`. Its table is the kernel's.
 
     Attributes:
-        shift: the final shift.
-        low: lower clamp bound, or None.
-        high: upper clamp bound, or None.
+        shift: The final shift.
+        low: Lower clamp bound, or None.
+        high: Upper clamp bound, or None.
     """
 
     shift: int
@@ -84,12 +84,12 @@ class Epilogue:
     """Requantization of one channel, as a kernel's code needs it.
 
     Attributes:
-        mode: see `Requantization` and `Linear`.
-        shift: the final shift, or None where it comes from the constant stream.
-        low: lower clamp bound, or None.
-        high: upper clamp bound, or None.
-        at: byte offset of the channel's output from the block's first one.
-        sum: the Add fused behind it, the same for all channels of a block; or None.
+        mode: See `Requantization` and `Linear`.
+        shift: The final shift, or None where it comes from the constant stream.
+        low: Lower clamp bound, or None.
+        high: Upper clamp bound, or None.
+        at: Byte offset of the channel's output from the block's first one.
+        sum: The Add fused behind it, the same for all channels of a block; or None.
     """
 
     mode: str
@@ -118,11 +118,11 @@ def write_program(
     The constant stream of a block is its biases, the words the body takes, and each channel's requantization.
 
     Args:
-        geometry: the positions it visits.
-        body: steps that add a block's products to its accumulators.
-        moved: bytes by which the body moves the input pointer.
-        body_words: words the body takes from the stream.
-        finish: one entry a channel.
+        geometry: The positions it visits.
+        body: Steps that add a block's products to its accumulators.
+        moved: Bytes by which the body moves the input pointer.
+        body_words: Words the body takes from the stream.
+        finish: One entry a channel.
 
     Returns:
         The steps between BEGIN and END.

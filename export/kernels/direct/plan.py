@@ -38,20 +38,20 @@ class ConvProblem:
     """A convolution as the planner sees it; a fully connected layer is a 1 x 1 one at a single position.
 
     Attributes:
-        geometry: the positions that kernels visit.
+        geometry: The positions that kernels visit.
         weights: int32 [out, kernel y, kernel x, in], unscaled.
         bias: int64 [out], with the input's zero point folded in.
-        requantization: one a channel.
-        tap_y: bytes from one kernel row's inputs to the next one's.
-        tap_x: bytes from one kernel column's inputs to the next one's.
-        source: byte offset of the first position's first input in its buffer.
-        target: byte offset of the first position's outputs in their buffer.
-        output_offsets: byte offset of each output channel from there.
-        widened: whether inputs are int8, four shuffled channels a word, and not int16.
-        sum: the Add fused behind it, as its code needs it, or None.
-        addition: its numbers.
-        scaling: what accumulators become, where convolutions round twice; None for a dense layer.
-        linear: requantization by a single multiplication, where channels have such constants.
+        requantization: One a channel.
+        tap_y: Bytes from one kernel row's inputs to the next one's.
+        tap_x: Bytes from one kernel column's inputs to the next one's.
+        source: Byte offset of the first position's first input in its buffer.
+        target: Byte offset of the first position's outputs in their buffer.
+        output_offsets: Byte offset of each output channel from there.
+        widened: Whether inputs are int8, four shuffled channels a word, and not int16.
+        sum: The Add fused behind it, as its code needs it, or None.
+        addition: Its numbers.
+        scaling: What accumulators become, where convolutions round twice; None for a dense layer.
+        linear: Requantization by a single multiplication, where channels have such constants.
     """
 
     geometry: Geometry
@@ -174,9 +174,9 @@ def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Pla
     """Plans the shared kernel.
 
     Args:
-        problem: the layer.
-        unrolled: input pairs that a turn of the loop takes, one of `loop_unrollings`.
-        rows: whether kernel rows are unrolled too; only where a turn takes all pairs.
+        problem: The layer.
+        unrolled: Input pairs that a turn of the loop takes, one of `loop_unrollings`.
+        rows: Whether kernel rows are unrolled too; only where a turn takes all pairs.
     """
     pairs = packed_pairs(problem)
     kernels: list[Kernel] = []

@@ -31,12 +31,12 @@ class Addition:
     """Numbers of an ADD: q = saturate8((rate * linear + table[other]) >> shift), clamped.
 
     Attributes:
-        linear: which of the two operands is multiplied.
-        rate: its multiplier, int32.
+        linear: Which of the two operands is multiplied.
+        rate: Its multiplier, int32.
         table: 256 int32 values for the other operand -128 .. 127.
-        shift: the final right shift, 1 or more.
-        low: lower clamp bound that saturation to int8 does not give already, or None.
-        high: upper clamp bound likewise.
+        shift: The final right shift, 1 or more.
+        low: Lower clamp bound that saturation to int8 does not give already, or None.
+        high: Upper clamp bound likewise.
     """
 
     linear: int
@@ -65,12 +65,12 @@ def sum_numbers(
     """The numbers of a sum, or of a difference where the `sign` of the second operand is -1.
 
     Args:
-        first: of the first operand.
-        second: of the second operand.
-        out: of the output.
-        clamp: inclusive bounds of the quantized output.
-        linear: which operand is multiplied, 0 or 1.
-        sign: of the second operand.
+        first: Of the first operand.
+        second: Of the second operand.
+        out: Of the output.
+        clamp: Inclusive bounds of the quantized output.
+        linear: Which operand is multiplied, 0 or 1.
+        sign: Of the second operand.
 
     Returns:
         The numbers, checked for every pair of operands; None where there are none.

@@ -31,11 +31,11 @@ class ChannelLine:
     """Lines of int8 values q: clamp((q * slope + offset) >> shift), products and sums within 32 bits.
 
     Attributes:
-        slopes: of each channel.
-        offsets: likewise.
-        shift: of all channels.
-        clamp: bounds of the outputs.
-        rounding: what happens to sums before the shift, of all channels; nothing if None.
+        slopes: Of each channel.
+        offsets: Likewise.
+        shift: Of all channels.
+        clamp: Bounds of the outputs.
+        rounding: What happens to sums before the shift, of all channels; nothing if None.
     """
 
     slopes: tuple[int, ...]
@@ -66,9 +66,9 @@ def plan_lines(source: Layout, target: Layout, lines: Sequence[ChannelLine]) -> 
     constants do not fit into registers are another operator's.
 
     Args:
-        source: layout of the input.
-        target: of the output.
-        lines: those whose constants fit registers.
+        source: Layout of the input.
+        target: Of the output.
+        lines: Those whose constants fit registers.
     """
     if source.shuffled or target.shuffled or source.lines or target.lines:
         return None

@@ -40,10 +40,10 @@ def write_loop_nest(
     """Writes a kernel that visits every element.
 
     Args:
-        dimensions: outermost first; the last one's elements are handed to `emit` in groups.
-        emit: writes a group.
-        prologue: steps that run once, such as loading constants.
-        shuffled: for each pointer, whether its channels are (see `Layout`).
+        dimensions: Outermost first; the last one's elements are handed to `emit` in groups.
+        emit: Writes a group.
+        prologue: Steps that run once, such as loading constants.
+        shuffled: For each pointer, whether its channels are (see `Layout`).
 
     Returns:
         The steps between BEGIN and END.

@@ -25,8 +25,8 @@ class Access:
     """The elements of one operand that a nest reads or writes, counted from the start of its memory.
 
     Attributes:
-        start: of the first element.
-        offsets: for each loop, the distance of each turn from the first.
+        start: Of the first element.
+        offsets: For each loop, the distance of each turn from the first.
     """
 
     start: int
@@ -74,7 +74,7 @@ def nest(layouts: Sequence[Layout], indices: Sequence[Ints]) -> Nest:
     """The loops over the elements that `indices` name, one array of one shape an operand.
 
     Args:
-        layouts: of the operands.
+        layouts: Of the operands.
         indices: int [*extents], row-major indices of the operands' elements.
 
     Returns:

@@ -42,9 +42,9 @@ def plan_sum(loops: Nest, layouts: tuple[Layout, Layout, Layout], numbers: Addit
     """Adds two operands; `numbers` has the sign of a difference in its table.
 
     Args:
-        loops: over both operands and the output.
-        layouts: of them.
-        numbers: what is computed.
+        loops: Over both operands and the output.
+        layouts: Of them.
+        numbers: What is computed.
     """
 
     def compute(lanes: Lanes) -> list[Step]:
@@ -63,10 +63,10 @@ def plan_product(
     """Multiplies two operands, each less its zero point.
 
     Args:
-        loops: over both operands and the output.
-        layouts: of them.
-        zero_points: of the operands.
-        finish: requantizes the product.
+        loops: Over both operands and the output.
+        layouts: Of them.
+        zero_points: Of the operands.
+        finish: Requantizes the product.
     """
 
     def compute(lanes: Lanes) -> list[Step]:
@@ -125,11 +125,11 @@ def _plan(
     """One kernel around three loops, called for each turn of those that are left.
 
     Args:
-        loops: over one or two operands and the output.
-        layouts: of them.
-        bases: what their pointers point into.
-        emit: writes up to four elements.
-        prologue: steps that run once a call.
+        loops: Over one or two operands and the output.
+        layouts: Of them.
+        bases: What their pointers point into.
+        emit: Writes up to four elements.
+        prologue: Steps that run once a call.
         table: 256 words that the kernel looks up.
     """
     sizes = [layout.element_bytes for layout in layouts]
@@ -183,11 +183,11 @@ def _streamed(
     """One call for all turns: a loop around the steps of a nest, which reads where each turn starts.
 
     Args:
-        starts: of each turn, elements of input and output.
-        turns: how many there are.
-        sizes: bytes of the elements.
-        bases: what the pointers point into.
-        nest: the steps for one turn.
+        starts: Of each turn, elements of input and output.
+        turns: How many there are.
+        sizes: Bytes of the elements.
+        bases: What the pointers point into.
+        nest: The steps for one turn.
     """
     places = [start * size for pair in starts for start, size in zip(pair, sizes, strict=True)]
     turn = [step("LOAD2", "w0", "w1"), step("FETCH", "in", _FROM), step("FETCH", "to", _TO)]

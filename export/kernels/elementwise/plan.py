@@ -126,9 +126,9 @@ def plan_add(sources: Sequence[Layout], target: Layout, numbers: Addition) -> Pl
     """Adds two tensors.
 
     Args:
-        sources: layouts of the inputs.
-        target: layout of the output.
-        numbers: what is computed.
+        sources: Layouts of the inputs.
+        target: Layout of the output.
+        numbers: What is computed.
     """
     linear, other = sources[numbers.linear], sources[1 - numbers.linear]
 

@@ -19,7 +19,7 @@ class Addresses:
         """A register or value and the distance from it, within reach of a load.
 
         Args:
-            offset: bytes, not negative and less than a megabyte.
+            offset: Bytes, not negative and less than a megabyte.
         """
         page, inside = divmod(offset, _PAGE)
         if page == 0:

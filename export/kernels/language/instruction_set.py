@@ -34,11 +34,11 @@ class Macro:
     """One word of the kernel language.
 
     Attributes:
-        name: without the K_ prefix.
-        signature: parameter names, `#` before those of numbers, `:` before those of labels.
+        name: Without the K_ prefix.
+        signature: Parameter names, `#` before those of numbers, `:` before those of labels.
         assembly: Thumb-2 text, an instruction a line, parameters in braces.
-        c: statements of the same effect, parameters in braces.
-        constants: whether its loads read constants, which lie in flash.
+        c: Statements of the same effect, parameters in braces.
+        constants: Whether its loads read constants, which lie in flash.
     """
 
     name: str

@@ -27,8 +27,8 @@ def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
     """A kernel's steps with its labels on word boundaries, on cores where that matters.
 
     Args:
-        steps: between BEGIN and END.
-        timing: the core's pipeline.
+        steps: Between BEGIN and END.
+        timing: The core's pipeline.
     """
     if not timing.aligns:
         return tuple(steps)

@@ -19,14 +19,14 @@ class Use:
     """How a macro uses its registers, by their positions among all parameters.
 
     Attributes:
-        kind: of its first instruction.
-        result: the one it writes, or None.
-        tied: whether it reads that one too, so that the result takes over the operand's register.
-        reads: ordinary operands.
-        late: accumulators, and what a store stores.
-        addresses: addresses.
-        length: how many instructions it is.
-        issues: how many of them take a cycle of their own: all but IT, which may join its neighbour.
+        kind: Of its first instruction.
+        result: The one it writes, or None.
+        tied: Whether it reads that one too, so that the result takes over the operand's register.
+        reads: Ordinary operands.
+        late: Accumulators, and what a store stores.
+        addresses: Addresses.
+        length: How many instructions it is.
+        issues: How many of them take a cycle of their own: all but IT, which may join its neighbour.
     """
 
     kind: Kind

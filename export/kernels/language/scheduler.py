@@ -81,10 +81,10 @@ class _Preference:
     """What an order prefers.
 
     Attributes:
-        window: how far behind the first waiting operation it looks.
-        spare: registers that it keeps free as long as there is an operation that takes none.
-        lazy: whether it loads only when nothing else can be done, which makes loads follow each other.
-        rng: of a random order, which does not always take the best.
+        window: How far behind the first waiting operation it looks.
+        spare: Registers that it keeps free as long as there is an operation that takes none.
+        lazy: Whether it loads only when nothing else can be done, which makes loads follow each other.
+        rng: Of a random order, which does not always take the best.
     """
 
     window: int

@@ -50,9 +50,9 @@ class Step:
     """One macro.
 
     Attributes:
-        name: without the K_ prefix.
-        args: registers of the core, numbers and labels, as `instruction_set.Macro.parameters` says.
-        turns: of a conditional branch: whether it is taken, and how often in a row, again and again. A name in the
+        name: Without the K_ prefix.
+        args: Registers of the core, numbers and labels, as `instruction_set.Macro.parameters` says.
+        turns: Of a conditional branch: whether it is taken, and how often in a row, again and again. A name in the
             place of a number stands for one that the call gives (`plan.Call.counts`).
     """
 

@@ -22,9 +22,9 @@ class _Operation:
     """One macro on values.
 
     Attributes:
-        name: of the macro.
-        args: values, registers and numbers; the result itself at its position.
-        after: indices of operations that must come first, beside those of its operands.
+        name: Of the macro.
+        args: Values, registers and numbers; the result itself at its position.
+        after: Indices of operations that must come first, beside those of its operands.
     """
 
     name: str
@@ -45,8 +45,8 @@ class StraightLine:
         """Adds an operation and returns its result.
 
         Args:
-            name: of the macro.
-            args: its arguments without the result; where the result is an operand too, that operand, which it replaces.
+            name: Of the macro.
+            args: Its arguments without the result; where the result is an operand too, that operand, which it replaces.
         """
         use = use_of(name)
         assert use.result is not None
@@ -97,12 +97,12 @@ class StraightLine:
         """Orders the operations and assigns registers.
 
         Args:
-            registers: free for values, those to prefer first.
-            timing: the pipeline of the core to schedule for.
-            held: values that are in registers at the start, which become free once the value is used up.
+            registers: Free for values, those to prefer first.
+            timing: The pipeline of the core to schedule for.
+            held: Values that are in registers at the start, which become free once the value is used up.
 
         Raises:
-            OutOfRegistersError: no order was found for which the registers suffice.
+            OutOfRegistersError: No order was found for which the registers suffice.
         """
         structure = tuple(
             (operation.name, tuple(a for a in operation.args if isinstance(a, str)), operation.after)

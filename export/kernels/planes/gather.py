@@ -25,12 +25,12 @@ class Gathering:
     """What the code depends on.
 
     Attributes:
-        words: of a row of a plane.
-        read: elements of a row that matter; those behind may hold anything.
-        rows: of a plane.
-        in_x: bytes from one pixel to the next of a row.
-        in_y: bytes from one row to the next.
-        widened: whether pixels are int8, four shuffled channels a word, and not int16, two a word.
+        words: Of a row of a plane.
+        read: Elements of a row that matter; those behind may hold anything.
+        rows: Of a plane.
+        in_x: Bytes from one pixel to the next of a row.
+        in_y: Bytes from one row to the next.
+        widened: Whether pixels are int8, four shuffled channels a word, and not int16, two a word.
     """
 
     words: int
@@ -82,8 +82,8 @@ class _Row:
     """Writes a row.
 
     Attributes:
-        moved: bytes by which it moves the pointer to pixels.
-        stored: bytes by which it moves the pointers to planes.
+        moved: Bytes by which it moves the pointer to pixels.
+        stored: Bytes by which it moves the pointers to planes.
     """
 
     def __init__(self, gathering: Gathering) -> None:

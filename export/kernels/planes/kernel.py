@@ -32,19 +32,19 @@ class PlaneShape:
     """What the code depends on.
 
     Attributes:
-        rows: of taps.
-        stride: along rows of the plane, 1 or 2.
-        length: outputs of a row.
-        count: rows of outputs.
-        tap: bytes from one row of taps to the next.
-        step: bytes from the inputs of one row of outputs to those of the next.
-        out_x: bytes from one output of a row to the next.
-        out_y: bytes from one row of outputs to the next.
-        element: bytes of an output.
-        mode: of the requantization, "plain", "round" or "signed".
-        shift: its last shift.
-        low: lower clamp bound that saturation does not give, or None.
-        high: upper clamp bound likewise.
+        rows: Of taps.
+        stride: Along rows of the plane, 1 or 2.
+        length: Outputs of a row.
+        count: Rows of outputs.
+        tap: Bytes from one row of taps to the next.
+        step: Bytes from the inputs of one row of outputs to those of the next.
+        out_x: Bytes from one output of a row to the next.
+        out_y: Bytes from one row of outputs to the next.
+        element: Bytes of an output.
+        mode: Of the requantization, "plain", "round" or "signed".
+        shift: Its last shift.
+        low: Lower clamp bound that saturation does not give, or None.
+        high: Upper clamp bound likewise.
     """
 
     rows: int
@@ -106,11 +106,11 @@ def record(
     """A plane's constants.
 
     Args:
-        shape: of the code.
-        rows: the scaled weights [rows of taps][3].
-        numbers: what sums start from, the multiplier, the addend.
-        offsets: bytes from the input pointer to the plane, and from the output pointer to its outputs.
-        more: whether the kernel goes on with the next plane.
+        shape: Of the code.
+        rows: The scaled weights [rows of taps][3].
+        numbers: What sums start from, the multiplier, the addend.
+        offsets: Bytes from the input pointer to the plane, and from the output pointer to its outputs.
+        more: Whether the kernel goes on with the next plane.
     """
     start, mult, addend = numbers
     words = [*weight_words(shape, rows), start, mult, *([] if shape.mode == "plain" else [addend])]
@@ -168,8 +168,8 @@ class _Writer:
     """Writes a row of outputs.
 
     Attributes:
-        moved: bytes by which the row moves the input pointer.
-        written: bytes by which it moves the output pointer.
+        moved: Bytes by which the row moves the input pointer.
+        written: Bytes by which it moves the output pointer.
     """
 
     def __init__(self, shape: PlaneShape) -> None:

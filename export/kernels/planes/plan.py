@@ -20,11 +20,11 @@ class DepthwiseProblem:
     """A depthwise convolution of multiplier 1.
 
     Attributes:
-        conv: its numbers; weights are [channels, kernel y, kernel x, 1].
-        pitch: bytes from one row of inputs to the next, and from one pixel to the next.
-        stride: of the window, rows and columns.
-        dilation: likewise.
-        planes: where inputs lie in planes, the distance of each channel's from the first one's, in bytes; else None.
+        conv: Its numbers; weights are [channels, kernel y, kernel x, 1].
+        pitch: Bytes from one row of inputs to the next, and from one pixel to the next.
+        stride: Of the window, rows and columns.
+        dilation: Likewise.
+        planes: Where inputs lie in planes, the distance of each channel's from the first one's, in bytes; else None.
     """
 
     conv: ConvProblem
@@ -39,15 +39,15 @@ class _Walk:
     """A problem seen along one axis of its image, whose rows become those of the planes.
 
     Attributes:
-        rows: of taps.
-        length: outputs of a row.
-        count: rows of outputs.
-        stride: along a row, and from row to row.
-        dilation: of rows of taps.
-        in_x: bytes of inputs from pixel to pixel of a row.
-        in_y: bytes from row to row.
-        out_x: the same of outputs.
-        out_y: likewise.
+        rows: Of taps.
+        length: Outputs of a row.
+        count: Rows of outputs.
+        stride: Along a row, and from row to row.
+        dilation: Of rows of taps.
+        in_x: Bytes of inputs from pixel to pixel of a row.
+        in_y: Bytes from row to row.
+        out_x: The same of outputs.
+        out_y: Likewise.
     """
 
     rows: int
@@ -70,8 +70,8 @@ def plan_gathered(problem: DepthwiseProblem, axis: str) -> Plan | None:
     """Plans a layer whose inputs are pixels: some channels at a time become planes in scratch memory.
 
     Args:
-        problem: the layer.
-        axis: of the image along which planes have their rows, one of `AXES`.
+        problem: The layer.
+        axis: Of the image along which planes have their rows, one of `AXES`.
 
     Returns:
         The plan, or None where the kernels do not compute the layer.
@@ -181,9 +181,9 @@ class _Builder:
         """One call for each run of channels of the same code.
 
         Args:
-            channels: next to each other.
-            source: from where their planes are counted.
-            offsets: of their planes.
+            channels: Next to each other.
+            source: From where their planes are counted.
+            offsets: Of their planes.
         """
         calls = []
         places = dict(zip(channels, offsets, strict=True))

@@ -51,16 +51,16 @@ class Scheme:
 
     Attributes:
         name: F(outputs, taps), for people.
-        outputs: of a tile.
-        taps: of the kernel.
-        stride: of the convolution.
-        kernel: by point and component, the factors of the taps.
-        inputs: by point and component, the inputs; empty where `transform` says it.
-        order: of loading inputs, such that few values are alive at once.
-        denominator: what outputs are multiplied by.
-        shared: points that are in every output once, or, if each output has such a point of its own, all of those.
-        transform: operations on inputs that give the components at given points, where they are more than one each.
-        join: operations on the sums at points that give the outputs asked for.
+        outputs: Of a tile.
+        taps: Of the kernel.
+        stride: Of the convolution.
+        kernel: By point and component, the factors of the taps.
+        inputs: By point and component, the inputs; empty where `transform` says it.
+        order: Of loading inputs, such that few values are alive at once.
+        denominator: What outputs are multiplied by.
+        shared: Points that are in every output once, or, if each output has such a point of its own, all of those.
+        transform: Operations on inputs that give the components at given points, where they are more than one each.
+        join: Operations on the sums at points that give the outputs asked for.
     """
 
     name: str
@@ -97,9 +97,9 @@ class Scheme:
         """Adds the operations that give all components which the first outputs of a tile need.
 
         Args:
-            code: where to.
+            code: Where to.
             inputs: `inputs_of(outputs)` values.
-            outputs: how many.
+            outputs: How many.
         """
         if self.transform is not None:
             return self.transform(code, inputs, self.points_of(outputs))
@@ -116,9 +116,9 @@ class Algorithm:
     """A scheme for each direction.
 
     Attributes:
-        name: as plans call it.
-        down: from row to row.
-        across: from column to column.
+        name: As plans call it.
+        down: From row to row.
+        across: From column to column.
     """
 
     name: str

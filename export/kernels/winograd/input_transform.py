@@ -31,9 +31,9 @@ class Source:
     """How inputs lie.
 
     Attributes:
-        pixel: bytes from one column of the kernel to the next.
-        row: bytes from one row of the kernel to the next.
-        half: of int8 inputs, which pair of a word of four channels the kernel takes, 0 or 1; None for int16 inputs.
+        pixel: Bytes from one column of the kernel to the next.
+        row: Bytes from one row of the kernel to the next.
+        half: Of int8 inputs, which pair of a word of four channels the kernel takes, 0 or 1; None for int16 inputs.
     """
 
     pixel: int
@@ -59,11 +59,11 @@ def input_kernel(tiling: Tiling, source: Source, rows: int, pairs: int, timing: 
     """A kernel for one row of tiles: r0 its first input, r1 offsets of its tiles, r2 scratch memory, r3 the buffer.
 
     Args:
-        tiling: of the layer.
-        source: of its inputs.
-        rows: outputs of these tiles inside the image, down.
-        pairs: of input channels that the kernel takes.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        source: Of its inputs.
+        rows: Outputs of these tiles inside the image, down.
+        pairs: Of input channels that the kernel takes.
+        timing: The core's pipeline.
     """
     across = tiling.algorithm.across
     buffered = tiling.algorithm.buffered

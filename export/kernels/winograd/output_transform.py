@@ -43,12 +43,12 @@ def output_kernel(
     The table holds the number of tiles, then for each of them the offsets of its sums and of its outputs.
 
     Args:
-        tiling: of the layer.
-        target: of its outputs.
-        form: of its requantization.
-        rows: outputs of a tile inside the image, down.
-        columns: likewise, across.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        target: Of its outputs.
+        form: Of its requantization.
+        rows: Outputs of a tile inside the image, down.
+        columns: Likewise, across.
+        timing: The core's pipeline.
     """
     steps = [step("SAVE", "r0", _SUMS), step("SAVE", "r2", _OUT), load(("r4",))]
     steps += [step("SAVE", "r1", _TILES), step("SAVE", "r4", _COUNT), step("LDRC", "r4", "r3", 0)]

@@ -22,11 +22,11 @@ class Target:
     """How outputs lie.
 
     Attributes:
-        pixel: bytes from one output to the next in a row, after pooling.
-        row: bytes from one row to the next, after pooling.
-        element: bytes of an output.
-        pooled: whether a 2 x 2 max pool of stride 2 is fused.
-        sum: the Add fused behind, or None.
+        pixel: Bytes from one output to the next in a row, after pooling.
+        row: Bytes from one row to the next, after pooling.
+        element: Bytes of an output.
+        pooled: Whether a 2 x 2 max pool of stride 2 is fused.
+        sum: The Add fused behind, or None.
     """
 
     pixel: int
@@ -41,9 +41,9 @@ class Held:
     """What stays in registers from one output to the next, in place of being loaded for each.
 
     Attributes:
-        constants: of the channel's requantization.
-        table: the address of a fused Add's table.
-        rate: its multiplier.
+        constants: Of the channel's requantization.
+        table: The address of a fused Add's table.
+        rate: Its multiplier.
     """
 
     constants: bool
@@ -63,12 +63,12 @@ class Outputs:
     """Writes outputs of one channel: r1 points to the first one.
 
     Args:
-        code: where to.
-        constants: register or value that points to the channel's constants.
-        algorithm: the one that computed the sums.
-        form: of the requantization.
-        target: of the outputs.
-        held: what stays in registers from output to output.
+        code: Where to.
+        constants: Register or value that points to the channel's constants.
+        algorithm: The one that computed the sums.
+        form: Of the requantization.
+        target: Of the outputs.
+        held: What stays in registers from output to output.
     """
 
     def __init__(

@@ -35,10 +35,10 @@ def plan_winograd(problem: ConvProblem, shape: Shape, requantization: Constants,
     """Plans a layer.
 
     Args:
-        problem: the layer.
-        shape: its shape.
-        requantization: its constants.
-        timing: the core's pipeline, for which straight-line code is ordered.
+        problem: The layer.
+        shape: Its shape.
+        requantization: Its constants.
+        timing: The core's pipeline, for which straight-line code is ordered.
     """
     made = skeleton(shape, requantization.form, timing)
     words = [*made.tables, *_weights(problem, shape), *_scales(problem, shape, requantization)]

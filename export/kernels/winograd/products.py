@@ -45,10 +45,10 @@ def paired_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Ke
     """For blocks of two tiles: r0 the first block at the first point, r1 the constants, r3 a `header`.
 
     Args:
-        tiling: of the layer.
-        group: any of the depth that the kernel is for.
-        most: pairs of input channels that a turn of the innermost loop may hold.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        group: Any of the depth that the kernel is for.
+        most: Pairs of input channels that a turn of the innermost loop may hold.
+        timing: The core's pipeline.
     """
     body = _body(group, most, _turn)
     return Kernel(aligned(paired_steps(tiling, group, group.panel_words, body, 0), timing), FRAME)
@@ -58,11 +58,11 @@ def paired_steps(tiling: Tiling, group: Group, panel: int, body: Sequence[Step],
     """A kernel for blocks of two tiles, around what is done at each.
 
     Args:
-        tiling: of the layer.
-        group: any of the depth that the kernel is for.
-        panel: constants that the body reads.
-        body: leaves the sums in the accumulators.
-        reach: bytes from where it leaves r0 to the sums.
+        tiling: Of the layer.
+        group: Any of the depth that the kernel is for.
+        panel: Constants that the body reads.
+        body: Leaves the sums in the accumulators.
+        reach: Bytes from where it leaves r0 to the sums.
     """
     steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]
     steps += [step("LDRC", "r4", "r3", WORD), step("SAVE", "r4", _BACK)]
@@ -85,9 +85,9 @@ def held_kernel(tiling: Tiling, group: Group, timing: Timing) -> Kernel:
     """Like `paired_kernel`, with all constants of a point in registers; sums are computed tile by tile.
 
     Args:
-        tiling: of the layer.
-        group: any of the depth that the kernel is for.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        group: Any of the depth that the kernel is for.
+        timing: The core's pipeline.
     """
     weights = _HELD_WEIGHTS[: group.panel_words]
     steps = [step("LDRC", "r4", "r3", 0), step("ADVANCE", "r4", "r0", "r4"), step("SAVE", "r4", _END)]

@@ -29,11 +29,11 @@ class Form:
     """The instructions of a layer's requantization.
 
     Attributes:
-        lean: whether sums are scaled without being divided before.
-        signed: whether negative accumulators need a correction.
-        shift: the last shift; None where each channel has its own.
-        low: lower bound that saturation to int8 does not give already, or None.
-        high: upper bound likewise.
+        lean: Whether sums are scaled without being divided before.
+        signed: Whether negative accumulators need a correction.
+        shift: The last shift; None where each channel has its own.
+        low: Lower bound that saturation to int8 does not give already, or None.
+        high: Upper bound likewise.
     """
 
     lean: bool
@@ -60,7 +60,7 @@ class Constants:
     """A form, and its constants.
 
     Attributes:
-        form: the instructions.
+        form: The instructions.
         words: int64 [channels, form.words]. Lean: denominator times the bias, multiplier, addend, and what negative
             accumulators add. Exact: twice the bias, multiplier, addend, what negative accumulators add, shift, and
             the inverse of the denominator's odd factor.
@@ -79,10 +79,10 @@ def constants(
     """Finds a layer's constants.
 
     Args:
-        algorithm: the one that computed the sums.
-        scaling: what the outputs are to be.
+        algorithm: The one that computed the sums.
+        scaling: What the outputs are to be.
         bias: [channels], with the input's zero point folded in.
-        entries: the requantization of a direct convolution.
+        entries: The requantization of a direct convolution.
 
     Returns:
         The constants, or None where a sum may leave 32 bits in the exact form, too.
@@ -146,9 +146,9 @@ def solve(scaling: Scaling, denominator: int, shift: int) -> tuple[Ints, Ints, I
     out = saturated8((high(denominator * a * multiplier) + addend + (correction if a < 0)) >> shift), clamped.
 
     Args:
-        scaling: what the outputs are to be.
-        denominator: of the sums; times any accumulator it must fit 32 bits.
-        shift: the last shift, the same for all channels.
+        scaling: What the outputs are to be.
+        denominator: Of the sums; times any accumulator it must fit 32 bits.
+        shift: The last shift, the same for all channels.
 
     Returns:
         Int64 [channels] each, or None where some channel has no such constants.

@@ -26,8 +26,8 @@ class ChannelBlock:
     """Output channels that lie next to each other in memory and are computed together.
 
     Attributes:
-        channels: their numbers in the order of memory; None for one that only fills a gap.
-        offset: bytes from the first position's outputs to the first one.
+        channels: Their numbers in the order of memory; None for one that only fills a gap.
+        offset: Bytes from the first position's outputs to the first one.
     """
 
     channels: tuple[int | None, ...]
@@ -39,19 +39,19 @@ class Shape:
     """All that the code of a layer depends on, apart from its weights.
 
     Attributes:
-        algorithm: which one.
-        geometry: where outputs lie, and inputs.
-        taps: bytes from one row of the kernel to the next, and from one column to the next.
-        source: byte offset of the first input.
-        target: byte offset of the first outputs.
-        widened: whether inputs are int8.
-        pairs: of input channels.
-        blocks: of output channels.
-        sum: the Add fused behind, or None.
-        strip_rows: rows of tiles in a strip.
-        unrolled: most pairs of input channels in a turn of the products' loop.
-        patterns: the kernels that each block keeps; None where all are computed.
-        packed: whether weights lie in flash as int8, and are transformed at run time.
+        algorithm: Which one.
+        geometry: Where outputs lie, and inputs.
+        taps: Bytes from one row of the kernel to the next, and from one column to the next.
+        source: Byte offset of the first input.
+        target: Byte offset of the first outputs.
+        widened: Whether inputs are int8.
+        pairs: Of input channels.
+        blocks: Of output channels.
+        sum: The Add fused behind, or None.
+        strip_rows: Rows of tiles in a strip.
+        unrolled: Most pairs of input channels in a turn of the products' loop.
+        patterns: The kernels that each block keeps; None where all are computed.
+        packed: Whether weights lie in flash as int8, and are transformed at run time.
     """
 
     algorithm: Algorithm

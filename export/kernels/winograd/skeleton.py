@@ -35,8 +35,8 @@ class Recipe:
     """A kernel that is made when it is needed.
 
     Attributes:
-        make: makes it from `args`.
-        args: what it depends on.
+        make: Makes it from `args`.
+        args: What it depends on.
     """
 
     make: Callable[..., Kernel]
@@ -58,11 +58,11 @@ class Skeleton:
     """A plan without its weights.
 
     Attributes:
-        recipes: of the kernels.
-        calls: in order.
-        tables: the first constants: what does not depend on weights.
-        words: of all constants.
-        scratch_bytes: memory the layer needs while it runs.
+        recipes: Of the kernels.
+        calls: In order.
+        tables: The first constants: what does not depend on weights.
+        words: Of all constants.
+        scratch_bytes: Memory the layer needs while it runs.
     """
 
     recipes: tuple[Recipe, ...]
@@ -148,9 +148,9 @@ def skeleton(shape: Shape, form: Form, timing: Timing) -> Skeleton:
     """Kernels and calls of a layer.
 
     Args:
-        shape: of the layer.
-        form: of its requantization.
-        timing: the core's pipeline.
+        shape: Of the layer.
+        form: Of its requantization.
+        timing: The core's pipeline.
     """
     builder = _Builder(shape, form, timing)
     for strip in shape.tiling.strips:

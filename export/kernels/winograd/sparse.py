@@ -32,12 +32,12 @@ class Entry(NamedTuple):
     """What a body does for one pair of input channels; what it costs depends on nothing else.
 
     Attributes:
-        mask: channels that take it.
-        begun: channels that have sums already.
-        held: whether the first constant has been loaded with the ones before.
-        last: whether the body ends with it.
-        tiles: of a block, 1 or 2.
-        near: whether one instruction loads both tiles' words.
+        mask: Channels that take it.
+        begun: Channels that have sums already.
+        held: Whether the first constant has been loaded with the ones before.
+        last: Whether the body ends with it.
+        tiles: Of a block, 1 or 2.
+        near: Whether one instruction loads both tiles' words.
     """
 
     mask: int
@@ -117,11 +117,11 @@ def sparse_kernel(tiling: Tiling, group: Group, pattern: Pattern, tiles: int, ti
     """The kernel of a block of output channels; arguments as for `products.paired_kernel`.
 
     Args:
-        tiling: of the layer.
-        group: any of the depth that the kernel is for.
-        pattern: kernels that the block keeps.
-        tiles: of a block of tiles.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        group: Any of the depth that the kernel is for.
+        pattern: Kernels that the block keeps.
+        tiles: Of a block of tiles.
+        timing: The core's pipeline.
     """
     inner = body(pattern, group.components, tiles)
     return Kernel(frame(tiling, group, kept_kernels(pattern), tiles, inner, timing), FRAME)

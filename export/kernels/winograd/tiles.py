@@ -33,13 +33,13 @@ class Group:
     """Points of one depth that the same tiles need.
 
     Attributes:
-        points: in the order of their slots.
-        components: that are added at each.
-        depth: pairs of input channels that are added at each: of all components.
-        offset: bytes from the start of a block to the first slot.
-        before: components of the points before them.
-        rows: whether tiles of the last row need them.
-        columns: whether tiles of the last column do.
+        points: In the order of their slots.
+        components: That are added at each.
+        depth: Pairs of input channels that are added at each: of all components.
+        offset: Bytes from the start of a block to the first slot.
+        before: Components of the points before them.
+        rows: Whether tiles of the last row need them.
+        columns: Whether tiles of the last column do.
     """
 
     points: tuple[Point, ...]
@@ -70,8 +70,8 @@ class Kind:
     """Tiles of one shape.
 
     Attributes:
-        rows: outputs inside the image, down.
-        columns: likewise, across.
+        rows: Outputs inside the image, down.
+        columns: Likewise, across.
         tiles: (row, column) of each, in tiles.
     """
 
@@ -85,9 +85,9 @@ class Strip:
     """Some rows of tiles that are computed before the next ones take their memory.
 
     Attributes:
-        first: row of its first tiles.
-        rows: rows of tiles.
-        kinds: its tiles in the order of their blocks.
+        first: Row of its first tiles.
+        rows: Rows of tiles.
+        kinds: Its tiles in the order of their blocks.
     """
 
     first: int
@@ -105,11 +105,11 @@ class Tiling:
     """The tiles of a layer.
 
     Attributes:
-        algorithm: which one.
-        rows: of the output image, before a pool.
-        columns: likewise.
-        pairs: of input channels.
-        strip_rows: rows of tiles in a strip.
+        algorithm: Which one.
+        rows: Of the output image, before a pool.
+        columns: Likewise.
+        pairs: Of input channels.
+        strip_rows: Rows of tiles in a strip.
     """
 
     algorithm: Algorithm

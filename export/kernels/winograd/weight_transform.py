@@ -51,8 +51,8 @@ def weights_kernel(tiling: Tiling, timing: Timing) -> Kernel:
     """A kernel for a block of output channels: r1 its packed weights, r2 where the transformed ones go.
 
     Args:
-        tiling: of the layer.
-        timing: the core's pipeline.
+        tiling: Of the layer.
+        timing: The core's pipeline.
     """
     code = StraightLine()
     for column in range(FOUR.taps):

@@ -30,7 +30,7 @@ def real_table(function: Callable[[Real], Real]) -> Callable[[Quantization, Quan
     """The table of a real function, computed in single precision as the kernels fill theirs.
 
     Args:
-        function: of float32 values; where a C library computes it, correctly rounded.
+        function: Of float32 values; where a C library computes it, correctly rounded.
     """
 
     def table(source: Quantization, target: Quantization) -> Table:

@@ -43,11 +43,11 @@ def moved(state: Lowering, op: RawOperator, source: int, indices: NDArray[np.int
     """Makes output `number` of an operator from elements of an operand.
 
     Args:
-        state: the lowering.
-        op: the stored operator.
+        state: The lowering.
+        op: The stored operator.
         source: IR index of the operand.
         indices: int [output shape as stored], row-major indices of the input's elements.
-        number: which output is written.
+        number: Which output is written.
     """
     output = state.define(op, indices.shape, number)
     state.same_quantization(op, source, output)

@@ -30,8 +30,8 @@ class ResizeBilinear(Op):
     """Each output is a sum of four inputs, weighted in 1024ths along both axes.
 
     Attributes:
-        rows: for each output row, the two input rows and the second one's weight.
-        columns: likewise.
+        rows: For each output row, the two input rows and the second one's weight.
+        columns: Likewise.
     """
 
     rows: tuple[tuple[int, int, int], ...]

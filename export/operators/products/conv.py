@@ -48,7 +48,7 @@ def ungrouped(weights: NDArray[np.int8], groups: int) -> NDArray[np.int8]:
 
     Args:
         weights: [out channels, kernel y, kernel x, in channels of a group].
-        groups: how many.
+        groups: How many.
     """
     channels, *kernel, depth = weights.shape
     data = np.zeros((groups, channels // groups, *kernel, groups, depth), np.int8)

@@ -28,8 +28,8 @@ class MatMul(Op):
     """Products of matrices in the last two dimensions.
 
     Attributes:
-        shapes: of the operands, as stored.
-        transposed: whether an operand's matrices are.
+        shapes: Of the operands, as stored.
+        transposed: Whether an operand's matrices are.
     """
 
     shapes: tuple[tuple[int, ...], tuple[int, ...]]

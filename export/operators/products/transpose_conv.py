@@ -85,7 +85,7 @@ def phases(weights: NDArray[np.int8], stride: tuple[int, int]) -> NDArray[np.int
 
     Args:
         weights: int8 [channels, kernel height, kernel width, depth].
-        stride: by rows and columns.
+        stride: By rows and columns.
 
     Returns:
         int8 [blocks of channels for each remainder of row and column by the stride, taps y, taps x, depth].

@@ -47,10 +47,10 @@ class Gate:
     Attributes:
         weights: int8 [units, inputs], as bytes.
         recurrent: int8 [units, units], as bytes.
-        bias: of the products with inputs, their zero point folded in.
-        recurrent_bias: of the products with the hidden state, likewise.
-        multiplier: brings the first sum to Q3.12.
-        recurrent_multiplier: brings the second sum to Q3.12.
+        bias: Of the products with inputs, their zero point folded in.
+        recurrent_bias: Of the products with the hidden state, likewise.
+        multiplier: Brings the first sum to Q3.12.
+        recurrent_multiplier: Brings the second sum to Q3.12.
     """
 
     weights: bytes
@@ -66,11 +66,11 @@ class Lstm(Op):
     """Reads a sequence [steps, inputs], the hidden state int8 [units] and the cell int16 [units], and updates both.
 
     Attributes:
-        gates: input, forget, cell and output gate.
-        cell_shift: the cell's scale is 2^-cell_shift.
-        clip: bound of the cell's magnitude, 0 for none.
-        hidden: multiplier of tanh(cell) times the output gate, in Q0.30.
-        hidden_zero_point: of the hidden state.
+        gates: Input, forget, cell and output gate.
+        cell_shift: The cell's scale is 2^-cell_shift.
+        clip: Bound of the cell's magnitude, 0 for none.
+        hidden: Multiplier of tanh(cell) times the output gate, in Q0.30.
+        hidden_zero_point: Of the hidden state.
     """
 
     gates: tuple[Gate, ...]

@@ -32,10 +32,10 @@ class Svdf(Op):
     Attributes:
         feature: int8 [filters, inputs] as bytes: what the input is multiplied with.
         time: int16 [filters, memory] as bytes: what the state is multiplied with.
-        offsets: the bias of each unit.
-        rank: filters that are summed for a unit.
-        first: multiplier of the first sum.
-        second: multiplier of the second sum.
+        offsets: The bias of each unit.
+        rank: Filters that are summed for a unit.
+        first: Multiplier of the first sum.
+        second: Multiplier of the second sum.
     """
 
     feature: bytes
