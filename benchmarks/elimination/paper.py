@@ -32,7 +32,7 @@ from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
-from export.costing.candidate import Candidate
+from export.costing.candidate import Candidate, Wanted
 from export.elimination.network import Eliminator
 from export.elimination.samples import Run, Values, computed
 from export.frontend import read_tflite
@@ -277,8 +277,10 @@ def _eliminated_designs(
 def _unpacked_cycles(graph: Graph) -> int:
     """Cycles with direct kernels alone: unpacked ones, or loops over weights where less was skipped."""
 
-    def candidates(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> list[Candidate]:
-        found = stage_candidates(graph, stage, target, small=small)
+    def candidates(
+        graph: Graph, stage: Stage, target: Target, wanted: Wanted = Wanted.FASTEST
+    ) -> list[Candidate]:
+        found = stage_candidates(graph, stage, target, wanted)
         return [each for each in found if not each.variant.startswith("winograd")]
 
     target = resolve(CORE)

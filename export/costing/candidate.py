@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from export.costing.kernel_cost import KernelCost
@@ -54,6 +55,14 @@ class Price:
     def copied_cycles(self) -> float:
         """The cycles if every kernel that gains by it ran from RAM."""
         return self.cycles - sum(max(0.0, kernel.gain) for kernel in self.kernels)
+
+
+class Wanted(Enum):
+    """Which candidates of a stage are looked for; each member brings those before it, too."""
+
+    FASTEST = "what may take the fewest cycles"
+    LESS_FLASH = "what takes less flash, and more cycles"
+    LESS_MEMORY = "what takes less scratch memory, likewise"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export.costing.candidate import NEAR_TIE, Candidate
+from export.costing.candidate import NEAR_TIE, Candidate, Wanted
 from export.costing.counts import Count, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
@@ -34,20 +34,22 @@ from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Target, Timing
 from export.targets.timing import Pairing
 
-SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win
+SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win,
+_FEW_RUNS = 16  # unless code runs so rarely that waiting for it counts
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 _MOST_UNROLLED = 32  # pairs of input channels in a turn of Winograd's products
 
 
-def candidates(problem: ConvProblem, target: Target, *, small: bool = False) -> list[Candidate]:
+def candidates(problem: ConvProblem, target: Target, wanted: Wanted = Wanted.FASTEST) -> list[Candidate]:
     """Plans worth considering for a target, the one of the fewest cycles first, then of the fewest bytes.
 
     Args:
         problem: the layer.
         target: core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
-        small: whether plans that are only smaller, not faster, are wanted too.
+        wanted: which of them.
     """
-    found = _winograd_candidates(problem, target, small)
+    found = _winograd_candidates(problem, target, wanted)
+    small = wanted is not Wanted.FASTEST
     best = None if small else min((candidate.price.cycles for candidate in found), default=None)
     found += [
         Candidate(variant, price_count(count, target), known(count.cost, target), 0, plan)
@@ -70,11 +72,11 @@ def priced_timing(target: Target) -> Timing:
     return timing
 
 
-def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> list[Candidate]:
-    """Those of Winograd's algorithm; with masks of whole kernels in strips only where small ones are wanted.
+def _winograd_candidates(problem: ConvProblem, target: Target, wanted: Wanted) -> list[Candidate]:
+    """Those of Winograd's algorithm.
 
-    Unless small ones are wanted, what is further from the fewest cycles than scratch memory is worth is left out, as
-    soon as a lower bound of its cycles says so: before anything is written, solved or counted for it.
+    Of what may be the fastest, all that a lower bound of its cycles puts further from the fewest than scratch memory is
+    worth is left out, before anything is written, solved or counted for it.
     """
     if not problem.interleaved:
         return []
@@ -83,16 +85,16 @@ def _winograd_candidates(problem: ConvProblem, target: Target, small: bool) -> l
     kept = int(np.count_nonzero(kept_pairs(problem).any(axis=(1, 2))))
     found: list[Candidate] = []
 
-    def too_slow(least: float) -> bool:
-        return not small and least > NEAR_TIE * min((one.price.cycles for one in found), default=math.inf)
+    def beaten(least: float) -> bool:
+        return wanted is Wanted.FASTEST and any(least > NEAR_TIE * one.price.cycles for one in found)
 
     shapes = [_tallest(problem, algorithm) for algorithm in algorithms_of(problem)]
     least = {shape: least_products(shape, kept, timing) for shape in shapes}
     for tallest in sorted(shapes, key=least.__getitem__):
-        if too_slow(least[tallest]):
+        if beaten(least[tallest]):
             break
-        for option in _options(problem, tallest, target, small, too_slow):
-            if too_slow(option.least):
+        for option in _options(problem, tallest, target, wanted, beaten):
+            if beaten(option.least):
                 continue
             requantization = constants(tallest.algorithm)
             priced = (
@@ -118,31 +120,37 @@ class _Option(NamedTuple):
 
 
 def _options(
-    problem: ConvProblem, tallest: Shape, target: Target, small: bool, too_slow: Callable[[float], bool]
+    problem: ConvProblem,
+    tallest: Shape,
+    target: Target,
+    wanted: Wanted,
+    beaten: Callable[[float], bool],
 ) -> Iterator[_Option]:
     """The shapes of an algorithm, with what they take if the requantization is the cheapest that there is.
 
-    Lower strips take more cycles, as a rule: once some are too slow, lower ones are not looked at.
+    Lower strips take more cycles, as a rule, and as much flash: unless scratch memory is short, none are looked at
+    below those that take clearly more. Masks of whole kernels are then not computed in strips either.
     """
-    form = least_form(problem)
+    form, best = least_form(problem), math.inf
     for height in strip_heights(tallest.strip_rows):
-        whole = height == tallest.strip_rows
         shape = replace(tallest, strip_rows=height)
         priced = _priced(shape, form, target)
         if priced is None:
             continue
-        yield _Option(shape, priced.price.copied_cycles)
-        slow = too_slow(priced.price.copied_cycles)
-        sparse = sparse_shape(problem, shape) if small or whole else None
+        cycles = priced.price.copied_cycles
+        best = min(best, cycles)
+        yield _Option(shape, cycles)
+        whole = height == tallest.strip_rows
+        sparse = sparse_shape(problem, shape) if whole or wanted is Wanted.LESS_MEMORY else None
         if sparse is not None:
             yield _Option(sparse, least_sparse(sparse, form, priced_timing(target)))
         packed = packed_shape(shape)
         transformed = (priced.cost.cycles or 0) + shape.weights_before[-1]  # at the least: each is stored
-        if packed is not None and not too_slow(transformed):
+        if packed is not None and not beaten(transformed):
             again = _priced(packed, form, target)
             if again is not None:
                 yield _Option(packed, again.price.copied_cycles)
-        if slow:
+        if beaten(cycles) or (wanted is not Wanted.LESS_MEMORY and cycles > NEAR_TIE * best):
             break
 
 
@@ -182,9 +190,11 @@ def _direct_candidates(
     flash = target.board.flash if target.board else None
     pairs = kept_pairs(problem)
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
-    unrollings = loop_unrollings(problem) if kept > SPARSE or small else []
-    columns, channels = problem.weights.shape[2], block_channels(problem.geometry)
-    bytes_of_pair = 4 * columns * channels * (problem.geometry.positions + 1)
+    geometry = problem.geometry
+    runs = geometry.rows * geometry.columns / geometry.positions
+    unrollings = loop_unrollings(problem) if kept > SPARSE or small or runs < _FEW_RUNS else []
+    columns, channels = problem.weights.shape[2], block_channels(geometry)
+    bytes_of_pair = 4 * columns * channels * (geometry.positions + 1)
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
     turns = [(unrolled, False) for unrolled in sized[-3:]]
     whole = -(-problem.weights.shape[3] // problem.channels_of_word) * problem.channels_of_word // 2
@@ -195,9 +205,8 @@ def _direct_candidates(
         yield "loop", count_loop(problem, unrolled, rows, timing), plan
     if (kept <= DENSE or not unrollings) and (best is None or _least_unpacked(problem, pairs, timing) < best):
         sizes = [channels]
-        again = problem.geometry.rows * problem.geometry.columns > problem.geometry.positions
         cache = flash.code if flash is not None else None
-        if cache is not None and again and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
+        if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
             sizes += range(channels - 1, 1, -1)
         for size in sizes:
             plan = partial(plan_unpacked, problem, size)

@@ -90,6 +90,8 @@ def _is_column(tensor: Tensor) -> bool:
 
 def _turns(graph: Graph, op: Op) -> bool:
     """Whether an operator computes the same of rows, its window turned."""
+    if isinstance(op, Add) and graph.tensors[op.output].shape[1] % 2:
+        return False  # in a row of an odd number of positions no convolution adds in place
     if isinstance(op, _ANY_SHAPE):
         return not any(graph.is_constant(tensor) for tensor in op.inputs)
     if isinstance(op, Concatenation):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from export.costing.candidate import Candidate, copied_cycles, fastest, price_cycles
+from export.costing.candidate import Candidate, Wanted, copied_cycles, fastest, price_cycles
 from export.costing.copies import Copies, choose_copies, cycles_with_copies, no_copies
 from export.costing.flash import fit_flash, with_plain_c
 from export.costing.plain_c import PlainCost, plain_cost
@@ -176,14 +176,14 @@ def _fitting(
     graph, stages, target = laid_out.graph, laid_out.stages, requirements.target
     chosen = [fastest(candidates(graph, stage, target), cycles) for stage in stages]
 
-    def more(index: int) -> Sequence[Candidate]:
-        return candidates(graph, stages[index], target, small=True)
+    def more(wanted: Wanted, index: int) -> Sequence[Candidate]:
+        return candidates(graph, stages[index], target, wanted)
 
     flash = None if target.board is None else target.board.flash_bytes
     if flash is not None:
-        chosen = fit_flash(chosen, more, flash)
+        chosen = fit_flash(chosen, partial(more, Wanted.LESS_FLASH), flash)
         chosen = with_plain_c(chosen, lambda index: _plain(graph, stages[index], target), flash)
-    return fit_ram(laid_out, chosen, more, requirements.hold, flash)
+    return fit_ram(laid_out, chosen, partial(more, Wanted.LESS_MEMORY), requirements.hold, flash)
 
 
 def _plain(graph: Graph, stage: Stage, target: Target) -> PlainCost | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cachetools import LRUCache
 
-from export.costing.candidate import Candidate
+from export.costing.candidate import Candidate, Wanted
 from export.digest import digest
 from export.ir.graph import Graph
 from export.ir.rewrite import constants_of, redirect
@@ -38,12 +38,12 @@ class Remembered:
         self._found: LRUCache[Hashable, Sequence[Candidate]] = LRUCache(_STAGES)
 
     def __call__(
-        self, graph: Graph, stage: Stage, target: Target, *, small: bool = False
+        self, graph: Graph, stage: Stage, target: Target, wanted: Wanted = Wanted.FASTEST
     ) -> Sequence[Candidate]:
-        key = (small, target.placement, *_content(graph, stage))
+        key = (wanted, target.placement, *_content(graph, stage))
         if key not in self._found:
             _log.info("pricing kernels of %s %s", stage.kind, stage_name(graph, stage))
-            found = self._candidates(graph, stage, target, small=small)
+            found = self._candidates(graph, stage, target, wanted)
             self._found[key] = found if self._plans else [replace(one, plan=None) for one in found]
         return self._found[key]
 

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from export.costing.candidate import Candidate
+from export.costing.candidate import Candidate, Wanted
 from export.costing.choice import candidates, planned_candidate, priced_timing
 from export.costing.depthwise_choice import depthwise_candidates
 from export.costing.kernel_cost import plan_cost
@@ -29,7 +29,9 @@ from export.schedule.stage import Stage
 from export.targets import Target
 
 
-def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool = False) -> list[Candidate]:
+def stage_candidates(
+    graph: Graph, stage: Stage, target: Target, wanted: Wanted = Wanted.FASTEST
+) -> list[Candidate]:
     """The kernels that can compute a stage, the fastest first; none where plain C loops have to do it.
 
     Prices are those of the plans before `completed`, costs those of the completed ones.
@@ -38,7 +40,7 @@ def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool 
         graph: The network.
         stage: With its buffers placed.
         target: What candidates are priced for.
-        small: Whether to include candidates that are smaller but not faster.
+        wanted: Which of them.
     """
     if target.core.plain and (stage.op is None or operator_of(stage.op).emit is not None):
         return []
@@ -46,7 +48,7 @@ def stage_candidates(graph: Graph, stage: Stage, target: Target, *, small: bool 
     problem = stage_problem(graph, stage)
     depthwise = _depthwise_problem(graph, stage)
     if problem is not None:
-        found = candidates(problem, target, small=small)
+        found = candidates(problem, target, wanted)
     elif depthwise is not None:
         found = depthwise_candidates(depthwise, target)
     else:

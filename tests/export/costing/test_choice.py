@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from export.costing.candidate import Candidate, copied_cycles, fastest, price_cycles
+from export.costing.candidate import Candidate, Wanted, copied_cycles, fastest, price_cycles
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Requirements, price_network
@@ -33,7 +33,7 @@ def test_what_is_left_out_would_not_be_chosen(name: str, model: bytes) -> None:
     for stage in schedule.stages:
         placed = target.placed(schedule.data_bytes)
         found = stage_candidates(schedule.graph, stage, placed)
-        every = unstripped(stage_candidates(schedule.graph, stage, placed, small=True))
+        every = unstripped(stage_candidates(schedule.graph, stage, placed, Wanted.LESS_MEMORY))
         for cycles in (price_cycles, copied_cycles):
             one, wanted = fastest(found, cycles), fastest(every, cycles)
             if one is None or wanted is None:

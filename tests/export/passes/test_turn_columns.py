@@ -36,13 +36,13 @@ def _layer(draw: st.DrawFn, network: Layers, x: Value) -> Value:
         return network.depthwise(x, **window)
     if kind == "pointwise":
         return network.conv(x, 3, (1, 1))
-    if kind == "add":
+    if kind == "add" and height % 2 == 0:
         return network.add(x, network.conv(x, x.shape[3], (1, 1)))
-    if kind == "relu":
-        return network.elementwise(x, "RELU")
     if kind == "table":
         return network.elementwise(x, "LOGISTIC")
-    return network.pool(x, kind, **window)
+    if kind in ("max", "average"):
+        return network.pool(x, kind, **window)
+    return network.elementwise(x, "RELU")
 
 
 @st.composite
@@ -84,6 +84,14 @@ def test_what_needs_columns_keeps_them() -> None:
     x = network.input((6, 1, 2))
     y = network.builder.pad(network.conv(x, 4, (3, 1)), ((0, 0), (1, 1)))
     graph = read_tflite(network.builder.finish(x, network.mean(y)))
+    assert turn_columns(graph) == graph
+
+
+def test_columns_of_odd_height_keep_sums_in_place() -> None:
+    network = Layers(np.random.default_rng(0))
+    x = network.input((7, 1, 2))
+    y = network.conv(x, 4, (3, 1))
+    graph = read_tflite(network.builder.finish(x, network.mean(network.add(y, network.conv(y, 4, (1, 1))))))
     assert turn_columns(graph) == graph
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from export.analysis.interpreter import run
 from export.api import to_c
 from export.artifact.compiling import build_host
+from export.costing.candidate import Wanted
 from export.costing.choice import planned_candidate
 from export.frontend import read_tflite
 from export.ir.graph import Graph
@@ -49,11 +50,11 @@ def check(model: bytes, activations: str) -> int:
             plan = None if problem is None else plan_gathered(problem, axis)
             return None if plan is None else completed(graph, stage, plan)
 
-        def candidates(graph: Graph, stage: Stage, target: object, *, small: bool = False) -> object:
+        def candidates(graph: Graph, stage: Stage, target: object, wanted: Wanted = Wanted.FASTEST) -> object:
             if isinstance(stage.op, DepthwiseConv2D):
                 plan = planes(graph, stage)
                 return [] if plan is None else [planned_candidate(plan, TARGET)]
-            return stage_candidates(graph, stage, TARGET, small=small)
+            return stage_candidates(graph, stage, TARGET, wanted)
 
         schedule = price_network(graph, Requirements(TARGET, activations), Remembered(candidates))
         if any(stage.candidate is None for stage in schedule.stages):

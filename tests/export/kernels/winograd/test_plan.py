@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from export.costing.candidate import Candidate
+from export.costing.candidate import Candidate, Wanted
 from export.costing.kernel_cost import plan_cost
 from export.frontend import read_tflite
 from export.kernels.layout import Layout
@@ -90,7 +90,7 @@ def models(draw: st.DrawFn) -> bytes:
 def winograd(schedule: Schedule, stage: Stage) -> list[Candidate]:
     return [
         candidate
-        for candidate in stage_candidates(schedule.graph, stage, TARGET, small=True)
+        for candidate in stage_candidates(schedule.graph, stage, TARGET, Wanted.LESS_MEMORY)
         if candidate.variant.startswith("winograd")
     ]
 
