@@ -30,14 +30,14 @@ class Progress:
         self._tells = enabled and not terminal
 
     def update(self, number: int) -> None:
-        """So many units are done; the step ends with the last one, if their number was known."""
+        """Shows how many units are done; the step ends with the last one, if their number was known."""
         if self._bar is not None:
             self._bar.update(number)
         elif number == self._total:
             self._tell(number)
 
     def finish(self, number: int) -> None:
-        """The step ended with so many units, if their number was not known."""
+        """Ends a step whose number of units was not known."""
         if self._total is None and self._bar is not None:
             self._bar.update(number, finalize=True)
         elif self._total is None:

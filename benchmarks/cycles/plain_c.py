@@ -80,7 +80,7 @@ class Layers:
         self.inputs: dict[tuple[int, ...], int] = {}
 
     def extent(self, most: int) -> int:
-        """Of a dimension; a third are so small that compilers write their loops out."""
+        """A random extent; a third are so small that compilers unroll their loops."""
         return int(self.rng.integers(1, 4) if self.rng.random() < _SMALL else self.rng.integers(4, most + 1))
 
     def shape(self, most: int = 12, channels: int = 32) -> tuple[int, int, int, int]:
@@ -138,7 +138,7 @@ def _moves(n: Layers) -> None:
 
 
 def _reshapes(n: Layers) -> None:
-    """Of images with gaps between their pixels, whose dimensions are not those of the output split or joined."""
+    """Reshapes of images with gaps between pixels, whose dimensions are not those of the output split or joined."""
     x, channels = n.shape(), 2 * n.extent(16) + 1
     held: Any = n.weights((channels, 1, 1, x[3]), channels)
     image = n.tensor((*x[:3], channels))
@@ -170,7 +170,7 @@ def _reductions(n: Layers) -> None:
 
 
 def _pools(n: Layers) -> None:
-    """Of windows that are too large for kernels."""
+    """Pools of windows that are too large for kernels."""
     height, width = (_WIDE + n.rng.integers(0, 9, 2)).tolist()
     down, across, channels = n.rng.integers((0, 0, 1), (2, 2, 4)).tolist()
     out = n.tensor((1, 1 + down, 1 + across, channels))

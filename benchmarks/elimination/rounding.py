@@ -1,4 +1,4 @@
-"""What rounding weights to int8 costs by itself, and what all of int8 does: what a better rounding could win at most.
+"""What rounding weights to int8 costs, and what int8 as a whole costs: the most that a better rounding could win.
 
     python -m benchmarks.elimination.rounding --data cifar10.npz           # all networks; minutes
     python -m benchmarks.elimination.rounding lenet

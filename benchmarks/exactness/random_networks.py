@@ -1,6 +1,6 @@
 """Random networks of all operators against TFLite's reference kernels, byte by byte.
 
-    python -m benchmarks.exactness.random_networks                  # seeds 0 .. 999; goes on where it was stopped
+    python -m benchmarks.exactness.random_networks                  # seeds 0 .. 999; resumes where it was stopped
     python -m benchmarks.exactness.random_networks --seed 417       # one of them again, with what differs
 
 Each seed gives a network of 3 to 12 operators, with several inputs, branches, states and outputs, and three inferences

@@ -50,7 +50,7 @@ def random_networks(record: Mapping[str, Any]) -> str:
 
 
 def differing(results: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """Wrong bytes of all that were compared, those of random networks among them."""
+    """Wrong bytes of all that were compared, random networks included."""
     wrong = sum(max(verdict["wrong_bytes"].values(), default=0) for verdict in results["results"])
     compared = sum(verdict["bytes_compared"] for verdict in results["results"])
     return f"{wrong:,} of {compared + record['bytes'][_HOST]:,}"

@@ -85,7 +85,7 @@ def _reported(folder: Path) -> Iterator[None]:
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is there, be it a dangling link; unlike `Path.exists`, raises for impossible paths."""
+    """Whether something is there, even a dangling link; unlike `Path.exists`, raises for impossible paths."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -217,7 +217,7 @@ def _parents(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):  # a parent that never came to be, or that somebody else uses by now
+        with suppress(OSError):  # a parent that was never made, or that another process uses by now
             for parent in missing:
                 parent.rmdir()
         raise

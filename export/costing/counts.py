@@ -192,7 +192,7 @@ def _bodies(
 
 
 def _epilogues(problem: ConvProblem) -> list[Epilogue]:
-    """Of each channel, one of the same instructions: neither the amount of a shift nor an offset changes them."""
+    """An epilogue of the same instructions for each channel: the amounts of shifts and offsets do not change them."""
     found: dict[tuple[Any, ...], Epilogue] = {}
     kinds = [(r.mode, r.shift > 0, r.low, r.high) for r in problem.finish]
     for channel, kind in enumerate(kinds):

@@ -148,7 +148,7 @@ class _Steps:
     _found: dict[tuple[Entry, int], tuple[int, int, int]] = field(default_factory=dict)
 
     def number(self, state: State) -> int:
-        """Of a state."""
+        """The number of a state."""
         if state not in self._numbers:
             self._numbers[state] = len(self.states)
             self.states.append(state)

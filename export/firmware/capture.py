@@ -47,7 +47,7 @@ class Capture:
 
     Attributes:
         network: Name of the network.
-        digest: What tells its export from others.
+        digest: Identifies its export.
         board: Name of the board.
         clock_hz: The core's clock.
         prefetch: Whether the flash prefetched.

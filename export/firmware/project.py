@@ -116,7 +116,7 @@ def write_firmware(
 
 
 def digest_of(manifest: bytes) -> str:
-    """What tells an export from others, from its manifest's content."""
+    """The digest that identifies an export: a hash of its manifest's content."""
     return hashlib.sha256(manifest).hexdigest()[:12]
 
 

@@ -132,7 +132,7 @@ class Scaling:
     most: Ints
 
     def outputs(self, accumulators: Ints) -> Ints:
-        """Of accumulators [channels, n]."""
+        """The outputs of accumulators [channels, n]."""
         scaled = multiply_two_roundings(accumulators, self.mult[:, None], self.shift[:, None])
         return np.clip(scaled + self.zero_point, *self.clamp)
 

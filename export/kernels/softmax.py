@@ -74,7 +74,7 @@ def _position(source: Layout, target: Layout) -> list[Step]:
 
 
 def _reciprocal(total: str, shift: str, x: str, spare: str) -> list[Step]:
-    """Of a total in Q12.19: w0 = 2 (1 / total - 1) in Q0.31, the shift of a share, and in w1 half of 2^shift.
+    """Computes of a total in Q12.19: w0 = 2 (1 / total - 1) in Q0.31, the shift of a share, and in w1 half of 2^shift.
 
     Three steps of Newton's method from a linear guess, as gemmlowp's `one_over_one_plus_x_for_x_in_0_1`.
     """

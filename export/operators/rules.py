@@ -17,12 +17,12 @@ def of_channels(mask: Mask) -> Mask:
 
 
 def reads_elements(graph: Graph, op: Any, read: Mask) -> list[Mask]:
-    """Of an operator that computes each element from the same one of each input."""
+    """The rule of operators that compute each element from the same one of each input."""
     return [read] * len(op.inputs)
 
 
 def reads_channels(graph: Graph, op: Any, read: Mask) -> list[Mask]:
-    """Of an operator that computes a channel from the same one of its input, at any positions."""
+    """The rule of operators that compute a channel from the same one of their input, at any positions."""
     return [np.broadcast_to(of_channels(read), graph.tensors[op.inputs[0]].shape[1:])]
 
 

@@ -1,4 +1,4 @@
-"""A library target of CMake; built by itself, the folder also makes the example."""
+"""A library target of CMake; configured on its own, the folder also builds the example."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _RUN = "Run it: `{run}`, in {memory:,} bytes of static memory. {ends}"
 _CONVERT = "Inputs and outputs are int8; `{name}_quantize_input(real)` and `{name}_dequantize_output(value)` convert."
 _STRUCTS = "The structs hold pointers to int8 arrays; the header has functions that convert."
 _RUN_IN = (
-    "Run it in memory of yours: `{run_in}`, with `{NAME}_ARENA_SIZE` bytes at a multiple of `{NAME}_ARENA_ALIGNMENT`"
+    "Run it in your own memory: `{run_in}`, with `{NAME}_ARENA_SIZE` bytes at a multiple of `{NAME}_ARENA_ALIGNMENT`"
     "{state}. Networks that run in turn can share an arena. `{NAME}_NO_STATIC_ARENA` leaves the static one out."
 )
 _STATE = " and a state of `{NAME}_STATE_SIZE`, which `{name}_reset_in(state)` sets up first"

@@ -57,7 +57,7 @@ class Exported:
         return self.manifest.board or self.manifest.core
 
     def cycles(self, layer: LayerInfo) -> int | None:
-        """Of a layer, measured if there is a measurement, otherwise predicted; None where neither is known."""
+        """Cycles of a layer: measured if there is a measurement, otherwise predicted; None where neither is known."""
         if self.measured is None:
             return layer.predicted_cycles
         return next(
@@ -66,7 +66,7 @@ class Exported:
 
     @property
     def total_cycles(self) -> int:
-        """Of all layers whose cycles are known."""
+        """Cycles of all layers where they are known."""
         if self.measured is not None:
             return int(self.measured["cycles"])
         return sum(layer.predicted_cycles or 0 for layer in self.manifest.layers)

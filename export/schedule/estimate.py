@@ -82,17 +82,17 @@ class Estimate:
 
     @property
     def cycles(self) -> int | None:
-        """Of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
+        """Cycles of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
         return sum(layer.cycles or 0 for layer in self.layers) if has_prices(self.target.core) else None
 
     @property
     def flash_bytes(self) -> int | None:
-        """Of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
+        """Flash of all layers but the `unpriced` ones; None if the core's kernels have no prices."""
         return sum(layer.flash_bytes or 0 for layer in self.layers) if has_prices(self.target.core) else None
 
     @property
     def board_cycles(self) -> Span | None:
-        """With the memories of the board; None where no layer has such cycles."""
+        """Cycles with the memories of the board; None where no layer has them."""
         known = [layer.board_cycles for layer in self.layers if layer.board_cycles is not None]
         return Span(sum(one.low for one in known), sum(one.high for one in known)) if known else None
 

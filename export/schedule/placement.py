@@ -82,7 +82,7 @@ class LaidOut:
         return plan(list(self._lifetimes(stages).values()))[1] + self.state_bytes
 
     def _lifetimes(self, stages: Sequence[Stage]) -> dict[tuple[str, int], Lifetime]:
-        """Of every buffer in the arena: those of tensors, and the scratch memory of stages."""
+        """The lifetime of every buffer in the arena: those of tensors, and the scratch memory of stages."""
         found: dict[tuple[str, int], Lifetime] = {}
         for number, stage in enumerate(stages):
             for used in (*stage.reads, stage.writes):

@@ -54,7 +54,7 @@ def placed_timing(core: Core, placement: Placement | None) -> Timing | None:
 
 @cache
 def _stack_apart(timing: Timing) -> Timing:
-    """The same for all who ask: prices are kept by timing."""
+    """The timing of a core whose stack lies apart; one object for all who ask, since prices are kept by timing."""
     return replace(timing, stack_apart=True) if timing.pipelined_loads else timing
 
 

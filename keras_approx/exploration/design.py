@@ -120,7 +120,7 @@ class Design:
             bool arrays by layer name.
 
         Raises:
-            OptionError: If the design names a layer that there is not.
+            OptionError: If the design names a layer that is not among them.
         """
         unknown = sorted(set(self.values) - set(significance))
         if unknown:

@@ -67,7 +67,7 @@ def check_simple(model: Any, what: str) -> None:
         what: What does not take them, for the message.
 
     Raises:
-        UnsupportedModelError: If the model is such a one.
+        UnsupportedModelError: If the model is one of these.
     """
     if len(model.outputs) != 1:
         raise UnsupportedModelError(

@@ -47,7 +47,7 @@ class KernelQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 class RangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
     """Asymmetric int8 activations over a range that calibration sets; identity while the range is empty.
 
-    The range is state, not a moving average: it changes only when somebody measures it. A tensor clipped by
+    The range is state, not a moving average: it changes only when it is measured. A tensor clipped by
     it passes no gradient where it is clipped.
     """
 

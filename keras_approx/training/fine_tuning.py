@@ -83,7 +83,7 @@ def fine_tune(
         class_weight: As for `fit`: for models of one output.
         validation_data: As for `fit`.
         validation_split: Share of arrays to set apart by chance in place of validation data; 0 for none.
-        loss: As for `compile`; None for that which the model was compiled with. Of several outputs each has its own.
+        loss: As for `compile`; None for the one that the model was compiled with. Of several outputs each has its own.
         loss_weights: Of several outputs, as for `compile`; None for those that the model was compiled with, or 1.
         metrics: As for `compile`; None for the accuracy, or the mean absolute error of values.
         optimizer: A tf_keras optimizer in place of Adam, a new one, with a learning rate of its own.

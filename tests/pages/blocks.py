@@ -46,7 +46,7 @@ def parse(page: str) -> Document:
 
 
 def languages(page: str) -> list[str]:
-    """Of all fenced blocks, in their order."""
+    """The languages of all fenced blocks, in their order."""
     return re.findall(r"^```(\w*)\n(?:.*\n)*?```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
 
 

@@ -48,7 +48,7 @@ class Samples:
 
     @property
     def digest(self) -> str:
-        """What tells these samples from others: a hash of inputs and labels."""
+        """Identifies the samples: a hash of inputs and labels."""
         found = hashlib.blake2b(np.ascontiguousarray(self.inputs).data, digest_size=16)
         found.update(b"" if self.labels is None else np.ascontiguousarray(self.labels).data)
         return found.hexdigest()

@@ -151,7 +151,7 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
 
 @contextmanager
 def _output() -> Iterator[None]:
-    """Sends what is printed within; ends the program without a word where nobody reads it any more."""
+    """Sends what is printed within, and ends the program quietly once its reader has stopped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files can hold what an encoding lacks
             stream.reconfigure(errors="backslashreplace")

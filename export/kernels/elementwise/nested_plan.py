@@ -164,7 +164,7 @@ def _plan(
 
 
 def _starts(loops: Nest, called: Sequence[int]) -> Iterator[list[int]]:
-    """Of each turn of some loops: which element of each operand the other loops start from."""
+    """For each turn of some loops, the element of each operand that the other loops start from."""
     for turns in product(*(range(loops.extents[axis]) for axis in called)):
         yield [
             access.start

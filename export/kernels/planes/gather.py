@@ -47,7 +47,7 @@ class Gathering:
 
     @property
     def plane_bytes(self) -> int:
-        """Of one of them."""
+        """Bytes of a plane."""
         return 4 * self.words * self.rows
 
     @property

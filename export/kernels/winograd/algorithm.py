@@ -142,7 +142,7 @@ class Algorithm:
 
     @property
     def inverse(self) -> int:
-        """Of the denominator's odd factor, modulo 2^32."""
+        """The inverse of the denominator's odd factor, modulo 2^32."""
         return pow(self.denominator // self.power, -1, 1 << 32)
 
     @property

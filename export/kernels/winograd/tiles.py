@@ -52,7 +52,7 @@ class Group:
 
     @property
     def slot_bytes(self) -> int:
-        """Of a point in a block."""
+        """Bytes of a point in a block."""
         return self.depth * PAIR_BYTES + SUM_BYTES
 
     @property
@@ -176,7 +176,7 @@ class Tiling:
 
     @property
     def components(self) -> int:
-        """Of all points."""
+        """Components of all points."""
         return sum(len(group.points) * group.components for group in self.groups)
 
     def input_slot(self, point: Point, component: int) -> int:
@@ -190,7 +190,7 @@ class Tiling:
 
     @cached_property
     def block_bytes(self) -> int:
-        """Of a block: if it costs little, such that one instruction goes from a point to that of the next block."""
+        """Bytes of a block, padded where that is cheap, so that one instruction reaches the point of the next block."""
         size = sum(len(group.points) * group.slot_bytes for group in self.groups)
         for padded in range(size, size + size // _PADDING + 1, WORD):
             if all(is_modified_immediate(padded - group.slot_bytes) for group in self.groups):

@@ -1,7 +1,7 @@
 """Arithmetic with a constant for each channel: on int8 values it is a line for each channel.
 
-MUL, ADD and SUB of a constant scale and round several times, but for the 256 values that there are, one product, one
-sum and one shift nearly always give the same. `passes.straighten` finds the numbers, and compares all values.
+MUL, ADD and SUB of a constant scale and round several times, but for the 256 int8 values one product, one sum and
+one shift nearly always give the same. `passes.straighten` finds the numbers, and compares all values.
 """
 
 from __future__ import annotations

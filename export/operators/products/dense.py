@@ -52,7 +52,7 @@ def _read(state: Lowering, op: RawOperator) -> Op | list[Op]:
 def _of_vector(
     state: Lowering, source: int, output: int, weights: int, bias: int | None, clamp: tuple[int, int]
 ) -> list[Op]:
-    """A dense layer of all that there is, which must lie in order without gaps: an image becomes a vector first."""
+    """A dense layer over its whole input, which must lie in order without gaps: an image becomes a vector first."""
     made: list[Op] = []
     vector = (1, state.tensors[weights].shape[1])
     if state.tensors[source].shape != vector:

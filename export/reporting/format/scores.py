@@ -54,5 +54,5 @@ def axis_scale(front: ParetoFront) -> float:
 
 
 def axis_label(front: ParetoFront) -> str:
-    """Of the axis of scores."""
+    """The label of the axis of scores."""
     return f"validation {named(front)}" + (", %" if front.is_share else "")

@@ -43,7 +43,7 @@ def pack_model(model: Any) -> PackedModel:
 
 
 def unpack_model(packed: PackedModel) -> Any:
-    """A new model, equal to that which was packed, not compiled."""
+    """A new model, equal to the packed one, not compiled."""
     with approx_scope():
         model = keras.models.model_from_json(packed.config)
     model.set_weights(packed.weights)

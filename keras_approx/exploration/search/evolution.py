@@ -26,7 +26,7 @@ class Evolve:
     Attributes:
         population: Designs that breed.
         generations: Of as many children.
-        mutation: Chance of a gene to move; None for that which moves one a child, on average.
+        mutation: Chance of a gene to move; None for one gene a child, on average.
 
     Raises:
         OptionError: If one is out of range.

@@ -11,7 +11,7 @@ from export.costing.kernel_cost import KernelCost
 
 
 def candidate(kernels: list[tuple[int, int]]) -> Candidate:
-    """Of kernels of so many bytes that wait so many cycles in flash."""
+    """A candidate with kernels of so many bytes that wait so many cycles in flash."""
     found = tuple(KernelWaits(size, 1, (float(waits),), (0.0,)) for size, waits in kernels)
     total = float(sum(waits for _, waits in kernels))
     return Candidate("unpacked", Price(round(total), 0, (total,), found), KernelCost(0, 1, 1, 0), 0, None)

@@ -63,7 +63,7 @@ def test_exact_for_every_accumulator(data: st.DataObject) -> None:
 
 
 def found(zero_point: int, low: int, *, once: bool = False, reach: int = 300_000, largest: int = 127) -> int:
-    """Of ten layers of 64 channels, how many channels have constants."""
+    """How many channels of ten layers of 64 have constants."""
     rng = np.random.default_rng(0)
     total = 0
     for _ in range(10):

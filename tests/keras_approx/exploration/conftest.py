@@ -27,5 +27,5 @@ def whole(problem: Small, folder: Path) -> ParetoFront:
 
 @pytest.fixture(scope="package")
 def content(whole: ParetoFront, folder: Path) -> bytes:
-    """Of the whole front's store."""
+    """The content of the whole front's store."""
     return (folder / "evaluations.jsonl").read_bytes()
