@@ -165,14 +165,31 @@ def skip_wrappers(model: Any) -> list[SkipWrapper]:
 
 
 def get_masks(model: Any) -> dict[str, np.ndarray]:
-    """The masks of a wrapped model by layer name: bool, True where a product is kept."""
+    """The masks of a wrapped model.
+
+    Args:
+        model: A wrapped model.
+
+    Returns:
+        By layer name, bool arrays of the kernels' shapes, True where a product is kept.
+
+    Raises:
+        NotWrappedError: If the model is not wrapped.
+    """
     return {layer.name: layer.get_mask() for layer in skip_wrappers(model)}
 
 
 def set_masks(model: Any, masks: Mapping[str, np.ndarray]) -> None:
-    """Sets masks by layer name; layers that are not named keep theirs.
+    """Sets the masks of a wrapped model.
+
+    Args:
+        model: A wrapped model, changed in place.
+        masks: By layer name, bool arrays of the kernels' shapes, True where a product is kept; layers that are not
+            named keep theirs.
 
     Raises:
+        NotWrappedError: If the model is not wrapped.
+        NotCalibratedError: If a layer compensates for what it skips, and nothing was measured yet.
         MaskError: If a name is not of a layer that carries a mask, or a mask does not fit.
     """
     layers = {layer.name: layer for layer in skip_wrappers(model)}

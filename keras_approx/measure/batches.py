@@ -123,12 +123,7 @@ def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> 
         CalibrationError: If the data is of another kind, endless, or an array of another shape.
     """
     shapes = tuple(tuple(tensor.shape)[1:] for tensor in model.inputs)
-    return _batches(data, shapes, tuple(model.input_names), batch_size, steps)
-
-
-def _batches(
-    data: Any, shapes: tuple[Shape, ...], names: tuple[str, ...], batch_size: int, steps: int | None
-) -> Batches:
+    names = tuple(model.input_names)
     if (steps is not None and steps < 1) or batch_size < 1:
         raise CalibrationError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
     if len(shapes) == 1 and isinstance(data, (np.ndarray, tf.Tensor)):

@@ -301,7 +301,15 @@ def kept_fraction(masks: Mapping[str, np.ndarray], positions: Mapping[str, int])
 
 
 def save_masks(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
-    """Writes masks to an .npz file, one bool array by layer name."""
+    """Writes masks to a compressed file.
+
+    Args:
+        path: Of the .npz file to write.
+        masks: bool arrays by layer name, as keras_approx.get_masks gives them.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     with open(path, "wb") as file:
         arrays: dict[str, Any] = {name: np.asarray(mask, np.bool_) for name, mask in masks.items()}
         np.savez_compressed(file, **arrays)
@@ -309,6 +317,12 @@ def save_masks(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
 
 def load_masks(path: str | Path) -> dict[str, np.ndarray]:
     """Reads what save_masks wrote.
+
+    Args:
+        path: Of the .npz file.
+
+    Returns:
+        bool arrays by layer name, for keras_approx.set_masks.
 
     Raises:
         MaskError: If the file is not an .npz of bool arrays.

@@ -44,7 +44,15 @@ class _FrontRecord(Record):
 
 
 def save_front(front: ParetoFront, path: str | Path) -> None:
-    """Writes a front to one JSON file: the whole file, or none of it."""
+    """Writes a front to one JSON file: the whole file, or none of it.
+
+    Args:
+        front: The front.
+        path: Of the file; one that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     path = Path(path)
     data = {
         "format": FORMAT,
@@ -64,6 +72,12 @@ def save_front(front: ParetoFront, path: str | Path) -> None:
 
 def load_front(path: str | Path) -> ParetoFront:
     """Reads what `save_front` wrote.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The front, with everything that was measured.
 
     Raises:
         StoreError: If the file is something else, or of a later version.

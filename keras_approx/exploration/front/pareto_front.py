@@ -158,7 +158,11 @@ class ParetoFront:
         return self[min(found, key=rank).id]
 
     def annotate(self, design: EvaluatedDesign | Design, **measured: Any) -> EvaluatedDesign:
-        """Adds what was measured of a design later, such as test_score=, and returns its new record.
+        """Adds what was measured of a design later, and returns its new record.
+
+        Args:
+            design: A design that was evaluated, or its record.
+            **measured: Fields of its record, such as test_score=0.81.
 
         Raises:
             KeyError: If the design was not evaluated.

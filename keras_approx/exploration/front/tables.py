@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 
 def write_front_csv(front: ParetoFront, path: str | Path) -> None:
-    """Writes a table of all evaluated designs, one a line, those of the front first."""
+    """Writes a table of all evaluated designs, one a line, those of the front first.
+
+    Args:
+        front: The front.
+        path: Of the .csv file; one that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     first = front.designs
     on_front = {record.id for record in first}
     records = [*first, *(record for record in front.evaluated if record.id not in on_front)]
