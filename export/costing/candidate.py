@@ -17,10 +17,10 @@ class KernelWaits(NamedTuple):
     """What a kernel of a plan waits where its code lies in flash, and where it runs as a copy in RAM.
 
     Attributes:
-        size: bytes of its code.
-        calls: how often it is called.
-        flash: cycles, by every reading of the documents.
-        copied: the same for a copy: its constants stay in flash.
+        size: Bytes of its code.
+        calls: How often it is called.
+        flash: Cycles, by every reading of the documents.
+        copied: The same for a copy: its constants stay in flash.
     """
 
     size: int
@@ -40,10 +40,10 @@ class Price:
     """What a plan takes.
 
     Attributes:
-        cycles: of its kernels, those waiting for the flash included: the middle of what they may be.
-        flash_bytes: code and constants.
-        waits: cycles that wait, by every reading of the documents; none for memories that never wait.
-        kernels: of the plan, where copies of them can run from RAM; else none.
+        cycles: Of its kernels, those waiting for the flash included: the middle of what they may be.
+        flash_bytes: Code and constants.
+        waits: Cycles that wait, by every reading of the documents; none for memories that never wait.
+        kernels: Of the plan, where copies of them can run from RAM; else none.
     """
 
     cycles: int
@@ -70,11 +70,11 @@ class Candidate:
     """A way to compute a stage.
 
     Attributes:
-        variant: of its plan.
-        price: the figure by which it is chosen.
-        cost: its cycles and bytes, with memories that never wait.
-        scratch_bytes: memory it needs while it runs, beside its inputs and outputs.
-        plan: makes the plan; None where only the price is kept.
+        variant: Of its plan.
+        price: The figure by which it is chosen.
+        cost: Its cycles and bytes, with memories that never wait.
+        scratch_bytes: Memory it needs while it runs, beside its inputs and outputs.
+        plan: Makes the plan; None where only the price is kept.
     """
 
     variant: str
@@ -100,7 +100,7 @@ def copied_cycles(candidate: Candidate) -> float:
 def fastest(
     candidates: Sequence[Candidate], cycles: Callable[[Candidate], float] = price_cycles
 ) -> Candidate | None:
-    """Of those that take almost the fewest cycles the one with the least scratch memory; None of none."""
+    """The candidate of least scratch memory, of those that take almost the fewest cycles; None of none."""
     if not candidates:
         return None
     most = NEAR_TIE * min(map(cycles, candidates))

@@ -44,9 +44,9 @@ def candidates(problem: ConvProblem, target: Target, wanted: Wanted = Wanted.FAS
     """Plans worth considering for a target, the one of the fewest cycles first, then of the fewest bytes.
 
     Args:
-        problem: the layer.
-        target: core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
-        wanted: which of them.
+        problem: The layer.
+        target: Core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
+        wanted: Which of them.
     """
     found = _winograd_candidates(problem, target, wanted)
     small = wanted is not Wanted.FASTEST
@@ -181,10 +181,10 @@ def _direct_candidates(
     """Those that compute every product.
 
     Args:
-        problem: the layer.
-        target: likewise.
-        small: likewise.
-        best: cycles of another candidate, which only faster ones are to be compared with; None for all.
+        problem: The layer.
+        target: Likewise.
+        small: Likewise.
+        best: Cycles of another candidate, which only faster ones are to be compared with; None for all.
     """
     timing = priced_timing(target)
     flash = target.board.flash if target.board else None

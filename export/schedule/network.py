@@ -121,7 +121,7 @@ def _unhindered(laid_out: LaidOut, schedule: Schedule, target: Target, candidate
 
 
 def _total_cycles(schedule: Schedule) -> int:
-    """Of all stages with kernels."""
+    """Cycles of all stages with kernels."""
     return sum(stage.candidate.price.cycles for stage in schedule.stages if stage.candidate is not None)
 
 
