@@ -256,7 +256,10 @@ def _exact(runs: Records) -> dict[tuple[str, int], float]:
 
 
 def _significance(run: Mapping[str, Any]) -> str:
-    return "" if run["kept"] == 1 else str(run["options"].get("significance", ELIMINATION))
+    if run["kept"] == 1:
+        return ""
+    default = ", default optimizer" if run["options"].get("optimizer") == "default" else ""
+    return str(run["options"].get("significance", ELIMINATION)) + default
 
 
 def _goal(run: Mapping[str, Any]) -> str:

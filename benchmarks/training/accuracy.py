@@ -3,6 +3,7 @@
     python -m benchmarks.training.accuracy table --data cifar10.npz          # every cell; a day on 2 cores
     python -m benchmarks.training.accuracy table lenet --kept 0.25 --seeds 3 --data cifar10.npz
     python -m benchmarks.training.accuracy table --significance energy ...    # ranked by a metric while training
+    python -m benchmarks.training.accuracy table lenet --kept 0.25 --optimizer default ...  # as users have it
     python -m benchmarks.training.accuracy metrics                           # ranks the significance metrics
     python -m benchmarks.training.accuracy ingredients                       # what each part of the recipe is worth
     python -m benchmarks.training.accuracy table --quick                     # everything once, small; minutes
@@ -43,6 +44,7 @@ from keras_approx.skipping.significance import ELIMINATION, METRICS, significanc
 
 RESULTS = FIGURES / "accuracy"
 SHORT_EPOCHS = 3
+RECORDED = "sgd"
 AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
 CALIBRATION_IMAGES = 1280
 
@@ -85,6 +87,8 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
             for kept in (1.0, *options.kept) if seed == 0 else (0.25,):
                 ranked = kept < 1 and options.significance != ELIMINATION
                 recipe = {"significance": options.significance} if ranked else {}
+                if kept < 1 and options.optimizer != RECORDED:
+                    recipe["optimizer"] = options.optimizer
                 run = Run(network, kept, options.epochs or EPOCHS[network], seed, recipe)
                 result = options.results / f"{run.name}.json"
                 if not record_of(result, with_data(asdict(run), data)):
@@ -175,6 +179,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=(ELIMINATION, *METRICS),
         default=ELIMINATION,
         help="for the table (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=(RECORDED, "default"),
+        default=RECORDED,
+        help="for the table: SGD at a rate for these networks, or what fine_tune takes unless told (default: %(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=1, help="for 25 %% in the table (default: %(default)s)")
     parser.add_argument(

@@ -106,7 +106,9 @@ def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict
             batches,
             skipping=run.skipping,
             epochs=run.epochs,
-            optimizer=sgd(run.epochs * len(batches), run.options.get("learning_rate", LEARNING_RATE)),
+            optimizer=None
+            if run.options.get("optimizer") == "default"
+            else sgd(run.epochs * len(batches), run.options.get("learning_rate", LEARNING_RATE)),
             distillation=keras_approx.Distillation(run.options.get("distillation", 0.5), teacher=network),
             loss=LOSS,
             validation_data=(data.validation.inputs, data.validation.labels),

@@ -18,6 +18,7 @@ from export.targets import Cache, Flash, Prefetch, Reading, Target
 _STEPS = 4  # parts of a cycle: the resolution of the time that a piece of code runs
 
 
+@lru_cache(maxsize=1 << 12)
 def price_count(count: Count, target: Target) -> Price:
     """Prices a plan.
 

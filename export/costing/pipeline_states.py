@@ -49,20 +49,24 @@ class PipelineStates:
         Returns:
             Cycles and bits of every group, and what the pipeline remembers where each body ends.
         """
-        ends = np.roll(starts, -1) - 1  # -1, the last group, for the last body
+        ends = np.append(starts, len(shape))[1:] - 1
         if self._forgets:
             inner = np.ones(len(shape), np.bool_)
             inner[starts] = inner[ends] = False
             shape = np.where(inner, without_channels(shape), shape)
-        first = [self._number(state) for state in entries]
         before = self._guess(shape, starts, entries)
-        before[starts] = first
-        while True:  # most shapes leave one state for any state before them: one or two rounds settle all
-            then = np.roll(self._step(before, shape), 1)
-            then[starts] = first
-            if np.array_equal(then, before):
-                break
-            before = then
+        before[starts] = [self._number(state) for state in entries]
+        follows = np.ones(len(shape) + 1, np.bool_)  # whether a group stands behind another one of its body
+        follows[starts] = follows[-1] = False
+        now = np.arange(len(shape))
+        while len(
+            now
+        ):  # most shapes leave one state for any state before them: few groups change what follows them
+            after, behind = self._step(before[now], shape[now]), now + 1
+            after, behind = after[follows[behind]], behind[follows[behind]]
+            changed = before[behind] != after
+            now = behind[changed]
+            before[now] = after[changed]
         last = zip(before[ends].tolist(), shape[ends].tolist(), strict=True)
         return self._cycles[before, shape], self._bits[shape], [self._left[key] for key in last]
 

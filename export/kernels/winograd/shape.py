@@ -89,7 +89,7 @@ class Shape:
         geometry = self.geometry
         return Target(geometry.out_x, geometry.out_y, geometry.out_channel, geometry.pooled, self.sum)
 
-    @property
+    @cached_property
     def within_reach(self) -> bool:
         """Whether one addition reaches any place of a tile's inputs, of its outputs and of its scratch memory."""
         algorithm = self.algorithm
