@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from export.costing.candidate import NEAR_TIE, Candidate, Wanted
-from export.costing.counts import Count, count_loop, count_plan, count_unpacked
+from export.costing.counts import Count, count_bytes, count_loop, count_plan, count_unpacked
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.winograd_counts import count_winograd, least_products, least_sparse
+from export.kernels.direct.byte_weights import plan_bytes, takes_bytes
 from export.kernels.direct.plan import (
     DENSE,
     ConvProblem,
@@ -37,6 +38,7 @@ from export.targets.timing import Pairing
 SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win,
 _FEW_RUNS = 16  # unless code runs so rarely that waiting for it counts
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
+_BYTES_UNROLLED = (1, 4, 12)  # groups of four inputs in a turn of a kernel of weights of one byte
 _MOST_UNROLLED = 32  # pairs of input channels in a turn of Winograd's products
 
 
@@ -203,6 +205,9 @@ def _direct_candidates(
     for unrolled, rows in turns:
         plan = partial(plan_loop, problem, unrolled, rows=rows)
         yield "loop", count_loop(problem, unrolled, rows, timing), plan
+    if unrollings and takes_bytes(problem):
+        for unrolled in _BYTES_UNROLLED:
+            yield "bytes", count_bytes(problem, unrolled, timing), partial(plan_bytes, problem, unrolled)
     if (kept <= DENSE or not unrollings) and (best is None or _least_unpacked(problem, pairs, timing) < best):
         sizes = [channels]
         cache = flash.code if flash is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from export.costing.kernel_cost import KernelCost
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
+from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.loops import Epilogue, Geometry, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
@@ -92,13 +93,32 @@ def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) 
         rows: Likewise.
         timing: The core's pipeline.
     """
+    return _count_shared(
+        plan_loop, _without_numbers(problem), (("unrolled", unrolled), ("rows", rows)), timing
+    )
+
+
+def count_bytes(problem: ConvProblem, unrolled: int, timing: Timing) -> Count:
+    """The cost of the plan that `direct.byte_weights.plan_bytes` makes; it does not depend on the weights.
+
+    Args:
+        problem: the layer.
+        unrolled: as for `direct.byte_weights.plan_bytes`.
+        timing: the core's pipeline.
+    """
+    return _count_shared(plan_bytes, _without_numbers(problem), (("unrolled", unrolled),), timing)
+
+
+def _without_numbers(problem: ConvProblem) -> tuple[tuple[str, Any], ...]:
+    """The part of a problem that kernels of all channels depend on."""
     mode = shared_mode(problem.finish)
     assert mode is not None
     blank = tuple(Requantization(0, 0, 0, 1, mode, r.low, r.high) for r in problem.requantization)
     plain = [entry for entry in problem.finish if isinstance(entry, Linear)]
     linear = tuple(Linear(1, 0, 1, min(1, entry.shift), entry.low, entry.high) for entry in plain)
-    rest = {name: getattr(problem, name) for name in _LAYER} | {"linear": linear or None}
-    return _count_loop(problem.weights.shape, blank, tuple(rest.items()), unrolled, rows, timing)
+    rest = {name: getattr(problem, name) for name in _LAYER}
+    rest |= {"linear": linear or None, "requantization": blank, "shape": problem.weights.shape}
+    return tuple(rest.items())
 
 
 _NUMBERS = ("weights", "bias", "requantization", "linear", "source", "target", "addition", "scaling")
@@ -107,19 +127,17 @@ _LAYER = tuple(field.name for field in fields(ConvProblem) if field.name not in 
 
 
 @lru_cache(maxsize=1 << 9)
-def _count_loop(
-    shape: tuple[int, ...],
-    requantization: tuple[Requantization, ...],
-    rest: tuple[tuple[str, Any], ...],
-    unrolled: int,
-    rows: bool,
+def _count_shared(
+    planned: Callable[..., Plan],
+    layer: tuple[tuple[str, Any], ...],
+    options: tuple[tuple[str, int | bool], ...],
     timing: Timing,
 ) -> Count:
+    rest = dict(layer)
+    shape = rest.pop("shape")
     weights, bias = np.zeros(shape, np.int32), np.zeros(shape[0], np.int64)
-    problem = ConvProblem(
-        weights=weights, bias=bias, requantization=requantization, source=0, target=0, **dict(rest)
-    )
-    count = count_plan(plan_loop(problem, unrolled, rows=rows), timing)
+    problem = ConvProblem(weights=weights, bias=bias, source=0, target=0, **rest)
+    count = count_plan(planned(problem, **dict(options)), timing)
     added = 0 if problem.sum is None else ADDITION_WORDS
     return replace(count, kernel_bytes=count.kernel_bytes + WORD * added)
 

@@ -94,7 +94,7 @@ class Plan:
     """A planned layer.
 
     Attributes:
-        variant: "unpacked", "loop", "winograd4" ..., for people to read.
+        variant: "unpacked", "loop", "bytes", "winograd4" ..., for people to read.
         kernels: The functions.
         calls: In order.
         constants: What streams and tables hold, as words; little-endian where they are bytes.

@@ -29,7 +29,7 @@ class LayerEstimate:
         index: Position in the execution order.
         kind: Kind of the stage.
         name: What the model's author called the layer, of fused ones the first; empty if no tensor says it. Untrusted.
-        kernel: "unpacked", "loop", "direct", or "plain" for plain C.
+        kernel: "unpacked", "loop", "bytes", "winograd4", "direct", or "plain" for plain C.
         macs: Products of the dense layer.
         kept_macs: Products whose weight is not zero.
         cycles: Of one inference with memories that never wait; None on cores whose kernels have no prices. Those of

@@ -151,7 +151,7 @@ def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
         finish = [epilogue_of(problem, c, channels, streamed=False) for c in channels]
         steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
         kernels.append(Kernel(tuple(steps)))
-        calls.append(_call(problem, number, len(stream), channels))
+        calls.append(call_of(problem, number, len(stream), channels))
         stream += block_stream(problem, channels, body.words, streamed=False)
     plan = Plan("unpacked", tuple(kernels), tuple(calls), tuple(stream))
     return with_addition(plan, problem.addition)
@@ -190,7 +190,7 @@ def plan_loop(problem: ConvProblem, unrolled: int, *, rows: bool = False) -> Pla
             if key not in shared:
                 shared[key] = len(kernels)
                 kernels.append(Kernel(tuple(_loop_steps(part, channels, pairs.shape[3], unrolled, rows))))
-            calls.append(_call(part, shared[key], len(stream), channels))
+            calls.append(call_of(part, shared[key], len(stream), channels))
         words = pairs[list(channels)].transpose(1, 3, 2, 0).ravel().tolist()  # as `_loop_order` takes them
         stream += block_stream(problem, channels, words, streamed=True)
     plan = Plan("loop", tuple(kernels), tuple(calls), tuple(stream))
@@ -226,7 +226,8 @@ def output_offsets_of(problem: ConvProblem, channels: Sequence[int]) -> tuple[in
     return tuple(offset - min(offsets) for offset in offsets)
 
 
-def _call(problem: ConvProblem, kernel: int, start: int, channels: Sequence[int]) -> Call:
+def call_of(problem: ConvProblem, kernel: int, start: int, channels: Sequence[int]) -> Call:
+    """The call of a kernel for a block of channels, whose constants start at a word."""
     target = problem.target + min(problem.output_offsets[channel] for channel in channels)
     return Call(
         kernel, Pointer("in0", problem.source), Pointer("out", target), Pointer("constants", WORD * start)
@@ -277,11 +278,15 @@ def block_stream(
     result = [initial_sum(problem, c, r) for c, r in zip(channels, entries, strict=True)]
     result += words
     for r in entries:
-        if isinstance(r, Linear):
-            result.append(r.mult)
-        else:
-            result += [r.mult & 0xFFFFFFFF, r.addend & 0xFFFFFFFF] + ([r.shift] if streamed else [])
+        result += requantization_words(r, streamed=streamed)
     return result
+
+
+def requantization_words(entry: Requantization | Linear, *, streamed: bool) -> list[int]:
+    """The constants of a channel's requantization; the shift is one of them where it is `streamed`."""
+    if isinstance(entry, Linear):
+        return [entry.mult]
+    return [entry.mult & 0xFFFFFFFF, entry.addend & 0xFFFFFFFF] + ([entry.shift] if streamed else [])
 
 
 def initial_sum(problem: ConvProblem, channel: int, entry: Requantization | Linear) -> int:

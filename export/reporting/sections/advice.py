@@ -61,9 +61,13 @@ def suggestions(layer: LayerInfo, cycles: int) -> list[str]:
         found.append("an operator or shape that has a kernel (docs/operators.md lists them)")
     if layer.macs and layer.kept_macs >= _DENSE * layer.macs:
         found.append("skip products: keras_approx.eliminate or explore; cycles follow what is kept")
-    elif layer.macs and family in ("loop", "winograd"):
+    elif layer.macs and family in ("loop", "bytes", "winograd"):
         found.append("skip whole pairs of input channels: single zeros save nothing in this kernel")
-    if family in ("loop", "unpacked") and layer.roofline_cycles and cycles > _FAR * layer.roofline_cycles:
+    if (
+        family in ("loop", "bytes", "unpacked")
+        and layer.roofline_cycles
+        and cycles > _FAR * layer.roofline_cycles
+    ):
         found.append(
             "more channels at a smaller size: most of its cycles load and round, they do not multiply"
         )

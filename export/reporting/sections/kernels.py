@@ -20,6 +20,11 @@ _KERNELS = (
         "nearly everything is kept, or straight code would not fit the flash or its cache",
     ),
     (
+        "bytes",
+        "a loop over weights of one byte, four in a word; skipped products are multiplied with zero",
+        "flash is short or slow: its constants take half of a loop's",
+    ),
+    (
         "winograd",
         "3 x 3 convolutions on transformed tiles, with fewer multiplications, in exact integers",
         "the layer keeps most of its kernels and has channels enough to pay for the transforms",

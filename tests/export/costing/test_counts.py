@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import count_loop, count_plan, count_unpacked
+from export.costing.counts import count_bytes, count_loop, count_plan, count_unpacked
+from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
 from export.kernels.requantize import Requantization
@@ -160,3 +161,16 @@ def test_loops_take_the_same_whatever_their_weights(pooled: bool) -> None:
             for timing in TIMINGS:
                 counted = count_loop(problem, unrolled, False, timing)
                 assert counted == count_plan(plan_loop(problem, unrolled), timing)
+
+
+@pytest.mark.parametrize("widened", [False, True])
+@pytest.mark.parametrize("inputs", [3, 16, 41])
+def test_weights_of_a_byte_take_the_same_whatever_they_are(inputs: int, widened: bool) -> None:
+    for kept in (0.2, 1.0):
+        weights = random_weights((8, 1, 1, inputs), kept, 6, (1, 1))
+        problem = conv(weights, rows=1, columns=1, widened=widened)
+        for unrolled in (1, 4):
+            for timing in TIMINGS:
+                assert count_bytes(problem, unrolled, timing) == count_plan(
+                    plan_bytes(problem, unrolled), timing
+                )

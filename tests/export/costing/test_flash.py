@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,15 +134,21 @@ def test_plain_c_takes_the_layers_that_do_not_fit() -> None:
     assert left(1000) == []
 
 
-def test_a_board_of_little_flash_holds_weights_as_bytes() -> None:
+@pytest.mark.parametrize(("size", "kernels"), [(1, {"bytes", "loop"}), (2, {None, "loop", "bytes"})])
+def test_a_board_of_little_flash_holds_weights_as_bytes(size: int, kernels: set[str | None]) -> None:
+    """In a kernel where a layer has a single position, in plain C where it has more."""
     network = Layers(np.random.default_rng(1))
-    x = network.input((1, 1, 256))
-    graph = run_passes(read_tflite(network.builder.finish(x, network.dense(network.dense(x, 256), 8))))
+    x = network.input((size, size, 256))
+    y = network.dense(x, 256) if size == 1 else network.mean(network.conv(x, 256, (1, 1)))
+    graph = run_passes(read_tflite(network.builder.finish(x, network.dense(y, 8))))
     target = resolve("stm32f405")
     assert target.board is not None
     board = replace(target.board, flash=replace(target.board.flash, size=100_000))
     schedule = plan_network(graph, Requirements(replace(target, board=board)))
-    assert [stage.kind for stage in schedule.stages if stage.candidate is None] == ["fully_connected"]
+    products = [stage for stage in schedule.stages if stage.kind in ("fully_connected", "conv2d")]
+    found = [stage.candidate.variant if stage.candidate else None for stage in products]
+    assert found[0] == ("bytes" if size == 1 else None)
+    assert {*found} <= kernels
     estimate = estimate_schedule(schedule, target)
     assert estimate.flash_bytes is not None
     assert 66_000 < estimate.flash_bytes < 90_000
