@@ -184,7 +184,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--optimizer",
         choices=(RECORDED, "default"),
         default=RECORDED,
-        help="for the table: SGD at a rate for these networks, or what fine_tune takes unless told (default: %(default)s)",
+        help="for the table: SGD as recorded, or what fine_tune takes unless told (default: %(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=1, help="for 25 %% in the table (default: %(default)s)")
     parser.add_argument(
