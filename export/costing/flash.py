@@ -15,13 +15,18 @@ _CERTAIN = 1 / 64  # decides between choices whose prices, with waits that are e
 _MOST_SUMS = 4096
 
 
+def spared(limit: int) -> int:
+    """Bytes of flash that a network should take at most where it has a choice: some are for the firmware around it."""
+    return limit - limit // _SPARED
+
+
 def fit_flash(
     fastest: Sequence[Candidate | None], more: Callable[[int], Sequence[Candidate]], limit: int
 ) -> list[Candidate | None]:
     """Takes smaller kernels until all stages fit: of all choices that do, the one of the fewest cycles.
 
     It is the knapsack problem with one of several things in each place, solved by merging the stages' trade-offs one
-    after the other. Some flash is spared where that is possible, since the firmware around the network needs its own.
+    after the other. Some flash is spared where that is possible.
 
     Args:
         fastest: The fastest candidate for each stage, or None where there is none.
@@ -34,17 +39,21 @@ def fit_flash(
     if sum(map(_flash_bytes, fastest)) <= limit:
         return list(fastest)
     choices = [() if one is None else _from(more(index), one) for index, one in enumerate(fastest)]
-    least = sum(min(map(_flash_bytes, candidates), default=0) for candidates in choices)
-    spared = limit - limit // _SPARED
-    picked = iter(_knapsack([one for one in choices if one], max(least, limit if least > spared else spared)))
-    return [next(picked) if candidates else None for candidates in choices]
+    found = cheapest(choices, spared(limit))
+    return found if sum(map(_flash_bytes, found)) <= spared(limit) else cheapest(choices, limit)
 
 
-def _knapsack(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candidate]:
-    """One candidate from each, of the least weight in all, that take no more than so many bytes; `room` is enough."""
-    sizes = [np.array([_flash_bytes(one) for one in candidates]) for candidates in choices]
-    weights = [np.array([_weight(one) for one in candidates]) for candidates in choices]
-    rest = room - sum(int(size.min()) for size in sizes)  # bytes beyond the smallest choice
+def cheapest(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candidate | None]:
+    """One candidate for each stage, None where there are none, of the least weight in all.
+
+    Args:
+        choices: Candidates by stage.
+        room: Bytes of flash that they may take together; if none do, the smallest ones are taken.
+    """
+    stages = [candidates for candidates in choices if candidates]
+    sizes = [np.array([_flash_bytes(one) for one in candidates]) for candidates in stages]
+    weights = [np.array([_weight(one) for one in candidates]) for candidates in stages]
+    rest = max(0, room - sum(int(size.min()) for size in sizes))  # bytes beyond the smallest choice
     size, weight = np.zeros(1, np.int64), np.zeros(1)
     ways: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for more_bytes, more_weight in zip((one - one.min() for one in sizes), weights, strict=True):
@@ -53,11 +62,11 @@ def _knapsack(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candida
         kept = _trade_off(sums, totals, rest)
         size, weight = sums[kept], totals[kept]
         ways.append((kept // len(more_bytes), kept % len(more_bytes)))
-    place, picked = int(weight.argmin()), []
-    for (before, candidate), candidates in zip(reversed(ways), reversed(choices), strict=True):
+    place, picked = int(weight.argmin()), list[Candidate]()
+    for (before, candidate), candidates in zip(reversed(ways), reversed(stages), strict=True):
         picked.append(candidates[candidate[place]])
         place = int(before[place])
-    return picked[::-1]
+    return [picked.pop() if candidates else None for candidates in choices]
 
 
 def _trade_off(sizes: NDArray[np.int64], weights: NDArray[np.float64], most: int) -> NDArray[np.int64]:
@@ -97,7 +106,7 @@ def with_plain_c(
     total = sum(map(_flash_bytes, result))
     if total <= limit:
         return result
-    room = limit - limit // _SPARED
+    room = spared(limit)
     found = []
     for index, one in enumerate(chosen):
         cost = None if one is None else plain(index)

@@ -9,7 +9,7 @@ from functools import partial
 
 from export.costing.candidate import Candidate, Wanted, copied_cycles, fastest, price_cycles
 from export.costing.copies import Copies, choose_copies, cycles_with_copies, no_copies
-from export.costing.flash import fit_flash, with_plain_c
+from export.costing.flash import fit_flash, spared, with_plain_c
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
@@ -183,7 +183,8 @@ def _fitting(
     if flash is not None:
         chosen = fit_flash(chosen, partial(more, Wanted.LESS_FLASH), flash)
         chosen = with_plain_c(chosen, lambda index: _plain(graph, stages[index], target), flash)
-    return fit_ram(laid_out, chosen, partial(more, Wanted.LESS_MEMORY), requirements.hold, flash)
+    room = None if flash is None else spared(flash)
+    return fit_ram(laid_out, chosen, partial(more, Wanted.LESS_MEMORY), requirements.hold, room)
 
 
 def _plain(graph: Graph, stage: Stage, target: Target) -> PlainCost | None:

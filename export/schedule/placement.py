@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from export.costing.candidate import Candidate
+from export.costing.flash import cheapest
 from export.ir.graph import Graph
 from export.ir.ops import Padding
 from export.schedule.arena import Lifetime, plan
@@ -124,9 +125,10 @@ def fit_ram(
     sizes = sorted({one.scratch_bytes for now in choices for one in now}, reverse=True)
     result = list(chosen)
     for size in sizes:
-        limited = _limited(chosen, choices, size, smaller=False)
+        below = _below(chosen, choices, size)
+        limited = [candidates[0] if candidates else None for candidates in below]
         if most is not None and _flash_bytes(limited) > most:
-            limited = _limited(chosen, choices, size, smaller=True)
+            limited = cheapest(below, most)
         if laid_out.data_bytes(limited) <= laid_out.data_bytes(result):
             result = limited
         if hold(laid_out.data_bytes(result)):
@@ -136,27 +138,27 @@ def fit_ram(
     return _restored(laid_out, result, choices, hold, most)
 
 
-def _limited(
-    chosen: Sequence[Candidate | None], choices: Sequence[Sequence[Candidate]], scratch: int, *, smaller: bool
-) -> list[Candidate | None]:
-    """The fastest candidates of so much scratch memory; stages that have none keep theirs.
+def _below(
+    chosen: Sequence[Candidate | None], choices: Sequence[Sequence[Candidate]], scratch: int
+) -> list[list[Candidate]]:
+    """The candidates of so much scratch memory, in order of cycles, from the present ones on where these have no more.
 
     Args:
-        chosen: The present ones.
+        chosen: The present ones; stages where none have so little keep theirs.
         choices: All, by stage, in order of cycles.
         scratch: Bytes.
-        smaller: Whether none may take more flash than the present one.
     """
 
-    def first(now: Candidate | None, candidates: Sequence[Candidate]) -> Candidate | None:
-        if now is None or now.scratch_bytes <= scratch:
-            return now
-        for one in candidates:
-            if one.scratch_bytes <= scratch and not (smaller and _flash_bytes([one]) > _flash_bytes([now])):
-                return one
-        return now
+    def of_stage(now: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+        fit = [one for one in candidates if one.scratch_bytes <= scratch]
+        if now.scratch_bytes <= scratch:
+            return [now, *(one for one in fit if one.price.cycles > now.price.cycles)]
+        return fit or [now]
 
-    return [first(now, candidates) for now, candidates in zip(chosen, choices, strict=True)]
+    return [
+        [] if now is None else of_stage(now, candidates)
+        for now, candidates in zip(chosen, choices, strict=True)
+    ]
 
 
 def _restored(
