@@ -102,9 +102,9 @@ def count_bytes(problem: ConvProblem, unrolled: int, timing: Timing) -> Count:
     """The cost of the plan that `direct.byte_weights.plan_bytes` makes; it does not depend on the weights.
 
     Args:
-        problem: the layer.
-        unrolled: as for `direct.byte_weights.plan_bytes`.
-        timing: the core's pipeline.
+        problem: The layer.
+        unrolled: As for `direct.byte_weights.plan_bytes`.
+        timing: The core's pipeline.
     """
     return _count_shared(plan_bytes, _without_numbers(problem), (("unrolled", unrolled),), timing)
 

@@ -60,8 +60,8 @@ def plan_bytes(problem: ConvProblem, unrolled: int) -> Plan:
     """Plans the kernel; there is one for each number of channels in a block.
 
     Args:
-        problem: a layer that `takes_bytes`.
-        unrolled: groups of inputs that a turn of the loop takes.
+        problem: A layer that `takes_bytes`.
+        unrolled: Groups of inputs that a turn of the loop takes.
     """
     words = _packed(problem)
     kernels: list[Kernel] = []
@@ -127,10 +127,10 @@ class _Unit:
     """The products of a group of inputs and one or two channels.
 
     Attributes:
-        group: its number.
-        channels: numbers within the block.
-        bank: registers that its words are loaded into.
-        other: registers that take the first two weights of each.
+        group: Its number.
+        channels: Numbers within the block.
+        bank: Registers that its words are loaded into.
+        other: Registers that take the first two weights of each.
     """
 
     group: int
