@@ -29,7 +29,7 @@ from export.kernels.direct.plan import (
 from export.kernels.elementwise.addition import ADDITION_WORDS
 from export.kernels.language.steps import NEAR, WORD
 from export.kernels.linear import Linear
-from export.kernels.plan import Plan, repeated_calls
+from export.kernels.plan import Call, Plan, repeated_calls
 from export.kernels.requantize import Requantization
 from export.kernels.size import kernel_bytes
 from export.targets import State, Timing
@@ -44,12 +44,14 @@ class Run:
         code_bytes: Of the kernel, aligned to a word.
         times: How often the call runs.
         kernel: Index of the kernel in its plan.
+        after: Bytes of code of the call before, if that read the same part of the stream; else None.
     """
 
     profile: Profile
     code_bytes: int
     times: int = 1
     kernel: int = 0
+    after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,24 @@ class Count:
         return KernelCost(cycles, sum(run.times for run in self.runs), len(self.runs), self.kernel_bytes)
 
 
+def reads_again(call: Call, before: Call) -> bool:
+    """Whether a call reads the part of the stream that the call before it has read."""
+    return call.stream is not None and call.stream == before.stream
+
+
 def count_plan(plan: Plan, timing: Timing) -> Count:
     """Counts a plan by following its kernels."""
     sizes = [kernel_bytes(kernel) for kernel in plan.kernels]
     profiles: dict[tuple[int, tuple[tuple[str, int], ...]], Profile] = {}
     runs = []
+    before: Call | None = None
     for call, times in repeated_calls(plan):
         key = call.kernel, tuple(sorted(call.counts.items()))
         if key not in profiles:
             profiles[key] = kernel_profile(plan.kernels[call.kernel].steps, timing, call.counts)
-        runs.append(Run(profiles[key], sizes[call.kernel], times, call.kernel))
+        after = sizes[before.kernel] if before is not None and reads_again(call, before) else None
+        runs.append(Run(profiles[key], sizes[call.kernel], times, call.kernel, after))
+        before = call
     return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
 
 

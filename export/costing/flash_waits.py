@@ -57,7 +57,8 @@ def _kernel_waits(runs: Sequence[tuple[Run, tuple[float, ...]]], flash: Flash) -
 def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
     """Cycles that the calls of a kernel wait, by every reading of the documents.
 
-    Every piece is read once; after that, those that do not stay in the caches from one turn to the next.
+    Every piece is read once; after that, those that do not stay in the caches from one turn to the next. Constants
+    that the call before has read are read again if they have not stayed.
 
     Args:
         run: The call.
@@ -73,9 +74,12 @@ def run_waits(run: Run, flash: Flash) -> tuple[float, ...]:
     time = profile.cycles / max(1, profile.blocks)
     times = time / max(1, code), time / max(1, window)
     lost_code, lost_window = lost_pieces(code, window, flash)
+    first = float(window)  # of the constants that are read for the first time, in one turn
+    if run.after is not None and stream:
+        first *= lost_pieces(code + -(-run.after // flash.width), stream, flash)[1] / stream
     parts: list[tuple[float, float, float]] = [
-        (1, code, window),
-        (max(0, new - 1), lost_code, window),
+        (1, code, first),
+        (max(0, new - 1), lost_code, first),
         (turns - max(1, new), lost_code, lost_window),
     ]
     waiting = [part for part in parts if part[0] and (part[1] or part[2])]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 
-from export.costing.counts import Count, Run
+from export.costing.counts import Count, Run, reads_again
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.kernels.language.instructions import instructions
 from export.kernels.language.steps import WORD, Step
-from export.kernels.plan import repeated_calls
+from export.kernels.plan import Call, repeated_calls
 from export.kernels.size import kernel_bytes
 from export.kernels.winograd.input_transform import input_kernel
 from export.kernels.winograd.output_transform import output_kernel
@@ -38,6 +38,7 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
     runs = []
     sizes: dict[int, int] = {}
     found: dict[tuple[int, _Counts], tuple[Profile, int]] = {}
+    before: Call | None = None
     for call, times in repeated_calls(made):
         key = call.kernel, tuple(sorted(call.counts.items()))
         if key not in found:
@@ -45,7 +46,9 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
         profile, sizes[call.kernel] = found[key]
         if call.stream is not None and call.stream.base == "scratch":
             profile = replace(profile, words=0, window=0)  # what it reads does not lie in flash
-        runs.append(Run(profile, sizes[call.kernel], times, call.kernel))
+        after = sizes[before.kernel] if before is not None and reads_again(call, before) else None
+        runs.append(Run(profile, sizes[call.kernel], times, call.kernel, after))
+        before = call
     return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate, takewhile
+from itertools import accumulate, pairwise, takewhile
 from typing import Any
 
 from export.kernels.elementwise.tables import TABLE_SIZE
@@ -73,6 +73,7 @@ class Skeleton:
 
 
 _LINE_WORDS = 8  # weights begin where lines of flash and caches do
+_CACHED_WORDS = 768  # of the 8 KiB of the smallest cache, which holds code, too
 
 
 def scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
@@ -110,8 +111,9 @@ def _tables(shape: Shape) -> _Tables:
         for group in tiling.groups:
             tiles = tiling.range_of(strip, group)
             if tiles[0] < tiles[1]:
-                blocks, _, _ = _tiles_of(tiling, strip, tiles)
-                tables.at(header(tiling, group, blocks))
+                blocks, _, single = _tiles_of(tiling, strip, tiles)
+                for part in (*_parts(group, blocks > 0 and single), group):
+                    tables.at(header(tiling, part, blocks))
         for kind in strip.kinds:
             tables.at(_tile_table(shape, strip, kind))
     tables.words += [0] * (-len(tables.words) % _LINE_WORDS)
@@ -141,6 +143,27 @@ def _tiles_of(tiling: Tiling, strip: Strip, tiles: tuple[int, int]) -> tuple[int
     single = end % TILES == 1 and end == len(strip.order)
     blocks = (end // TILES if single else -(-end // TILES)) - first
     return blocks, first, single
+
+
+def _parts(group: Group, twice: bool) -> list[Group]:
+    """The points of a group, cut so that constants that are read twice are still in a cache the second time.
+
+    Args:
+        group: Its points.
+        twice: Whether blocks of two tiles and a block of one need them: one kernel follows the other.
+    """
+    most = max(1, _CACHED_WORDS // group.panel_words) if twice else len(group.points)
+    count = -(-len(group.points) // most)
+    ends = [len(group.points) * number // count for number in range(count + 1)]
+    return [
+        replace(
+            group,
+            points=group.points[start:end],
+            offset=group.offset + start * group.slot_bytes,
+            before=group.before + start * group.components,
+        )
+        for start, end in pairwise(ends)
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -241,7 +264,19 @@ class _Builder:
         if tiles[0] == tiles[1]:
             return []
         blocks, start, single = _tiles_of(tiling, strip, tiles)
-        shape = self._shape
+        shared = (
+            not self._shape.packed and self._shape.patterns is None
+        )  # kernels that keep some are long themselves
+        twice = shared and blocks > 0 and single
+        return [
+            call
+            for part in _parts(group, twice)
+            for call in self._part_calls(number, part, blocks, start, single)
+        ]
+
+    def _part_calls(self, number: int, group: Group, blocks: int, start: int, single: bool) -> list[Call]:
+        """The calls of some points of a group: of blocks of two tiles from a first one on, and of a single tile."""
+        tiling, shape = self._tiling, self._shape
         inside = WORD * group.before * shape.kept(number)
         if shape.packed:
             stream = Pointer("scratch", _transformed_at(tiling) + inside)
