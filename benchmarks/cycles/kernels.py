@@ -36,6 +36,7 @@ from benchmarks.cycles.measure import Figures, measure, measure_baseline
 from benchmarks.shared.models import keep_kernels, keep_pairs, quantized
 from benchmarks.shared.options import KERNELS, PAIRS, REFERENCE, add_networks
 from benchmarks.shared.records import write_json
+from export.errors import TargetError
 from export.kernels.layout import ACTIVATIONS
 
 RESULTS = FIGURES / "kernels.json"
@@ -96,7 +97,7 @@ def _limited(tflite: bytes, core: str, kib: int) -> dict[str, Any]:
     """What a network takes if its data may fill so much RAM; no cycles where it does not fit."""
     try:
         estimate = export.estimate(tflite, target=core, max_ram=kib << 10)
-    except export.TargetError:
+    except TargetError:
         return {"kib": kib, "core": core, "cycles": None}
     return {"kib": kib, "core": core, "cycles": estimate.cycles}
 
