@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -65,9 +66,14 @@ def save_front(front: ParetoFront, path: str | Path) -> None:
         "significance": front.significance,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".keras_approx-{os.getpid()}.part")
+    part = path.with_name(_unfinished(path.name))
     part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def _unfinished(name: str) -> str:
+    """What a file is called until it is complete: never too long, and the same each time, so that none is left."""
+    return f".keras_approx-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
 
 
 def load_front(path: str | Path) -> ParetoFront:

@@ -169,6 +169,26 @@ def test_saving_keeps_everything(chosen: list[EvaluatedDesign], tmp_path_factory
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_kill_while_saving_leaves_the_old_file_and_no_other_after_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"{'long' * 60}.json"
+    save_front(_front(), path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    processes = iter(range(1, 9))
+    monkeypatch.setattr("os.getpid", lambda: next(processes))  # another process each time
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save_front(_front(), path)
+    assert load_front(path).evaluated == _front().evaluated
+    save_front(_front(), path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "front.json"
     save_front(_front(), path)
