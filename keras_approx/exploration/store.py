@@ -148,5 +148,5 @@ def _check_header(path: Path, line: bytes, expected: Mapping[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = json_of(value)
+    text = json.dumps(value, default=str)  # a damaged file may hold NaN
     return text if len(text) <= 60 else text[:57] + "..."

@@ -99,12 +99,9 @@ def load_front(path: str | Path) -> ParetoFront:
     except ValueError as error:
         raise StoreError(f"{advice}: {error}") from error
     records = {record.id: record for record in found.evaluated}
-    missing = [
-        name for name in found.objectives if any(name not in record.costs for record in found.evaluated)
-    ]
-    if found.exact not in records or missing:
-        what = f"the cost {missing[0]!r}" if missing else "the exact design"
-        raise StoreError(f"{advice}: {what} is missing")
+    missing = ["the exact design"] if found.exact not in records else _missing(found, records[found.exact])
+    if missing:
+        raise StoreError(f"{advice}: {missing[0]} is missing")
     if len({record.higher_is_better for record in found.evaluated}) > 1:
         raise StoreError(f"{advice}: higher_is_better differs between designs")
     return ParetoFront(
@@ -114,3 +111,14 @@ def load_front(path: str | Path) -> ParetoFront:
         settings=found.settings,
         significance={name: histogram.model_dump() for name, histogram in found.significance.items()},
     )
+
+
+def _missing(found: _FrontRecord, exact: EvaluatedDesign) -> list[str]:
+    """What some design lacks of the objectives, or of what the exact one has."""
+    costs = dict.fromkeys([*found.objectives, *exact.costs])
+    absent = [f"the cost {name!r}" for name in costs if any(name not in one.costs for one in found.evaluated)]
+    return absent + [
+        f"the kept share of the layer {name!r}"
+        for name in exact.kept_by_layer
+        if any(name not in one.kept_by_layer for one in found.evaluated)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def test_other_files(tmp_path: Path) -> None:
         (b"precious notes", "no store of evaluations"),
         (b"precious notes\n", "no store of evaluations.*Invalid JSON"),
         (b"{}\n", "no store of evaluations"),
+        (json.dumps({**header, "problem": {"a": math.nan}}).encode() + b"\n", "another problem .*a was NaN"),
         (json.dumps({**header, "schema": 9}).encode() + b"\n", f"schema 9, this version reads {SCHEMA}"),
         (b"".join([*lines[:2], b"xx\n", *lines[3:]]), "line 3 of .* is no record.*Invalid JSON"),
         (b"".join([*lines[:2], b'{"design": 3}\n']), "line 3 of .* is no record"),

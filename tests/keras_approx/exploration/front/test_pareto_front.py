@@ -189,6 +189,20 @@ def test_a_kill_while_saving_leaves_the_old_file_and_no_other_after_the_next(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def _with_ram(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **data,
+        "evaluated": [{**one, "costs": {**one["costs"], "ram": 1.0}} for one in data["evaluated"]],
+    }
+
+
+def _without(data: dict[str, Any], field: str, name: str) -> dict[str, Any]:
+    """A front whose last design has no such entry in a field."""
+    *others, last = data["evaluated"]
+    left = {key: value for key, value in last[field].items() if key != name}
+    return {**data, "evaluated": [*others, {**last, field: left}]}
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "front.json"
     save_front(_front(), path)
@@ -205,6 +219,8 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
         (json.dumps({**data, "exact": "0"}), "the exact design is missing"),
         (json.dumps({**data, "objectives": ["time"]}), "the cost 'time' is missing"),
         (json.dumps({**data, "evaluated": [{}]}), "evaluated.0.design: Field required"),
+        (json.dumps(_without(_with_ram(data), "costs", "ram")), "the cost 'ram' is missing"),
+        (json.dumps(_without(data, "kept_by_layer", "b")), "the kept share of the layer 'b' is missing"),
         (
             json.dumps({**data, "evaluated": [{**data["evaluated"][0], "images": 0}]}),
             "images: .*greater than",
