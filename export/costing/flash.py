@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,12 @@ def fit_flash(
     Returns:
         A candidate for each stage; the smallest ones, over the limit still, if no choice fits.
     """
-    if sum(map(_flash_bytes, fastest)) <= limit:
+    if flash_bytes(fastest) <= limit:
         return list(fastest)
     choices = [() if one is None else _from(more(index), one) for index, one in enumerate(fastest)]
-    found = cheapest(choices, spared(limit))
-    return found if sum(map(_flash_bytes, found)) <= spared(limit) else cheapest(choices, limit)
+    room = spared(limit)
+    found = cheapest(choices, room)
+    return found if flash_bytes(found) <= room else cheapest(choices, limit)
 
 
 def cheapest(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candidate | None]:
@@ -51,7 +52,7 @@ def cheapest(choices: Sequence[Sequence[Candidate]], room: int) -> list[Candidat
         room: Bytes of flash that they may take together; if none do, the smallest ones are taken.
     """
     stages = [candidates for candidates in choices if candidates]
-    sizes = [np.array([_flash_bytes(one) for one in candidates]) for candidates in stages]
+    sizes = [np.array([one.cost.flash_bytes for one in candidates]) for candidates in stages]
     weights = [np.array([_weight(one) for one in candidates]) for candidates in stages]
     rest = max(0, room - sum(int(size.min()) for size in sizes))  # bytes beyond the smallest choice
     size, weight = np.zeros(1, np.int64), np.zeros(1)
@@ -103,15 +104,15 @@ def with_plain_c(
         spared, and of them none that the others make needless. All of them where no choice fits.
     """
     result = list(chosen)
-    total = sum(map(_flash_bytes, result))
+    total = flash_bytes(result)
     if total <= limit:
         return result
     room = spared(limit)
     found = []
     for index, one in enumerate(chosen):
         cost = None if one is None else plain(index)
-        if one is not None and cost is not None and cost.flash_bytes < _flash_bytes(one):
-            saved = _flash_bytes(one) - cost.flash_bytes
+        if one is not None and cost is not None and cost.flash_bytes < one.cost.flash_bytes:
+            saved = one.cost.flash_bytes - cost.flash_bytes
             found.append((saved / max(1, cost.cycles - one.price.cycles), saved, index))
     left = []
     for _, saved, index in sorted(found, reverse=True):
@@ -129,5 +130,6 @@ def _from(candidates: Sequence[Candidate], one: Candidate) -> Sequence[Candidate
     return candidates[candidates.index(one) :] if one in candidates else [one, *candidates]
 
 
-def _flash_bytes(candidate: Candidate | None) -> int:
-    return 0 if candidate is None else candidate.cost.flash_bytes
+def flash_bytes(chosen: Iterable[Candidate | None]) -> int:
+    """Bytes of the candidates together; None, for plain C, counts nothing."""
+    return sum(candidate.cost.flash_bytes for candidate in chosen if candidate is not None)

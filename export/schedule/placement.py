@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from export.costing.candidate import Candidate
-from export.costing.flash import cheapest
+from export.costing.flash import cheapest, flash_bytes
 from export.ir.graph import Graph
 from export.ir.ops import Padding
 from export.schedule.arena import Lifetime, plan
@@ -121,13 +121,13 @@ def fit_ram(
     if hold(laid_out.data_bytes(chosen)):
         return list(chosen)
     choices = [() if now is None else more(index) for index, now in enumerate(chosen)]
-    most = None if flash is None else max(flash, _flash_bytes(chosen))
+    most = None if flash is None else max(flash, flash_bytes(chosen))
     sizes = sorted({one.scratch_bytes for now in choices for one in now}, reverse=True)
     result = list(chosen)
     for size in sizes:
         below = _below(chosen, choices, size)
         limited = [candidates[0] if candidates else None for candidates in below]
-        if most is not None and _flash_bytes(limited) > most:
+        if most is not None and flash_bytes(limited) > most:
             limited = cheapest(below, most)
         if laid_out.data_bytes(limited) <= laid_out.data_bytes(result):
             result = limited
@@ -185,11 +185,7 @@ def _restored(
         again = False
         for _, index, one in gains():
             tried = [*result[:index], one, *result[index + 1 :]]
-            if (flash is None or _flash_bytes(tried) <= flash) and hold(laid_out.data_bytes(tried)):
+            if (flash is None or flash_bytes(tried) <= flash) and hold(laid_out.data_bytes(tried)):
                 result, again = tried, True
                 break
     return result
-
-
-def _flash_bytes(chosen: Sequence[Candidate | None]) -> int:
-    return sum(candidate.cost.flash_bytes for candidate in chosen if candidate is not None)
