@@ -35,8 +35,8 @@ from export.kernels.winograd.tiles import strip_heights
 from export.targets import CORES, Target, Timing
 from export.targets.timing import Pairing
 
-SPARSE = 0.6  # with fewer pairs kept, a loop over all of them cannot win,
-_FEW_RUNS = 16  # unless code runs so rarely that waiting for it counts
+_SPARSE = 0.6  # with fewer pairs kept, a loop over all of them is slower where code runs often
+_FEW_RUNS = 16  # below so many, the wait for the code decides, and a loop has less of it
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 _BYTES_UNROLLED = (1, 4, 12)  # groups of four inputs in a turn of a kernel of weights of one byte
 _MOST_UNROLLED = 32  # pairs of input channels in a turn of Winograd's products
@@ -99,10 +99,10 @@ def _winograd_candidates(problem: ConvProblem, target: Target, wanted: Wanted) -
             if beaten(option.least):
                 continue
             requantization = constants(tallest.algorithm)
-            priced = (
-                None if requantization is None else _priced(option.shape, requantization.form.alike, target)
-            )
-            if requantization is not None and priced is not None:
+            if requantization is None:
+                break
+            priced = _priced(option.shape, requantization.form.alike, target)
+            if priced is not None:
                 plan = partial(plan_winograd, problem, option.shape, requantization, timing)
                 found.append(replace(priced, plan=plan))
     return found
@@ -194,7 +194,7 @@ def _direct_candidates(
     kept = np.count_nonzero(pairs) / max(1, pairs.size)
     geometry = problem.geometry
     runs = geometry.rows * geometry.columns / geometry.positions
-    unrollings = loop_unrollings(problem) if kept > SPARSE or small or runs < _FEW_RUNS else []
+    unrollings = loop_unrollings(problem) if kept > _SPARSE or small or runs < _FEW_RUNS else []
     columns, channels = problem.weights.shape[2], block_channels(geometry)
     bytes_of_pair = 4 * columns * channels * (geometry.positions + 1)
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
