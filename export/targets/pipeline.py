@@ -187,9 +187,7 @@ def _operands_ready(
         cycles = special.get(kind, latency.get(kind, 1))
         if register == FLAGS and instruction.kind is Kind.BRANCH:
             cycles -= 1  # a branch beside the instruction that sets its flags
-        if (
-            when := written_at[register] + cycles
-        ) > ready:  # not max(): this is the innermost loop of planning
+        if (when := written_at[register] + cycles) > ready:
             ready = when
     for register in instruction.accumulators:
         kind = written_by[register]

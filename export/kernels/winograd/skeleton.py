@@ -73,7 +73,7 @@ class Skeleton:
 
 
 _LINE_WORDS = 8  # weights begin where lines of flash and caches do
-_CACHED_WORDS = 768  # of the 8 KiB of the smallest cache, which holds code, too
+_CACHED_WORDS = 768  # of the 8 KiB that an STM32U5 has for constants and code; smaller caches keep none
 
 
 def scale_words(shape: Shape, form: Form, block: ChannelBlock) -> int:
@@ -264,9 +264,8 @@ class _Builder:
         if tiles[0] == tiles[1]:
             return []
         blocks, start, single = _tiles_of(tiling, strip, tiles)
-        shared = (
-            not self._shape.packed and self._shape.patterns is None
-        )  # kernels that keep some are long themselves
+        # Packed weights lie in RAM; kernels that skip some are so long that they would push constants out.
+        shared = not self._shape.packed and self._shape.patterns is None
         twice = shared and blocks > 0 and single
         return [
             call
