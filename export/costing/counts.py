@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,44 +95,88 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
     return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
 
 
-def count_loop(problem: ConvProblem, unrolled: int, rows: bool, timing: Timing) -> Count:
+_Kind = TypeVar("_Kind", bound=tuple[Any, ...])
+_Kinds: TypeAlias = tuple[tuple[_Kind, int], ...]
+"""What neighbouring channels have in common, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Unnumbered:
+    """The part of a problem that the kernels of all channels depend on: all but its numbers.
+
+    Attributes:
+        layer: Its fields, by name.
+        shape: Of the weights.
+        mode: In which outputs are rounded.
+        clamps: Bounds of outputs.
+        linear: Of channels that need a single multiplication: whether a shift follows, and the bounds.
+    """
+
+    layer: tuple[tuple[str, Any], ...]
+    shape: tuple[int, ...]
+    mode: str
+    clamps: _Kinds[tuple[int | None, int | None]]
+    linear: _Kinds[tuple[int, int | None, int | None]]
+
+    @staticmethod
+    def of(problem: ConvProblem) -> Unnumbered:
+        """That of a problem whose channels can share a kernel."""
+        mode = shared_mode(problem.finish)
+        assert mode is not None
+        return Unnumbered(
+            tuple((name, getattr(problem, name)) for name in _LAYER),
+            problem.weights.shape,
+            mode,
+            _kinds((r.low, r.high) for r in problem.requantization),
+            _kinds((min(1, r.shift), r.low, r.high) for r in problem.finish if isinstance(r, Linear)),
+        )
+
+    @property
+    def problem(self) -> ConvProblem:
+        """A problem with these kernels, all its numbers 0."""
+        blank = tuple(
+            Requantization(0, 0, 0, 1, self.mode, *clamp) for clamp, n in self.clamps for _ in range(n)
+        )
+        linear = tuple(Linear(1, 0, 1, *entry) for entry, n in self.linear for _ in range(n))
+        return ConvProblem(
+            weights=np.zeros(self.shape, np.int32),
+            bias=np.zeros(self.shape[0], np.int64),
+            requantization=blank,
+            source=0,
+            target=0,
+            solved=lambda: linear or None,
+            **dict(self.layer),
+        )
+
+
+def _kinds(entries: Iterable[_Kind]) -> _Kinds[_Kind]:
+    return tuple((entry, len(list(alike))) for entry, alike in groupby(entries))
+
+
+def count_loop(layer: Unnumbered, unrolled: int, rows: bool, timing: Timing) -> Count:
     """The cost of the plan that `direct.plan.plan_loop` makes; it does not depend on the weights.
 
     Args:
-        problem: The layer.
+        layer: Of the problem.
         unrolled: As for `direct.plan.plan_loop`.
         rows: Likewise.
         timing: The core's pipeline.
     """
-    return _count_shared(
-        plan_loop, _without_numbers(problem), (("unrolled", unrolled), ("rows", rows)), timing
-    )
+    return _count_shared(plan_loop, layer, (("unrolled", unrolled), ("rows", rows)), timing)
 
 
-def count_bytes(problem: ConvProblem, unrolled: int, timing: Timing) -> Count:
+def count_bytes(layer: Unnumbered, unrolled: int, timing: Timing) -> Count:
     """The cost of the plan that `direct.byte_weights.plan_bytes` makes; it does not depend on the weights.
 
     Args:
-        problem: The layer.
+        layer: Of the problem.
         unrolled: As for `direct.byte_weights.plan_bytes`.
         timing: The core's pipeline.
     """
-    return _count_shared(plan_bytes, _without_numbers(problem), (("unrolled", unrolled),), timing)
+    return _count_shared(plan_bytes, layer, (("unrolled", unrolled),), timing)
 
 
-def _without_numbers(problem: ConvProblem) -> tuple[tuple[str, Any], ...]:
-    """The part of a problem that kernels of all channels depend on."""
-    mode = shared_mode(problem.finish)
-    assert mode is not None
-    blank = tuple(Requantization(0, 0, 0, 1, mode, r.low, r.high) for r in problem.requantization)
-    plain = [entry for entry in problem.finish if isinstance(entry, Linear)]
-    linear = tuple(Linear(1, 0, 1, min(1, entry.shift), entry.low, entry.high) for entry in plain)
-    rest = {name: getattr(problem, name) for name in _LAYER}
-    rest |= {"linear": linear or None, "requantization": blank, "shape": problem.weights.shape}
-    return tuple(rest.items())
-
-
-_NUMBERS = ("weights", "bias", "requantization", "linear", "source", "target", "addition", "scaling")
+_NUMBERS = ("weights", "bias", "requantization", "solved", "source", "target", "addition", "scaling")
 _LAYER = tuple(field.name for field in fields(ConvProblem) if field.name not in _NUMBERS)
 """The part of a problem that its kernels depend on, without its numbers."""
 
@@ -139,14 +184,11 @@ _LAYER = tuple(field.name for field in fields(ConvProblem) if field.name not in 
 @lru_cache(maxsize=1 << 9)
 def _count_shared(
     planned: Callable[..., Plan],
-    layer: tuple[tuple[str, Any], ...],
+    layer: Unnumbered,
     options: tuple[tuple[str, int | bool], ...],
     timing: Timing,
 ) -> Count:
-    rest = dict(layer)
-    shape = rest.pop("shape")
-    weights, bias = np.zeros(shape, np.int32), np.zeros(shape[0], np.int64)
-    problem = ConvProblem(weights=weights, bias=bias, source=0, target=0, **rest)
+    problem = layer.problem
     count = count_plan(planned(problem, **dict(options)), timing)
     added = 0 if problem.sum is None else ADDITION_WORDS
     return replace(count, kernel_bytes=count.kernel_bytes + WORD * added)

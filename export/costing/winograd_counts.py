@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from export.costing.counts import Count, Run, reads_again
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
@@ -13,7 +14,7 @@ from export.kernels.plan import Call, repeated_calls
 from export.kernels.size import kernel_bytes
 from export.kernels.winograd.input_transform import input_kernel
 from export.kernels.winograd.output_transform import output_kernel
-from export.kernels.winograd.products import SINGLE
+from export.kernels.winograd.products import SINGLE, holds_weights
 from export.kernels.winograd.requantization import Form
 from export.kernels.winograd.shape import Shape
 from export.kernels.winograd.skeleton import Recipe, skeleton
@@ -52,28 +53,55 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
     return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 
-def least_products(shape: Shape, kept: int, timing: Timing) -> float:
-    """Cycles below which no plan comes that computes so many kernels of a pair of inputs: those of its products.
+def least_cycles(shape: Shape, kept: int, timing: Timing) -> float:
+    """Cycles below which no plan of a shape comes, found without writing any of it.
 
-    Two tiles are multiplied by a constant at a time. One instruction loads two constants at most, and one an input that
-    four channels take at most, unless constants stay in registers and inputs are loaded for each tile; where two
-    instructions issue in a cycle, only one of them multiplies.
+    A core that issues one instruction a cycle loads and stores a word a cycle at the most. Transformed inputs are
+    stored, sums are stored and loaded; at a tile, additions join the sums of all points to fewer outputs, and an output
+    is scaled, saturated and stored. Where two instructions issue in a cycle, only the products are certain.
+
+    Args:
+        shape: Of the layer, all its kernels computed.
+        kept: Kernels of a pair of inputs that have a weight.
+        timing: The core's pipeline.
     """
-    loads = 0.0 if timing.pairing is Pairing.WIDE else min(1 / 2 + 1 / CHANNELS, TILES / CHANNELS)
-    return kept * _products(shape.tiling) * (TILES + loads)
+    work = _work(shape.tiling)
+    if timing.pairing is Pairing.WIDE:
+        return kept * work.products
+    held = all(map(holds_weights, shape.tiling.groups))
+    geometry, channels = shape.geometry, sum(len(block.channels) for block in shape.blocks)
+    outputs = geometry.rows * geometry.columns
+    transforms = work.products * shape.pairs
+    transforms += channels * (
+        work.sums + max(0, work.sums - outputs) + 3 * outputs // (4 if geometry.pooled else 1)
+    )
+    return transforms + _least_of_products(shape, kept, held)
 
 
 def least_sparse(shape: Shape, form: Form, timing: Timing) -> float:
-    """Cycles below which no plan comes that skips kernels: its transforms, and its products alone.
+    """Cycles below which no plan comes that skips kernels: its transforms, and the least that its products take.
 
     Args:
         shape: Of the layer, with the patterns of its blocks.
         form: Of its requantization.
         timing: The core's pipeline.
     """
-    loads = 0.0 if timing.pairing is Pairing.WIDE else 1 / 2 + 1 / CHANNELS  # no constants stay in registers
     kept = sum(map(shape.kept, range(len(shape.blocks))))
-    return _transforms(shape.dense, form, timing) + kept * _products(shape.tiling) * (TILES + loads)
+    transforms = _transforms(shape.dense, form, timing)
+    if timing.pairing is Pairing.WIDE:
+        return transforms + kept * _work(shape.tiling).products
+    return transforms + _least_of_products(shape, kept, held=False)
+
+
+def _least_of_products(shape: Shape, kept: int, held: bool) -> float:
+    """The least cycles of products on a core of one instruction a cycle.
+
+    A product takes a cycle. Two tiles share the load of a constant, unless constants stay in registers, and four
+    channels that of an input. A sum is stored.
+    """
+    work = _work(shape.tiling)
+    loads = work.products / CHANNELS + (0 if held else work.constants)
+    return kept * (work.products + loads) + CHANNELS * len(shape.blocks) * work.sums
 
 
 @lru_cache(maxsize=1 << 10)
@@ -89,16 +117,31 @@ def _transforms(shape: Shape, form: Form, timing: Timing) -> int:
     return transforms
 
 
+class _Work(NamedTuple):
+    """What a kernel of a pair of inputs, or an output channel, needs in all tiles.
+
+    Attributes:
+        products: Dual products of a kernel.
+        constants: Times a constant of it is loaded where blocks of two tiles share the load.
+        sums: Points of a channel.
+    """
+
+    products: int
+    constants: int
+    sums: int
+
+
 @lru_cache(maxsize=1 << 10)
-def _products(tiling: Tiling) -> int:
-    """How often a constant of a kernel is multiplied by two tiles."""
-    return sum(
-        (end - start) // TILES * len(group.points) * group.components
-        for strip in tiling.strips
-        for group in tiling.groups
-        for start, end in [tiling.range_of(strip, group)]
-        if end > start
-    )
+def _work(tiling: Tiling) -> _Work:
+    products = constants = sums = 0
+    for strip in tiling.strips:
+        for group in tiling.groups:
+            start, end = tiling.range_of(strip, group)
+            points = len(group.points)
+            products += (end - start) * points * group.components
+            constants += (end - start) // TILES * points * group.components
+            sums += (end - start) * points
+    return _Work(products, constants, sums)
 
 
 def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -72,7 +73,7 @@ def multiply_one_rounding(x: Ints, mult: Ints | int, shift: Ints | int) -> Ints:
     return (x * np.int64(mult) + (np.int64(1) << (total - 1))) >> total
 
 
-def conv_multipliers(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> list[Multiplier]:
+def conv_multipliers(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected) -> tuple[Multiplier, ...]:
     """One multiplier per output channel: input scale * weight scale / output scale, in double precision.
 
     For Conv2D and DepthwiseConv2D to be used with `multiply_two_roundings`, for FullyConnected with
@@ -81,8 +82,13 @@ def conv_multipliers(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected
     weights = graph.tensors[op.weights]
     channels = weights.shape[3] if isinstance(op, DepthwiseConv2D) else weights.shape[0]
     scale_in, scale_out = graph.tensors[op.inputs[0]].quant.scale, graph.tensors[op.output].quant.scale
-    multipliers = [quantize_multiplier(scale_in * scale / scale_out) for scale in weights.quant.scales]
+    multipliers = _multipliers(scale_in, weights.quant.scales, scale_out)
     return multipliers * channels if len(multipliers) == 1 else multipliers
+
+
+@lru_cache(maxsize=256)
+def _multipliers(scale_in: float, scales: tuple[float, ...], scale_out: float) -> tuple[Multiplier, ...]:
+    return tuple(quantize_multiplier(scale_in * scale / scale_out) for scale in scales)
 
 
 @dataclass(frozen=True)

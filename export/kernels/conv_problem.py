@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from export.ir.fixed_point import conv_multipliers
+from export.ir.fixed_point import Ints, Multiplier, conv_multipliers
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
 from export.ir.requantization import requantize_conv, requantize_dense
@@ -37,10 +40,11 @@ def conv_problem(
     Returns:
         The problem, or None where some channel's numbers do not fit the kernels' requantization.
     """
-    requantization = requantizations(graph, op, pool)
+    sums = _sums(graph, op, pool)
+    requantization = _requantized(graph, op, sums)
     if requantization is None:
         return None
-    weights = _weights(graph, op)
+    weights = sums.weights
     geometry, tap_y, tap_x = _geometry(graph, op, pool, source, target)
     padding = op.padding if isinstance(op, Conv2D | DepthwiseConv2D) else Padding()
     first = source.offset(-padding.top, -padding.left) * source.element_bytes
@@ -53,7 +57,7 @@ def conv_problem(
     return ConvProblem(
         geometry=geometry,
         weights=spread,
-        bias=np.where(_empty(weights), 0, _folded_bias(graph, op, weights)),
+        bias=np.where(sums.empty, 0, sums.folded),
         requantization=requantization,
         tap_y=tap_y,
         tap_x=tap_x,
@@ -63,10 +67,8 @@ def conv_problem(
             target.channel_offset(channel) * target.element_bytes for channel in range(target.channels)
         ),
         widened=source.element == "int8",
-        scaling=None
-        if isinstance(op, FullyConnected) or _rounds_once(op)
-        else _scaling(graph, op, pool, weights),
-        linear=_linear(graph, op, pool, weights),
+        scaling=None if sums.once else sums.scaling,
+        solved=partial(_linear, graph, op, sums),
     )
 
 
@@ -93,86 +95,102 @@ def depthwise_problem(
     return DepthwiseProblem(problem, pitch, op.stride, op.dilation, planes if source.lines else None)
 
 
-def _linear(
-    graph: Graph,
-    op: Conv2D | DepthwiseConv2D | FullyConnected,
-    pool: MaxPool2D | None,
-    weights: NDArray[np.int32],
-) -> tuple[Linear | None, ...] | None:
-    """Requantization by a single multiplication, where channels have constants for it."""
-    folded, clamp = _folded_bias(graph, op, weights), _clamp(op, pool)
-    return linear_requantization(
-        conv_multipliers(graph, op),
-        graph.tensors[op.output].quant.zero_point,
-        clamp,
-        _bounds(weights, folded),
-        np.abs(weights).max(axis=(1, 2, 3), initial=0).astype(np.int64),
-        constants=np.clip(_outputs(graph, op, folded), *clamp).astype(np.int64),
-        once=_rounds_once(op),
+class _Sums(NamedTuple):
+    """The accumulators of a layer, and what its outputs are made of.
+
+    Attributes:
+        weights: [out, kernel y, kernel x, in].
+        folded: Biases minus the input's zero point times the weights it meets.
+        least: The least accumulator of each channel.
+        most: The largest one.
+        multipliers: (mult, shift) of each channel.
+        zero_point: Of the output.
+        clamp: Bounds of the output, the pool's included.
+        once: Whether outputs are rounded once.
+    """
+
+    weights: NDArray[np.int32]
+    folded: Ints
+    least: Ints
+    most: Ints
+    multipliers: tuple[Multiplier, ...]
+    zero_point: int
+    clamp: tuple[int, int]
+    once: bool
+
+    @property
+    def largest_weights(self) -> Ints:
+        """Magnitudes, by channel."""
+        return np.abs(self.weights).max(axis=(1, 2, 3), initial=0).astype(np.int64)
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Channels without any product."""
+        return np.asarray(~self.weights.any(axis=(1, 2, 3)))
+
+    @property
+    def scaling(self) -> Scaling:
+        """What the layer makes of its accumulators, rounded twice."""
+        mult, shift = np.array(self.multipliers, np.int64).T
+        return Scaling(mult, shift, self.zero_point, self.clamp, self.least, self.most)
+
+
+def _sums(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None) -> _Sums:
+    weights = _weights(graph, op)
+    folded = _folded_bias(graph, op, weights)
+    below, above = -128 * weights, 127 * weights
+    return _Sums(
+        weights=weights,
+        folded=folded,
+        least=folded + np.minimum(below, above).sum(axis=(1, 2, 3), dtype=np.int64),
+        most=folded + np.maximum(below, above).sum(axis=(1, 2, 3), dtype=np.int64),
+        multipliers=conv_multipliers(graph, op),
+        zero_point=graph.tensors[op.output].quant.zero_point,
+        clamp=op.clamp if pool is None else _joined(op.clamp, pool.clamp),
+        once=isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once),
     )
 
 
-def _rounds_once(op: Conv2D | DepthwiseConv2D | FullyConnected) -> bool:
-    return isinstance(op, FullyConnected) or (isinstance(op, Conv2D) and op.once)
-
-
-def _scaling(
-    graph: Graph, op: Conv2D | DepthwiseConv2D, pool: MaxPool2D | None, weights: NDArray[np.int32]
-) -> Scaling:
-    """What the layer makes of its accumulators."""
-    mult, shift = np.array(conv_multipliers(graph, op), np.int64).T
-    least, most = _bounds(weights, _folded_bias(graph, op, weights))
-    zero_point = graph.tensors[op.output].quant.zero_point
-    return Scaling(mult, shift, zero_point, _clamp(op, pool), least, most)
-
-
-def _bounds(
-    weights: NDArray[np.int32], folded: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The least and the largest accumulator of each channel."""
-    least = folded + np.minimum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
-    most = folded + np.maximum(-128 * weights, 127 * weights).sum(axis=(1, 2, 3), dtype=np.int64)
-    return least, most
-
-
-def _clamp(op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None) -> tuple[int, int]:
-    return op.clamp if pool is None else _joined(op.clamp, pool.clamp)
+def _linear(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, sums: _Sums
+) -> tuple[Linear | None, ...] | None:
+    """Requantization by a single multiplication, where channels have constants for it."""
+    return linear_requantization(
+        sums.multipliers,
+        sums.zero_point,
+        sums.clamp,
+        (sums.least, sums.most),
+        sums.largest_weights,
+        constants=np.clip(_outputs(graph, op, sums.folded), *sums.clamp).astype(np.int64),
+        once=sums.once,
+    )
 
 
 def requantizations(
     graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None
 ) -> tuple[Requantization, ...] | None:
     """How each channel is requantized, or None where some channel's numbers do not fit the kernels."""
-    weights = _weights(graph, op)
-    folded = _folded_bias(graph, op, weights)
-    clamp = _clamp(op, pool)
-    least, most = _bounds(weights, folded)
-    largest = np.abs(weights).max(axis=(1, 2, 3), initial=0)
+    return _requantized(graph, op, _sums(graph, op, pool))
+
+
+def _requantized(
+    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, sums: _Sums
+) -> tuple[Requantization, ...] | None:
     entries = []
-    empty = _empty(weights)
-    constants = np.clip(_outputs(graph, op, folded), *clamp) if empty.any() else folded
-    once = _rounds_once(op)
-    for channel, multiplier in enumerate(conv_multipliers(graph, op)):
+    empty, largest = sums.empty, sums.largest_weights.tolist()
+    constants = np.clip(_outputs(graph, op, sums.folded), *sums.clamp) if empty.any() else sums.folded
+    bounds = list(zip(sums.least.tolist(), sums.most.tolist(), strict=True))
+    for channel, multiplier in enumerate(sums.multipliers):
         if empty[channel]:
-            entries.append(constant_requantization(int(constants[channel]), clamp, once=once))
+            entries.append(constant_requantization(int(constants[channel]), sums.clamp, once=sums.once))
             continue
         entry = plan_requantization(
-            multiplier,
-            graph.tensors[op.output].quant.zero_point,
-            clamp,
-            (int(least[channel]), int(most[channel])),
-            int(largest[channel]),
-            once=once,
+            multiplier, sums.zero_point, sums.clamp, bounds[channel], largest[channel], once=sums.once
         )
         if entry is None:
             return None
         entries.append(entry)
     return tuple(entries)
-
-
-def _empty(weights: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Channels without any product."""
-    return np.asarray(~weights.any(axis=(1, 2, 3)))
 
 
 def _outputs(

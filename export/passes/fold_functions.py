@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from export.analysis.channel_functions import Functions, channel_functions, source_of
 from export.analysis.ranges import activation_ranges
 from export.ir.bounds import accumulator_bounds
-from export.ir.fixed_point import INT32_MAX, conv_multipliers, quantize_multiplier
+from export.ir.fixed_point import INT32_MAX, conv_multipliers
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.rewrite import with_constants
@@ -186,9 +186,8 @@ def _replaced(
         Tensor(name, bias.shape, "int32", None, bounded),
     )
     assert isinstance(layer, _LAYERS)
-    multipliers, target = conv_multipliers(graph, op), graph.tensors[changed.output].quant.scale
-    found = [quantize_multiplier(source.scale * own / target) for own in quantization.scales]
-    if found * (len(multipliers) // len(found)) != multipliers:
+    multipliers = conv_multipliers(graph, op)
+    if conv_multipliers(made, layer) != multipliers:
         return None
     axis = 3 if isinstance(op, DepthwiseConv2D) else 0
     if not _fit(accumulator_bounds(weights, bias, source.zero_point, axis), multipliers):

@@ -51,7 +51,7 @@ class ConvProblem:
         sum: The Add fused behind it, as its code needs it, or None.
         addition: Its numbers.
         scaling: What accumulators become, where convolutions round twice; None for a dense layer.
-        linear: Requantization by a single multiplication, where channels have such constants.
+        solved: Finds `linear`, which takes time, when it is first asked for.
     """
 
     geometry: Geometry
@@ -67,7 +67,12 @@ class ConvProblem:
     sum: Sum | None = None
     addition: Addition | None = None
     scaling: Scaling | None = None
-    linear: tuple[Linear | None, ...] | None = None
+    solved: Callable[[], tuple[Linear | None, ...] | None] = lambda: None
+
+    @cached_property
+    def linear(self) -> tuple[Linear | None, ...] | None:
+        """Requantization by a single multiplication, where channels have such constants."""
+        return self.solved()
 
     @cached_property
     def finish(self) -> tuple[Requantization | Linear, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -81,7 +81,7 @@ class Shape:
     @cached_property
     def tiling(self) -> Tiling:
         """How the image is cut."""
-        return Tiling(self.algorithm, self.geometry.rows, self.geometry.columns, self.pairs, self.strip_rows)
+        return _tiling(self.algorithm, self.geometry.rows, self.geometry.columns, self.pairs, self.strip_rows)
 
     @property
     def outputs(self) -> Target:
@@ -99,7 +99,11 @@ class Shape:
 
     def kept(self, number: int) -> int:
         """Constants of a block of output channels at one component of one point."""
-        return CHANNELS * self.pairs if self.patterns is None else kept_kernels(self.patterns[number])
+        return CHANNELS * self.pairs if self.patterns is None else self._kept[number]
+
+    @cached_property
+    def _kept(self) -> tuple[int, ...]:
+        return tuple(map(kept_kernels, self.patterns or ()))
 
     @cached_property
     def weights_before(self) -> tuple[int, ...]:
@@ -121,6 +125,12 @@ class Shape:
             algorithm.down.outputs // pooled * outputs.row,
             algorithm.across.outputs // pooled * outputs.pixel,
         )
+
+
+@lru_cache(maxsize=256)
+def _tiling(algorithm: Algorithm, rows: int, columns: int, pairs: int, strip_rows: int) -> Tiling:
+    """One tiling for all shapes that have it, since what it remembers takes time to find."""
+    return Tiling(algorithm, rows, columns, pairs, strip_rows)
 
 
 def oriented(problem: ConvProblem) -> ConvProblem:

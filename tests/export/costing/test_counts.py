@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import count_bytes, count_loop, count_plan, count_unpacked
+from export.costing.counts import Unnumbered, count_bytes, count_loop, count_plan, count_unpacked
 from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
@@ -159,7 +159,7 @@ def test_loops_take_the_same_whatever_their_weights(pooled: bool) -> None:
         problem = conv(random_weights((6, 3, 3, 8), kept, 5, (1, 1)), rows=4, columns=6, pooled=pooled)
         for unrolled in loop_unrollings(problem):
             for timing in TIMINGS:
-                counted = count_loop(problem, unrolled, False, timing)
+                counted = count_loop(Unnumbered.of(problem), unrolled, False, timing)
                 assert counted == count_plan(plan_loop(problem, unrolled), timing)
 
 
@@ -171,6 +171,6 @@ def test_weights_of_a_byte_take_the_same_whatever_they_are(inputs: int, widened:
         problem = conv(weights, rows=1, columns=1, widened=widened)
         for unrolled in (1, 4):
             for timing in TIMINGS:
-                assert count_bytes(problem, unrolled, timing) == count_plan(
+                assert count_bytes(Unnumbered.of(problem), unrolled, timing) == count_plan(
                     plan_bytes(problem, unrolled), timing
                 )
