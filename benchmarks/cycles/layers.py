@@ -24,6 +24,7 @@ from networks import NETWORKS
 
 import export
 from benchmarks import FIGURES
+from benchmarks.cycles.measure import measure
 from benchmarks.shared.records import write_json
 from export.frontend.reference import run_reference
 
@@ -127,9 +128,20 @@ def _measured(case: Case, cores: Sequence[str]) -> dict[str, Any]:
 
 
 def _whole(model: keras.Model, cores: Sequence[str]) -> dict[str, Any]:
-    """Cycles of a network on each core."""
-    tflite, samples = _quantized(model)
-    return {core: _run(tflite, samples, core)[1].cycles for core in cores}
+    """Cycles of a network on each core, and what its layers with products spend them on."""
+    tflite, images = _quantized(model)
+    found = {}
+    for core in cores:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = measure(tflite, core, images, Path(folder) / "out", "auto")
+        found[core] = {
+            "cycles": figures.cycles,
+            "layers": [
+                {"kind": layer.kind, "kernel": layer.kernel, "limit": layer.limit, "terms": dict(layer.terms)}
+                for layer in figures.layers
+            ],
+        }
+    return found
 
 
 def _quantized(model: keras.Model) -> tuple[bytes, np.ndarray]:

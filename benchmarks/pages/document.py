@@ -43,18 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tables(results: Path) -> dict[str, dict[str, str]]:
     """The tables of each page, by their names."""
     kernels = read_json(results / "kernels.json")
+    others = read_json(results / "layers.json")
     headline = read_json(results / "headline.json")
     runs = read_folder(results / "accuracy")
     return {
         "docs/kernels.md": {
             "overview": tables.overview(kernels),
             "networks": tables.networks(kernels),
-            "terms": tables.terms(kernels),
+            "terms": tables.terms(kernels, others),
             "layers": tables.layers(kernels),
             "limits": tables.limits(kernels),
             "small": tables.small(kernels),
             "checks": tables.checks(kernels),
-            "single": tables.single_layers(read_json(results / "layers.json")),
+            "single": tables.single_layers(others),
         },
         "docs/cycles.md": {"published": published.summary(read_json(results / "published.json"))},
         "docs/accuracy.md": {

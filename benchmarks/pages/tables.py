@@ -111,19 +111,32 @@ def _by_core(network: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
         yield label(design), {figures["core"]: figures for figures in design["cores"]}
 
 
-def terms(results: Mapping[str, Any]) -> str:
-    """Cycles of all layers together, by what they are spent on."""
+def terms(results: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """Cycles of all layers together, by what they are spent on.
+
+    Args:
+        results: Of `benchmarks.cycles.kernels`.
+        others: Of `benchmarks.cycles.layers`, which has exact networks too.
+    """
     head = ("network", "core", "kept", "limit", *TERMS, "total")
+    found = [
+        (name, figures["core"], kept, figures["layers"])
+        for name, kept, figures in _designs(results)
+        if kept in DETAILED
+    ]
+    found += [
+        (name, core, "exact", figures["layers"])
+        for name, by_core in others["networks"].items()
+        for core, figures in by_core.items()
+    ]
     rows = []
-    for name, kept, figures in _designs(results):
-        if kept not in DETAILED:
-            continue
+    for name, core, kept, of_network in found:
         spent: Counter[str] = Counter()
-        for layer in figures["layers"]:
+        for layer in of_network:
             spent.update(layer["terms"])
-        limit = sum(layer["limit"] or 0 for layer in figures["layers"])
+        limit = sum(layer["limit"] or 0 for layer in of_network)
         numbers = [limit, *(spent[term] for term in TERMS), sum(spent.values())]
-        rows.append((name, _core(figures["core"]), kept, *map(_number, numbers)))
+        rows.append((name, _core(core), kept, *map(_number, numbers)))
     return table(head, rows, left=3)
 
 
@@ -164,14 +177,9 @@ def single_layers(measured: Mapping[str, Any]) -> str:
             cycles = layer["cores"][core]["cycles"]
             cells += [f"{cycles:,}", f"{cycles / layer['outputs']:.1f}", f"{layer['products'] / cycles:.2f}"]
         rows.append((layer["name"], layer["cores"][cores[0]]["kernel"], *cells))
-    for name, cycles in measured["networks"].items():
-        rows.append(
-            (
-                f"`{name}`, the whole network",
-                "",
-                *(c for core in cores for c in (f"{cycles[core]:,}", "", "")),
-            )
-        )
+    for name, figures in measured["networks"].items():
+        numbers = (cell for core in cores for cell in (f"{figures[core]['cycles']:,}", "", ""))
+        rows.append((f"`{name}`, the whole network", "", *numbers))
     return table(head, rows, left=2)
 
 

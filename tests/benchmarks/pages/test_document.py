@@ -114,8 +114,11 @@ def test_layers_and_terms_are_those_of_the_detailed_designs(results: dict[str, A
     rows = _rows(tables.layers(results))
     assert [row[1:3] for row in rows] == [[k, n] for k in tables.DETAILED for n in ("0 conv2d", "1 softmax")]
     assert rows[0][4:7] == ["4,000", "7,900", "1.98"]
-    rows = _rows(tables.terms(results))
-    assert [row[1] for row in rows] == ["M33", "M4"] * len(tables.DETAILED)
+    spent = {"kind": "conv2d", "kernel": "loop", "limit": 5, "terms": {"products": 6, "inputs": 3}}
+    others = {"networks": {"separable": {"cortex-m4": {"cycles": 10, "layers": [spent, spent]}}}}
+    rows = _rows(tables.terms(results, others))
+    assert [row[1] for row in rows] == ["M33", "M4"] * len(tables.DETAILED) + ["M4"]
+    assert rows[-1] == ["separable", "M4", "exact", "10", "12", "6", "0", "0", "0", "0", "0", "18"]
     assert rows[0][3] == "4,000"
     assert rows[0][-1] == "7,800"
 
