@@ -23,7 +23,7 @@ from export.kernels.direct.plan import (
     plan_loop,
     plan_unpacked,
 )
-from export.kernels.plan import Plan
+from export.kernels.plan import Plan, on_word_boundaries, with_wide_loads
 from export.targets import CORES, Target, Timing
 from export.targets.timing import Pairing
 
@@ -47,8 +47,10 @@ def candidates(problem: ConvProblem, target: Target, wanted: Wanted = Wanted.FAS
 
 
 def planned_candidate(plan: Plan, target: Target) -> Candidate:
-    """The candidate of a plan that is there already, where there is no choice."""
-    count = count_plan(plan, priced_timing(target))
+    """The candidate of a plan that is there already, where there is no choice; on word boundaries."""
+    timing = priced_timing(target)
+    plan = on_word_boundaries(plan, timing)
+    count = count_plan(plan, timing)
     price = price_count(count, target)
     return Candidate(plan.variant, price, known(count.cost, target), plan.scratch_bytes, lambda: plan)
 
@@ -79,7 +81,12 @@ def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[
     if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
         sizes += range(channels - 1, 1, -1)
     least = _least_unpacked(problem, pairs, timing)
-    return shared, [Way(least, 1, partial(_unpacked, problem, size, target)) for size in sizes]
+    ways = (False, True) if timing.aligns else (False,)  # code on word boundaries is longer
+    return shared, [
+        Way(least, 1, partial(_unpacked, problem, size, bounded, target))
+        for size in sizes
+        for bounded in ways
+    ]
 
 
 def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:
@@ -96,16 +103,24 @@ def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iter
         turns.append((whole, True))
     for unrolled, rows in turns:
         count = count_loop(layer, unrolled, rows, timing)
-        yield _candidate("loop", count, target, partial(plan_loop, problem, unrolled, rows=rows))
+        yield _candidate(
+            "loop", count, target, _bounded(partial(plan_loop, problem, unrolled, rows=rows), timing)
+        )
     if takes_bytes(problem):
         for unrolled in _BYTES_UNROLLED:
             count = count_bytes(layer, unrolled, timing)
-            yield _candidate("bytes", count, target, partial(plan_bytes, problem, unrolled))
+            yield _candidate("bytes", count, target, _bounded(partial(plan_bytes, problem, unrolled), timing))
 
 
-def _unpacked(problem: ConvProblem, size: int, target: Target) -> Iterator[Candidate]:
-    count = count_unpacked(problem, size, priced_timing(target))
-    yield _candidate("unpacked", count, target, partial(plan_unpacked, problem, size))
+def _unpacked(problem: ConvProblem, size: int, widely: bool, target: Target) -> Iterator[Candidate]:
+    count = count_unpacked(problem, size, priced_timing(target), widely=widely)
+    plan = partial(plan_unpacked, problem, size)
+    yield _candidate("unpacked", count, target, (lambda: with_wide_loads(plan())) if widely else plan)
+
+
+def _bounded(plan: Callable[[], Plan], timing: Timing) -> Callable[[], Plan]:
+    """Makes a plan on word boundaries."""
+    return lambda: on_word_boundaries(plan(), timing)
 
 
 def _candidate(variant: str, count: Count, target: Target, plan: Callable[[], Plan]) -> Candidate:

@@ -28,9 +28,10 @@ from export.kernels.direct.plan import (
     unpacked_blocks,
 )
 from export.kernels.elementwise.addition import ADDITION_WORDS
+from export.kernels.language.instructions import wide
 from export.kernels.language.steps import NEAR, WORD
 from export.kernels.linear import Linear
-from export.kernels.plan import Call, Plan, repeated_calls
+from export.kernels.plan import Call, Plan, on_word_boundaries, repeated_calls, with_wide_loads
 from export.kernels.requantize import Requantization
 from export.kernels.size import kernel_bytes
 from export.targets import State, Timing
@@ -154,7 +155,7 @@ def _kinds(entries: Iterable[_Kind]) -> _Kinds[_Kind]:
 
 
 def count_loop(layer: Unnumbered, unrolled: int, rows: bool, timing: Timing) -> Count:
-    """The cost of the plan that `direct.plan.plan_loop` makes; it does not depend on the weights.
+    """The cost of the plan that `direct.plan.plan_loop` makes, on word boundaries; it does not depend on the weights.
 
     Args:
         layer: Of the problem.
@@ -166,7 +167,7 @@ def count_loop(layer: Unnumbered, unrolled: int, rows: bool, timing: Timing) -> 
 
 
 def count_bytes(layer: Unnumbered, unrolled: int, timing: Timing) -> Count:
-    """The cost of the plan that `direct.byte_weights.plan_bytes` makes; it does not depend on the weights.
+    """The cost of the plan that `direct.byte_weights.plan_bytes` makes, likewise.
 
     Args:
         layer: Of the problem.
@@ -189,22 +190,24 @@ def _count_shared(
     timing: Timing,
 ) -> Count:
     problem = layer.problem
-    count = count_plan(planned(problem, **dict(options)), timing)
+    count = count_plan(on_word_boundaries(planned(problem, **dict(options)), timing), timing)
     added = 0 if problem.sum is None else ADDITION_WORDS
     return replace(count, kernel_bytes=count.kernel_bytes + WORD * added)
 
 
-def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
+def count_unpacked(problem: ConvProblem, size: int, timing: Timing, *, widely: bool = False) -> Count:
     """What `direct.plan.plan_unpacked` makes of a layer takes.
 
     Args:
         problem: The layer.
         size: Channels of a block.
         timing: The core's pipeline.
+        widely: Whether it is that plan `with_wide_loads`.
     """
-    addresses = _addresses_of(problem)
+    addresses = _addresses_of(problem, widely)
     if not addresses.regular:
-        return count_plan(plan_unpacked(problem, size), timing)
+        plan = plan_unpacked(problem, size)
+        return count_plan(with_wide_loads(plan) if widely else plan, timing)
     kept = kept_pairs(problem)
     blocks = unpacked_blocks(problem, kept, size)
     groups = find_groups(_patterns(kept, blocks, addresses.form.channels), addresses)
@@ -215,7 +218,7 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing) -> Count:
         for entries, words in zip(members, groups.words.tolist(), strict=True)
     ]
     frames = [
-        _frame(problem.geometry, entries, moved, _like(words, len(entries), total), timing)
+        _frame(problem.geometry, entries, moved, _like(words, len(entries), total), timing, widely)
         for entries, moved, words, total in zip(
             members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
         )
@@ -279,14 +282,17 @@ def _like(words: int, channels: int, total: int) -> int:
 
 
 @lru_cache(maxsize=1 << 12)
-def _frame(geometry: Geometry, finish: tuple[Epilogue, ...], moved: int, words: int, timing: Timing) -> Frame:
-    return Frame(write_program(geometry, [BODY], moved, words, finish), timing)
+def _frame(
+    geometry: Geometry, finish: tuple[Epilogue, ...], moved: int, words: int, timing: Timing, widely: bool
+) -> Frame:
+    steps = write_program(geometry, [BODY], moved, words, finish)
+    return Frame([wide(item) for item in steps] if widely else steps, timing)
 
 
-def _addresses_of(problem: ConvProblem) -> OperandAddresses:
+def _addresses_of(problem: ConvProblem, widely: bool) -> OperandAddresses:
     _, rows, columns, channels = problem.weights.shape
     geometry = problem.geometry
-    form = Form(geometry.positions, block_channels(geometry), problem.widened)
+    form = Form(geometry.positions, block_channels(geometry), problem.widened, widely)
     words = -(-channels // problem.channels_of_word)
     pairs = words * problem.channels_of_word // 2
     return _operand_addresses(form, (rows, pairs, columns), problem.tap_y, problem.tap_x, geometry.in_x)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.kernels.direct.loops import accumulator
+from export.kernels.language.instructions import wide
 from export.kernels.language.steps import NEAR, POSITIONS, WEIGHTS, Step, load, step
 
 Ints = NDArray[np.integer[Any]]
@@ -32,11 +33,13 @@ class Form:
         positions: Of a block, 1 or 2.
         channels: Of a block, at most.
         widened: Whether pairs are widened from int8 after they are loaded.
+        wide: Whether two constants are loaded by an instruction of 32 bits.
     """
 
     positions: int
     channels: int
     widened: bool
+    wide: bool
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ def shape_steps(shape: int, form: Form) -> tuple[Step, ...]:
     channel0, channel1 = divmod(shape, form.channels + 1)
     weights = WEIGHTS if channel1 < form.channels else WEIGHTS[:1]
     steps = [*_inputs(loads0, move0, form), load(weights)]
+    if form.wide:
+        steps[-1] = wide(steps[-1])
     steps += _products(channel0, register0, form, False, WEIGHTS[0])
     if channel1 < form.channels:
         waits = loads1 == 1 + register1  # position 0 waits for its pair, position 1 has it

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from export.kernels.language.instructions import aligned, wide
 from export.kernels.language.steps import FRAME, Step
+from export.targets import Timing
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,20 @@ def with_copies(plan: Plan, copied: Collection[int], count: int) -> Plan:
         for number, kernel in enumerate(plan.kernels)
     )
     return replace(plan, kernels=kernels)
+
+
+def with_wide_loads(plan: Plan) -> Plan:
+    """The plan with 32-bit instructions where two constants are loaded, so that products stay on word boundaries."""
+    kernels = (replace(kernel, steps=tuple(map(wide, kernel.steps))) for kernel in plan.kernels)
+    return replace(plan, kernels=tuple(kernels))
+
+
+def on_word_boundaries(plan: Plan, timing: Timing) -> Plan:
+    """The plan for cores on which 32-bit instructions off word boundaries take longer; the same for others."""
+    if not timing.aligns:
+        return plan
+    kernels = (replace(k, steps=aligned(k.steps, timing)) for k in with_wide_loads(plan).kernels)
+    return replace(plan, kernels=tuple(kernels))
 
 
 def joined(plans: Sequence[Plan], variant: str) -> Plan:

@@ -44,6 +44,11 @@ def aligned(steps: Sequence[Step], timing: Timing) -> tuple[Step, ...]:
     return (*found, *steps[end:])
 
 
+def wide(item: Step) -> Step:
+    """The step, in 32 bits if it loads two constants."""
+    return replace(item, name="LOAD2_WIDE") if item.name == "LOAD2" else item
+
+
 def instructions(item: Step) -> tuple[Instruction, ...]:
     """The instructions a step expands to; none for a label."""
     return instructions_of(item.name, item.args)

@@ -13,6 +13,7 @@ from export.costing.counts import Unnumbered, count_bytes, count_loop, count_pla
 from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
+from export.kernels.plan import on_word_boundaries, with_wide_loads
 from export.kernels.requantize import Requantization
 from export.targets import Timing
 from tests.export.timings import timing_of
@@ -82,6 +83,8 @@ def assert_counted(problem: ConvProblem, timings: list[Timing] = TIMINGS) -> Non
         plan = plan_unpacked(problem, size)
         for timing in timings:
             assert count_unpacked(problem, size, timing) == count_plan(plan, timing)
+            counted = count_unpacked(problem, size, timing, widely=True)
+            assert counted == count_plan(with_wide_loads(plan), timing)
 
 
 @given(
@@ -160,7 +163,7 @@ def test_loops_take_the_same_whatever_their_weights(pooled: bool) -> None:
         for unrolled in loop_unrollings(problem):
             for timing in TIMINGS:
                 counted = count_loop(Unnumbered.of(problem), unrolled, False, timing)
-                assert counted == count_plan(plan_loop(problem, unrolled), timing)
+                assert counted == count_plan(on_word_boundaries(plan_loop(problem, unrolled), timing), timing)
 
 
 @pytest.mark.parametrize("widened", [False, True])
@@ -172,5 +175,5 @@ def test_weights_of_a_byte_take_the_same_whatever_they_are(inputs: int, widened:
         for unrolled in (1, 4):
             for timing in TIMINGS:
                 assert count_bytes(Unnumbered.of(problem), unrolled, timing) == count_plan(
-                    plan_bytes(problem, unrolled), timing
+                    on_word_boundaries(plan_bytes(problem, unrolled), timing), timing
                 )

@@ -131,6 +131,8 @@ class Cpu:
     # instructions
     def _execute(self, mnemonic: str, o: tuple[str, ...]) -> str | None:
         """Runs one instruction; returns the label it jumps to, or None."""
+        if mnemonic == "nop":
+            return None
         if mnemonic == "it":
             self._holds = _CONDITIONS[o[0]](*self._compared)
             return None
