@@ -25,6 +25,14 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
         "1.15 M, 7 epochs": HandMade(
             {"conv1": ("pair", 0.28), "conv2": ("kernel block", 0.48), "dense1": ("pair", 0.5)}, epochs=7
         ),
+        "0.7 M": HandMade(
+            {
+                "conv1": ("pair", 0.13),
+                "conv2": ("pair", 0.08),
+                "conv3": ("pair", 0.12),
+                "dense1": ("pair", 0.4),
+            }
+        ),
     },
     "alexnet": {
         "3.7 M": HandMade(
@@ -33,6 +41,14 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "conv2": ("kernel block", 0.65),
                 "conv3": ("kernel", 0.62),
                 "conv4": ("kernel", 0.72),
+            }
+        ),
+        "1.7 M": HandMade(
+            {
+                "conv1": ("pair", 0.168),
+                "conv2": ("pair", 0.112),
+                "conv3": ("pair", 0.056),
+                "conv4": ("pair", 0.056),
             }
         ),
     },
@@ -46,6 +62,15 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "stack3_conv1": ("pair", 0.45),
             },
             epochs=5,
+        ),
+        "4.5 M": HandMade(
+            {
+                "conv1": ("pair", 0.3),
+                "stack1_conv1": ("pair", 0.2),
+                "stack1_conv2": ("pair", 0.2),
+                "stack2_conv1": ("pair", 0.4),
+                "stack3_conv1": ("pair", 0.45),
+            }
         ),
     },
 }
