@@ -15,7 +15,7 @@ from benchmarks.pages.tables import CMSIS_NN, DETAILED, label
 _CORE = "cortex-m33"
 _COLORS = dict(
     zip(TERMS, ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#999999", "#CC79A7"), strict=True)
-)  # Okabe and Ito's, which colour-blind readers can tell apart
+)  # Okabe and Ito's, which color-blind readers can tell apart
 _SHORT = {
     "conv2d": "conv",
     "fullyconnected": "dense",

@@ -87,7 +87,7 @@ def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = 
 
     Args:
         out_dir: The folder `export.to_c` wrote.
-        sanitize: Whether address and undefined-behaviour errors stop the program.
+        sanitize: Whether address and undefined-behavior errors stop the program.
         cc: The compiler; the system's `cc` if None.
 
     Raises:

@@ -17,39 +17,39 @@ ARENA_ALIGNMENT = 8  # bytes; kernels load words, and what compilers make of mem
 _DIMENSIONS = {3: ("HEIGHT", "WIDTH", "CHANNELS"), 2: ("LENGTH", "CHANNELS")}
 
 _ARENA = """\
-/* Memory for activations: its bytes, and what its address must be a multiple of. It needs no initialisation, and holds
- * nothing between two inferences, so that networks that run in turn can share it. */
+/* The arena holds activations while an inference runs: its size and its alignment, in bytes. It needs no initialization
+ * and keeps nothing between inferences, so networks that run in turn can share one. */
 #define {NAME}_ARENA_SIZE {arena}
 #define {NAME}_ARENA_ALIGNMENT {alignment}
 """
 _STATE = """\
-/* Memory for what is kept from one inference to the next, of the same alignment. */
+/* The state is kept from one inference to the next: its size in bytes. It has the alignment of the arena. */
 #define {NAME}_STATE_SIZE {state}
 """
 _RUN_IN = """\
-/* Runs one inference in memory of the caller's. Is reentrant: calls with separate memory can run at the same time.
- * Returns 0. */
+/* Runs one inference in memory that the caller owns. It is reentrant: calls with separate memory can run at the same
+ * time. Returns 0. */
 {run_in};
 """
 _RESET_IN = """\
-/* Sets a state to what it is before the first inference. Call it once before {name}_run_in. */
+/* Initializes a state. Call it once before the first {name}_run_in. */
 void {name}_reset_in(void *state);
 """
 _RUN = """\
-/* Runs one inference in static memory. Needs no initialisation, is not reentrant, returns 0{kept}.
- * Compile {name}.c with {NAME}_NO_STATIC_ARENA to leave that memory out, or with {NAME}_ARENA_SECTION defined as a
- * string to place it in that section; one that begins with ".bss." takes no flash. */
+/* Runs one inference in static memory{kept}. It needs no initialization and is not reentrant. Returns 0.
+ * Define {NAME}_NO_STATIC_ARENA for {name}.c to leave that memory out. Define {NAME}_ARENA_SECTION as a string to place
+ * it in that section; a name that begins with ".bss." takes no flash. */
 #ifndef {NAME}_NO_STATIC_ARENA
 {run};
 """
 _RESET = """\
 
-/* Sets the static state back to what it was before the first inference. */
+/* Sets the static state back to its initial value. */
 void {name}_reset(void);
 """
 _HOOKS = """\
-/* Compile {name}.c with {NAME}_LAYER_HOOKS to have these functions of yours called before and after each layer, to
- * count cycles for instance. Without it, nothing is called. */
+/* With {NAME}_LAYER_HOOKS defined, {name}.c calls these two functions before and after each layer. You write them, for
+ * example to count cycles. Without it, nothing is called. */
 #define {NAME}_LAYERS {layers}
 #ifdef {NAME}_LAYER_HOOKS
 void {name}_before_layer(int layer);
@@ -63,7 +63,7 @@ _CLASSES = """\
 extern const char *const {name}_class_names[{NAME}_CLASSES];
 """
 _QUANTIZE = """\
-/* A real number as a value of the {end}: the nearest, halves away from zero, as TFLite rounds. */
+/* Quantizes a real number for the {end}: to the nearest value, ties away from zero, as TFLite does. */
 static inline int8_t {function}(float real)
 {{
     float scaled = real / {prefix}_SCALE;
@@ -75,7 +75,7 @@ static inline int8_t {function}(float real)
 }}
 """
 _DEQUANTIZE = """\
-/* The real number that a value of the {end} stands for. */
+/* Dequantizes a value of the {end}. */
 static inline float {function}(int8_t value)
 {{
     return {prefix}_SCALE * (float)(value - {prefix}_ZERO_POINT);
@@ -102,7 +102,7 @@ def emit_header(schedule: Schedule, name: str, class_names: Sequence[str] = ()) 
         "classes": len(class_names),
         "run": prototype(graph, name),
         "run_in": prototype(graph, name, memory=memory_of(schedule)),
-        "kept": ", and keeps a state from call to call" if schedule.state_bytes else "",
+        "kept": ", and keeps its state from call to call" if schedule.state_bytes else "",
     }
 
     def write(template: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures as SVG inside a page: they take its colours, light or dark, and its width."""
+"""Pictures as SVG inside a page: they take its colors, light or dark, and its width."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def inline_svg(figure: Any, name: str, shows: str) -> str:
         shows: Says what is to be seen to those who cannot see it.
 
     Returns:
-        Its text, in which every colour of `style.COLORS` is a CSS variable of that name.
+        Its text, in which every color of `style.COLORS` is a CSS variable of that name.
     """
     buffer = io.BytesIO()
     with drawing():

@@ -112,8 +112,8 @@ def test_the_same_front_gives_the_same_bytes(written, exported, tmp_path):
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-def test_pictures_take_the_colours_of_the_page(written):
-    """Every colour in a picture is one of the style sheet's variables, which all are there for light and dark."""
+def test_pictures_take_the_colors_of_the_page(written):
+    """Every color in a picture is one of the style sheet's variables, which all are there for light and dark."""
     text = written[1].read_text()
     style = text[: text.index("</style>")]
     light, dark = style.split("@media (prefers-color-scheme: dark)")
