@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.csource.source import Context, function, loops
+from export.csource.source import Context, function
 from export.csource.text import indent, table
 from export.kernels.language.steps import lines
 from export.kernels.plan import Call, Plan, Pointer
@@ -25,9 +25,8 @@ def emit_planned(context: Context, plan: Plan) -> str:
         if isinstance(item, Call):
             body += _call(symbol, item, looped=False)
         else:
-            body += loops(
-                [("i", item.times)], "".join(_call(symbol, call, looped=True) for call in item.calls)
-            )
+            calls = "".join(_call(symbol, call, looped=True) for call in item.calls)
+            body += f"for (int i = 0; i < {item.times}; i++) {{\n{indent(calls)}}}\n"
     return text + function(context, body)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from export.csource.loops import before_loop, counting_loops, loop_turns
 from export.csource.text import indent, table
 from export.kernels.elementwise.nest import Nest, stride
 
@@ -77,18 +78,11 @@ def indexed_loops(written: WrittenNest, names: Sequence[str], body: str, outside
     if not written.loops or None in written.steps:
         indices = zip(names, before, written.indices, strict=True)
         text = "".join(f"int {name} = {start}{index};\n" for name, start, index in indices) + body
-        return loops_around(written, text) if written.loops else f"{{\n{indent(text)}}}\n"
+        return counting_loops(written.loops, text, short=True) if written.loops else f"{{\n{indent(text)}}}\n"
     variable, extent = written.loops[-1]
     lines = zip(names, before, written.lines, strict=True)
     starts = "".join(f", {name} = {start}{line}" for name, start, line in lines)
     moves = "".join(f", {name} += {step}" for name, step in zip(names, written.steps, strict=True) if step)
-    turns = f"for (int {variable} = {extent}{starts}; {variable}; {variable}--{moves}) {{\n{indent(body)}}}\n"
-    return loops_around(replace(written, loops=written.loops[:-1]), turns)
-
-
-def loops_around(written: WrittenNest, body: str) -> str:
-    """The loops of a nest around statements."""
-    text = body
-    for name, extent in reversed(written.loops):
-        text = f"for (int {name} = 0; {name} < {extent}; {name}++) {{\n{indent(text)}}}\n"
-    return text
+    start = f"int {variable} = {loop_turns(extent, short=True)}{starts}"
+    turns = f"for ({start}; {variable}; {variable}--{moves}) {{\n{indent(body)}}}\n"
+    return counting_loops(written.loops[:-1], before_loop(extent, short=True) + turns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.csource.text import indent
@@ -81,14 +80,6 @@ def fill_border(layout: Layout, zero_point: int) -> str:
         f"ka_border_{layout.element}(({ctype(layout)} *)out, {layout.rows}, {layout.row}, {border.top}, "
         f"{border.bottom}, {border.left * pixel}, {border.right * pixel}, {zero_point});\n"
     )
-
-
-def loops(extents: Sequence[tuple[str, int]], body: str) -> str:
-    """Nested counting loops around a body, the first outermost."""
-    text = body
-    for variable, count in reversed(extents):
-        text = f"for (int {variable} = 0; {variable} < {count}; {variable}++) {{\n{indent(text)}}}\n"
-    return text
 
 
 def function(context: Context, body: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from export.analysis.interpreter import trace
 from export.elimination.samples import Values
 from export.ir.graph import Graph
-from export.ir.ops import Conv2D, FullyConnected, Softmax
+from export.ir.ops import Conv2D, FullyConnected, LogSoftmax, Softmax
 from export.operators.table import operator_of
 from export.training_side import InputMoments
 
@@ -78,7 +78,9 @@ def sensitivities(
 def _before_choice(graph: Graph, tensor: int) -> int:
     """The values that a softmax or arg max at an output is of."""
     producer = graph.producer(tensor)
-    if producer is not None and (isinstance(producer, Softmax) or graph.tensors[tensor].dtype == "int32"):
+    if producer is not None and (
+        isinstance(producer, Softmax | LogSoftmax) or graph.tensors[tensor].dtype == "int32"
+    ):
         return _before_choice(graph, producer.inputs[0])
     return tensor
 

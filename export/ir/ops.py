@@ -129,6 +129,11 @@ class Softmax(Op):
 
 
 @dataclass(frozen=True)
+class LogSoftmax(Op):
+    """The logarithm of a softmax over the last dimension. The output has scale 1/16 and zero point 127."""
+
+
+@dataclass(frozen=True)
 class Relu(Op):
     """A stand-alone ReLU, requantized and clamped to `clamp`."""
 

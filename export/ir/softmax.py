@@ -68,12 +68,23 @@ def exp_on_negative_values(a: Ints) -> Ints:
 
 def exp_table(graph: Graph, op: Softmax) -> tuple[int, ...]:
     """Q0.31 values of exp(-beta * scale * d) for d = 0 .. 255; 0 where it is too small to count."""
-    mult, shift = softmax_multiplier(graph.tensors[op.inputs[0]].quant.scale, op.beta)
+    return exponentials(graph.tensors[op.inputs[0]].quant.scale, op.beta)
+
+
+def exponentials(scale: float, beta: float) -> tuple[int, ...]:
+    """What `exp_table` holds of an input of some scale."""
+    scaled = scaled_differences(scale, beta)
+    counted = np.arange(256) < len(scaled)
+    padded = np.zeros(256, np.int64)
+    padded[: len(scaled)] = scaled
+    return tuple(np.where(counted, exp_on_negative_values(padded), 0).tolist())
+
+
+def scaled_differences(scale: float, beta: float) -> Ints:
+    """Q5.26 values of -beta * scale * d for d = 0 and up to the last one that counts, at most 255."""
+    mult, shift = softmax_multiplier(scale, beta)
     farthest = math.floor(((1 << INTEGER_BITS) - 1) * (1 << _FRACTION_BITS) / (1 << shift))
-    difference = -np.arange(256, dtype=np.int64)
-    counted = -difference <= farthest
-    scaled = doubling_high_multiply(np.where(counted, difference, 0) << shift, mult)
-    return tuple(np.where(counted, exp_on_negative_values(scaled), 0).tolist())
+    return doubling_high_multiply(-np.arange(min(farthest, 255) + 1, dtype=np.int64) << shift, mult)
 
 
 def reciprocal(total: Ints) -> tuple[Ints, Ints]:
@@ -82,11 +93,21 @@ def reciprocal(total: Ints) -> tuple[Ints, Ints]:
     Returns:
         A Q0.31 factor in [1/2, 1] and the right shift that makes its product with a Q0.31 value an 8-bit one.
     """
-    headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)  # leading zeros of 32 bits
-    above_one = (total << headroom) - (1 << 31)
-    half = (above_one + INT32_MAX + 1) >> 1
+    headroom = leading_zeros(total)
+    factor = reciprocal_above_one((total << headroom) - (1 << 31))
+    return factor, ACCUMULATION_BITS - headroom + 31 - 8
+
+
+def leading_zeros(x: Ints) -> Ints:
+    """Of positive values in 32 bits."""
+    return 32 - np.frexp(x.astype(np.float64))[1].astype(np.int64)
+
+
+def reciprocal_above_one(x: Ints) -> Ints:
+    """1 / (1 + x) of Q0.31 values in [0, 1]."""
+    half = (x + INT32_MAX + 1) >> 1
     x = _48_OVER_17 + doubling_high_multiply(half, _MINUS_32_OVER_17)
     for _ in range(3):
         error = (1 << 29) - doubling_high_multiply(half, x)
         x = x + saturate_int32(doubling_high_multiply(x, error) << 2)
-    return saturate_int32(x << 1), ACCUMULATION_BITS - headroom + 31 - 8
+    return saturate_int32(x << 1)

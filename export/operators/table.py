@@ -9,7 +9,7 @@ from export.operators.elementwise import add, arithmetic, lines, lookup
 from export.operators.movement import concatenation, move, movements, pad, reshape, resize, shape_values
 from export.operators.operator import Operator, Reader, Reading
 from export.operators.products import conv, dense, matmul, transpose_conv
-from export.operators.reductions import mean, pool, reduce, softmax
+from export.operators.reductions import log_softmax, mean, pool, reduce, softmax
 from export.operators.states import lstm, svdf, variables
 
 OPERATORS: tuple[Operator, ...] = (
@@ -34,6 +34,7 @@ OPERATORS: tuple[Operator, ...] = (
     resize.RESIZE_BILINEAR,
     reshape.RESHAPE,
     softmax.SOFTMAX,
+    log_softmax.LOG_SOFTMAX,
     lookup.RELU,
     lookup.LOOKUP,
 )

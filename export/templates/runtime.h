@@ -16,6 +16,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Loops begin at words: these cores take longer for instructions of four bytes that lie across them. */
+#if defined(__GNUC__) && !defined(__clang__) && (defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__))
+#pragma GCC optimize("align-loops=4")
+#endif
+
 #if defined(__thumb2__) && defined(__ARM_FEATURE_DSP) && !defined(K_PORTABLE)
 #define K_ASSEMBLY 1
 #else
@@ -214,6 +219,24 @@ static inline uint32_t ka_larger8(uintptr_t a, uintptr_t b)
 @portable@
 #endif /* K_ASSEMBLY */
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
+
+/* Of short loops, compilers write some out and loop around others. Here innermost ones of few turns are always written
+ * out, and the turns of others are hidden from the compiler, so that cycles follow from counts. */
+#if defined(__clang__)
+#define KA_WRITTEN_OUT _Pragma("unroll")
+#elif defined(__GNUC__)
+#define KA_WRITTEN_OUT _Pragma("GCC unroll 3")
+#else
+#define KA_WRITTEN_OUT
+#endif
+
+static inline int ka_hidden(int turns)
+{
+#if defined(__GNUC__) && defined(__arm__)
+    __asm__ volatile("" : "+r"(turns));
+#endif
+    return turns;
+}
 
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__) || defined(K_NARROW)
 #define KA_NARROW 1 /* no long multiplications: products by halves, where compilers would call a function */

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, fill_border, function, open_input, open_output
 from export.csource.work import Work, loop_work
 from export.ir.fixed_point import add_parameters, multiply_two_roundings
 from export.ir.graph import Graph
@@ -67,7 +68,7 @@ def _emit(context: Context) -> str:
     inner = f"int32_t sum = {terms[0]}\n    + {terms[1]};\n"
     inner += f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
     inner += f"y0[{at(target, 'y', 'x', 'c')}] = (int8_t)ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
-    body += loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
+    body += counting_loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
     return function(context, body)
 
 

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import loops_around, write_nest
+from export.csource.loops import counting_loops
+from export.csource.nest import write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
@@ -209,7 +210,7 @@ def _emit(context: Context) -> str:
     )
     inner += _statements(graph, op)
     inner += f"y0[{written.indices[2]}] = ({ctype(target)})ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
-    return written.tables + function(context, body + loops_around(written, inner))
+    return written.tables + function(context, body + counting_loops(written.loops, inner))
 
 
 def _statements(graph: Graph, op: Arithmetic) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
 from export.csource.text import table
 from export.csource.work import Work, loop_work
 from export.ir.graph import Graph
@@ -85,7 +86,7 @@ def _emit(context: Context) -> str:
         inner += f"q = ka_clamp(q >> {line.shift}, {line.clamp[0]}, {line.clamp[1]});\n"
     inner += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})q;\n"
     body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
-    body += loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
+    body += counting_loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
     return tables + "\n" + function(context, body)
 
 

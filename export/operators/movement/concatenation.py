@@ -130,7 +130,7 @@ def _nests(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: L
 def _work(context: Context) -> Work:
     assert isinstance(context.op, Concatenation)
     loops = _nests(context.graph, context.op, context.sources, context.target)
-    return sum((nest_work(one, "move") for one in loops), Counter())
+    return sum((nest_work(one, "move", short=True) for one in loops), Counter())
 
 
 def _emit(context: Context) -> str:

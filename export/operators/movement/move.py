@@ -88,7 +88,8 @@ def _identity(graph: Graph, op: Move) -> bool:
     return bool((op.indices.ravel() == np.arange(graph.tensors[op.output].size)).all())
 
 
-def _nest(context: Context, indices: NDArray[np.int64]) -> Nest:
+def move_nest(context: Context, indices: NDArray[np.int64]) -> Nest:
+    """The loops over the output's elements, in its order, and the input's elements `indices`."""
     everything = np.arange(indices.size).reshape(indices.shape)
     return nest((context.source, context.target), (indices, everything))
 
@@ -100,7 +101,7 @@ def _plan(graph: Graph, op: Move, sources: Sequence[Layout], target: Layout) -> 
 
 def _work(context: Context) -> Work:
     assert isinstance(context.op, Move)
-    return nest_work(_nest(context, context.op.indices), "move")
+    return nest_work(move_nest(context, context.op.indices), "move", short=True)
 
 
 def _emit(context: Context) -> str:
@@ -113,7 +114,7 @@ def _emit(context: Context) -> str:
 def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     """The layer that copies an input's elements to the output, in its order, behind some statements."""
     source, target = context.source, context.target
-    written = write_nest(_nest(context, indices), context.symbol)
+    written = write_nest(move_nest(context, indices), context.symbol)
     body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     body += indexed_loops(written, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
     return written.tables + function(context, body)

@@ -137,7 +137,7 @@ def _plan_fill(graph: Graph, op: Fill, sources: Sequence[Layout], target: Layout
 
 def _work_fill(context: Context) -> Work:
     fill, copy = _nests(context)
-    return nest_work(fill, "fill") + nest_work(copy, "move")
+    return nest_work(fill, "fill", short=True) + nest_work(copy, "move", short=True)
 
 
 def _emit_fill(context: Context) -> str:

@@ -8,11 +8,15 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
-from export.csource.work import Work, loop_work
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
+from export.csource.work import Work, loop_work, nest_work
 from export.errors import ModelFormatError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Reshape
+from export.kernels.elementwise.nest import common_shape
+from export.kernels.layout import Layout
+from export.operators.movement.move import emit_move, move_nest
 from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
 from export.reading.flatbuffer import RawOperator
@@ -51,25 +55,50 @@ def _channels(graph: Graph, op: Reshape) -> Channels:
 
 
 def emit_copy(context: Context) -> str:
-    """Copies what is not contiguous, or does not become so."""
+    """Copies what is not contiguous, or does not become so.
+
+    Images that share no dimensions have no loops in common: those of the source, in which the target's position is
+    counted.
+    """
     source, target = context.source, context.target
     body = fill_border(target, context.zero_point(context.output))
+    indices = _in_common(context)
+    if indices is not None:
+        return emit_move(context, indices, body)
     body += open_input(source) + open_output(target)
     body += "int row = 0, column = 0, channel = 0;\n"
     read = f"({ctype(target)})x0[{at(source, 'y', 'x', 'c')}]"
     move = f"y0[{at(target, 'row', 'column', 'channel')}] = {read};\n"
     move += f"if (++channel == {target.channels}) {{\n    channel = 0;\n"
     move += f"    if (++column == {target.width}) {{\n        column = 0;\n        row++;\n    }}\n}}\n"
-    body += loops([("y", source.height), ("x", source.width), ("c", source.channels)], move)
+    body += counting_loops([("y", source.height), ("x", source.width), ("c", source.channels)], move)
     return function(context, body)
 
 
 def copy_work(context: Context) -> Work:
-    source = context.source
+    source, target = context.source, context.target
+    indices = _in_common(context)
+    if indices is not None:
+        return nest_work(move_nest(context, indices), "move", short=True)
     extents = (source.height, source.width, source.channels)
-    found = loop_work(extents, "copy", layouts=(source, context.target))
-    pixels = math.prod(extents) // context.target.channels
-    return found + Counter({"copy to pixel": pixels, "copy to row": pixels // context.target.width})
+    found = loop_work(extents, "copy", layouts=(source, target))
+    pixels = math.prod(extents) // target.channels
+    return found + Counter({"copy to pixel": pixels, "copy to row": pixels // target.width})
+
+
+def _in_common(context: Context) -> NDArray[np.int64] | None:
+    """The source's elements in dimensions that both images have; None if there are none."""
+    shape = common_shape(_dimensions(context.source), _dimensions(context.target))
+    return None if shape is None else np.arange(math.prod(shape)).reshape(shape)
+
+
+def _dimensions(layout: Layout) -> tuple[int, ...]:
+    """Those of an image between which there are gaps."""
+    if layout.shuffled or layout.pixel > layout.channels:
+        return layout.height, layout.width, layout.channels
+    if layout.row > layout.width * layout.pixel:
+        return layout.height, layout.width * layout.pixel
+    return (layout.height * layout.row,)
 
 
 RESHAPE = Operator(

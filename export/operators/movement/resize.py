@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
 from export.csource.text import table
 from export.csource.work import Work, loop_work
 from export.errors import UnsupportedModelError
@@ -106,17 +107,22 @@ def _emit(context: Context) -> str:
         tables += table("int32_t", f"{symbol}_{axis}", [value for entry in entries for value in entry])
     body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
     head = f"const int32_t *r = {symbol}_row + 3 * y, *s = {symbol}_column + 3 * x;\n"
-
-    def side(row: str) -> str:
-        near, far = (f"x0[{at(source, row, column, 'c')}]" for column in ("s[0]", "s[1]"))
-        return f"{near} * (1024 - s[2]) + {far} * s[2]"
-
-    inner = f"int32_t top = {side('r[0]')};\nint32_t bottom = {side('r[1]')};\n"
-    inner += "int32_t sum = top * (1024 - r[2]) + bottom * r[2];\n"
+    terms = []
+    for name, row, column, share in (
+        ("a", "r[0]", "s[0]", "(1024 - r[2]) * (1024 - s[2])"),
+        ("b", "r[0]", "s[1]", "(1024 - r[2]) * s[2]"),
+        ("c", "r[1]", "s[0]", "r[2] * (1024 - s[2])"),
+        ("d", "r[1]", "s[1]", "r[2] * s[2]"),
+    ):
+        head += f"const {ctype(source)} *{name} = x0 + {row} * {source.row} + {column} * {source.pixel};\n"
+        head += f"int32_t share_{name} = {share};\n"
+        terms.append(f"{name}[from] * share_{name}")
+    inner = f"int from = {'ka_place(i)' if source.shuffled else 'i'};\n"
+    inner += f"int32_t sum = {' + '.join(terms)};\n"
     inner += "int32_t q = sum > 0 ? (sum + 524288) >> 20 : -((524288 - sum) >> 20);\n"
-    inner += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})q;\n"
-    inner = head + loops([("c", target.channels)], inner)
-    body += loops([("y", target.height), ("x", target.width)], inner)
+    inner += f"y0[{at(target, 'y', 'x', 'i')}] = ({ctype(target)})q;\n"
+    inner = head + counting_loops([("i", target.channels)], inner)
+    body += counting_loops([("y", target.height), ("x", target.width)], inner)
     return tables + function(context, body)
 
 

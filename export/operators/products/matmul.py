@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import indexed_loops, loops_around, write_nest
+from export.csource.loops import counting_loops
+from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
@@ -109,7 +110,8 @@ def _nests(context: Context) -> tuple[Nest, Nest]:
 
 def _work(context: Context) -> Work:
     outer, inner = _nests(context)
-    return nest_work(outer, "requantize") + nest_work(inner, "product of two", math.prod(outer.extents))
+    products = nest_work(inner, "product of two", math.prod(outer.extents), short=True)
+    return nest_work(outer, "requantize") + products
 
 
 def _emit(context: Context) -> str:
@@ -131,7 +133,7 @@ def _emit(context: Context) -> str:
     after += f"y0[{outer.indices[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
     each = f"sum += {factors[0]} * {factors[1]};\n"
     products = indexed_loops(into, "ab", each, outer.indices[:2])
-    body += loops_around(outer, f"int32_t sum = 0;\n{products}{after}")
+    body += counting_loops(outer.loops, f"int32_t sum = 0;\n{products}{after}")
     return outer.tables + into.tables + function(context, body)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, fill_border, function, loops, open_input, open_output
-from export.csource.work import Work, loop_work
+from export.csource.source import Context
+from export.csource.work import Work
 from export.ir.fixed_point import mean_parameters, multiply_two_roundings
 from export.ir.graph import Graph
 from export.ir.ops import Mean
@@ -17,7 +17,10 @@ from export.kernels.plan import Plan
 from export.kernels.pooling import Axis, mean_reduction, plan_pool
 from export.kernels.requantize import plan_requantization
 from export.operators.operator import Operator, Order
+from export.operators.reductions.reduce import emit_sum, reduction_work
 from export.operators.rules import growing, reads_channels, same_channels
+
+_SPATIAL = (1, 2)
 
 
 def _compute(graph: Graph, op: Mean, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -41,24 +44,13 @@ def _plan(graph: Graph, op: Mean, sources: Sequence[Layout], target: Layout) -> 
 
 
 def _work(context: Context) -> Work:
-    source = context.source
-    taps = loop_work((source.height, source.width), "mean tap", source.channels, (source,))
-    return taps + loop_work((source.channels,), "mean")
+    return reduction_work(context, _SPATIAL, "requantize", "sum tap")
 
 
 def _emit(context: Context) -> str:
     """Sums channel by channel; the division is part of the multiplier."""
-    op = context.op
-    assert isinstance(op, Mean)
-    parameters = mean_parameters(context.graph, op)
-    mult, shift = parameters.multiplier
-    source, target = context.source, context.target
-    body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
-    inner = f"int32_t sum = {-parameters.count * context.zero_point(op.inputs[0])};\n"
-    inner += loops([("y", source.height), ("x", source.width)], f"sum += x0[{at(source, 'y', 'x', 'c')}];\n")
-    inner += f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-    inner += f"y0[{at(target, '0', '0', 'c')}] = (int8_t)ka_clamp(q, -128, 127);\n"
-    return function(context, body + loops([("c", source.channels)], inner))
+    assert isinstance(context.op, Mean)
+    return emit_sum(context, _SPATIAL, mean_parameters(context.graph, context.op))
 
 
 MEAN = Operator(

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
 from export.csource.text import indent
 from export.csource.work import Work
 from export.ir.fixed_point import rounded_mean
@@ -98,8 +99,8 @@ def _emit(context: Context) -> str:
     inside += indent("for (int u = left; u < right; u++) {\n" + indent(visit) + "}\n") + "}\n"
     inner = _edges("top", "bottom", "y", op.kernel[0], op.stride[0], op.padding.top, source.height)
     inner += _edges("left", "right", "x", op.kernel[1], op.stride[1], op.padding.left, source.width)
-    channel = loops([("c", target.channels)], start + inside + finish)
-    body += loops([("y", target.height), ("x", target.width)], inner + channel)
+    channel = counting_loops([("c", target.channels)], start + inside + finish)
+    body += counting_loops([("y", target.height), ("x", target.width)], inner + channel)
     return function(context, body)
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import indexed_loops, loops_around, write_nest
+from export.csource.loops import counting_loops
+from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import QuantizationError, UnsupportedModelError
@@ -143,45 +144,68 @@ def _loops(context: Context, axes: Sequence[int]) -> tuple[str, str, Callable[[s
     into = write_nest(inner, context.symbol, "j")
 
     def around(before: str, each: str, after: str) -> str:
-        return loops_around(out, before + indexed_loops(into, ("at",), each, out.indices[:1]) + after)
+        return counting_loops(out.loops, before + indexed_loops(into, ("at",), each, out.indices[:1]) + after)
 
     return out.tables + into.tables, out.indices[1], around
+
+
+def reduction_work(context: Context, axes: Sequence[int], unit: str, tap: str) -> Work:
+    """Counts of a reduction over axes.
+
+    Args:
+        context: The layer.
+        axes: Of its input.
+        unit: What is done for each output.
+        tap: What is done with each element.
+    """
+    outer, inner = _nests(context, axes)
+    return nest_work(outer, unit) + nest_work(inner, tap, math.prod(outer.extents), short=True)
 
 
 def _work(context: Context) -> Work:
     op = context.op
     assert isinstance(op, Reduce)
-    outer, inner = _nests(context, op.axes)
-    extreme = op.function in ("max", "min")
-    found = nest_work(outer, "reduced" if extreme else "requantize")
-    return found + nest_work(inner, "max tap" if extreme else "sum tap", math.prod(outer.extents))
+    if op.function in ("max", "min"):
+        return reduction_work(context, op.axes, "reduced", "max tap")
+    return reduction_work(context, op.axes, "requantize", "sum tap")
 
 
 def _work_arg(context: Context) -> Work:
     assert isinstance(context.op, ArgMax)
-    outer, inner = _nests(context, (context.op.axis,))
-    return nest_work(outer, "reduced") + nest_work(inner, "arg max tap", math.prod(outer.extents))
+    return reduction_work(context, (context.op.axis,), "reduced", "arg max tap")
 
 
 def _emit(context: Context) -> str:
-    op, source, target = context.op, context.source, context.target
+    op, target = context.op, context.target
     assert isinstance(op, Reduce)
+    if op.function in ("mean", "sum"):
+        return emit_sum(context, op.axes, _numbers(context.graph, op))
     tables, to, around = _loops(context, op.axes)
-    body = fill_border(target, context.zero_point(op.output))
-    body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
-    if op.function in ("max", "min"):
-        before = f"int32_t best = {-128 if op.function == 'max' else 127};\n"
-        sign = ">" if op.function == "max" else "<"
-        each = f"best = x0[at] {sign} best ? x0[at] : best;\n"
-        after = f"y0[{to}] = ({ctype(target)})best;\n"
-    else:
-        numbers = _numbers(context.graph, op)
-        mult, shift = numbers.multiplier
-        before = f"int32_t sum = {-numbers.count * context.zero_point(op.inputs[0])};\n"
-        each = "sum += x0[at];\n"
-        after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-        after += f"y0[{to}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
-    return tables + function(context, body + around(before, each, after))
+    before = f"int32_t best = {-128 if op.function == 'max' else 127};\n"
+    sign = ">" if op.function == "max" else "<"
+    each = f"best = x0[at] {sign} best ? x0[at] : best;\n"
+    body = around(before, each, f"y0[{to}] = ({ctype(target)})best;\n")
+    border = fill_border(target, context.zero_point(context.output))
+    return tables + function(context, border + _opened(context) + body)
+
+
+def emit_sum(context: Context, axes: Sequence[int], numbers: MeanParameters) -> str:
+    """A layer of requantized sums over axes of the input."""
+    op, target = context.op, context.target
+    assert op is not None
+    tables, to, around = _loops(context, axes)
+    mult, shift = numbers.multiplier
+    before = f"int32_t sum = {-numbers.count * context.zero_point(op.inputs[0])};\n"
+    after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
+    after += f"y0[{to}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
+    body = around(before, "sum += x0[at];\n", after)
+    border = fill_border(target, context.zero_point(context.output))
+    return tables + function(context, border + _opened(context) + body)
+
+
+def _opened(context: Context) -> str:
+    """Declares the pointers `x0` and `y0`."""
+    return f"const {ctype(context.source)} *x0 = in0;\n{ctype(context.target)} *y0 = out;\n"
 
 
 def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
@@ -206,18 +230,18 @@ def _compute_arg(graph: Graph, op: ArgMax, x: NDArray[np.int8]) -> NDArray[np.in
 
 
 def _emit_arg(context: Context) -> str:
-    op, source = context.op, context.source
+    op = context.op
     assert isinstance(op, ArgMax)
     tables, to, around = _loops(context, (op.axis,))
     count = context.graph.tensors[op.inputs[0]].shape[op.axis]
-    body = f"const {ctype(source)} *x0 = in0;\nint32_t *y0 = out;\n"
     before = f"int32_t best = {128 if op.smallest else -129}, place = 0{', turn = 0' if count > 1 else ''};\n"
     sign = "<" if op.smallest else ">"
     turn = "turn" if count > 1 else "0"
     each = f"int32_t value = x0[at];\nplace = value {sign} best ? {turn} : place;\n"
     each += f"best = value {sign} best ? value : best;\n"
     each += "turn++;\n" if count > 1 else ""
-    return tables + function(context, body + around(before, each, f"y0[{to}] = place;\n"))
+    body = around(before, each, f"y0[{to}] = place;\n")
+    return tables + function(context, _opened(context) + body)
 
 
 REDUCE = Operator(

@@ -10,13 +10,14 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, at, ctype, fill_border, function, loops, open_input, open_output
+from export.csource.loops import counting_loops
+from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
 from export.csource.text import table
 from export.csource.work import Work, loop_work
 from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import doubling_high_multiply, rounding_shift_right
 from export.ir.graph import Graph
-from export.ir.ops import Op, Softmax
+from export.ir.ops import LogSoftmax, Op, Softmax
 from export.ir.softmax import ACCUMULATION_BITS, exp_table, reciprocal
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
@@ -28,15 +29,16 @@ from export.reading.lowering import Lowering
 
 # From 512 on the reference kernel stops the process when the classes are about equally likely: all of them are 0 then.
 _MOST_PLANNED = 511
-_MAX_CLASSES = 4095  # more could overflow the sum
+MAX_CLASSES = 4095
+"""More could overflow the sum."""
 
 
 def _read(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 1)
     source = state.activation(op)
     shape = state.tensors[source].shape
-    if shape[-1] > _MAX_CLASSES:
-        raise UnsupportedModelError(f"{op}: at most {_MAX_CLASSES} classes are supported, got {shape[-1]}")
+    if shape[-1] > MAX_CLASSES:
+        raise UnsupportedModelError(f"{op}: at most {MAX_CLASSES} classes are supported, got {shape[-1]}")
     beta = state.option(op, "SoftmaxOptions", "Beta")
     if not (math.isfinite(beta) and beta * state.tensors[source].quant.scale * (1 << 26) > 1):
         raise QuantizationError(
@@ -55,7 +57,7 @@ def _compute(graph: Graph, op: Softmax, x: NDArray[np.int8]) -> NDArray[np.int8]
     return np.minimum(out, 127).astype(np.int8)
 
 
-def _reads(graph: Graph, op: Softmax, read: Mask) -> list[Mask]:
+def reads_rows(graph: Graph, op: Softmax | LogSoftmax, read: Mask) -> list[Mask]:
     shape = graph.tensors[op.inputs[0]].shape[1:]
     return [np.broadcast_to(np.full(shape[-1], read.any()), shape)]
 
@@ -75,12 +77,12 @@ def _emit(context: Context) -> str:
     value = f"x0[{at(source, 'y', 'x', 'c')}]"
     channels = [("c", source.channels)]
     share = f"{symbol}_share({symbol}_exp[most - {value}], scale, shift)"
-    inner = "int32_t most = -128;\n" + loops(channels, f"if ({value} > most)\n    most = {value};\n")
+    inner = "int32_t most = -128;\n" + counting_loops(channels, f"if ({value} > most)\n    most = {value};\n")
     inner += "int32_t sum = 0, shift;\n"
-    inner += loops(channels, f"sum += {symbol}_divide({symbol}_exp[most - {value}], 12);\n")
+    inner += counting_loops(channels, f"sum += {symbol}_divide({symbol}_exp[most - {value}], 12);\n")
     inner += f"int32_t scale = {symbol}_reciprocal(sum, &shift);\n"
-    inner += loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
-    body += loops([("y", source.height), ("x", source.width)], inner)
+    inner += counting_loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
+    body += counting_loops([("y", source.height), ("x", source.width)], inner)
     return tables + _HELPERS.substitute(symbol=symbol) + function(context, body)
 
 
@@ -140,7 +142,7 @@ SOFTMAX = Operator(
     emit=_emit,
     work=_work,
     plan=_plan,
-    reads=_reads,
+    reads=reads_rows,
     order=Order.ANY,
     limits="over the last dimension, up to 4095 classes",
 )

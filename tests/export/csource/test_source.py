@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.csource.source import at, fill_border, loops, open_input, open_output
+from export.csource.source import at, fill_border, open_input, open_output
 from export.ir.ops import Padding
 from export.kernels.layout import Layout
 
@@ -26,9 +26,3 @@ def test_indices_are_those_of_the_layout(y: int, x: int, c: int) -> None:
 def test_only_a_border_is_filled() -> None:
     assert fill_border(Layout(4, 5, 3, 3, Padding(), "int8"), 7) == ""
     assert fill_border(BORDERED, -7) == "ka_border_int16((int16_t *)out, 7, 24, 1, 2, 4, 0, -7);\n"
-
-
-def test_loops_nest_in_order() -> None:
-    assert loops([("y", 2), ("x", 3)], "f(y, x);\n") == (
-        "for (int y = 0; y < 2; y++) {\n    for (int x = 0; x < 3; x++) {\n        f(y, x);\n    }\n}\n"
-    )

@@ -312,6 +312,11 @@ class ModelBuilder:
         self.operator("SOFTMAX", [x.index], [out.index], options)
         return out
 
+    def log_softmax(self, x: Value) -> Value:
+        out = self.tensor(x.shape, 1 / 16, 127)
+        self.operator("LOG_SOFTMAX", [x.index], [out.index], schema.LogSoftmaxOptionsT())
+        return out
+
     def elementwise(
         self, name: str, x: Value, scale: float, zero_point: int, *, dtype: str = "int8"
     ) -> Value:

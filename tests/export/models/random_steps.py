@@ -266,6 +266,10 @@ def _softmax(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     return b.builder.softmax(x, float(rng.uniform(0.5, 2.0)))
 
 
+def _log_softmax(b: Bench, rng: np.random.Generator, x: Value) -> Value:
+    return b.builder.log_softmax(x)
+
+
 def _reshape(b: Bench, rng: np.random.Generator, x: Value) -> Value:
     """To a constant shape, or to one that the network computes."""
     if len(x.shape) == 4 and rng.random() < 0.3:
@@ -351,6 +355,7 @@ STEPS: tuple[tuple[Step, Callable[[Value], bool]], ...] = (
     *((_conv, is_image),) * 4,
     (_dense, _batched),
     (_softmax, lambda x: 2 <= len(x.shape) <= 4),
+    (_log_softmax, lambda x: 2 <= len(x.shape) <= 4),
     (_reshape, lambda x: True),
     (_product, lambda x: 2 <= len(x.shape) <= 4),
     (_gather, lambda x: 1 <= len(x.shape) <= 4),

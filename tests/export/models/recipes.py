@@ -262,6 +262,8 @@ RECIPES: dict[str, Recipe] = {
         b, b.x, b.builder.reshape(b.layers.conv(b.x, 4), (1, 6, 4, 5)), (1, 6, 5, 5), 0.3, 4
     ),
     "softmax of many": lambda b: b.builder.softmax(b.layers.dense(b.v, 700)),
+    "log softmax": lambda b: b.builder.log_softmax(b.x),
+    "log softmax of many": lambda b: b.builder.log_softmax(b.layers.dense(b.v, 300)),
     "softmax of a sequence": lambda b: b.builder.softmax(b.s, 0.7),
     "max pool of far rows": lambda b: b.layers.pool(_tiled(b, 1, 7, 16), kernel=(3, 3), stride=(2, 2)),
     "average pool of far rows": lambda b: b.layers.pool(
