@@ -81,12 +81,11 @@ def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[
     if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
         sizes += range(channels - 1, 1, -1)
     least = _least_unpacked(problem, pairs, timing)
-    ways = (False, True) if timing.aligns else (False,)  # code on word boundaries is longer
-    return shared, [
-        Way(least, 1, partial(_unpacked, problem, size, bounded, target))
-        for size in sizes
-        for bounded in ways
-    ]
+    widths = (
+        (False, True) if timing.aligns else (False,)
+    )  # wide loads take fewer cycles or none, and more flash
+    looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
+    return shared, [Way(least, 1, look) for look in looks]
 
 
 def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:
