@@ -171,7 +171,8 @@ def _reductions(n: Layers) -> None:
     for axis in (1, 3):
         shape = [1 if at == axis else extent for at, extent in enumerate(x)]
         n.ops.append(ArgMax((n.input(x),), n.tensor(shape, "int32"), axis, bool(n.rng.random() < 0.5)))
-    n.ops.append(Mean((n.input(x),), n.tensor((1, x[3])), False))
+    for image in (x, n.shape(), n.shape()):
+        n.ops.append(Mean((n.input(image),), n.tensor((1, image[3])), False))
 
 
 def _pools(n: Layers) -> None:

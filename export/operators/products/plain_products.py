@@ -67,11 +67,20 @@ def work_of_products(context: Context) -> Work:
     blocks = -(-channels // _BLOCK)
     rows, columns, inputs = _runs(context, op, weights)
     found["bytes"] = blocks * _BLOCK * weights[0].size + 9 * channels
-    runs = positions * blocks * rows * columns
-    units = {"block": positions * blocks, "ragged block": positions * blocks * (channels % _BLOCK > 0)}
-    # Compilers leave out the sums of channels that are not there.
-    products = {"turn": 1, "product": min(channels, _BLOCK)} if channels > 1 else {"single product": 1}
-    units |= {"run": runs, **{unit: runs * inputs * count for unit, count in products.items()}}
+    sums = positions * blocks
+    turns = sums * rows * columns * inputs
+    units = {
+        "block": sums,
+        "ragged block": sums * (channels % _BLOCK > 0),
+        "tap loop": sums * ((rows > 1) + rows * (columns > 1)),
+        "run": sums * rows * columns,
+    }
+    if channels > _BLOCK:
+        units["turn"] = turns
+    elif channels > 1:  # compilers leave out the sums of channels that are not there
+        units |= {"lone turn": turns, "lone product": turns * channels}
+    else:
+        units["single product"] = turns
     return found + Counter(units)
 
 
