@@ -12,12 +12,14 @@ from export.costing.plain_c import plain_prices
 
 CLOSE, OFF = 0.10, 0.25
 MOST = 0.9  # of the layers are close
+NEVER_PLAIN = ("copy",)  # have kernels but for shapes that share no dimension
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
 def test_layers_take_what_was_predicted(core: str) -> None:
-    found = plain_c.errors(plain_c.measure(1, core, 1), core)
+    layers = plain_c.measure(1, core, 1)
+    found = plain_c.errors([layer for layer in layers if layer[0] not in NEVER_PLAIN], core)
     errors = np.abs(np.concatenate(list(found.values())))
     assert len(errors) >= 40
     assert {kind: of for kind, of in found.items() if max(map(abs, of)) > OFF} == {}
