@@ -67,7 +67,8 @@ class Emulator:
         for first, size in _page_ranges(image.ram_ranges):
             machine.mem_map(first, size, read | write | execute)
         machine.mem_map(_STACK, _STACK_BYTES, read | write)
-        machine.mem_map(_BUFFERS, self._pointers + _PAGE - _BUFFERS, read | write)
+        pointers = _pages(4 * len(manifest.inputs + manifest.outputs))
+        machine.mem_map(_BUFFERS, self._pointers + pointers - _BUFFERS, read | write)
         machine.mem_map(_RETURN, _PAGE, read | execute)
         for segment in image.segments:
             machine.mem_write(segment.address, segment.data)

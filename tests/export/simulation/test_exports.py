@@ -8,6 +8,7 @@ from export.artifact.manifest import read_manifest
 from export.frontend.reference import run_reference
 from export.simulation import simulate
 from export.targets import CORES
+from tests.export.models.model_builder import ModelBuilder
 from tests.export.models.networks import Layers, random_inputs, random_network, single_op_models
 from tests.export.simulation.qemu_count import count_instructions
 
@@ -45,3 +46,14 @@ def test_instructions_are_as_many_as_qemu_counts(tmp_path, core):
     result = simulate(out_dir, values, core=core)
     np.testing.assert_array_equal(outputs, result.outputs[0])
     assert result.instructions == counted > 50_000
+
+
+@pytest.mark.slow
+def test_more_inputs_than_a_page_holds_pointers(tmp_path):
+    builder = ModelBuilder()
+    inputs = [builder.tensor((1, 1, 1, 4), 0.1, 0) for _ in range(1100)]
+    tflite = builder.finish(inputs, builder.concatenation(inputs))
+    values = np.random.default_rng(0).integers(-128, 128, (2, 1100, 1, 1, 4)).astype(np.int8)
+    out_dir = to_c(tflite, tmp_path / "out").path
+    outputs = simulate(out_dir, tuple(np.moveaxis(values, 1, 0))).outputs
+    np.testing.assert_array_equal(outputs.reshape(2, -1), values.reshape(2, -1))
