@@ -62,7 +62,7 @@ from export.targets import get_core, resolve
 PRICES = ROOT / "export/costing/plain_c_prices.json"
 CORES = ("cortex-m33", "cortex-m4", "cortex-m7")
 LEAST = 100
-"""Cycles: of shorter layers a cycle is more than a per cent."""
+"""Cycles: layers that take fewer are left out, since a cycle is more than a percent of them."""
 _SMALL = 1 / 3
 _CHECKED = 6  # layers of each kind that prices are compared with
 _TOGETHER = 4  # layers of each kind in a network
@@ -261,7 +261,7 @@ FAMILIES = (_arithmetic, _moves, _reshapes, _reductions, _pools, _products, _oth
 
 
 def measure(seed: int, core: str, repeats: int) -> list[tuple[str, Mapping[str, int], int, int]]:
-    """Kind, work, cycles and bytes of flash of simulated layers."""
+    """Kind, work, cycles and bytes of flash of simulated layers that take `LEAST` cycles or more."""
     found = []
     for start in range(0, repeats, _TOGETHER):
         layers = Layers([seed, start])

@@ -63,7 +63,7 @@ def priced_timing(target: Target) -> Timing:
 
 
 def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[Candidate], list[Way]]:
-    """Those that compute every product: with kernels that channels share, and ways to those of kept products alone."""
+    """Direct kernels: candidates whose kernels channels share, and ways to unpacked ones, of kept products alone."""
     timing = priced_timing(target)
     flash = target.board.flash if target.board else None
     pairs = kept_pairs(problem)
@@ -81,15 +81,14 @@ def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[
     if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
         sizes += range(channels - 1, 1, -1)
     least = _least_unpacked(problem, pairs, timing)
-    widths = (
-        (False, True) if timing.aligns else (False,)
-    )  # wide loads take fewer cycles or none, and more flash
+    # Wide loads take more flash; where alignment matters, they may save cycles.
+    widths = (False, True) if timing.aligns else (False,)
     looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
     return shared, [Way(least, 1, look) for look in looks]
 
 
 def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:
-    """Candidates whose kernels channels share, which take all products: counted once for all masks."""
+    """Candidates whose kernels channels share. They compute every product, so they are counted once for all masks."""
     if not unrollings:
         return
     timing, layer = priced_timing(target), Unnumbered.of(problem)

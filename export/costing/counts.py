@@ -106,11 +106,11 @@ class Unnumbered:
     """The part of a problem that the kernels of all channels depend on: all but its numbers.
 
     Attributes:
-        layer: Its fields, by name.
+        layer: The other fields of the problem, by name.
         shape: Of the weights.
-        mode: In which outputs are rounded.
+        mode: How outputs are rounded: see `direct.plan.shared_mode`.
         clamps: Bounds of outputs.
-        linear: Of channels that need a single multiplication: whether a shift follows, and the bounds.
+        linear: Where one multiplication is enough: whether a shift follows, and the bounds.
     """
 
     layer: tuple[tuple[str, Any], ...]
@@ -158,7 +158,7 @@ def count_loop(layer: Unnumbered, unrolled: int, rows: bool, timing: Timing) -> 
     """The cost of the plan that `direct.plan.plan_loop` makes, on word boundaries; it does not depend on the weights.
 
     Args:
-        layer: Of the problem.
+        layer: The problem without its numbers.
         unrolled: As for `direct.plan.plan_loop`.
         rows: Likewise.
         timing: The core's pipeline.
@@ -170,7 +170,7 @@ def count_bytes(layer: Unnumbered, unrolled: int, timing: Timing) -> Count:
     """The cost of the plan that `direct.byte_weights.plan_bytes` makes, likewise.
 
     Args:
-        layer: Of the problem.
+        layer: The problem without its numbers.
         unrolled: As for `direct.byte_weights.plan_bytes`.
         timing: The core's pipeline.
     """

@@ -16,8 +16,8 @@ class Way:
 
     Attributes:
         least: Cycles below which no candidate of it comes, wherever its code lies.
-        worth: Times the fewest cycles that a candidate of it may take and still be wanted.
-        look: Counts it: its candidates, and ways that are known only then.
+        worth: How many times the fewest cycles a candidate of it may take and still be wanted.
+        look: Counts what it leads to: candidates, and ways that are known only then.
     """
 
     least: float

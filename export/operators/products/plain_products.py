@@ -21,7 +21,7 @@ from export.ir.fixed_point import conv_multipliers
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 
 _BLOCK = 4  # channels
-_PLACED = 2  # channels whose places compilers know
+_PLACED = 2  # channels up to which compilers compute where each lies
 _WRITTEN_OUT = 9  # taps of a depthwise kernel that need no loops
 
 

@@ -24,7 +24,7 @@ from export.reading.activation import check_scale
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
-_SMALLEST = 2.0**-25  # input scale: of smaller ones, differences have no Q5.26 values
+_SMALLEST = 2.0**-25  # input scale: with it, a step is two units of Q5.26
 
 
 def _read(state: Lowering, op: RawOperator) -> Op:
@@ -55,7 +55,7 @@ def _compute(graph: Graph, op: LogSoftmax, x: NDArray[np.int8]) -> NDArray[np.in
 
 
 def _emit(context: Context) -> str:
-    """Three loops over each row: its maximum, the sum of exponentials, the differences less its logarithm."""
+    """Three loops over each row: its maximum, the sum of exponentials, differences less the log of that sum."""
     op, source, target, symbol = context.op, context.source, context.target, context.symbol
     assert isinstance(op, LogSoftmax)
     scale = context.graph.tensors[op.inputs[0]].quant.scale

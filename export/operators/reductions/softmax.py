@@ -58,6 +58,7 @@ def _compute(graph: Graph, op: Softmax, x: NDArray[np.int8]) -> NDArray[np.int8]
 
 
 def reads_rows(graph: Graph, op: Softmax | LogSoftmax, read: Mask) -> list[Mask]:
+    """All classes, if any output is read: each output depends on its whole row."""
     shape = graph.tensors[op.inputs[0]].shape[1:]
     return [np.broadcast_to(np.full(shape[-1], read.any()), shape)]
 
