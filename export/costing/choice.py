@@ -7,8 +7,16 @@ from functools import partial
 
 import numpy as np
 
-from export.costing.candidate import Candidate, Wanted
-from export.costing.counts import Count, Unnumbered, count_bytes, count_loop, count_plan, count_unpacked
+from export.costing.candidate import NEAR_TIE, Candidate, Wanted
+from export.costing.counts import (
+    Count,
+    Unnumbered,
+    count_bytes,
+    count_loop,
+    count_plan,
+    count_unpacked,
+    least_unpacked,
+)
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.search import Way, search
@@ -25,7 +33,6 @@ from export.kernels.direct.plan import (
 )
 from export.kernels.plan import Plan, on_word_boundaries, with_wide_loads
 from export.targets import CORES, Target, Timing
-from export.targets.timing import Pairing
 
 _SPARSE = 0.6  # with fewer pairs kept, a loop over all of them is slower where code runs often
 _FEW_RUNS = 16  # below so many, the wait for the code decides, and a loop has less of it
@@ -80,11 +87,11 @@ def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[
     cache = flash.code if flash is not None else None
     if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
         sizes += range(channels - 1, 1, -1)
-    least = _least_unpacked(problem, pairs, timing)
+    least = least_unpacked(problem, timing)
     # Wide loads take more flash; where alignment matters, they may save cycles.
     widths = (False, True) if timing.aligns else (False,)
     looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
-    return shared, [Way(least, 1, look) for look in looks]
+    return shared, [Way(least, NEAR_TIE, look) for look in looks]
 
 
 def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:
@@ -123,21 +130,6 @@ def _bounded(plan: Callable[[], Plan], timing: Timing) -> Callable[[], Plan]:
 
 def _candidate(variant: str, count: Count, target: Target, plan: Callable[[], Plan]) -> Candidate:
     return Candidate(variant, price_count(count, target), known(count.cost, target), 0, plan)
-
-
-def _least_unpacked(problem: ConvProblem, pairs: np.ndarray, timing: Timing) -> float:
-    """Cycles below which no unpacked kernel comes, where a core issues one instruction a cycle.
-
-    A kept pair is multiplied at each position. Its weights are loaded at each block of positions, its inputs at least
-    once for each block of channels. An output is scaled, saturated and stored.
-    """
-    if timing.pairing is Pairing.WIDE:
-        return 0
-    geometry = problem.geometry
-    of_pair = 1 + 1 / geometry.positions + 1 / block_channels(geometry)
-    outputs = len(pairs) / (4 if geometry.pooled else 1)
-    of_position = int(np.count_nonzero(pairs)) * of_pair + 3 * outputs
-    return geometry.rows * geometry.columns * of_position
 
 
 def _bytes_of_block(pairs: np.ndarray, channels: int) -> int:

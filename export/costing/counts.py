@@ -35,6 +35,7 @@ from export.kernels.plan import Call, Plan, on_word_boundaries, repeated_calls, 
 from export.kernels.requantize import Requantization
 from export.kernels.size import kernel_bytes
 from export.targets import State, Timing
+from export.targets.timing import Pairing
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,21 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing, *, widely: b
     )
     added = 0 if problem.sum is None else ADDITION_WORDS
     return Count(runs, sum(run.code_bytes for run in runs) + WORD * (sum(totals) + added))
+
+
+def least_unpacked(problem: ConvProblem, timing: Timing) -> float:
+    """Cycles below which no unpacked kernel of a layer comes, where a core issues one instruction a cycle.
+
+    A kept pair is multiplied at each position. Its weights are loaded once for a block of positions; a load of its
+    inputs serves all channels of a block, and at most all of its positions, since kernel columns overlap. An output is
+    scaled, saturated and stored.
+    """
+    if timing.pairing is Pairing.WIDE:
+        return 0
+    geometry, pairs = problem.geometry, kept_pairs(problem)
+    of_pair = 1 + (1 + 1 / block_channels(geometry)) / geometry.positions
+    outputs = len(pairs) / (4 if geometry.pooled else 1)
+    return geometry.rows * geometry.columns * (int(np.count_nonzero(pairs)) * of_pair + 3 * outputs)
 
 
 def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ class Way:
     """What may lead to candidates, before it is counted.
 
     Attributes:
-        least: Cycles below which no candidate of it comes, wherever its code lies.
+        least: Cycles below which no candidate of it comes, wherever its code lies; for lower strips, as a rule.
         worth: How many times the fewest cycles a candidate of it may take and still be wanted.
         look: Counts what it leads to: candidates, and ways that are known only then.
     """

@@ -83,7 +83,11 @@ def _emit(context: Context) -> str:
 def _work(context: Context) -> Work:
     source = context.source
     rows, loops = source.height * source.width, ("max tap", "log softmax sum", "log softmax element")
-    found = loop_work((source.height, source.width), "log softmax row") + Counter(bytes=2048)
+    op = context.op
+    assert isinstance(op, LogSoftmax)
+    scale = context.graph.tensors[op.inputs[0]].quant.scale
+    words = len(exponentials(scale, 1.0)) + len(scaled_differences(scale, 1.0))
+    found = loop_work((source.height, source.width), "log softmax row") + Counter(bytes=4 * words)
     return sum((loop_work((source.channels,), unit, rows, (source,)) for unit in loops), found)
 
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import Unnumbered, count_bytes, count_loop, count_plan, count_unpacked
+from export.costing.counts import (
+    Unnumbered,
+    count_bytes,
+    count_loop,
+    count_plan,
+    count_unpacked,
+    least_unpacked,
+)
 from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem, block_channels, loop_unrollings, plan_loop, plan_unpacked
@@ -85,6 +92,15 @@ def assert_counted(problem: ConvProblem, timings: list[Timing] = TIMINGS) -> Non
             assert count_unpacked(problem, size, timing) == count_plan(plan, timing)
             counted = count_unpacked(problem, size, timing, widely=True)
             assert counted == count_plan(with_wide_loads(plan), timing)
+            assert least_unpacked(problem, timing) <= counted.cost.cycles
+            assert least_unpacked(problem, timing) <= count_plan(plan, timing).cost.cycles
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (3, 5), (3, 9)])
+def test_kernel_columns_share_inputs_of_neighbouring_positions(kernel: tuple[int, int]) -> None:
+    weights = random_weights((8, *kernel, 16), 1, 7, (2, 8))
+    weights[..., :2] = 0
+    assert_counted(conv(weights, rows=4, columns=32))
 
 
 @given(

@@ -68,6 +68,18 @@ def softmax_of_wrong_scale(case):
     return y
 
 
+def log_softmax_of_wrong_scale(case):
+    y = case.builder.log_softmax(case.layers.dense(case.x, 4))
+    case.builder._tensors[y.index].quantization.scale = np.array([0.01], np.float32)
+    return y
+
+
+def log_softmax_of_constants(case):
+    y = case.layers.dense(case.x, 4)
+    case.builder._tensors[y.index].quantization.scale = np.array([1e-8], np.float32)
+    return case.builder.log_softmax(y)
+
+
 def mean_over_far_axis(case):
     y = case.layers.mean(case.x)
     case.builder._buffers[-1].data = np.array([1, 7], np.int32).view(np.uint8)
@@ -130,6 +142,13 @@ CASES = {
     "softmax scale": (softmax_of_wrong_scale, QuantizationError, "1/256"),
     "softmax classes": (
         lambda c: c.builder.softmax(c.layers.dense(c.x, 4096)),
+        UnsupportedModelError,
+        "at most 4095",
+    ),
+    "log softmax scale": (log_softmax_of_wrong_scale, QuantizationError, "1/16"),
+    "log softmax input scale": (log_softmax_of_constants, QuantizationError, "almost constant"),
+    "log softmax classes": (
+        lambda c: c.builder.log_softmax(c.layers.dense(c.x, 4096)),
         UnsupportedModelError,
         "at most 4095",
     ),
