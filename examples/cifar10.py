@@ -159,7 +159,7 @@ def is_validation(n: int) -> np.ndarray:
 
 
 def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4) -> np.ndarray:
-    """Flips half of the images left to right and shifts each by up to `shift` pixels, filling with mid-grey.
+    """Flips half of the images left to right and shifts each by up to `shift` pixels, filling with mid-gray.
 
     Args:
         images: `[n, 32, 32, 3]` uint8, left as it is.

@@ -59,7 +59,7 @@ class Figures:
 
     Attributes:
         core: Name of the core.
-        board: Whose memories are modelled, or None.
+        board: Whose memories are modeled, or None.
         cycles: Of one inference, simulated, with memories that never wait.
         board_cycles: With the board's memories, the least and the most that documents allow, or None.
         predicted_cycles: By the cost model.

@@ -140,9 +140,9 @@ def _build(network: str, core: str, path: Path, model: Path | None) -> dict[str,
         found = measured[silicon.board]
         middle = found.board_cycles.middle if found.board_cycles is not None else found.cycles
         compared.append(
-            {**asdict(silicon), "modelled_cycles": found.board_cycles or (found.cycles, found.cycles)}
+            {**asdict(silicon), "modeled_cycles": found.board_cycles or (found.cycles, found.cycles)}
         )
-        compared[-1]["modelled_over_published"] = round(middle / (1e6 * silicon.mega_cycles), 3)
+        compared[-1]["modeled_over_published"] = round(middle / (1e6 * silicon.mega_cycles), 3)
     wrong = None
     if model is not None:
         expected = run(read_tflite(model.read_bytes()), values)
@@ -169,8 +169,8 @@ def summary(results: Mapping[str, Any]) -> str:
             )
     rows = []
     for (network, core, chip, stack), entries in found.items():
-        modelled = [cycles / 1e6 for entry in entries for cycles in entry["modelled_cycles"]]
-        shares = [entry["modelled_over_published"] for entry in entries]
+        modeled = [cycles / 1e6 for entry in entries for cycles in entry["modeled_cycles"]]
+        shares = [entry["modeled_over_published"] for entry in entries]
         rows.append(
             (
                 f"{network}, {core}",
@@ -178,12 +178,12 @@ def summary(results: Mapping[str, Any]) -> str:
                 f"{entries[0]['mega_cycles']:.1f}"
                 if entries[0]["mega_cycles"] > 20
                 else f"{entries[0]['mega_cycles']:.2f}",
-                f"{min(modelled):.1f} to {max(modelled):.1f}",
+                f"{min(modeled):.1f} to {max(modeled):.1f}",
                 "with its flash" if entries[0]["board"] else "without waits",
                 f"{min(shares):.2f} to {max(shares):.2f}",
             )
         )
-    head = ("network, core", "silicon; software around CMSIS-NN", "published, M", "modelled, M", "", "of it")
+    head = ("network, core", "silicon; software around CMSIS-NN", "published, M", "modeled, M", "", "of it")
     return table(head, rows, left=2)
 
 
@@ -220,10 +220,10 @@ def _print(row: dict[str, Any]) -> None:
     if row["bytes_off_reference"] is not None:
         print(f"  bytes off TFLite's reference kernels: {row['bytes_off_reference']}")
     for entry in row["compared"]:
-        low, high = entry["modelled_cycles"]
+        low, high = entry["modeled_cycles"]
         print(
-            f"  {entry['chip']}, {entry['stack']}: published {entry['mega_cycles']:.2f} M, modelled "
-            f"{low / 1e6:.2f} to {high / 1e6:.2f} M, {entry['modelled_over_published']:.2f} of it"
+            f"  {entry['chip']}, {entry['stack']}: published {entry['mega_cycles']:.2f} M, modeled "
+            f"{low / 1e6:.2f} to {high / 1e6:.2f} M, {entry['modeled_over_published']:.2f} of it"
         )
 
 

@@ -124,7 +124,7 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
         tall = max(heights) - min(heights)
         for cycles, accuracy in reversed(best):
             if any(x - cycles < 0.1 * library and abs(y - accuracy) < 0.1 * tall for x, y in told):
-                continue  # its label would lie on its neighbour's
+                continue  # its label would lie on its neighbor's
             told.append((cycles, accuracy))
             axis.annotate(
                 f"{library / cycles:.1f}x",

@@ -54,7 +54,7 @@ class Trial:
             "distillation", the teacher's weight.
         teacher: Name of the network that teaches.
         averaged: Whether the weights in the end are the mean of the last 100 steps, more or less.
-        hidden: Whether a square of each training image is grey.
+        hidden: Whether a square of each training image is gray.
         longer: Times as many epochs.
     """
 
@@ -84,7 +84,7 @@ TRIALS: Mapping[str, Trial] = {
 
 
 class _HiddenSquares(AugmentedBatches):
-    """Batches whose images have a square of mid-grey somewhere (DeVries and Taylor, "Cutout", 2017)."""
+    """Batches whose images have a square of mid-gray somewhere (DeVries and Taylor, "Cutout", 2017)."""
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = super().__getitem__(index)

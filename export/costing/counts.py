@@ -99,7 +99,7 @@ def count_plan(plan: Plan, timing: Timing) -> Count:
 
 _Kind = TypeVar("_Kind", bound=tuple[Any, ...])
 _Kinds: TypeAlias = tuple[tuple[_Kind, int], ...]
-"""What neighbouring channels have in common, and how many there are."""
+"""What neighboring channels have in common, and how many there are."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def loop_units(unit: str) -> tuple[str, ...]:
 
 
 def nest_work(loops: Nest, unit: str, outer: int = 1, *, short: bool = False) -> Counter[str]:
-    """A nest around a unit: its loops, operands whose elements are not neighbours, offsets that are looked up."""
+    """A nest around a unit: its loops, operands whose elements are not neighbors, offsets that are looked up."""
     found = loop_work(loops.extents, unit, outer, short=short)
     for depth, extent in enumerate(loops.extents):
         turns = outer * prod(loops.extents[:depth]) * extent

@@ -25,7 +25,7 @@ class Layout:
         element: "int8" or "int16"; an int16 element holds an int8 value, so that a dual MAC can read two of them.
             "int32" for indices.
         shuffled: int8 only: of every four channels the middle two are swapped, so that SXTB16, which widens every other
-            byte of a word, gives neighbours.
+            byte of a word, gives neighbors.
         lines: 0 for pixels. In planes, where `pixel` is 1: how many channels have their rows side by side, so that
             a store reaches all of them.
     """

@@ -15,7 +15,7 @@ from export.ir.graph import State
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawGraph, RawOperator, RawTensor
 
-MAX_ELEMENTS = 1 << 24  # of an activation: more than the RAM of any microcontroller, and little to analyse
+MAX_ELEMENTS = 1 << 24  # of an activation: more than the RAM of any microcontroller, and little to analyze
 MAX_TOTAL = 1 << 26  # of all activations together
 MAX_RANK = 8
 _MAX_SHARING = 64  # operators that may use one constant, on average

@@ -2,7 +2,7 @@
 
 The model knows what the reference manuals say and no more. A read of the flash gives a line of `width` bytes after
 `waits` cycles; there is one port, so reads stand in line, and a read that the program needs now goes before a
-prefetch. Where the manuals leave open what happens, each `Reading` is modelled and figures are a range.
+prefetch. Where the manuals leave open what happens, each `Reading` is modeled and figures are a range.
 """
 
 from __future__ import annotations

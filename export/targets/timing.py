@@ -11,7 +11,7 @@ from export.targets.instruction import Kind
 
 
 class Pairing(Enum):
-    """Which neighbours may issue in the same cycle."""
+    """Which neighbors may issue in the same cycle."""
 
     NONE = "none"
     NARROW = "narrow"

@@ -1,6 +1,6 @@
 """Optimal Brain Surgeon on one layer: which products to skip, and the weights that make up for them. NumPy, SciPy.
 
-Inputs of neighbouring pixels and channels resemble each other, so what one term adds to a sum others can mostly
+Inputs of neighboring pixels and channels resemble each other, so what one term adds to a sum others can mostly
 add in its place. The error that counts is the one that is left after the remaining weights of the channel were
 refitted, by least squares on the layer's own output: the method of Hassibi and Stork ("Second order derivatives
 for network pruning: Optimal Brain Surgeon", 1993), layer by layer as Frantar and Alistarh do it ("Optimal Brain

@@ -22,8 +22,8 @@ class Granularity:
     """The extent of a group.
 
     Attributes:
-        inputs: Neighbouring input channels, counted from the first.
-        outputs: Neighbouring output channels, counted from the first.
+        inputs: Neighboring input channels, counted from the first.
+        outputs: Neighboring output channels, counted from the first.
         taps: Whether a group has all positions of the kernel; otherwise it has one.
 
     Raises:

@@ -183,7 +183,7 @@ def budget_masks(
         budget: Cycles for all kept pairs.
         granularity: Of all layers, or by layer name or pattern: one of whole pairs.
         cost_exponent: 1 ranks by significance per cycle. Where significance is a share of one output, however
-            many positions it has, that favours late layers, and less than 1 balances; see fraction_masks.
+            many positions it has, that favors late layers, and less than 1 balances; see fraction_masks.
         least: By layer name, the share of a layer's cycles that is kept in any case; 0 where not named.
         most: By layer name, the share that is kept at most; 1 where not named.
 

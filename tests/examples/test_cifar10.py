@@ -19,8 +19,8 @@ def test_subset_parts_and_classes(subset: cifar10.Cifar10) -> None:
 
 
 def test_subset_holds_photographs(subset: cifar10.Cifar10) -> None:
-    # In photographs neighbouring pixels agree, and the mean is near CIFAR-10's (125, 123, 114); a wrong
-    # header or an offset slipped by a byte decodes to noise or grey.
+    # In photographs neighboring pixels agree, and the mean is near CIFAR-10's (125, 123, 114); a wrong
+    # header or an offset slipped by a byte decodes to noise or gray.
     pixels = subset.test.images.astype(np.float32)
     assert np.abs(pixels.mean(axis=(0, 1, 2)) - (125, 123, 114)).max() < 3
     assert np.abs(np.diff(pixels, axis=2)).mean() < 0.25 * pixels.std()

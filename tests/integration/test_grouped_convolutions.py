@@ -93,7 +93,7 @@ def test_compensation_keeps_the_means(wrapped, images) -> None:
 def test_elimination_fits_each_group(images) -> None:
     """What is left of a layer comes nearer to its outputs with new weights than with the old ones.
 
-    Neighbouring pixels resemble each other, or there would be nothing to make up with.
+    Neighboring pixels resemble each other, or there would be nothing to make up with.
     """
     images = np.cumsum(images - np.arange(4), axis=1)
 

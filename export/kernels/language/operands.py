@@ -26,7 +26,7 @@ class Use:
         late: Accumulators, and what a store stores.
         addresses: Addresses.
         length: How many instructions it is.
-        issues: How many of them take a cycle of their own: all but IT, which may join its neighbour.
+        issues: How many of them take a cycle of their own: all but IT, which may join its neighbor.
     """
 
     kind: Kind

@@ -1,6 +1,6 @@
 """The kernel that computes planes of a depthwise convolution of three taps along rows.
 
-A word holds two neighbours, so that a dual multiply-accumulate takes two taps. With stride 1 two outputs are computed
+A word holds two neighbors, so that a dual multiply-accumulate takes two taps. With stride 1 two outputs are computed
 at once: what one reads as (x0, x1) and x2, the other reads as x1 and (x2, x3), and the words of one step are those of
 the next. With stride 2 each word belongs to the two taps of one output and to the third tap of the one before it.
 

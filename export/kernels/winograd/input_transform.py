@@ -1,6 +1,6 @@
 """Kernels of the input transform: a row of tiles, all pairs of input channels, into the blocks of scratch memory.
 
-Where the scheme down is F(4, 3), columns of the row, which neighbouring tiles share, are transformed into a buffer
+Where the scheme down is F(4, 3), columns of the row, which neighboring tiles share, are transformed into a buffer
 first; other schemes leave registers enough to do a tile at once. Nothing is read outside of what the image's outputs
 need.
 """

@@ -196,7 +196,7 @@ class _Tile:
         return _WAITING + _ROW * row + column
 
     def _emit(self, value: str, row: int, column: int) -> None:
-        """Finishes an output; with a pool, joins it with its neighbours first. A row's outputs come from the left."""
+        """Finishes an output; with a pool, joins it with its neighbors first. A row's outputs come from the left."""
         value = self._outputs.comparable(value)
         if not self._pooled:
             self._outputs.finish(value, row, column)

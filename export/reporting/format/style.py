@@ -9,7 +9,7 @@ from typing import Any
 
 from export.errors import ToolError
 
-# Okabe and Ito's, which color-blind readers can tell apart, and four greys. Style sheets have the same names,
+# Okabe and Ito's, which color-blind readers can tell apart, and four grays. Style sheets have the same names,
 # with other values where the page is dark.
 COLORS = {
     "ink": "#1C1C1E",

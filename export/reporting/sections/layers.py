@@ -64,7 +64,7 @@ def _kept_picture(front: ParetoFront, chosen: Sequence[Chosen]) -> Picture:
         "kept",
         figure,
         f"Bars of products kept by layer. {shows}.",
-        "Products that each layer keeps, in per cent of all its products, for the designs of the table above. "
+        "Products that each layer keeps, in percent of all its products, for the designs of the table above. "
         "Short bars are layers that can do without most of their products; the exact model would fill the "
         "width.",
     )

@@ -1,4 +1,4 @@
-"""The budget search: sensitivity curves of single layers, the exact optimum over them, and its neighbours."""
+"""The budget search: sensitivity curves of single layers, the exact optimum over them, and its neighbors."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def layers_of(points: np.ndarray) -> np.ndarray:
 
 
 def crowding(points: np.ndarray) -> np.ndarray:
-    """How far apart a point's neighbours lie, over all objectives; infinite at the ends (Deb et al., 2002).
+    """How far apart a point's neighbors lie, over all objectives; infinite at the ends (Deb et al., 2002).
 
     Args:
         points: (points, objectives), of one rank.

@@ -49,8 +49,8 @@ def test_a_build_is_priced(tmp_path: Path) -> None:
     assert 3 * 1960 < build["cycles_without_waits"] < 10 * 1960
     assert list(build["functions"]) == ["network_run"]
     [entry] = build["compared"]
-    assert entry["modelled_cycles"] == [build["cycles_without_waits"]] * 2
-    assert entry["modelled_over_published"] == pytest.approx(build["cycles_without_waits"] / 1.71e6, abs=1e-3)
+    assert entry["modeled_cycles"] == [build["cycles_without_waits"]] * 2
+    assert entry["modeled_over_published"] == pytest.approx(build["cycles_without_waits"] / 1.71e6, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def assert_counted(problem: ConvProblem, timings: list[Timing] = TIMINGS) -> Non
 
 
 @pytest.mark.parametrize("kernel", [(3, 3), (3, 5), (3, 9)])
-def test_kernel_columns_share_inputs_of_neighbouring_positions(kernel: tuple[int, int]) -> None:
+def test_kernel_columns_share_inputs_of_neighboring_positions(kernel: tuple[int, int]) -> None:
     weights = random_weights((8, *kernel, 16), 1, 7, (2, 8))
     weights[..., :2] = 0
     assert_counted(conv(weights, rows=4, columns=32))

@@ -38,7 +38,7 @@ def network(seed: int = 0, *, bias: bool = True) -> bytes:
 
 
 def images(count: int, seed: int = 1) -> NDArray[np.int8]:
-    """Smooth images, whose neighbouring pixels and channels resemble each other."""
+    """Smooth images, whose neighboring pixels and channels resemble each other."""
     rng = np.random.default_rng(seed)
     coarse = rng.normal(0, 60, (count, 4, 4, 2)) @ rng.normal(0, 1, (2, SHAPE[2]))
     values = coarse.repeat(3, axis=1).repeat(3, axis=2)[:, :10, :10] + rng.normal(0, 8, (count, *SHAPE))

@@ -24,7 +24,7 @@ from keras_approx.skipping.granularity import (
 from tests.keras_approx.skipping.test_masks import granularities, shapes
 
 
-def test_pairs_are_neighbouring_input_channels_and_the_last_odd_one_is_alone() -> None:
+def test_pairs_are_neighboring_input_channels_and_the_last_odd_one_is_alone() -> None:
     values = np.array([[1, 10], [2, 20], [3, 30]])
     assert np.array_equal(group_sums(values, "pair"), [[3, 30], [3, 30]])
     assert np.array_equal(spread(np.array([[5, 6], [7, 8]]), (3, 2), "pair"), [[5, 6], [5, 6], [7, 8]])

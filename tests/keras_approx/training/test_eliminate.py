@@ -32,7 +32,7 @@ def _network(*, bias: bool, norm: bool, strides: int = 1, padding: str = "valid"
 
 
 def _images(count: int) -> np.ndarray:
-    """Smooth images, so that neighbouring pixels resemble each other."""
+    """Smooth images, so that neighboring pixels resemble each other."""
     rng = np.random.default_rng(4)
     coarse = rng.normal(size=(count, 3, 3, 3)).astype(np.float32)
     return np.asarray(tf.image.resize(coarse, (9, 8))) + 0.5
