@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from export.costing.candidate import NEAR_TIE, Candidate, Wanted
+from export.costing.candidate import Candidate, Wanted
 from export.costing.counts import (
     Count,
     Unnumbered,
@@ -91,7 +91,7 @@ def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[
     # Wide loads take more flash; where alignment matters, they may save cycles.
     widths = (False, True) if timing.aligns else (False,)
     looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
-    return shared, [Way(least, NEAR_TIE, look) for look in looks]
+    return shared, [Way(least, look) for look in looks]
 
 
 def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:

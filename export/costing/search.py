@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from export.costing.candidate import Candidate, Wanted
+from export.costing.candidate import NEAR_TIE, Candidate, Wanted
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,10 @@ class Way:
 
     Attributes:
         least: Cycles below which no candidate of it comes, wherever its code lies; for lower strips, as a rule.
-        worth: How many times the fewest cycles a candidate of it may take and still be wanted.
         look: Counts what it leads to: candidates, and ways that are known only then.
     """
 
     least: float
-    worth: float
     look: Callable[[], Iterable[Way | Candidate]]
 
 
@@ -29,7 +27,7 @@ def search(found: Iterable[Candidate], ways: Iterable[Way], wanted: Wanted) -> l
     """Follows ways in the order of their bounds.
 
     Of what may be the fastest, a way is left out once a candidate is known that is faster than its bound by more
-    than it is worth; where less flash or memory is wanted, all are followed.
+    than scratch memory is worth; where less flash or memory is wanted, all are followed.
 
     Args:
         found: Candidates that are known already.
@@ -46,7 +44,7 @@ def search(found: Iterable[Candidate], ways: Iterable[Way], wanted: Wanted) -> l
     fewest = min((one.price.cycles for one in candidates), default=None)
     while heap:
         least, _, way = heapq.heappop(heap)
-        if wanted is Wanted.FASTEST and fewest is not None and least > way.worth * fewest:
+        if wanted is Wanted.FASTEST and fewest is not None and least > NEAR_TIE * fewest:
             continue
         for one in way.look():
             if isinstance(one, Way):

@@ -42,11 +42,7 @@ def winograd_ways(problem: ConvProblem, target: Target, timing: Timing, wanted: 
     for algorithm in algorithms_of(problem):
         layer = _Layer(problem, algorithm, target, timing, wanted)
         heights = list(strip_heights(layer.tallest.strip_rows))
-        yield Way(
-            least_cycles(layer.tallest, kept, timing),
-            NEAR_TIE,
-            partial(layer.strips, heights, math.inf),
-        )
+        yield Way(least_cycles(layer.tallest, kept, timing), partial(layer.strips, heights, math.inf))
 
 
 @dataclass(frozen=True)
@@ -98,9 +94,9 @@ class _Layer:
         packed = packed_shape(shape)
         if packed is not None:
             transformed = (priced.cost.cycles or 0) + shape.weights_before[-1]  # at the least: each is stored
-            yield Way(transformed, NEAR_TIE, partial(self._packed, packed))
+            yield Way(transformed, partial(self._packed, packed))
         if heights[1:] and (less_memory or cycles <= NEAR_TIE * best):
-            yield Way(cycles, NEAR_TIE, partial(self.strips, heights[1:], best))
+            yield Way(cycles, partial(self.strips, heights[1:], best))
 
     def _packed(self, shape: Shape) -> Iterator[Way]:
         priced = _priced(shape, least_form(self.problem), self.target, self.timing)
@@ -108,7 +104,7 @@ class _Layer:
             yield self._way(priced.price.copied_cycles, shape)
 
     def _way(self, least: float, shape: Shape) -> Way:
-        return Way(least, NEAR_TIE, partial(self._candidate, shape))
+        return Way(least, partial(self._candidate, shape))
 
     def _candidate(self, shape: Shape) -> Iterator[Candidate]:
         constants = self.constants

@@ -22,12 +22,12 @@ class Followed:
     def __init__(self) -> None:
         self.bounds: list[float] = []
 
-    def way(self, least: float, *found: Way | Candidate, worth: float = 1) -> Way:
+    def way(self, least: float, *found: Way | Candidate) -> Way:
         def look() -> Iterator[Way | Candidate]:
             self.bounds.append(least)
             yield from found
 
-        return Way(least, worth, look)
+        return Way(least, look)
 
 
 def test_a_way_that_cannot_be_faster_is_not_followed() -> None:
@@ -53,11 +53,11 @@ def test_what_is_found_behind_a_way_takes_its_turn() -> None:
     assert [one.price.cycles for one in found] == [45, 60]
 
 
-def test_a_way_is_followed_as_far_as_it_is_worth() -> None:
+def test_a_way_is_followed_as_far_as_scratch_memory_is_worth_cycles() -> None:
     followed = Followed()
-    ways = [followed.way(104, candidate(104), worth=1.05), followed.way(106, candidate(106), worth=1.05)]
-    found = search([candidate(100)], ways, Wanted.FASTEST)
-    assert [one.price.cycles for one in found] == [100, 104]
+    ways = [followed.way(1004, candidate(1004)), followed.way(1006, candidate(1006))]
+    found = search([candidate(1000)], ways, Wanted.FASTEST)
+    assert [one.price.cycles for one in found] == [1000, 1004]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 9)), min_size=1, max_size=8))
