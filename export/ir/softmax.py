@@ -35,7 +35,8 @@ _ONE_QUARTER = 1 << (_FRACTION_BITS - 2)
 _EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_OF_MINUS_EIGHTH = 1895147668
 _ONE_THIRD = 715827883
-_48_OVER_17, _MINUS_32_OVER_17 = 1515870810, -1010580540  # Q2.29
+# Q2.29; the line that Newton's iteration for a reciprocal starts from: 48 / 17 and -32 / 17.
+RECIPROCAL_START, RECIPROCAL_SLOPE = 1515870810, -1010580540
 
 
 def softmax_multiplier(scale: float, beta: float) -> Multiplier:
@@ -106,7 +107,7 @@ def leading_zeros(x: Ints) -> Ints:
 def reciprocal_above_one(x: Ints) -> Ints:
     """1 / (1 + x) of Q0.31 values in [0, 1]."""
     half = (x + INT32_MAX + 1) >> 1
-    x = _48_OVER_17 + doubling_high_multiply(half, _MINUS_32_OVER_17)
+    x = RECIPROCAL_START + doubling_high_multiply(half, RECIPROCAL_SLOPE)
     for _ in range(3):
         error = (1 << 29) - doubling_high_multiply(half, x)
         x = x + saturate_int32(doubling_high_multiply(x, error) << 2)

@@ -18,7 +18,7 @@ from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import doubling_high_multiply, rounding_shift_right
 from export.ir.graph import Graph
 from export.ir.ops import LogSoftmax, Op, Softmax
-from export.ir.softmax import ACCUMULATION_BITS, exp_table, reciprocal
+from export.ir.softmax import ACCUMULATION_BITS, RECIPROCAL_SLOPE, RECIPROCAL_START, exp_table, reciprocal
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.kernels.softmax import plan_softmax
@@ -84,7 +84,10 @@ def _emit(context: Context) -> str:
     inner += f"int32_t scale = {symbol}_reciprocal(sum, &shift);\n"
     inner += counting_loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
     body += counting_loops([("y", source.height), ("x", source.width)], inner)
-    return tables + _HELPERS.substitute(symbol=symbol) + function(context, body)
+    helpers = _HELPERS.substitute(
+        symbol=symbol, RECIPROCAL_START=RECIPROCAL_START, RECIPROCAL_SLOPE=RECIPROCAL_SLOPE
+    )
+    return tables + helpers + function(context, body)
 
 
 def _work(context: Context) -> Work:
@@ -114,7 +117,7 @@ static int32_t ${symbol}_reciprocal(int32_t sum, int32_t *shift)
     while (!((uint32_t)sum << headroom >> 31))
         headroom++;
     int32_t half = (int32_t)((uint32_t)sum << headroom >> 1);
-    int32_t x = 1515870810 + ${symbol}_high(half, -1010580540);
+    int32_t x = ${RECIPROCAL_START} + ${symbol}_high(half, ${RECIPROCAL_SLOPE});
     for (int i = 0; i < 3; i++) {
         int64_t more = (int64_t)${symbol}_high(x, (1 << 29) - ${symbol}_high(half, x)) * 4;
         x += (int32_t)(more > 2147483647 ? 2147483647 : more < -2147483647 - 1 ? -2147483647 - 1 : more);
