@@ -108,13 +108,13 @@ def emit_header(schedule: Schedule, name: str, class_names: Sequence[str] = ()) 
     def write(template: str) -> str:
         return template.format_map(values)
 
-    pieces = [*_macros(graph, graph.inputs, "input", name), *_macros(graph, graph.outputs, "output", name)]
+    pieces = [*_macros(graph, "input", name), *_macros(graph, "output", name)]
     pieces.append(write(_ARENA))
     if schedule.state_bytes:
         pieces.append(write(_STATE))
     pieces.append('#ifdef __cplusplus\nextern "C" {\n#endif\n')
     if not single(graph):
-        pieces += [_struct(graph, graph.inputs, "input", name), _struct(graph, graph.outputs, "output", name)]
+        pieces += [_struct(graph, "input", name), _struct(graph, "output", name)]
     pieces.append(write(_RUN_IN))
     if schedule.state_bytes:
         pieces.append(write(_RESET_IN))
@@ -139,11 +139,17 @@ def single(graph: Graph) -> bool:
     return len(graph.inputs) == len(graph.outputs) == 1
 
 
-def end_names(graph: Graph, ends: Sequence[int], kind: str) -> tuple[str, ...]:
-    """The names of inputs or outputs in C."""
+def end_tensors(graph: Graph, kind: str) -> tuple[Tensor, ...]:
+    """The network's inputs or outputs, as `kind` says: "input" or "output"."""
+    ends = graph.inputs if kind == "input" else graph.outputs
+    return tuple(graph.tensors[index] for index in ends)
+
+
+def end_names(graph: Graph, kind: str) -> tuple[str, ...]:
+    """The names in C of the network's inputs or outputs, as `kind` says: "input" or "output"."""
     if single(graph):
         return (kind,)
-    return field_names([graph.tensors[tensor].name for tensor in ends], kind)
+    return field_names([tensor.name for tensor in end_tensors(graph, kind)], kind)
 
 
 def end_macro(graph: Graph, field: str, kind: str, name: str) -> str:
@@ -161,10 +167,10 @@ def prototype(graph: Graph, name: str, memory: Sequence[str] = ()) -> str:
     return f"int {function}({', '.join([*(f'void *{one}' for one in memory), *ends])})"
 
 
-def _macros(graph: Graph, ends: Sequence[int], kind: str, name: str) -> list[str]:
+def _macros(graph: Graph, kind: str, name: str) -> list[str]:
     """Macros of each input or output."""
     found = []
-    for tensor, field in zip(map(graph.tensors.__getitem__, ends), end_names(graph, ends, kind), strict=True):
+    for tensor, field in zip(end_tensors(graph, kind), end_names(graph, kind), strict=True):
         shape = tensor.shape[1:]
         prefix = end_macro(graph, field, kind, name)
         known = "" if single(graph) else f" {field} ({printable(tensor.name)})"
@@ -182,22 +188,21 @@ def _macros(graph: Graph, ends: Sequence[int], kind: str, name: str) -> list[str
     return found
 
 
-def _struct(graph: Graph, ends: Sequence[int], kind: str, name: str) -> str:
+def _struct(graph: Graph, kind: str, name: str) -> str:
     """The pointers that the caller passes, one an input or output."""
     constness = "const " if kind == "input" else ""
     fields = [
-        f"    {constness}{_ctype(graph.tensors[tensor])} *{field};"
-        for tensor, field in zip(ends, end_names(graph, ends, kind), strict=True)
+        f"    {constness}{_ctype(tensor)} *{field};"
+        for tensor, field in zip(end_tensors(graph, kind), end_names(graph, kind), strict=True)
     ]
     return "\n".join([f"/* where the {kind}s are */", "typedef struct {", *fields, f"}} {name}_{kind}s;", ""])
 
 
 def _conversions(graph: Graph, kind: str, name: str) -> list[str]:
     """Helpers between real numbers and values: inputs are quantized, outputs dequantized."""
-    ends = graph.inputs if kind == "input" else graph.outputs
     template, verb = (_QUANTIZE, "quantize") if kind == "input" else (_DEQUANTIZE, "dequantize")
     found = []
-    for tensor, field in zip(map(graph.tensors.__getitem__, ends), end_names(graph, ends, kind), strict=True):
+    for tensor, field in zip(end_tensors(graph, kind), end_names(graph, kind), strict=True):
         if tensor.quantization is None:
             continue  # indices are what they are
         called = kind if single(graph) else f"{kind} {field}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -72,8 +72,9 @@ def emit_model(
     lines += reset
     lines += [prototype(graph, name, memory_of(schedule)), "{"]
     lines += [f"    {line}" for line in _memory(schedule)]
+    ends = {kind: _end_pointers(graph, kind) for kind in ("input", "output")}
     for number, (context, stage) in enumerate(zip(contexts, schedule.stages, strict=True)):
-        arguments = [_address(graph, buffer) for buffer in (*stage.reads, stage.writes)]
+        arguments = [_address(buffer, ends) for buffer in (*stage.reads, stage.writes)]
         if stage.scratch_bytes:
             arguments.append(f"memory + {stage.scratch_offset}")
         lines.append(f"    LAYER({number}, {context.symbol}({', '.join(arguments)}));")
@@ -135,12 +136,20 @@ def _reset_in(schedule: Schedule, name: str) -> list[str]:
     ]
 
 
-def _address(graph: Graph, buffer: Buffer) -> str:
+def _end_pointers(graph: Graph, kind: str) -> tuple[str, ...]:
+    """C of the caller's pointers to inputs or outputs."""
+    return (kind,) if single(graph) else tuple(f"{kind}s->{field}" for field in end_names(graph, kind))
+
+
+def _address(buffer: Buffer, ends: Mapping[str, Sequence[str]]) -> str:
+    """C of the pointer to a buffer.
+
+    Args:
+        buffer: Where it is.
+        ends: Pointers to the caller's inputs and outputs.
+    """
     if buffer.place in ("arena", "state"):
         return f"{'memory' if buffer.place == 'arena' else 'kept'} + {buffer.offset}"
     if buffer.place == "constant":
         return f"constant_{buffer.number}"
-    if single(graph):
-        return buffer.place
-    ends = graph.inputs if buffer.place == "input" else graph.outputs
-    return f"{buffer.place}s->{end_names(graph, ends, buffer.place)[buffer.number]}"
+    return ends[buffer.place][buffer.number]

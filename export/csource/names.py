@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 # Of C up to C23 and C++ up to C++20, with what compilers and <stdint.h> add.
@@ -27,8 +28,9 @@ def field_names(names: Sequence[str], kind: str) -> tuple[str, ...]:
         kind: "input" or "output".
     """
     wanted = [_identifier(name) for name in names]
+    uses = Counter(wanted)
     return tuple(
-        name if name is not None and wanted.count(name) == 1 else f"{kind}{number}"
+        name if name is not None and uses[name] == 1 else f"{kind}{number}"
         for number, name in enumerate(wanted)
     )
 

@@ -138,21 +138,15 @@ def _checked(values: NDArray[Any], tensor: Tensor) -> NDArray[np.int8]:
 def arrays(name: str, sample: Sample) -> str:
     """Definitions of the sample, of the bytes that are expected, and of the memory for those that come."""
     text = ""
-    for kind, role, ends, values in (
-        ("input", "sample", sample.graph.inputs, sample.inputs),
-        ("output", "expected", sample.graph.outputs, sample.outputs),
-    ):
-        for field, array in zip(end_names(sample.graph, ends, kind), values, strict=True):
+    for kind, role, values in (("input", "sample", sample.inputs), ("output", "expected", sample.outputs)):
+        for field, array in zip(end_names(sample.graph, kind), values, strict=True):
             text += table(f"{array.dtype}_t", _called(sample, role, field), array.ravel().tolist())
-    for field, array in zip(
-        end_names(sample.graph, sample.graph.outputs, "output"), sample.outputs, strict=True
-    ):
+    for field, array in zip(end_names(sample.graph, "output"), sample.outputs, strict=True):
         size = f"{end_macro(sample.graph, field, 'output', name)}_SIZE"
         text += f"static {array.dtype}_t {_called(sample, 'output', field)}[{size}];\n"
     if not single(sample.graph):
         for kind, role in (("input", "sample"), ("output", "output")):
-            ends = sample.graph.inputs if kind == "input" else sample.graph.outputs
-            listed = ", ".join(_called(sample, role, field) for field in end_names(sample.graph, ends, kind))
+            listed = ", ".join(_called(sample, role, field) for field in end_names(sample.graph, kind))
             text += f"static const {name}_{kind}s {kind}s = {{{listed}}};\n"
     return text
 
@@ -167,7 +161,7 @@ def _call(name: str, sample: Sample) -> str:
 
 def _differs(sample: Sample) -> str:
     """A condition: whether a byte is wrong."""
-    fields = end_names(sample.graph, sample.graph.outputs, "output")
+    fields = end_names(sample.graph, "output")
     pairs = [(_called(sample, "output", field), _called(sample, "expected", field)) for field in fields]
     return " || ".join(f"memcmp({came}, {wanted}, sizeof {wanted}) != 0" for came, wanted in pairs)
 

@@ -22,7 +22,7 @@ from export.artifact.manifest import (
     TensorInfo,
 )
 from export.codegen import emit_project
-from export.codegen.header import end_names
+from export.codegen.header import end_names, end_tensors
 from export.ir.graph import Graph
 from export.packaging.example import Sample
 from export.packaging.layouts import Contents, arrange
@@ -89,8 +89,8 @@ def _manifest(
         sources=contents.sources,
         headers=contents.headers,
         compiler_flags=COMPILER_FLAGS,
-        inputs=_tensors(graph, graph.inputs, "input"),
-        outputs=_tensors(graph, graph.outputs, "output"),
+        inputs=_tensors(graph, "input"),
+        outputs=_tensors(graph, "output"),
         class_names=class_names,
         arena_bytes=schedule.arena_bytes,
         state_bytes=schedule.state_bytes,
@@ -131,9 +131,8 @@ def _whole(span: Span) -> tuple[int, int]:
     return round(span.low), round(span.high)
 
 
-def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> tuple[TensorInfo, ...]:
+def _tensors(graph: Graph, kind: str) -> tuple[TensorInfo, ...]:
     """What the manifest says of inputs or outputs."""
-    tensors = [graph.tensors[tensor] for tensor in ends]
     return tuple(
         TensorInfo(
             name=name,
@@ -142,5 +141,5 @@ def _tensors(graph: Graph, ends: Sequence[int], kind: str) -> tuple[TensorInfo, 
             scale=tensor.quantization.scale if tensor.quantization else 1.0,
             zero_point=tensor.quantization.zero_point if tensor.quantization else 0,
         )
-        for name, tensor in zip(end_names(graph, ends, kind), tensors, strict=True)
+        for name, tensor in zip(end_names(graph, kind), end_tensors(graph, kind), strict=True)
     )

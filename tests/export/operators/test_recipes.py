@@ -62,7 +62,7 @@ def test_c_of_all_at_once(tmp_path):
     given = inputs_of(graph, 6)
     done = to_c(model, tmp_path / "out", activations="int16")
     outputs = build_host(done.path, sanitize=True).run(given)
-    names = end_names(graph, graph.outputs, "output")
+    names = end_names(graph, "output")
     for name, output, wanted in zip(names, outputs, run(graph, given), strict=True):
         np.testing.assert_array_equal(output, wanted, err_msg=name)
 
