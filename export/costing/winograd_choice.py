@@ -35,8 +35,6 @@ def winograd_ways(problem: ConvProblem, target: Target, timing: Timing, wanted: 
         timing: The pipeline that kernels are chosen for.
         wanted: Which candidates.
     """
-    if not problem.interleaved:
-        return
     problem = oriented(problem)
     kept = int(np.count_nonzero(kept_pairs(problem).any(axis=(1, 2))))
     for algorithm in algorithms_of(problem):

@@ -66,6 +66,7 @@ def conv_problem(
         output_offsets=tuple(
             target.channel_offset(channel) * target.element_bytes for channel in range(target.channels)
         ),
+        output_step=(target.line if target.lines else 1) * target.element_bytes,
         widened=source.element == "int8",
         scaling=None if sums.once else sums.scaling,
         solved=partial(_linear, graph, op, sums),
@@ -258,7 +259,7 @@ def _geometry(
         in_y=op.stride[0] * source.row * size,
         out_x=target.pixel * out_size,
         out_y=target.row * out_size,
-        out_channel=out_size,
+        out_bytes=out_size,
         pooled=pool is not None,
     )
     return geometry, op.dilation[0] * source.row * size, op.dilation[1] * source.pixel * size

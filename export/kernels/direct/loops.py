@@ -40,7 +40,7 @@ class Geometry:
         in_y: From one row's inputs to the next one's.
         out_x: From one output to the next in a row, after pooling.
         out_y: From one output row to the next, after pooling.
-        out_channel: From one output channel to the next.
+        out_bytes: Of an output.
         pooled: Whether a 2 x 2 max pool of stride 2 is fused; rows and columns are then even.
     """
 
@@ -50,7 +50,7 @@ class Geometry:
     in_y: int
     out_x: int
     out_y: int
-    out_channel: int
+    out_bytes: int
     pooled: bool
 
     @property
@@ -219,13 +219,13 @@ def _saturated(outputs: Sequence[_Output]) -> list[Step]:
 
 
 def _stores(geometry: Geometry, outputs: Sequence[_Output]) -> list[Step]:
-    store = "STORE16" if geometry.out_channel == 2 else "STORE8"
+    store = "STORE16" if geometry.out_bytes == 2 else "STORE8"
     return [step(store, a, at) for a, at, _ in outputs]
 
 
 def _add(geometry: Geometry, outputs: Sequence[_Output], total: Sum) -> list[Step]:
     """Saturates, adds what lies where the outputs go, two at a time so that nothing waits for a load, and stores."""
-    read = "READ16" if geometry.out_channel == 2 else "READ8"
+    read = "READ16" if geometry.out_bytes == 2 else "READ8"
     steps = [step("FETCH", "x1", "table"), step("SAVE", "wt", "stream"), step("TABLE_END", "wt")]
     for start in range(0, len(outputs), len(WEIGHTS)):
         group = outputs[start : start + len(WEIGHTS)]

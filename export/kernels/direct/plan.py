@@ -47,6 +47,7 @@ class ConvProblem:
         source: Byte offset of the first position's first input in its buffer.
         target: Byte offset of the first position's outputs in their buffer.
         output_offsets: Byte offset of each output channel from there.
+        output_step: Bytes between output channels that are neighbors in memory; in planes, not those of an output.
         widened: Whether inputs are int8, four shuffled channels a word, and not int16.
         sum: The Add fused behind it, as its code needs it, or None.
         addition: Its numbers.
@@ -63,6 +64,7 @@ class ConvProblem:
     source: int
     target: int
     output_offsets: tuple[int, ...]
+    output_step: int
     widened: bool
     sum: Sum | None = None
     addition: Addition | None = None
@@ -86,11 +88,6 @@ class ConvProblem:
         if self.linear is None:
             return self.requantization
         return tuple(one or other for one, other in zip(self.linear, self.requantization, strict=True))
-
-    @property
-    def interleaved(self) -> bool:
-        """Whether the outputs of a position lie next to each other, and not in planes."""
-        return max(self.output_offsets) < (len(self.output_offsets) + 3) * self.geometry.out_channel
 
     @property
     def channels_of_word(self) -> int:

@@ -157,7 +157,7 @@ def _shapes(conv: ConvProblem, walk: _Walk, row: int) -> list[PlaneShape]:
             step=row * walk.stride[1],
             out_x=walk.out_x,
             out_y=walk.out_y,
-            element=conv.geometry.out_channel,
+            element=conv.geometry.out_bytes,
             mode=entry.mode,
             shift=entry.shift,
             low=entry.low,

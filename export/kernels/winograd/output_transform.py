@@ -65,7 +65,7 @@ def output_kernel(
     steps += _channel(tiling, target, form, rows, columns, timing)
     steps += [step("FETCH", "r2", _CONSTANTS_NOW), step("FETCH", "r0", _SUMS_NOW)]
     steps += [step("FETCH", "r3", _CONSTANTS_END), step("ADD", "r2", WORD * form.words)]
-    steps += [step("ADD", "r0", PAIR_BYTES), step("ADD", "r1", target.element)]
+    steps += [step("ADD", "r0", PAIR_BYTES), step("ADD", "r1", target.channel)]
     steps.append(step("UNTIL", "r2", "r3", _CHANNEL, turns=((True, "channels"), (False, 1))))
     steps.append(step("AGAIN", _COUNT, _TILE, turns=((True, "tiles"), (False, 1))))
     return Kernel(aligned(steps, timing), _FRAME)

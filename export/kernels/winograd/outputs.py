@@ -24,6 +24,7 @@ class Target:
     Attributes:
         pixel: Bytes from one output to the next in a row, after pooling.
         row: Bytes from one row to the next, after pooling.
+        channel: Bytes from one channel of a block to the next.
         element: Bytes of an output.
         pooled: Whether a 2 x 2 max pool of stride 2 is fused.
         sum: The Add fused behind, or None.
@@ -31,6 +32,7 @@ class Target:
 
     pixel: int
     row: int
+    channel: int
     element: int
     pooled: bool
     sum: Sum | None

@@ -23,7 +23,7 @@ _REACH = 1 << 20  # bytes: eight bits of pages
 
 @dataclass(frozen=True)
 class ChannelBlock:
-    """Output channels that lie next to each other in memory and are computed together.
+    """Output channels that lie at equal distances in memory and are computed together.
 
     Attributes:
         channels: Their numbers in the order of memory; None for one that only fills a gap.
@@ -47,6 +47,7 @@ class Shape:
         widened: Whether inputs are int8.
         pairs: Of input channels.
         blocks: Of output channels.
+        channel: Bytes from one channel of a block to the next.
         sum: The Add fused behind, or None.
         strip_rows: Rows of tiles in a strip.
         unrolled: Most pairs of input channels in a turn of the products' loop.
@@ -62,6 +63,7 @@ class Shape:
     widened: bool
     pairs: int
     blocks: tuple[ChannelBlock, ...]
+    channel: int
     sum: Sum | None
     strip_rows: int
     unrolled: int
@@ -87,7 +89,14 @@ class Shape:
     def outputs(self) -> Target:
         """How outputs lie."""
         geometry = self.geometry
-        return Target(geometry.out_x, geometry.out_y, geometry.out_channel, geometry.pooled, self.sum)
+        return Target(
+            pixel=geometry.out_x,
+            row=geometry.out_y,
+            channel=self.channel,
+            element=geometry.out_bytes,
+            pooled=geometry.pooled,
+            sum=self.sum,
+        )
 
     @cached_property
     def within_reach(self) -> bool:
@@ -96,6 +105,12 @@ class Shape:
         inputs = algorithm.down.inputs_of(algorithm.down.outputs) * self.taps[0]
         outputs = algorithm.down.outputs * self.geometry.out_y
         return max(self.tiling.block_bytes, inputs, outputs) < _REACH
+
+    @property
+    def block_step(self) -> int:
+        """Bytes from a block's outputs to the next one's."""
+        offsets = [block.offset for block in self.blocks[:2]]
+        return offsets[-1] - offsets[0]
 
     def kept(self, number: int) -> int:
         """Constants of a block of output channels at one component of one point."""
@@ -147,7 +162,7 @@ def oriented(problem: ConvProblem) -> ConvProblem:
             in_y=was.in_x,
             out_x=was.out_y,
             out_y=was.out_x,
-            out_channel=was.out_channel,
+            out_bytes=was.out_bytes,
             pooled=False,
         ),
         weights=problem.weights.transpose(0, 2, 1, 3),
@@ -170,6 +185,7 @@ def algorithms_of(problem: ConvProblem) -> list[Algorithm]:
         for algorithm in algorithms((rows, columns), (int(strides[0]), int(strides[1])))
         if algorithm.across.outputs * geometry.in_x <= NEAR
         and algorithm.across.outputs * geometry.out_x <= NEAR
+        and problem.output_step <= NEAR
         and not (geometry.pooled and algorithm.down.outputs % 2)
         and not (geometry.rows == 1 and algorithm.down.outputs > 1 and rows == 1)
     ]
@@ -185,7 +201,8 @@ def shape_of(problem: ConvProblem, algorithm: Algorithm, strip_rows: int, unroll
         target=problem.target,
         widened=problem.widened,
         pairs=-(-problem.weights.shape[3] // 2),
-        blocks=_blocks(problem.output_offsets, problem.geometry.out_channel),
+        blocks=_blocks(problem.output_offsets, problem.output_step),
+        channel=problem.output_step,
         sum=problem.sum,
         strip_rows=strip_rows,
         unrolled=unrolled,
@@ -216,14 +233,14 @@ def padded_channels(block: ChannelBlock) -> list[int]:
     return channels + [-1] * (CHANNELS - len(channels))
 
 
-def _blocks(offsets: Sequence[int], element: int) -> tuple[ChannelBlock, ...]:
+def _blocks(offsets: Sequence[int], step: int) -> tuple[ChannelBlock, ...]:
     """Fours of channels as they lie in memory; gaps between them, which nothing reads, are computed too."""
-    at = {offset // element: channel for channel, offset in enumerate(offsets)}
+    at = {offset // step: channel for channel, offset in enumerate(offsets)}
     found = []
     for start in range(0, max(at) + 1, CHANNELS):
         inside = [at.get(place) for place in range(start, start + CHANNELS)]
         while inside and inside[-1] is None:
             inside.pop()
         if inside:
-            found.append(ChannelBlock(tuple(inside), start * element))
+            found.append(ChannelBlock(tuple(inside), start * step))
     return tuple(found)

@@ -327,7 +327,7 @@ class _Builder:
         return Call(
             kernel,
             Pointer("scratch", 0),
-            Pointer("out", target, CHANNELS * outputs.element),
+            Pointer("out", target, shape.block_step),
             Pointer("constants", self._tables.at(_tile_table(shape, strip, kind))),
             Pointer("constants", WORD * start, WORD * (end - start)),
             {"tiles": len(kind.tiles), "channels": channels},

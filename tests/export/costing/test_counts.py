@@ -55,7 +55,7 @@ def conv(
         in_y=stride * row,
         out_x=2 * out,
         out_y=2 * out * (columns // down),
-        out_channel=2,
+        out_bytes=2,
         pooled=pooled,
     )
     return ConvProblem(
@@ -68,6 +68,7 @@ def conv(
         source=0,
         target=0,
         output_offsets=tuple(2 * channel for channel in range(out)),
+        output_step=2,
         widened=widened,
     )
 

@@ -30,7 +30,9 @@ def test_chains_are_exact(data: st.DataObject) -> None:
 
     network = Layers(np.random.default_rng(drawn(0, 99)))
     x = network.input((drawn(3, 9), drawn(3, 9), drawn(1, 6)))
-    y = network.conv(x, drawn(1, 9), (1, 1), activation="relu")
+    y = network.conv(x, drawn(1, 9), data.draw(st.sampled_from([(1, 1), (3, 3)])), activation="relu")
+    if data.draw(st.booleans()):
+        y = network.pool(y)
     for _ in range(drawn(1, 2)):
         padding = data.draw(st.sampled_from(["SAME", "VALID"])) if min(y.shape[1:3]) > 2 else "SAME"
         kernel = data.draw(st.sampled_from([(3, 3), (1, 3)]))
@@ -65,6 +67,17 @@ def test_planes_are_taken_where_they_are_faster() -> None:
         assert depthwise.scratch_bytes == 0
         assert depthwise.candidate.cost.cycles <= 14.5 * 12 * 12 * 8 * (1.1 if target == "cortex-m4" else 1)
     check_schedule(planned(separable()), separable(), 2)
+
+
+def test_winograds_outputs_go_to_planes() -> None:
+    network = Positive(np.random.default_rng(1))
+    x = network.input((12, 12, 8))
+    y = network.conv(x, 8, activation="relu")
+    model = network.builder.finish(x, network.conv(network.depthwise(y), 4, (1, 1)))
+    schedule = planned(model)
+    written = [stage for stage in schedule.stages if stage.writes.layout.lines]
+    assert [stage.candidate.variant for stage in written if stage.candidate] == ["winograd4"]
+    check_schedule(schedule, model, 2)
 
 
 def test_pixels_stay_where_somebody_else_reads_them() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from export.costing.candidate import Candidate, Wanted
 from export.costing.kernel_cost import plan_cost
 from export.frontend import read_tflite
+from export.ir.ops import Padding
 from export.kernels.layout import Layout
 from export.operators.table import operator_of
 from export.passes import run_passes
@@ -41,9 +42,9 @@ KERNELS = [
 
 @st.composite
 def models(draw: st.DrawFn) -> bytes:
-    """A convolution between two others, maybe with a max pool or a residual Add behind it."""
+    """A convolution between two others, maybe with a max pool, an Add or a depthwise layer behind it."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    ending = draw(st.sampled_from(["", "", "pool", "add"]))
+    ending = draw(st.sampled_from(["", "pool", "add", "depthwise", "pool and depthwise"]))
     kernel, stride = SQUARE if ending == "add" else draw(st.sampled_from(KERNELS))
     padding = "SAME" if ending == "add" else draw(st.sampled_from(["SAME", "VALID"]))
     least = kernel if padding == "VALID" else (1, 1)
@@ -79,10 +80,21 @@ def models(draw: st.DrawFn) -> bytes:
     residual = conv(start, filters, (1, 1), (1, 1), "SAME", "none")
     x = conv(start, channels, (1, 1), (1, 1), "SAME", "none")
     y = conv(x, filters, kernel, stride, padding, draw(st.sampled_from(["none", "relu", "relu6"])))
-    if ending == "pool" and min(y.shape[1:3]) > 1:
+    if ending.startswith("pool") and min(y.shape[1:3]) > 1:
         y = builder.pool("max", y, (2, 2), (2, 2))
     elif ending == "add":
         y = builder.add(y, residual, 0.05, draw(st.sampled_from([-128, 3])))
+    if ending.endswith("depthwise"):
+        y = builder.conv(
+            y,
+            rng.integers(-127, 128, (1, 3, 3, filters)).astype(np.int8),
+            None,
+            weight_scales=[0.005] * filters,
+            scale=0.05,
+            zero_point=-128,
+            stride=draw(st.sampled_from([(1, 1), (2, 2)])),
+            multiplier=1,
+        )
     last = (3, 3) if min(y.shape[1:3]) > 2 else (1, 1)
     return builder.finish(start, conv(y, 3, last, (1, 1), "SAME", "none"))
 
@@ -95,30 +107,26 @@ def winograd(schedule: Schedule, stage: Stage) -> list[Candidate]:
     ]
 
 
+def places(layout: Layout, border: Padding) -> NDArray[np.int64]:
+    """Element offset of each value of an image and of so much around it, [y, x, channel]."""
+    down = np.arange(-border.top, layout.height + border.bottom) * layout.row
+    across = np.arange(-border.left, layout.width + border.right) * layout.pixel
+    channels = np.array([layout.channel_offset(channel) for channel in range(layout.channels)])
+    return layout.offset(0, 0) + down[:, None, None] + across[:, None] + channels
+
+
 def stored(values: NDArray[np.int8], layout: Layout, zero_point: int) -> bytearray:
     """An activation as it lies in memory; bytes that are never read are garbage."""
     element = np.int8 if layout.element == "int8" else np.int16
-    rows, width = layout.rows, layout.row // layout.pixel
-    border = layout.border
-    memory = np.full((rows, width, layout.pixel), 0x55, element)
-    memory[..., [layout.channel_offset(channel) for channel in range(layout.channels)]] = zero_point
-    inside = memory[border.top : border.top + layout.height, border.left : border.left + layout.width]
-    for channel in range(layout.channels):
-        inside[..., layout.channel_offset(channel)] = values[..., channel]
-    return bytearray(memory.tobytes().ljust(layout.size_bytes, b"\x55"))
+    memory = np.full(layout.size_bytes // layout.element_bytes, 0x55, element)
+    memory[places(layout, layout.border)] = zero_point
+    memory[places(layout, Padding())] = values.reshape(layout.height, layout.width, layout.channels)
+    return bytearray(memory.tobytes())
 
 
 def taken(memory: bytearray, layout: Layout) -> NDArray[np.int64]:
     element = np.int8 if layout.element == "int8" else np.int16
-    width = layout.row // layout.pixel
-    whole = np.frombuffer(bytes(memory), element)[: layout.rows * layout.row].reshape(
-        layout.rows, width, layout.pixel
-    )
-    border = layout.border
-    inside = whole[border.top : border.top + layout.height, border.left : border.left + layout.width]
-    return inside[..., [layout.channel_offset(channel) for channel in range(layout.channels)]].astype(
-        np.int64
-    )
+    return np.frombuffer(bytes(memory), element)[places(layout, Padding())].astype(np.int64)
 
 
 def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDArray[np.int8]]) -> int:
