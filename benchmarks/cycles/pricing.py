@@ -29,11 +29,10 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks
 from benchmarks.shared.records import write_json
+from export.costing.counts import count_plan
 from export.frontend import read_tflite
-from export.kernels.size import plan_bytes
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network
-from export.schedule.estimate import plan_cycles
 from export.targets import resolve
 from keras_approx.skipping.granularity import group_sums, spread
 from keras_approx.training.callbacks import UpdateSkipMasks
@@ -125,9 +124,11 @@ def _written(graph: Any, core: str) -> tuple[list[int], list[int]]:
     """Cycles and bytes of every layer, from its kernels' text."""
     target = resolve(core)
     assert target.timing is not None
-    plans = [stage.plan for stage in plan_network(graph, Requirements(target)).stages]
-    cycles = [plan_cycles(plan, target.timing) for plan in plans if plan is not None]
-    return cycles, [plan_bytes(plan) for plan in plans if plan is not None]
+    plans = [
+        stage.plan for stage in plan_network(graph, Requirements(target)).stages if stage.plan is not None
+    ]
+    costs = [count_plan(plan, target.timing).cost for plan in plans]
+    return [cost.cycles or 0 for cost in costs], [cost.flash_bytes for cost in costs]
 
 
 def _largest_error(priced: Sequence[float], written: Sequence[int]) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from export.costing.counts import count_plan
 from export.costing.kernel_cycles import step_cycles
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.language.steps import Step
 from export.kernels.plan import calls_of
-from export.schedule.estimate import plan_cycles
 from export.schedule.stage import Stage
 from export.targets import Timing
 
@@ -68,7 +68,9 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
             _terms(steps, names, weighted), step_cycles(steps, timing, dict(counts)), strict=True
         ):
             found[term] += times * cycles
-    found[LOOPS] += plan_cycles(stage.plan, timing) - found.total()  # the compiled calls
+    total = count_plan(stage.plan, timing).cost.cycles
+    assert total is not None
+    found[LOOPS] += total - found.total()  # the compiled calls
     return {term: found[term] for term in TERMS}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
 
@@ -31,7 +31,7 @@ from export.kernels.elementwise.addition import ADDITION_WORDS
 from export.kernels.language.instructions import wide
 from export.kernels.language.steps import NEAR, WORD
 from export.kernels.linear import Linear
-from export.kernels.plan import Call, Plan, on_word_boundaries, repeated_calls, with_wide_loads
+from export.kernels.plan import Call, HasCalls, Plan, on_word_boundaries, repeated_calls, with_wide_loads
 from export.kernels.requantize import Requantization
 from export.kernels.size import kernel_bytes
 from export.targets import State, Timing
@@ -76,25 +76,44 @@ class Count:
         return KernelCost(cycles, sum(run.times for run in self.runs), len(self.runs), self.kernel_bytes)
 
 
-def reads_again(call: Call, before: Call) -> bool:
+def _reads_again(call: Call, before: Call) -> bool:
     """Whether a call reads the part of the stream that the call before it has read."""
     return call.stream is not None and call.stream == before.stream
+
+
+LoopCounts: TypeAlias = tuple[tuple[str, int], ...]
+"""The numbers that a call gives its kernel's loops, by name, in order."""
 
 
 def count_plan(plan: Plan, timing: Timing) -> Count:
     """Counts a plan by following its kernels."""
     sizes = [kernel_bytes(kernel) for kernel in plan.kernels]
-    profiles: dict[tuple[int, tuple[tuple[str, int], ...]], Profile] = {}
-    runs = []
+
+    def follow(kernel: int, counts: LoopCounts) -> tuple[Profile, int]:
+        return kernel_profile(plan.kernels[kernel].steps, timing, dict(counts)), sizes[kernel]
+
+    return Count(count_calls(plan, follow), sum(sizes) + WORD * len(plan.constants))
+
+
+def count_calls(plan: HasCalls, follow: Callable[[int, LoopCounts], tuple[Profile, int]]) -> tuple[Run, ...]:
+    """What every call of a plan takes.
+
+    Args:
+        plan: The calls.
+        follow: Gives the profile of a call and the bytes of its kernel's code, from the kernel's index and the numbers
+            of its loops. It is asked once for each pair of these.
+    """
+    runs: list[Run] = []
+    followed = cache(follow)
     before: Call | None = None
     for call, times in repeated_calls(plan):
-        key = call.kernel, tuple(sorted(call.counts.items()))
-        if key not in profiles:
-            profiles[key] = kernel_profile(plan.kernels[call.kernel].steps, timing, call.counts)
-        after = sizes[before.kernel] if before is not None and reads_again(call, before) else None
-        runs.append(Run(profiles[key], sizes[call.kernel], times, call.kernel, after))
+        profile, size = followed(call.kernel, tuple(sorted(call.counts.items())))
+        if call.stream is not None and call.stream.base == "scratch":
+            profile = replace(profile, words=0, window=0)  # what it reads does not lie in flash
+        after = runs[-1].code_bytes if before is not None and _reads_again(call, before) else None
+        runs.append(Run(profile, size, times, call.kernel, after))
         before = call
-    return Count(tuple(runs), sum(sizes) + WORD * len(plan.constants))
+    return tuple(runs)
 
 
 _Kind = TypeVar("_Kind", bound=tuple[Any, ...])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from export.costing.kernel_cycles import kernel_cycles
-from export.kernels.plan import Plan, repeated_calls
-from export.kernels.size import compiled_bytes, kernel_bytes
-from export.targets import Target, Timing
+from export.kernels.size import compiled_bytes
+from export.targets import Target
 
 # Compiled C, measured with GCC 12 at -O2: a kernel call with its arguments; a layer's prologue and return.
 CALL_CYCLES, LAYER_CYCLES = 6, 10
@@ -49,17 +47,6 @@ class KernelCost:
     def flash_bytes(self) -> int:
         """Flash of a layer of these kernels, its compiled C included."""
         return self.kernel_bytes + compiled_bytes(self.sites, self.calls)
-
-
-def plan_cost(plan: Plan, timing: Timing) -> KernelCost:
-    """Counts a plan by following its kernels."""
-    runs = [
-        (kernel_cycles(plan.kernels[call.kernel].steps, timing, call.counts), times)
-        for call, times in repeated_calls(plan)
-    ]
-    size = sum(map(kernel_bytes, plan.kernels)) + 4 * len(plan.constants)
-    cycles, calls = sum(one * times for one, times in runs), sum(times for _, times in runs)
-    return KernelCost(cycles, calls, len(runs), size)
 
 
 def known(cost: KernelCost, target: Target) -> KernelCost:

@@ -125,11 +125,6 @@ Counts = Mapping[str, int]
 """The numbers that a call gives its kernel's loops, by name."""
 
 
-def kernel_cycles(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> int:
-    """Cycles of one call of a kernel, see `kernel_profile`."""
-    return kernel_profile(steps, timing, counts).cycles
-
-
 def kernel_profile(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> Profile:
     """Follows one call of a kernel.
 
@@ -219,7 +214,7 @@ class Frame:
 
 
 def step_cycles(steps: Sequence[Step], timing: Timing, counts: Counts = MappingProxyType({})) -> list[int]:
-    """Cycles of one call of a kernel, step by step; their sum is `kernel_cycles`.
+    """Cycles of one call of a kernel, step by step; their sum is the cycles of `kernel_profile`.
 
     A wait counts for the step before the one that waits, what BEGIN and END take for the first and the last step.
 

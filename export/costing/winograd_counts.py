@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from export.costing.counts import Count, Run, reads_again
+from export.costing.counts import Count, LoopCounts, count_calls
 from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.kernels.language.instructions import instructions
 from export.kernels.language.steps import WORD, Step
-from export.kernels.plan import Call, repeated_calls
+from export.kernels.plan import repeated_calls
 from export.kernels.size import kernel_bytes
 from export.kernels.winograd.input_transform import input_kernel
 from export.kernels.winograd.output_transform import output_kernel
@@ -24,8 +24,6 @@ from export.targets import State, Timing
 from export.targets.pipeline import continue_cycles
 from export.targets.timing import Pairing
 
-_Counts = tuple[tuple[str, int], ...]
-
 
 def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int]:
     """The part of a plan's cost that does not depend on its weights, and its scratch memory in bytes.
@@ -36,21 +34,9 @@ def count_winograd(shape: Shape, form: Form, timing: Timing) -> tuple[Count, int
         timing: The core's pipeline.
     """
     made = skeleton(shape, form, timing)
-    runs = []
-    sizes: dict[int, int] = {}
-    found: dict[tuple[int, _Counts], tuple[Profile, int]] = {}
-    before: Call | None = None
-    for call, times in repeated_calls(made):
-        key = call.kernel, tuple(sorted(call.counts.items()))
-        if key not in found:
-            found[key] = _profile(made.recipes[call.kernel], key[1], timing)
-        profile, sizes[call.kernel] = found[key]
-        if call.stream is not None and call.stream.base == "scratch":
-            profile = replace(profile, words=0, window=0)  # what it reads does not lie in flash
-        after = sizes[before.kernel] if before is not None and reads_again(call, before) else None
-        runs.append(Run(profile, sizes[call.kernel], times, call.kernel, after))
-        before = call
-    return Count(tuple(runs), sum(sizes.values()) + WORD * made.words), made.scratch_bytes
+    runs = count_calls(made, lambda kernel, counts: _profile(made.recipes[kernel], counts, timing))
+    sizes = {run.kernel: run.code_bytes for run in runs}
+    return Count(runs, sum(sizes.values()) + WORD * made.words), made.scratch_bytes
 
 
 def least_cycles(shape: Shape, kept: int, timing: Timing) -> float:
@@ -144,7 +130,7 @@ def _work(tiling: Tiling) -> _Work:
     return _Work(products, constants, sums)
 
 
-def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:
+def _profile(recipe: Recipe, counts: LoopCounts, timing: Timing) -> tuple[Profile, int]:
     """One call of a kernel, and the bytes of its code."""
     if recipe.make is sparse_kernel:
         tiling, group, pattern, tiles, _ = recipe.args
@@ -153,13 +139,13 @@ def _profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, 
 
 
 @lru_cache(maxsize=1 << 14)
-def _whole_profile(recipe: Recipe, counts: _Counts, timing: Timing) -> tuple[Profile, int]:
+def _whole_profile(recipe: Recipe, counts: LoopCounts, timing: Timing) -> tuple[Profile, int]:
     kernel = recipe.kernel
     return kernel_profile(kernel.steps, timing, dict(counts)), kernel_bytes(kernel)
 
 
 def _sparse_profile(
-    tiling: Tiling, group: Group, pattern: Pattern, tiles: int, counts: _Counts, timing: Timing
+    tiling: Tiling, group: Group, pattern: Pattern, tiles: int, counts: LoopCounts, timing: Timing
 ) -> tuple[Profile, int]:
     kept = kept_kernels(pattern)
     panel = group.components * kept
@@ -223,5 +209,5 @@ def _continued(steps: tuple[Step, ...], before: State, timing: Timing) -> tuple[
 
 
 @lru_cache(maxsize=1 << 14)
-def _frame(tiling: Tiling, group: Group, kept: int, tiles: int, counts: _Counts, timing: Timing) -> Frame:
+def _frame(tiling: Tiling, group: Group, kept: int, tiles: int, counts: LoopCounts, timing: Timing) -> Frame:
     return Frame(frame(tiling, group, kept, tiles, [BODY], timing), timing, dict(counts))

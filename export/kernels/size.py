@@ -1,9 +1,9 @@
-"""How many bytes of flash kernels and plans take."""
+"""How many bytes of flash kernels and the C that calls them take."""
 
 from __future__ import annotations
 
 from export.kernels.language.instructions import ENTRY, EXIT, instructions
-from export.kernels.plan import Kernel, Plan, repeated_calls
+from export.kernels.plan import Kernel
 
 CALL_BYTES = 16
 """A kernel call with its arguments, as compilers make it."""
@@ -17,13 +17,6 @@ def kernel_bytes(kernel: Kernel) -> int:
     bits = sum(instruction.width for instruction in (*ENTRY, *EXIT))
     bits += sum(instruction.width for item in kernel.steps for instruction in instructions(item))
     return -(-bits // 32) * 4
-
-
-def plan_bytes(plan: Plan) -> int:
-    """Flash of a planned layer: code, constants, and the compiled calls."""
-    code = sum(kernel_bytes(kernel) for kernel in plan.kernels)
-    times = [count for _, count in repeated_calls(plan)]
-    return code + 4 * len(plan.constants) + compiled_bytes(len(times), sum(times))
 
 
 def compiled_bytes(sites: int, calls: int) -> int:

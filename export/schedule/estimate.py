@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.costing.candidate import CALL_OF_COPY_CYCLES, KernelWaits
-from export.costing.kernel_cost import KernelCost, plan_cost
+from export.costing.kernel_cost import KernelCost
 from export.costing.plain_c import PlainCost, plain_cost
 from export.ir.graph import Graph
-from export.kernels.plan import Plan
 from export.schedule.roofline import count_macs
 from export.schedule.stage import Schedule, Stage, stage_name
 from export.schedule.stage_work import work_of
-from export.targets import STACK_BYTES, Core, Span, Target, Timing
+from export.targets import STACK_BYTES, Core, Span, Target
 from keras_approx.notebooks import html_table
 
 
@@ -234,10 +233,3 @@ def _board_cycles(stage: Stage, cost: KernelCost | PlainCost, target: Target) ->
         pairs = zip(waits, kernel.flash, kernel.copied, strict=True)
         waits = [total - flash + copied for total, flash, copied in pairs]
     return Span(cycles + min(waits), cycles + max(waits))
-
-
-def plan_cycles(plan: Plan, timing: Timing) -> int:
-    """Cycles of a planned layer on a core."""
-    cycles = plan_cost(plan, timing).cycles
-    assert cycles is not None
-    return cycles

@@ -10,8 +10,8 @@ import numpy as np
 
 from export.costing.candidate import Candidate, Wanted
 from export.costing.choice import candidates, planned_candidate, priced_timing
+from export.costing.counts import count_plan
 from export.costing.depthwise_choice import depthwise_candidates
-from export.costing.kernel_cost import plan_cost
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.conv_problem import conv_problem, depthwise_problem
@@ -54,7 +54,7 @@ def stage_candidates(
     else:
         plan = _plan(graph, stage)
         found = [] if plan is None else [planned_candidate(plan, target)]
-    more = plan_cost(completed(graph, stage, Plan("direct", (), (), ())), timing) if found else None
+    more = count_plan(completed(graph, stage, Plan("direct", (), (), ())), timing).cost if found else None
     return [
         replace(candidate, cost=candidate.cost + more, plan=partial(_completed_plan, graph, stage, candidate))
         for candidate in found

@@ -15,10 +15,10 @@ from benchmarks.cycles.terms import (
     term_cycles,
 )
 from benchmarks.shared.models import keep_pairs
+from export.costing.counts import count_plan
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network
-from export.schedule.estimate import plan_cycles
 from export.schedule.roofline import roofline_cycles
 from export.targets import resolve
 from tests.export.models.networks import Layers
@@ -43,7 +43,7 @@ def test_terms_add_up_to_the_prediction(core: str, kept: float) -> None:
         if stage.plan is None:
             continue
         terms = term_cycles(stage, timing)
-        assert sum(terms.values()) == plan_cycles(stage.plan, timing)
+        assert sum(terms.values()) == count_plan(stage.plan, timing).cost.cycles
         limit = roofline_cycles(schedule.graph, stage)
         weighted = limit is not None
         assert all((terms[term] > 0) == weighted for term in (PRODUCTS, INPUTS, CONSTANTS, REQUANTIZATION))

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.kernel_cost import plan_cost
+from export.costing.counts import count_plan
 from export.ir.ops import Padding
 from export.kernels.elementwise.plan import plan_border, plan_copy, plan_lookup
 from export.kernels.layout import Layout
@@ -82,6 +82,6 @@ def test_the_channels_of_several_pixels_are_copied_in_a_turn() -> None:
     target = replace(source, pixel=4, border=Padding(1, 1, 1, 1), element="int16")
     timing = timing_of("cortex-m33")
     assert timing is not None
-    cycles = plan_cost(plan_copy(source, target), timing).kernel_cycles
+    cycles = count_plan(plan_copy(source, target), timing).cost.kernel_cycles
     assert cycles is not None
     assert cycles < 3 * 30 * 30 * 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from export.costing.candidate import Candidate, Wanted
-from export.costing.kernel_cost import plan_cost
+from export.costing.counts import count_plan
 from export.frontend import read_tflite
 from export.ir.ops import Padding
 from export.kernels.layout import Layout
@@ -154,7 +154,7 @@ def check(model: bytes, activations: str, image: Callable[[tuple[int, ...]], NDA
             else:
                 after = bytearray(b"\x55" * target.layout.size_bytes)
             plan = candidate.plan()
-            assert plan_cost(plan, timing) == candidate.cost
+            assert count_plan(plan, timing).cost == candidate.cost
             run_plan(plan, [before], after)
             expected = values[target.tensor][0].reshape(
                 target.layout.height, target.layout.width, target.layout.channels
