@@ -10,6 +10,7 @@ from export.codegen.header import ARENA_ALIGNMENT, PROVENANCE, end_names, memory
 from export.csource.source import Context
 from export.csource.text import indent, string_table, table
 from export.ir.graph import Graph
+from export.schedule.arena import state_offsets
 from export.schedule.stage import Buffer, Schedule, Stage
 
 _HOOKS = """\
@@ -120,8 +121,9 @@ def _reset_in(schedule: Schedule, name: str) -> list[str]:
     """The function that sets a state to the initial one, and the tables it needs."""
     if not schedule.state_bytes:
         return []
-    tables, body, offset = "", "uint8_t *kept = (uint8_t *)state;\n", 0
-    for number, state in enumerate(schedule.graph.states):
+    tables, body = "", "uint8_t *kept = (uint8_t *)state;\n"
+    offsets, _ = state_offsets(schedule.graph)
+    for number, (state, offset) in enumerate(zip(schedule.graph.states, offsets, strict=True)):
         values = state.initial.ravel()
         data = values.view(np.int8)
         if (data == data[0]).all():
@@ -129,7 +131,6 @@ def _reset_in(schedule: Schedule, name: str) -> list[str]:
         else:
             tables += table(f"{values.dtype}_t", f"initial_{number}", values.tolist())
             body += f"memcpy(kept + {offset}, initial_{number}, sizeof initial_{number});\n"
-        offset += -(-data.size // 4) * 4
     return [
         *([tables] if tables else []),
         f"void {name}_reset_in(void *state)\n{{\n{indent(body)}}}\n",

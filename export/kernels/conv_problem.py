@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from export.ir.bounds import accumulator_bounds
 from export.ir.fixed_point import Ints, Multiplier, conv_multipliers
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Padding
@@ -138,13 +139,16 @@ class _Sums(NamedTuple):
 
 def _sums(graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, pool: MaxPool2D | None) -> _Sums:
     weights = _weights(graph, op)
-    folded = _folded_bias(graph, op, weights)
-    below, above = -128 * weights, 127 * weights
+    bias = np.zeros(len(weights), np.int64)
+    if op.bias is not None:
+        bias = np.asarray(graph.tensors[op.bias].data, np.int64)
+    zero_point = graph.tensors[op.inputs[0]].quant.zero_point
+    least, most = accumulator_bounds(weights, bias, zero_point, channel_axis=0)
     return _Sums(
         weights=weights,
-        folded=folded,
-        least=folded + np.minimum(below, above).sum(axis=(1, 2, 3), dtype=np.int64),
-        most=folded + np.maximum(below, above).sum(axis=(1, 2, 3), dtype=np.int64),
+        folded=bias - zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64),
+        least=least,
+        most=most,
         multipliers=conv_multipliers(graph, op),
         zero_point=graph.tensors[op.output].quant.zero_point,
         clamp=op.clamp if pool is None else _joined(op.clamp, pool.clamp),
@@ -219,17 +223,6 @@ def _spread(weights: NDArray[np.int32], op: Conv2D | DepthwiseConv2D | FullyConn
     dense = np.zeros((*weights.shape[:3], len(weights) // op.multiplier), np.int32)
     dense[np.arange(len(weights)), ..., source] = weights[..., 0]
     return dense
-
-
-def _folded_bias(
-    graph: Graph, op: Conv2D | DepthwiseConv2D | FullyConnected, weights: NDArray[np.int32]
-) -> NDArray[np.int64]:
-    """Bias minus the input's zero point times the weights it meets."""
-    bias = np.zeros(len(weights), np.int64)
-    if op.bias is not None:
-        bias = np.asarray(graph.tensors[op.bias].data, np.int64)
-    zero_point = graph.tensors[op.inputs[0]].quant.zero_point
-    return bias - zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64)
 
 
 def _joined(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:

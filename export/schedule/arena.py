@@ -1,11 +1,13 @@
-"""The arena: where each buffer lies, so that buffers alive at different times share bytes."""
+"""Where buffers lie: in the arena, where those alive at different times share bytes, and in the memory of states."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALIGNMENT = 4
+from export.ir.graph import Graph
+
+ALIGNMENT = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,19 @@ def plan(lifetimes: Sequence[Lifetime]) -> tuple[tuple[int, ...], int]:
         placed.append(index)
     total = max((offsets[i] + lifetimes[i].size for i in range(len(lifetimes))), default=0)
     return tuple(offsets), total
+
+
+def state_offsets(graph: Graph) -> tuple[tuple[int, ...], int]:
+    """Where states lie, one after the other, each at a word.
+
+    Args:
+        graph: The network.
+
+    Returns:
+        Byte offset of each state, and the bytes of all.
+    """
+    offsets, end = [], 0
+    for state in graph.states:
+        offsets.append(end)
+        end += -(-state.initial.nbytes // ALIGNMENT) * ALIGNMENT
+    return tuple(offsets), end

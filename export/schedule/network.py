@@ -15,7 +15,7 @@ from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
 from export.kernels.plan import with_copies
 from export.operators.table import operator_of
-from export.schedule.arena import ALIGNMENT
+from export.schedule.arena import state_offsets
 from export.schedule.fusion import Layer, fuse
 from export.schedule.layout_choice import with_faster_layouts
 from export.schedule.layouts import aliases_of, layouts_of, plain_layout
@@ -245,11 +245,10 @@ class _Ends:
             tensor: Buffer(tensor, plain_layout(graph, tensor), "input", number=number)
             for number, tensor in enumerate(graph.inputs)
         }
-        self.state_bytes = 0
-        for number, state in enumerate(graph.states):
+        offsets, self.state_bytes = state_offsets(graph)
+        for number, (state, offset) in enumerate(zip(graph.states, offsets, strict=True)):
             layout = plain_layout(graph, state.read)
-            self._sources[state.read] = Buffer(state.read, layout, "state", self.state_bytes, number)
-            self.state_bytes += -(-layout.size_bytes // ALIGNMENT) * ALIGNMENT
+            self._sources[state.read] = Buffer(state.read, layout, "state", offset, number)
 
     def source(self, tensor: int) -> Buffer:
         return self._sources[tensor]
