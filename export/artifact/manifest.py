@@ -190,6 +190,17 @@ class Manifest(Record):
     buffers: tuple[BufferInfo, ...]
     files: tuple[str, ...]
 
+    @model_validator(mode="after")
+    def _check_layers(self) -> Manifest:
+        count = len(self.layers)
+        if [layer.index for layer in self.layers] != list(range(count)):
+            raise ValueError("the layers are not numbered in order of execution, from 0 on")
+        if not all(buffer.first_layer <= buffer.last_layer < count for buffer in self.buffers):
+            raise ValueError(
+                f"a buffer lives from a layer to an earlier one, or to none of the {count} layers"
+            )
+        return self
+
     def to_bytes(self) -> bytes:
         """The content of the file."""
         text = self.model_dump_json(indent=1, by_alias=True, ensure_ascii=True)
@@ -274,8 +285,8 @@ class Manifest(Record):
     def layer_of(self, symbol: str) -> int | None:
         """Returns the index of the layer a symbol belongs to by its prefix, None for what no layer owns."""
         match = re.match(rf"{self.name}_(\d{{2,5}})_", symbol)
-        index = int(match.group(1)) if match else None
-        return index if any(layer.index == index for layer in self.layers) else None
+        index = int(match.group(1)) if match else len(self.layers)
+        return index if index < len(self.layers) else None
 
 
 def places(tensors: Sequence[TensorInfo]) -> tuple[tuple[int, ...], int]:

@@ -1,5 +1,7 @@
 """What a manifest may say: anything that reaches a path, a symbol or a compiler must match its pattern."""
 
+import json
+
 import pytest
 
 from export.artifact.manifest import read_manifest
@@ -61,6 +63,24 @@ def test_reads_what_was_written(tmp_path):
 def test_hostile_or_damaged_manifests_are_refused(tmp_path, changes):
     with pytest.raises(ModelFormatError, match="export the model again"):
         read_manifest(handmade.write(tmp_path / "out", **changes))
+
+
+def _reversed_layers(content):
+    content["layers"].reverse()
+
+
+def _lasting_buffer(content):
+    content["buffers"][0]["last_layer"] = 2
+
+
+@pytest.mark.parametrize("change", [_reversed_layers, _lasting_buffer])
+def test_layers_are_numbered_in_order(tmp_path, change):
+    folder = handmade.write(tmp_path / "out")
+    content = json.loads((folder / "manifest.json").read_text())
+    change(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ModelFormatError, match="layers"):
+        read_manifest(folder)
 
 
 @pytest.mark.parametrize(
