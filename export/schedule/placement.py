@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from export.costing.candidate import Candidate
 from export.costing.flash import cheapest, flash_bytes
@@ -12,6 +13,9 @@ from export.ir.ops import Padding
 from export.schedule.arena import Lifetime, plan
 from export.schedule.layouts import root
 from export.schedule.stage import Buffer, Schedule, Stage
+
+Lifetimes = dict[tuple[str, int], Lifetime]
+"""Of the arena's buffers, by what they hold and its number: a "tensor", or the "scratch" memory of a stage."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,7 @@ class LaidOut:
             chosen: One a stage; None for plain C.
             copies: Which of a candidate's kernels run as copies from RAM, one set a stage.
         """
-        stages = [
-            replace(stage, candidate=candidate, copied=copied)
-            for stage, candidate, copied in zip(self.stages, chosen, copies, strict=True)
-        ]
-        lifetimes = self._lifetimes(stages)
+        lifetimes = self._tensors | _scratch(chosen)
         offsets, total = plan(list(lifetimes.values()))
         where = dict(zip(lifetimes, offsets, strict=True))
 
@@ -50,23 +50,22 @@ class LaidOut:
                 return used
             return replace(used, offset=where["tensor", root(used.tensor, self.owners)])
 
-        result = [
+        stages = [
             replace(
                 stage,
                 reads=tuple(map(moved, stage.reads)),
                 writes=moved(stage.writes),
+                candidate=candidate,
+                copied=copied,
                 scratch_offset=where.get(("scratch", number), 0),
             )
-            for number, stage in enumerate(stages)
+            for number, (stage, candidate, copied) in enumerate(zip(self.stages, chosen, copies, strict=True))
         ]
-        return Schedule(self.graph, tuple(result), total, self.state_bytes)
+        return Schedule(self.graph, tuple(stages), total, self.state_bytes)
 
     def data_bytes(self, chosen: Sequence[Candidate | None]) -> int:
         """Bytes of the arena and of the states with these candidates."""
-        stages = [
-            replace(stage, candidate=candidate) for stage, candidate in zip(self.stages, chosen, strict=True)
-        ]
-        return plan(list(self._lifetimes(stages).values()))[1] + self.state_bytes
+        return self._bytes(self._tensors | _scratch(chosen))
 
     @property
     def least_bytes(self) -> int:
@@ -76,24 +75,36 @@ class LaidOut:
             layout = used.layout
             return replace(used, layout=replace(layout, pixel=layout.channels, border=Padding(), lines=0))
 
-        stages = [
-            replace(stage, reads=tuple(map(bare, stage.reads)), writes=bare(stage.writes))
-            for stage in self.stages
-        ]
-        return plan(list(self._lifetimes(stages).values()))[1] + self.state_bytes
+        return self._bytes(self._lifetimes(bare))
 
-    def _lifetimes(self, stages: Sequence[Stage]) -> dict[tuple[str, int], Lifetime]:
-        """The lifetime of every buffer in the arena: those of tensors, and the scratch memory of stages."""
-        found: dict[tuple[str, int], Lifetime] = {}
-        for number, stage in enumerate(stages):
-            for used in (*stage.reads, stage.writes):
+    @cached_property
+    def _tensors(self) -> Lifetimes:
+        """The lifetimes of tensors."""
+        return self._lifetimes(lambda used: used)
+
+    def _lifetimes(self, held: Callable[[Buffer], Buffer]) -> Lifetimes:
+        """The lifetimes of tensors whose buffers are what `held` makes of them."""
+        found: Lifetimes = {}
+        for number, stage in enumerate(self.stages):
+            for used in map(held, (*stage.reads, stage.writes)):
                 if used.place == "arena":
                     key = "tensor", root(used.tensor, self.owners)
                     before = found.get(key, Lifetime(0, number, number))
                     found[key] = Lifetime(max(used.layout.size_bytes, before.size), before.first, number)
-            if stage.scratch_bytes:
-                found["scratch", number] = Lifetime(stage.scratch_bytes, number, number)
         return found
+
+    def _bytes(self, lifetimes: Lifetimes) -> int:
+        """Bytes of an arena of such buffers, and of the states."""
+        return plan(list(lifetimes.values()))[1] + self.state_bytes
+
+
+def _scratch(chosen: Sequence[Candidate | None]) -> Lifetimes:
+    """The lifetimes of the memory that kernels work in, by stage."""
+    return {
+        ("scratch", number): Lifetime(candidate.scratch_bytes, number, number)
+        for number, candidate in enumerate(chosen)
+        if candidate is not None and candidate.scratch_bytes
+    }
 
 
 def fit_ram(
@@ -118,7 +129,8 @@ def fit_ram(
     Returns:
         A candidate for each stage; over the limit still if no choice fits.
     """
-    if hold(laid_out.data_bytes(chosen)):
+    needed = laid_out.data_bytes(chosen)
+    if hold(needed):
         return list(chosen)
     choices = [() if now is None else more(index) for index, now in enumerate(chosen)]
     most = None if flash is None else max(flash, flash_bytes(chosen))
@@ -129,9 +141,11 @@ def fit_ram(
         limited = [candidates[0] if candidates else None for candidates in below]
         if most is not None and flash_bytes(limited) > most:
             limited = cheapest(below, most)
-        if laid_out.data_bytes(limited) <= laid_out.data_bytes(result):
-            result = limited
-        if hold(laid_out.data_bytes(result)):
+        taken = laid_out.data_bytes(limited)
+        if taken > needed:
+            continue
+        result, needed = limited, taken
+        if hold(needed):
             break
     else:
         return result
