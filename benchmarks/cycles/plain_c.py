@@ -172,7 +172,7 @@ def _reductions(n: Layers) -> None:
         shape = [1 if at == axis else extent for at, extent in enumerate(x)]
         n.ops.append(ArgMax((n.input(x),), n.tensor(shape, "int32"), axis, bool(n.rng.random() < 0.5)))
     for image in (x, n.shape(), n.shape()):
-        n.ops.append(Mean((n.input(image),), n.tensor((1, image[3])), False))
+        n.ops.append(Mean((n.input(image),), n.tensor((1, image[3]))))
 
 
 def _pools(n: Layers) -> None:

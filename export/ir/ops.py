@@ -104,9 +104,7 @@ class AveragePool2D(_Pool):
 
 @dataclass(frozen=True)
 class Mean(Op):
-    """Mean over both spatial dimensions of an NHWC tensor, requantized."""
-
-    keep_dims: bool
+    """Mean over both spatial dimensions of an NHWC tensor, requantized; the output may keep them, each of 1."""
 
 
 @dataclass(frozen=True)

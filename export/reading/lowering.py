@@ -263,6 +263,15 @@ class Lowering:
             self.known[index] = values.astype(np.int64)
         return self.known[index]
 
+    def integer(self, op: RawOperator, position: int) -> int:
+        """The one integer that an operator takes as an input: an axis."""
+        values = self.integers(op, position)
+        if values.size != 1:
+            raise ModelFormatError(
+                f"{op}: input {position} must be one integer, got {values.size}; the file is damaged"
+            )
+        return int(values.reshape(()))
+
     def constant(self, op: RawOperator, position: int, dtype: str, quantization: Quantization | None) -> int:
         """Makes the IR tensor of a constant, which belongs to this operator alone."""
         tensor = self.stored(op, position)

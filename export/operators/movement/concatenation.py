@@ -39,6 +39,7 @@ def _read(state: Lowering, op: RawOperator) -> list[Op]:
 
 
 def _read_pack(state: Lowering, op: RawOperator) -> list[Op] | None:
+    _check_ends(op)
     if state.is_integer(op, 0):
         pack_of_shape(state, op)
         return None
@@ -51,9 +52,13 @@ def _read_pack(state: Lowering, op: RawOperator) -> list[Op] | None:
     return _joined(state, op, sources, [wanted] * len(sources), axis)
 
 
-def _operands(state: Lowering, op: RawOperator) -> list[int]:
+def _check_ends(op: RawOperator) -> None:
     if not op.inputs or len(op.outputs) != 1:
         raise ModelFormatError(f"{op}: expected inputs and 1 output; the file is damaged")
+
+
+def _operands(state: Lowering, op: RawOperator) -> list[int]:
+    _check_ends(op)
     return [state.operand(op, position) for position in range(len(op.inputs))]
 
 

@@ -71,7 +71,7 @@ def _split(state: Lowering, op: RawOperator) -> Iterable[Op]:
         raise ModelFormatError(f"{op}: expected 2 inputs and outputs; the file is damaged")
     source = state.operand(op, 1)
     index = elements(state, source)
-    axis = axis_of(op, int(state.integers(op, 0).reshape(-1)[0]), index.ndim)
+    axis = axis_of(op, state.integer(op, 0), index.ndim)
     if index.shape[axis] % len(op.outputs):
         raise ModelFormatError(
             f"{op}: {index.shape[axis]} elements cannot be split into {len(op.outputs)}; the file is damaged"
@@ -85,7 +85,7 @@ def _split_v(state: Lowering, op: RawOperator) -> Iterable[Op]:
         raise ModelFormatError(f"{op}: expected 3 inputs and outputs; the file is damaged")
     source = state.operand(op)
     index = elements(state, source)
-    axis = axis_of(op, int(state.integers(op, 2).reshape(-1)[0]), index.ndim)
+    axis = axis_of(op, state.integer(op, 2), index.ndim)
     sizes = state.integers(op, 1).reshape(-1).tolist()
     if sizes.count(-1) == 1:
         rest = index.shape[axis] - sum(size for size in sizes if size != -1)
@@ -251,7 +251,7 @@ def _expand_dims(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2)
     source = state.operand(op)
     shape = list(state.shape(source))
-    axis = axis_of(op, int(state.integers(op, 1).reshape(-1)[0]), len(shape) + 1)
+    axis = axis_of(op, state.integer(op, 1), len(shape) + 1)
     return _reshaped(state, op, source, (*shape[:axis], 1, *shape[axis:]))
 
 

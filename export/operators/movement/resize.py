@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from export.errors import UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.operators.movement.movements import resized
-from export.operators.operator import Operator, Order, Range
+from export.operators.operator import Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -85,11 +84,6 @@ def _compute(graph: Graph, op: ResizeBilinear, x: NDArray[np.int8]) -> NDArray[n
     return rounded.astype(np.int8)
 
 
-def _ranges(graph: Graph, op: ResizeBilinear, sources: Sequence[Range]) -> Range:
-    """Weights may be negative at the edges, where both elements are one: no value leaves those it lies between."""
-    return growing(_compute)(graph, op, sources)
-
-
 def _work(context: Context) -> Work:
     target = context.target
     extents = (target.height, target.width, target.channels)
@@ -133,6 +127,7 @@ RESIZE_BILINEAR = Operator(
     emit=_emit,
     work=_work,
     readers={"RESIZE_BILINEAR": _read},
+    ranges=growing(_compute),  # a weight is negative at edges alone, where both elements are one
     reads=reads_channels,
     channels=same_channels,
     order=Order.ANY,

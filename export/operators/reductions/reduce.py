@@ -69,7 +69,7 @@ def _read(function: Function) -> Callable[[Lowering, RawOperator], Op]:
             _check(op, function, math.prod(shape[axis] for axis in axes), state, source, output)
         image = len(shape) == 4 and shape[0] == 1
         if function == "mean" and image and axes == _SPATIAL:
-            return Mean((source,), output, keep)
+            return Mean((source,), output)
         added = len(state.tensors[source].shape) - len(shape)
         return Reduce((source,), output, function, tuple(axis + added for axis in axes))
 
@@ -215,7 +215,7 @@ def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
         shape = state.shape(source)
         if any(op.outputs[0] in reader.inputs for reader in state.raw.operators):
             raise UnsupportedModelError(f"{op}: its indices can only be an output of the model")
-        axis = axis_of(op, int(state.integers(op, 1).reshape(-1)[0]), len(shape))
+        axis = axis_of(op, state.integer(op, 1), len(shape))
         output = state.add_indices(op, (*shape[:axis], *shape[axis + 1 :]))
         added = len(state.tensors[source].shape) - len(shape)
         return ArgMax((source,), output, axis + added, smallest)

@@ -14,8 +14,6 @@ from export.operators.operator import Reading
 from export.reading.flatbuffer import RawGraph, RawOperator
 from export.reading.lowering import Lowering
 
-_HANDLE = "VarHandleOptions"
-
 
 def _var_handle(state: Lowering, op: RawOperator) -> None:
     if len(op.outputs) != 1:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
@@ -86,6 +87,19 @@ def mean_over_far_axis(case):
     return y
 
 
+def pack_of_nothing(case):
+    y = case.builder.tensor((1, 4), 0.1, 0)
+    case.builder.operator("PACK", [], [y.index], schema.PackOptionsT())
+    return y
+
+
+def axis_of_two_numbers(case):
+    axis = case.builder.tensor((2,), dtype="int32", data=np.array([0, 1], np.int32))
+    y = case.builder.tensor((1, *case.x.shape), case.x.scale, case.x.zero_point)
+    case.builder.operator("EXPAND_DIMS", [case.x.index, axis.index], [y.index])
+    return y
+
+
 def stride_of_zero(case):
     y = case.conv()
     case.builder._operators[-1].builtinOptions.strideH = 0
@@ -127,6 +141,8 @@ CASES = {
     ),
     "overflow": (lambda c: c.conv(scale=1e-12), QuantizationError, "overflow 32 bits"),
     "window": (lambda c: c.conv((4, 7, 7, 2), padding="VALID"), UnsupportedModelError, "does not fit"),
+    "pack": (pack_of_nothing, ModelFormatError, "expected inputs and 1 output"),
+    "axis": (axis_of_two_numbers, ModelFormatError, "input 1 must be one integer, got 2"),
     "stride": (stride_of_zero, ModelFormatError, "must be positive"),
     "add of other shapes": (
         lambda c: c.builder.add(c.x, c.layers.pool(c.x), 0.1, 0),
