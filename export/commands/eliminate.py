@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> Result:
     model = load_model(options.model, trust=options.trust)
     shape = tuple(model.input_shape[1:])
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
-    test = read_test(options, model, samples, say)
+    test = read_test(options, samples, say, shape=shape, classes=model.output_shape[-1])
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")

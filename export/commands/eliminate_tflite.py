@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from export.analysis import interpreter
 from export.api import estimate, to_tflite
-from export.commands.inputs.samples import Samples, check_apart, read_samples, split
+from export.commands.inputs.samples import read_samples, read_test, split
 from export.commands.program.console import Result, Steps
 from export.commands.program.files import check_new_file, write_new_file
 from export.commands.program.options import granularity
 from export.elimination.network import eliminate, kept_share, quantized_inputs
 from export.errors import InputError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
-from export.ir.graph import Graph
 from keras_approx.skipping.granularity import DEFAULT
 
 
@@ -40,9 +38,9 @@ def run_tflite(options: argparse.Namespace) -> Result:
             f"the network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each: call "
             "export.eliminate with an array for each input"
         )
-    reading = {"inputs": options.inputs_array, "shape": graph.tensors[graph.input].shape[1:]}
-    samples = read_samples(options.data, labels=None, **reading)
-    test = None if options.test is None else _test(options, graph, samples, reading, say)
+    shape, classes = graph.tensors[graph.input].shape[1:], graph.tensors[graph.output].size
+    samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
+    test = read_test(options, samples, say, shape=shape, classes=classes)
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")
@@ -66,18 +64,3 @@ def run_tflite(options: argparse.Namespace) -> Result:
         record["test_accuracy"] = float(right.mean())
         told += f": {record['test_accuracy']:.2%} test accuracy"
     return Result(told, {**record, "layers": [asdict(layer) for layer in predicted.layers]})
-
-
-def _test(
-    options: argparse.Namespace, graph: Graph, others: Samples, reading: Mapping[str, Any], say: Steps
-) -> Samples:
-    test = read_samples(options.test, labels=options.labels_array, **reading)
-    classes, highest = graph.tensors[graph.output].size, int(test.targets.max())
-    if highest >= classes:
-        raise InputError(
-            f"{test.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
-        )
-    warning = check_apart(test, others)
-    if warning is not None:
-        say(warning)
-    return test

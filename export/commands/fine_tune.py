@@ -215,8 +215,9 @@ def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples,
     arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
     shape = tuple(model.input_shape[1:])
     samples = read_samples(options.data, shape=shape, **arrays)
-    check_classes(samples, model)
-    return samples, read_test(options, model, samples, say)
+    classes = model.output_shape[-1]
+    check_classes(samples, classes)
+    return samples, read_test(options, samples, say, shape=shape, classes=classes)
 
 
 def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:

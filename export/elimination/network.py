@@ -20,6 +20,7 @@ from export.frontend.golden_model import golden_model
 from export.frontend.stored_layers import Constants, StoredLayer, replaced, stored_layers
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected
+from export.ir.real import quantize
 from export.ir.rewrite import with_constants
 from export.ir.tensor import Tensor
 from export.schedule.roofline import count_macs
@@ -316,8 +317,7 @@ def quantized_inputs(graph: Graph, inputs: Values | Sequence[Values]) -> list[Va
         if values.dtype.kind == "f":
             if not np.isfinite(values).all():
                 raise InputError("the inputs hold NaN or infinity: clean the data")
-            steps = np.rint(values / np.float32(tensor.quant.scale)) + tensor.quant.zero_point
-            found.append(np.clip(steps, -128, 127).astype(np.int8))
+            found.append(quantize(values, tensor.quant.scale, tensor.quant.zero_point))
         elif values.dtype == np.int8:
             found.append(values)
         else:

@@ -219,15 +219,23 @@ def _named_objects(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _stored_elements(source: Path, content: h5py.File) -> int:
-    """How many numbers a file stores; all of them in the file itself, each in its place."""
+    """How many numbers a file stores; all of them in the file itself, each in its place.
+
+    A group can hold a link to itself, and a part can have many names: each part is looked at once.
+    """
     total = 0
     waiting: list[h5py.Group] = [content]
+    seen = {h5py.h5o.get_info(content.id).addr}
     while waiting:
         group = waiting.pop()
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ModelFormatError(f"{str(source)!r} takes weights from other files: {_TRUST}")
             part = group[name]
+            address = h5py.h5o.get_info(part.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
             if isinstance(part, h5py.Group):
                 waiting.append(part)
             elif (

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -133,9 +132,9 @@ def check_apart(test: Samples, others: Samples) -> str | None:
     return None
 
 
-def check_classes(samples: Samples, model: Any) -> None:
-    """Raises InputError if a label is of no class that the model has."""
-    classes, highest = model.output_shape[-1], int(samples.targets.max())
+def check_classes(samples: Samples, classes: int) -> None:
+    """Raises InputError if a label is of none of so many classes."""
+    highest = int(samples.targets.max())
     if highest >= classes:
         raise InputError(
             f"{samples.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
@@ -198,9 +197,21 @@ def _check_count(path: str, name: str, labels: np.ndarray, expected: int) -> Non
 
 
 def read_test(
-    options: argparse.Namespace, model: Any, others: Samples, say: Callable[[str], None]
+    options: argparse.Namespace,
+    others: Samples,
+    say: Callable[[str], None],
+    *,
+    shape: Sequence[int],
+    classes: int,
 ) -> Samples | None:
     """The samples of --test, which must be apart from those of --data; None if there are none.
+
+    Args:
+        options: With `test`, `inputs_array` and `labels_array`.
+        others: The samples of --data.
+        say: Is told if some samples are in both.
+        shape: Of one input of the model.
+        classes: How many the model has.
 
     Raises:
         InputError: They are no samples for the model, or among the others.
@@ -211,9 +222,9 @@ def read_test(
         options.test,
         inputs=options.inputs_array,
         labels=options.labels_array,
-        shape=tuple(model.input_shape[1:]),
+        shape=shape,
     )
-    check_classes(test, model)
+    check_classes(test, classes)
     warning = check_apart(test, others)
     if warning is not None:
         say(warning)

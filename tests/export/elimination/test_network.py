@@ -10,7 +10,7 @@ import export
 from export.analysis.interpreter import run, trace
 from export.artifact.compiling import build_host
 from export.elimination.moments import moments, sensitivities
-from export.elimination.network import eliminate
+from export.elimination.network import eliminate, quantized_inputs
 from export.elimination.samples import Run, operands
 from export.errors import InputError, ModelFormatError, UnsupportedModelError
 from export.frontend import read_tflite
@@ -90,6 +90,17 @@ def test_floats_are_quantized_and_paths_are_read(tmp_path):
     (tmp_path / "model.tflite").write_bytes(data)
     found = eliminate(tmp_path / "model.tflite", samples.astype(np.float32) / 128, kept=0.5)
     assert found == eliminate(data, [samples], kept=0.5)
+
+
+def test_floats_are_quantized_as_the_network_quantizes_them():
+    """Halves go away from zero, as TFLite and the generated header take them."""
+    graph = read_tflite(network())
+    held = graph.tensors[graph.input].quant
+    steps = np.float32([-1.5, -0.5, 0.5, 1.5, 2.5, 300, -300, 0.2])
+    values = np.resize(steps * np.float32(held.scale), (1, *SHAPE))
+    (found,) = quantized_inputs(graph, values)
+    wanted = np.clip(np.array([-2, -1, 1, 2, 3, 300, -300, 0]) + held.zero_point, -128, 127)
+    np.testing.assert_array_equal(found, np.resize(wanted, (1, *SHAPE)))
 
 
 def test_single_layers_have_shares_of_their_own():

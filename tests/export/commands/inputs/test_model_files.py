@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import keras_approx
+from export.commands.inputs.model_files import copy_checked
 from export.commands.inputs.models import load_model
 from export.errors import ModelFormatError
 from keras_approx.compat import keras
@@ -183,6 +184,24 @@ def test_weights_stored_elsewhere(saved: dict[str, bytes], tmp_path: Path) -> No
         with h5py.File(path, "r+") as file:
             make(file)
         refused(path, said, tmp_path / "ran")
+
+
+def test_parts_of_several_names_count_once(saved: dict[str, bytes], tmp_path: Path) -> None:
+    """Links within a file can lead in circles, and can make a few numbers look like many."""
+    path = tmp_path / "m.h5"
+    path.write_bytes(saved["2.h5"])
+    stored = copy_checked(path, _folder(tmp_path, "before")).elements
+    with h5py.File(path, "r+") as file:
+        weights = file["model_weights"]
+        weights["again"] = weights
+        file["x"] = np.zeros(10, np.float32)
+        file["y"] = file["x"]
+    assert copy_checked(path, _folder(tmp_path, "after")).elements == stored + 10
+
+
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
 
 
 def test_damaged_files(saved: dict[str, bytes], tmp_path: Path) -> None:
