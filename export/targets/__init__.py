@@ -7,7 +7,6 @@ from export.targets.cores import CORES, Core, get_core
 from export.targets.families import FAMILIES, Family, Startup, Uart
 from export.targets.instruction import Instruction, Kind, Memory
 from export.targets.memories import (
-    NO_WAITS,
     STACK_BYTES,
     Bank,
     Cache,
@@ -33,7 +32,6 @@ __all__ = [
     "BOARDS",
     "CORES",
     "FAMILIES",
-    "NO_WAITS",
     "READY",
     "STACK_BYTES",
     "Bank",

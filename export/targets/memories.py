@@ -34,13 +34,6 @@ class Span(NamedTuple):
     def middle(self) -> float:
         return (self.low + self.high) / 2
 
-    def plus(self, number: float) -> Span:
-        """Both ends moved."""
-        return Span(self.low + number, self.high + number)
-
-
-NO_WAITS = Span(0, 0)
-
 
 class Prefetch(Enum):
     """Which line the flash controller reads ahead."""
