@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,7 @@ class Batches:
             yield inputs, _labels(element, batch_length(inputs), number)
 
     def _elements(self) -> Iterator[tuple[int, Any]]:
-        for number, element in enumerate(self.source):
-            if number == self.count:
-                return
-            yield number, element
+        return enumerate(islice(self.source, self.count))  # which takes none that it does not give
 
     def _checked(self, element: Any, number: int) -> Any:
         if len(self.shapes) == 1:

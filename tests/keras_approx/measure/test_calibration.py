@@ -262,6 +262,13 @@ def test_bad_datasets() -> None:
         keras_approx.calibrate(wrapped, _good(), steps=0, verbose=False)
 
 
+def test_no_more_batches_are_taken_than_asked_for() -> None:
+    wrapped = keras_approx.wrap(models.small())
+    batches = iter([_good()] * 5)
+    keras_approx.calibrate(wrapped, batches, steps=2, verbose=False)
+    assert len(list(batches)) == 3
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
