@@ -34,7 +34,7 @@ import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import Figures, measure, measure_baseline
 from benchmarks.shared.models import keep_kernels, keep_pairs, quantized
-from benchmarks.shared.options import KERNELS, PAIRS, REFERENCE, add_networks
+from benchmarks.shared.options import KERNELS, PAIRS, REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import write_json
 from export.errors import TargetError
 from export.kernels.layout import ACTIVATIONS
@@ -116,9 +116,7 @@ def _small(tflite: bytes) -> dict[str, Any]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, NETWORKS, default="all but dscnn")
     parser.add_argument("--kept", type=_fraction, nargs="+", help="fractions of each convolution's pairs")
     parser.add_argument(

@@ -10,7 +10,6 @@ TFLite's reference kernels. Cycles are the layer's own, a fused ReLU and its req
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from networks import NETWORKS
 import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import measure
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import write_json
 from export.frontend.reference import run_reference
 
@@ -89,9 +89,7 @@ _QUICK = (CASES[1], CASES[15])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="two layers on cortex-m33")
     parser.add_argument(
         "--output", type=Path, default=None, help="JSON; default: layers.json in benchmarks/results"

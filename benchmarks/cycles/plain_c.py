@@ -10,7 +10,6 @@ export/costing/plain_c_prices.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks import ROOT
+from benchmarks.shared.options import argument_parser
 from export.costing.plain_c import LAYER, PlainPrices, plain_cost
 from export.csource.work import loop_units
 from export.ir.graph import Graph, State
@@ -333,9 +333,7 @@ def write(prices: PlainPrices) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="fit nothing, compare with other layers")
     parser.add_argument("--repeats", type=int, default=20, help="layers of each kind (default 20)")
     parser.add_argument("--seed", type=int, default=0)

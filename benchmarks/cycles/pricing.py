@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import write_json
 from export.costing.counts import count_plan
 from export.frontend import read_tflite
@@ -157,9 +157,7 @@ def _timed(call: Callable[[], Any]) -> float:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     parser.add_argument("--quick", action="store_true", help="few designs, on one core")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")

@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks import FIGURES
 from benchmarks.pages.tables import table
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import write_json
 from export.analysis.interpreter import run
 from export.artifact.linked_elf import LinkedElf
@@ -228,9 +229,7 @@ def _print(row: dict[str, Any]) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("builds", nargs="+", type=_build_option, metavar="NETWORK:CORE:ELF")
     parser.add_argument(
         "--model",

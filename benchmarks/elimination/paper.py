@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 import export
 from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 from export.costing.candidate import Candidate, Wanted
@@ -327,9 +328,7 @@ def table(network: Mapping[str, Any]) -> str:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="default: lenet alexnet")
     parser.add_argument(
         "--model",

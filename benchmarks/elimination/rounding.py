@@ -21,7 +21,7 @@ from networks import pretrained
 
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import write_json
 from benchmarks.training.runs import first
 
@@ -70,9 +70,7 @@ def round_weights(model: keras.Model) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")

@@ -22,7 +22,7 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 
@@ -101,9 +101,7 @@ def figures(front: keras_approx.ParetoFront, source: str) -> dict[str, Any]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument("--validation", type=int, help=f"images; default: {VALIDATION_IMAGES}")

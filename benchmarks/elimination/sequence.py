@@ -23,7 +23,7 @@ import export
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.elimination_tables import IN_SEQUENCE
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
 from export.analysis.interpreter import run
@@ -76,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument("--images", type=int, default=IMAGES, help="to look at (default: %(default)s)")

@@ -24,12 +24,14 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
+from benchmarks.shared.options import REFERENCE, argument_parser
 from benchmarks.shared.records import write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
 from export.frontend import read_tflite
 from export.frontend.reference import run_reference
+from export.kernels.layout import ACTIVATIONS
 
 RESULTS = FIGURES / "exactness.json"
 CORES = ("cortex-m33", "cortex-m4")
@@ -156,10 +158,8 @@ def line(verdict: Verdict) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("models", nargs="*", default=["lenet", "alexnet", "resnet8"], help="names or files")
+    parser = argument_parser(__doc__)
+    parser.add_argument("models", nargs="*", default=list(REFERENCE), help="names or files")
     parser.add_argument("--images", type=int, default=1000, help="inferences on the host (default 1000)")
     parser.add_argument(
         "--arm-images", type=int, default=20, help="of them on the emulated cores (default 20)"
@@ -167,8 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--kept", type=float, default=1.0, help="part of each convolution's pairs to keep, at random"
     )
-    parser.add_argument("--activations", default="auto", choices=("auto", "int16", "int8"))
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write (default %(default)s)")
+    parser.add_argument("--activations", default="auto", choices=ACTIVATIONS)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
     options = parser.parse_args(arguments)
     columns = "  ".join(f"{name:>10}" for name in ("interpreter", "host", *CORES))
     print(f"{'wrong bytes of':40}  export  {'compared':>9}  {columns}")
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inexact = [verdict for verdict in exported if not verdict.exact]
     print(f"{len(exported)} of {len(verdicts)} exported, {len(inexact)} of them with wrong bytes")
     results = [{**asdict(verdict), "model": Path(verdict.model).name} for verdict in verdicts]
-    write_json(options.out, {"activations": options.activations, "results": results})
+    write_json(options.output, {"activations": options.activations, "results": results})
     return int(bool(inexact))
 
 

@@ -13,7 +13,6 @@ network is refused.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -25,6 +24,7 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_json, write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
@@ -81,20 +81,18 @@ def _several(outputs: Any) -> tuple[Any, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", type=int, default=1000, help="seeds 0 .. this (default 1000)")
     parser.add_argument("--seed", type=int, help="only this one; nothing is saved")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write (default %(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.seed is not None:
         found, names = compare(options.seed)
         print(dict(found), dict(names), sep="\n")
         return int(_wrong(found) > 0)
     record: dict[str, Any] = {"networks": 0, "bytes": {}, "operators": {}, "failed": {}}
-    if options.out.exists():
-        record = read_json(options.out)
+    if options.output.exists():
+        record = read_json(options.output)
     for seed in [*map(int, record["failed"]), *range(record["networks"], options.networks)]:
         record["networks"] = max(record["networks"], seed + 1)
         what = _tried(seed, record)
@@ -103,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"seed {seed}: {what}", flush=True)
         else:
             record["failed"].pop(str(seed), None)
-        write_json(options.out, record)
+        write_json(options.output, record)
     print(f"{record['networks']} networks, {len(record['failed'])} of them failed: {record['bytes']}")
     return int(bool(record["failed"]))
 

@@ -9,7 +9,6 @@ docs/exactness.md, README.md and their plots. The text of the pages is written b
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,13 +17,12 @@ from pathlib import Path
 from benchmarks import ROOT
 from benchmarks.cycles import published
 from benchmarks.pages import accuracy_tables, elimination_tables, exactness_tables, plot, tables
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_folder, read_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="folder of figures")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of README.md and docs/")
     options = parser.parse_args(arguments)

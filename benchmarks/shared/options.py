@@ -13,6 +13,11 @@ PAIRS, KERNELS = "pairs", "kernels"
 """What masks keep: pairs of input channels at one kernel position, or all taps of a pair for four output channels."""
 
 
+def argument_parser(document: str | None) -> argparse.ArgumentParser:
+    """A parser whose --help shows the docstring of a benchmark's module as it is written."""
+    return argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def add_networks(parser: argparse.ArgumentParser, among: Collection[str], default: str = "all") -> None:
     """Adds the names of networks, any number of them; an empty list stands for the default.
 

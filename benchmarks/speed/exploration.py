@@ -12,7 +12,6 @@ those of the grid, one by one. Saves JSON.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import write_json
 
 RESULTS = FIGURES / "exploration.json"
@@ -125,15 +125,13 @@ def naive(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--levels", type=int, nargs=5, default=[7, 7, 7, 6, 5], help="fractions a layer (default 7 7 7 6 5)"
     )
     parser.add_argument("--naive", type=int, default=8, help="designs to time the naive way (default 8)")
     parser.add_argument("--patient", action="store_true", help="measure without giving up early too")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write (default %(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
     arguments = parser.parse_args()
     data = load()
     calibration = data.train.inputs[:CALIBRATION_IMAGES]
@@ -162,7 +160,7 @@ def main() -> int:
     result["load_after"] = [round(load, 2) for load in os.getloadavg()]
     result["naive"] = naive(front, model, validation, calibration, arguments.naive)
     result["exact"] = {"accuracy": front.exact.score, **front.exact.costs}
-    write_json(arguments.out, result)
+    write_json(arguments.output, result)
     grid, slow = result["grid"], result["naive"]
     print(
         f"{grid['designs']:,} designs in {grid['seconds'] / 60:.1f} minutes ({grid['minutes_per_hundred']:.3f} a "

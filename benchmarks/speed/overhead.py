@@ -10,7 +10,6 @@ depend on the machine; their ratio hardly does.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import statistics
@@ -28,6 +27,7 @@ from networks import NETWORKS, pretrained
 
 import keras_approx
 from benchmarks import FIGURES
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import write_json
 from keras_approx.training.callbacks import UpdateSkipMasks
 
@@ -37,14 +37,12 @@ UPDATES = 5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "network", nargs="?", choices=NETWORKS, default="alexnet", help="default: %(default)s"
     )
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
     options = parser.parse_args()
     part = load("subset").train
     images, labels = part.inputs[:BATCH], part.labels[:BATCH]
@@ -83,7 +81,7 @@ def main() -> int:
             "tensorflow": tf.__version__,
         },
     }
-    write_json(options.out, record)
+    write_json(options.output, record)
     return 0
 
 

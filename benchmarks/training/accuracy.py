@@ -34,7 +34,7 @@ import export
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.accuracy_tables import fractions
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import record_of, write_json
 from benchmarks.training.runs import ELIMINATION_IMAGES, EPOCHS, KEPT, WORK, Run, fine_tuned, first, with_data
 from keras_approx.layers.skip_wrapper import skip_wrappers
@@ -165,9 +165,7 @@ def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("part", choices=("table", "metrics", "ingredients"), help="what to measure")
     add_networks(parser, REFERENCE)
     add_data(parser)

@@ -45,7 +45,7 @@ from benchmarks.pages.accuracy_tables import (
     MILLION_CYCLES,
 )
 from benchmarks.pages.tables import CMSIS_NN
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import write_json
 from benchmarks.training.designs import DESIGNS, HandMade
 from benchmarks.training.runs import (
@@ -329,9 +329,7 @@ def _versions() -> dict[str, str]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument(

@@ -26,7 +26,7 @@ from cifar10 import Cifar10, add_data, load, to_int8
 import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import host_outputs, measure
-from benchmarks.shared.options import REFERENCE, add_networks
+from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import record_of, write_json
 from benchmarks.training.designs import NO_LOSS
 from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, with_data
@@ -97,9 +97,7 @@ def _lines(network: str, options: argparse.Namespace) -> list[str]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument("--epochs", type=int, help=f"of each training; default: {EPOCHS}")

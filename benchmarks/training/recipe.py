@@ -28,6 +28,7 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
+from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import record_of, write_json
 from benchmarks.training.runs import LEARNING_RATE, first, remembered, sgd, with_data
 from keras_approx.skipping.selection import LayerSetting
@@ -164,9 +165,7 @@ def _training(trial: Trial, epochs: int, seed: int, data: Cifar10) -> Callable[[
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "trials", nargs="*", metavar="TRIAL", help=f"which; default: all of {', '.join(TRIALS)}"
     )

@@ -25,7 +25,7 @@ def test_files_of_any_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     (tmp_path / "several.tflite").write_bytes(all_at_once(names))
     (tmp_path / "refused.tflite").write_bytes(unsupported())
     files = [str(tmp_path / name) for name in ("several.tflite", "refused.tflite", "missing.tflite")]
-    options = ["--images", "4", "--arm-images", "2", "--out", str(tmp_path / "record.json")]
+    options = ["--images", "4", "--arm-images", "2", "--output", str(tmp_path / "record.json")]
     assert exactness.main([*files, *options]) == 0
     printed = capsys.readouterr().out
     assert "1 of 3 exported, 0 of them with wrong bytes" in printed
@@ -40,7 +40,7 @@ def test_wrong_bytes_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     (tmp_path / "model.tflite").write_bytes(all_at_once(("tanh",)))
     real = exactness.run_reference
     monkeypatch.setattr(exactness, "run_reference", lambda *given: real(*given) ^ np.int8(1))
-    options = ["--images", "2", "--arm-images", "1", "--out", str(tmp_path / "record.json")]
+    options = ["--images", "2", "--arm-images", "1", "--output", str(tmp_path / "record.json")]
     assert exactness.main([str(tmp_path / "model.tflite"), *options]) == 1
     (found,) = json.loads((tmp_path / "record.json").read_text())["results"]
     assert found["wrong_bytes"]["host"] == 2 * 6 * 5 * 4

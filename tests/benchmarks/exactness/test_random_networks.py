@@ -20,7 +20,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.Mon
         return Counter(host=3), Counter(ADD=1)
 
     monkeypatch.setattr(random_networks, "compare", compare)
-    out = ["--out", str(tmp_path / "record.json")]
+    out = ["--output", str(tmp_path / "record.json")]
     assert random_networks.main([*out, "--networks", "2"]) == 0
     assert random_networks.main([*out, "--networks", "5"]) == 0
     assert seen == [0, 1, 2, 3, 4]
@@ -38,12 +38,12 @@ def test_wrong_bytes_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(random_networks, "run_reference", wrong)
     out = tmp_path / "record.json"
-    assert random_networks.main(["--out", str(out), "--networks", "1"]) == 1
+    assert random_networks.main(["--output", str(out), "--networks", "1"]) == 1
     record = json.loads(out.read_text())
     assert "wrong bytes" in record["failed"]["0"]
     assert (record["networks"], record["bytes"]) == (1, {})
     monkeypatch.undo()
-    assert random_networks.main(["--out", str(out), "--networks", "1"]) == 0
+    assert random_networks.main(["--output", str(out), "--networks", "1"]) == 0
     record = json.loads(out.read_text())
     assert record["failed"] == {}
     assert record["bytes"]["host"] > record["bytes"]["cortex-m33"] / 2 > 0
