@@ -16,7 +16,7 @@ from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
 from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
 from export.costing.pipeline_states import PipelineStates, pipeline_states
 from export.kernels.direct.byte_weights import plan_bytes
-from export.kernels.direct.loops import Epilogue, Geometry, write_program
+from export.kernels.direct.loops import Biases, Epilogue, Geometry, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
     block_channels,
@@ -237,10 +237,19 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing, *, widely: b
         len(entries) + words + sum(entry.words for entry in entries)
         for entries, words in zip(members, groups.words.tolist(), strict=True)
     ]
+    begun: list[bool] = np.asarray(kept.any(axis=(1, 2, 3))).tolist()
     frames = [
-        _frame(problem.geometry, entries, moved, _like(words, len(entries), total), timing, widely)
-        for entries, moved, words, total in zip(
-            members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
+        _frame(
+            problem.geometry,
+            entries,
+            tuple(begun[channel] for channel in channels),
+            moved,
+            _like(words, len(entries), total),
+            timing,
+            widely,
+        )
+        for channels, entries, moved, words, total in zip(
+            blocks, members, groups.moved.tolist(), groups.words.tolist(), totals, strict=True
         )
     ]
     cycles, bits, left = _bodies(groups, frames, pipeline_states(addresses.form, timing))
@@ -318,9 +327,15 @@ def _like(words: int, channels: int, total: int) -> int:
 
 @lru_cache(maxsize=1 << 12)
 def _frame(
-    geometry: Geometry, finish: tuple[Epilogue, ...], moved: int, words: int, timing: Timing, widely: bool
+    geometry: Geometry,
+    finish: tuple[Epilogue, ...],
+    begun: tuple[bool, ...],
+    moved: int,
+    words: int,
+    timing: Timing,
+    widely: bool,
 ) -> Frame:
-    steps = write_program(geometry, [BODY], moved, words, finish)
+    steps = write_program(geometry, [BODY], moved, words, finish, Biases.of(geometry, begun))
     return Frame([wide(item) for item in steps] if widely else steps, timing)
 
 

@@ -12,7 +12,7 @@ from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
 from export.kernels.plan import repeated_calls
 from export.schedule.stage import Stage
 
-DUAL_PRODUCTS = ("DOT", "MAC")
+DUAL_PRODUCTS = ("DOT", "DOT_FROM", "MAC")
 """Macros of two products each."""
 
 

@@ -23,6 +23,7 @@ from export.kernels.language.steps import (
     loads,
     move,
     move_output,
+    register_name,
     step,
 )
 
@@ -107,11 +108,68 @@ class Epilogue:
         return 2 if self.shift is not None else 3
 
 
+@dataclass(frozen=True)
+class Biases:
+    """How the biases of a block get into its accumulators.
+
+    Attributes:
+        loaded: By channel, the accumulator that its bias is loaded into.
+        copied: By channel, whether the bias is copied from there to the other position's accumulator.
+    """
+
+    loaded: tuple[str, ...]
+    copied: tuple[bool, ...]
+
+    @staticmethod
+    def of(geometry: Geometry, begun: Sequence[bool]) -> Biases:
+        """Biases in the first position's accumulators, given which channels' other ones the body begins by itself."""
+        positions = geometry.positions
+        loaded = tuple(accumulator(channel, 0, positions) for channel in range(len(begun)))
+        return Biases(loaded, tuple(positions > 1 and not by_body for by_body in begun))
+
+
+def begin_sums(body: Sequence[Step], geometry: Geometry, channels: int) -> tuple[list[Step], Biases]:
+    """Lets the first product of a channel at one position add to the bias that the other position starts from.
+
+    Args:
+        body: A straight line.
+        geometry: Of the layer.
+        channels: Of the block.
+
+    Returns:
+        The body, and how the biases reach it.
+    """
+    if geometry.positions == 1:
+        return list(body), Biases.of(geometry, [False] * channels)
+    steps = list(body)
+    firsts: dict[str | int, int] = {}
+    for place, item in enumerate(steps):
+        if item.name == "MAC":
+            firsts.setdefault(item.args[0], place)
+    loaded, copied = [], []
+    for channel in range(channels):
+        first, second = (accumulator(channel, position, 2) for position in range(2))
+        at = [firsts.get(register_name(role)) for role in (first, second)]
+        copied.append(None in at)
+        if at[0] is not None and at[1] is not None:
+            if at[0] < at[1]:
+                first, second = second, first
+            place = min(at[0], at[1])
+            steps[place] = step("DOT_FROM", *steps[place].args, first)
+        loaded.append(first)
+    return steps, Biases(tuple(loaded), tuple(copied))
+
+
 _SCALE = {"round": "SCALE", "signed": "SCALE_SIGNED", "floor": "SCALE_FLOOR"}
 
 
 def write_program(
-    geometry: Geometry, body: Sequence[Step], moved: int, body_words: int, finish: Sequence[Epilogue]
+    geometry: Geometry,
+    body: Sequence[Step],
+    moved: int,
+    body_words: int,
+    finish: Sequence[Epilogue],
+    biases: Biases,
 ) -> list[Step]:
     """Puts loops, bias and requantization around a body.
 
@@ -123,6 +181,7 @@ def write_program(
         moved: Bytes by which the body moves the input pointer.
         body_words: Words the body takes from the stream.
         finish: One entry a channel.
+        biases: How they get into the accumulators before the body.
 
     Returns:
         The steps between BEGIN and END.
@@ -141,8 +200,12 @@ def write_program(
         steps += [step("LAST" if last <= NEAR else "LAST_FAR", last, "last"), label(BLOCK)]
     if geometry.pooled:
         steps += [step("SET", 2, "half"), label(HALF)]
-    steps += loads([registers[0] for registers in accumulators])
-    steps += [step("COPY", other, registers[0]) for registers in accumulators for other in registers[1:]]
+    steps += loads(biases.loaded)
+    steps += [
+        step("COPY", registers[1], registers[0])
+        for registers, copied in zip(accumulators, biases.copied, strict=True)
+        if copied
+    ]
     steps += body
     taken = channels + body_words
     if geometry.pooled:

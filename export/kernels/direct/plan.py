@@ -20,10 +20,12 @@ from export.kernels.direct.channel_blocks import consecutive_blocks, shared_bloc
 from export.kernels.direct.loops import (
     COUNT,
     OUTER,
+    Biases,
     Epilogue,
     Geometry,
     Sum,
     accumulator,
+    begin_sums,
     write_program,
 )
 from export.kernels.elementwise.addition import Addition, with_addition
@@ -151,7 +153,8 @@ def plan_unpacked(problem: ConvProblem, size: int) -> Plan:
         operands = _operands(pairs[list(channels)], problem)
         body = schedule_body(operands, position_offsets(geometry), _products(geometry))
         finish = [epilogue_of(problem, c, channels, streamed=False) for c in channels]
-        steps = write_program(geometry, body.steps, body.moved, len(body.words), finish)
+        begun, biases = begin_sums(body.steps, geometry, len(channels))
+        steps = write_program(geometry, begun, body.moved, len(body.words), finish, biases)
         kernels.append(Kernel(tuple(steps)))
         calls.append(call_of(problem, number, len(stream), channels))
         stream += block_stream(problem, channels, body.words, streamed=False)
@@ -332,7 +335,11 @@ def _loop_steps(
     turns, turn_moved = pairs // unrolled, problem.pair_at(unrolled)[0]
     one_turn = np.zeros((len(channels), rows if whole else 1, columns, unrolled), np.uint32)
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
-    steps = list(body.steps)
+    looped = turns > 1 or (rows > 1 and not whole)
+    if looped:
+        steps, biases = list(body.steps), Biases.of(geometry, [False] * len(channels))
+    else:
+        steps, biases = begin_sums(body.steps, geometry, len(channels))
     if turns > 1:
         steps = repeat("count", turns, COUNT, [*steps, *move("in", turn_moved)])
     row_moved = turn_moved * turns if turns > 1 else 0
@@ -342,4 +349,4 @@ def _loop_steps(
         moved = rows * problem.tap_y
     mode = shared_mode(problem.finish)
     finish = [epilogue_of(problem, c, channels, streamed=True, mode=mode) for c in channels]
-    return write_program(geometry, steps, moved, len(channels) * rows * columns * pairs, finish)
+    return write_program(geometry, steps, moved, len(channels) * rows * columns * pairs, finish, biases)

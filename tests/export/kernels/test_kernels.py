@@ -162,7 +162,7 @@ def test_channels_that_keep_the_same_inputs_share_their_loads() -> None:
 
 
 def multiplications(steps: Sequence[Step]) -> int:
-    return sum(item.name == "MAC" for item in steps)
+    return sum(item.name in ("MAC", "DOT_FROM") for item in steps)
 
 
 @settings(max_examples=20)
