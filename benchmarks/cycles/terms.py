@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from export.costing.counts import count_plan
 from export.costing.kernel_cycles import step_cycles
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
-from export.kernels.language.steps import Step
+from export.kernels.language.steps import ACCUMULATORS, Step, register_name
 from export.kernels.plan import calls_of
 from export.schedule.stage import Stage
 from export.targets import Timing
@@ -25,6 +25,9 @@ _BY_NAME: Mapping[str, str] = {
     ),
     **dict.fromkeys(("ADD", "SUB", "ADD_FAR", "SUB_FAR", "MOVED", "MOVED_BACK", "MOVED_FAR"), LOOPS),
 }
+_OF_DIRECT: Mapping[str, str] = {**_BY_NAME, "DOT_FROM": PRODUCTS}
+_SUMS = {register_name(role) for role in ACCUMULATORS[:6]}
+"""Registers that direct kernels load biases into; kernels of weights in bytes load those into the last two."""
 _OF_WINOGRAD: Mapping[str, str] = {
     **_BY_NAME,
     **dict.fromkeys(("DOT", "ZERO"), PRODUCTS),
@@ -60,7 +63,9 @@ def term_cycles(stage: Stage, timing: Timing) -> dict[str, int]:
     weighted = isinstance(stage.op, Conv2D | DepthwiseConv2D | FullyConnected)
     calls = Counter((call.kernel, tuple(sorted(call.counts.items()))) for call in calls_of(stage.plan))
     families = {"winograd": _OF_WINOGRAD, "planes": _OF_PLANES}
-    names = next((one for family, one in families.items() if stage.plan.variant.startswith(family)), _BY_NAME)
+    names = next(
+        (one for family, one in families.items() if stage.plan.variant.startswith(family)), _OF_DIRECT
+    )
     found: Counter[str] = Counter()
     for (number, counts), times in calls.items():
         steps = stage.plan.kernels[number].steps
@@ -82,7 +87,7 @@ def _terms(steps: Sequence[Step], names: Mapping[str, str], weighted: bool) -> l
     for item in reversed(steps):
         term = names.get(item.name, REQUANTIZATION if weighted else ELEMENTWISE)
         if item.name.startswith("LOAD"):
-            term = REQUANTIZATION if str(item.args[0]).startswith("a") else used_by
+            term = REQUANTIZATION if names is _OF_DIRECT and item.args[0] in _SUMS else used_by
         elif term in (PRODUCTS, REQUANTIZATION):
             used_by = CONSTANTS if term == PRODUCTS else REQUANTIZATION
         terms.append(term)
