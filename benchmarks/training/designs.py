@@ -43,6 +43,14 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "conv4": ("kernel", 0.72),
             }
         ),
+        "3.4 M": HandMade(
+            {
+                "conv1": ("pair", 0.3),
+                "conv2": ("pair", 0.2),
+                "conv3": ("kernel", 0.6),
+                "conv4": ("kernel", 0.8),
+            }
+        ),
         "1.7 M": HandMade(
             {
                 "conv1": ("pair", 0.168),
@@ -62,6 +70,15 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "stack3_conv1": ("pair", 0.45),
             },
             epochs=5,
+        ),
+        "4.7 M": HandMade(
+            {
+                "conv1": ("pair", 0.35),
+                "stack1_conv1": ("pair", 0.2),
+                "stack1_conv2": ("pair", 0.2),
+                "stack2_conv1": ("pair", 0.45),
+                "stack3_conv1": ("pair", 0.6),
+            }
         ),
         "4.5 M": HandMade(
             {
