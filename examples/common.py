@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,12 @@ def finish(model: keras.Model, options: argparse.Namespace) -> None:
     keras_approx.summary(model)
     model.save(options.folder / "wrapped.keras")
     exported = export.to_c(model, options.folder / "code", target=options.target)
-    measured = export.simulate(exported.path, to_int8(data.test.images[:SIMULATED_IMAGES]))
+    measured = export.simulate(exported, to_int8(data.test.images[:SIMULATED_IMAGES]))
     print(measured)
-    right = classified(exported.path, data.test)
+    right = classified(exported, data.test)
     print(f"{exported.path}: {right:.2%} of {len(data.test):,} test images right ({data.source})")
 
 
-def classified(folder: Path, part: Part) -> float:
+def classified(exported: str | os.PathLike[str], part: Part) -> float:
     """The share of images whose class an export's C code finds, on this machine."""
-    return export.evaluate(folder, to_int8(part.images), part.labels).accuracy
+    return export.evaluate(exported, to_int8(part.images), part.labels).accuracy

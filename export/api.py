@@ -29,7 +29,7 @@ _KERAS_FILES = (".keras", ".h5", ".hdf5")
 
 @dataclass(frozen=True)
 class Export:
-    """A finished export.
+    """A finished export, which functions of this package and of the standard library take as the path of its folder.
 
     Attributes:
         path: The folder.
@@ -44,6 +44,9 @@ class Export:
     target: Target
     estimate: Estimate
     manifest: Mapping[str, Any]
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def __repr__(self) -> str:
         return f"<Export {self.name!r} in {str(self.path)!r}: {self.estimate!r}>"

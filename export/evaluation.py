@@ -6,7 +6,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,12 @@ class Evaluation(Answers):
 
 
 def evaluate(
-    out_dir: str | Path, inputs: Any, labels: Any, *, workers: int | None = None, cc: str | None = None
+    out_dir: str | os.PathLike[str],
+    inputs: Any,
+    labels: Any,
+    *,
+    workers: int | None = None,
+    cc: str | None = None,
 ) -> Evaluation:
     """Compiles an export for this machine, runs it on every input, and counts the right answers.
 
@@ -84,7 +88,7 @@ def evaluate(
     takes minutes. The code runs with all that this process may do: evaluate exports that you trust.
 
     Args:
-        out_dir: The folder `to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         inputs: Real numbers [n, *input shape], as the float model takes them, or int8; a sequence of such arrays for
             several inputs. Networks with states see them one after the other.
         labels: Class numbers [n]. The answer is the class of the largest output.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from export.artifact.manifest import Manifest
@@ -10,11 +11,11 @@ from export.targets import BOARDS, Board, read_board
 BOARD_FILE = "board.toml"
 
 
-def exported_board(out_dir: str | Path, manifest: Manifest) -> Board | None:
+def exported_board(out_dir: str | os.PathLike[str], manifest: Manifest) -> Board | None:
     """Returns the board that an export was made for, None where it was made for a core alone.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         manifest: Its manifest.
 
     Raises:

@@ -80,13 +80,15 @@ class HostModel:
         return self.manifest.unpack(np.frombuffer(result.stdout, np.uint8).reshape(len(batch), size))
 
 
-def build_host(out_dir: str | Path, *, sanitize: bool = False, cc: str | None = None) -> HostModel:
+def build_host(
+    out_dir: str | os.PathLike[str], *, sanitize: bool = False, cc: str | None = None
+) -> HostModel:
     """Compiles an export for this machine, whose code then runs here with all that this process may do.
 
     Do that with exports you trust. `export.simulate` runs what any folder holds in an emulator, out of reach of files.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         sanitize: Whether address and undefined-behavior errors stop the program.
         cc: The compiler; the system's `cc` if None.
 
@@ -126,12 +128,16 @@ def network_call(manifest: Manifest) -> str:
 
 
 def build_arm(
-    out_dir: str | Path, core: str | None = None, *, board: Board | None = None, compiler: str = "gcc"
+    out_dir: str | os.PathLike[str],
+    core: str | None = None,
+    *,
+    board: Board | None = None,
+    compiler: str = "gcc",
 ) -> LinkedElf:
     """Compiles and links an export for an Arm core, without start-up code: what the network itself takes.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         core: Name of the core; the manifest's if None.
         board: Whose flash and RAM it must fit; unbounded if None.
         compiler: "gcc" or "clang"; GCC links in either case.

@@ -7,6 +7,7 @@ it is read; names of layers are only ever shown.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -298,11 +299,11 @@ def places(tensors: Sequence[TensorInfo]) -> tuple[tuple[int, ...], int]:
     return tuple(starts), end
 
 
-def read_manifest(out_dir: str | Path) -> Manifest:
+def read_manifest(out_dir: str | os.PathLike[str]) -> Manifest:
     """Reads and checks `manifest.json` of an exported folder.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
 
     Raises:
         ModelFormatError: No manifest is there, it is damaged, of another format, or names what it must not.

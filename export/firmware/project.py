@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -66,12 +67,16 @@ class Firmware:
 
 
 def write_firmware(
-    out_dir: str | Path, folder: str | Path, *, board: str | None = None, inputs: Any = None
+    out_dir: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    board: str | None = None,
+    inputs: Any = None,
 ) -> Firmware:
     """Writes a project that runs an exported network on a board and prints what it takes.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         folder: The folder to write, new or empty.
         board: Name of the board, or the path of a .toml file that describes it; the one it was exported for if None.
         inputs: int8 [n, *input shape], a sequence of such arrays for several inputs; random ones if None.
@@ -120,7 +125,7 @@ def digest_of(manifest: bytes) -> str:
     return hashlib.sha256(manifest).hexdigest()[:12]
 
 
-def _board(out_dir: str | Path, manifest: Manifest, board: str | None) -> Board:
+def _board(out_dir: str | os.PathLike[str], manifest: Manifest, board: str | None) -> Board:
     chosen = exported_board(out_dir, manifest) if board is None else get_board(board)
     if chosen is None:
         raise TargetError(
@@ -146,7 +151,7 @@ def _placement(board: Board, manifest: Manifest) -> Placement:
     return board.place(needed)
 
 
-def _model(out_dir: str | Path, manifest: Manifest) -> bytes:
+def _model(out_dir: str | os.PathLike[str], manifest: Manifest) -> bytes:
     path = Path(out_dir) / f"{manifest.name}.tflite"
     try:
         return path.read_bytes()
@@ -161,7 +166,7 @@ def _random_inputs(manifest: Manifest) -> list[NDArray[np.int8]]:
     return [rng.integers(-128, 128, (DEFAULT_SAMPLES, *info.shape), np.int8) for info in manifest.inputs]
 
 
-def _defines(out_dir: str | Path, manifest: Manifest, samples: int) -> str:
+def _defines(out_dir: str | os.PathLike[str], manifest: Manifest, samples: int) -> str:
     entries = {
         "NETWORK_NAME": f'"{manifest.name}"',
         "NETWORK_DIGEST": f'"{digest_of((Path(out_dir) / MANIFEST_NAME).read_bytes())}"',

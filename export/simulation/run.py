@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from export.targets import CORES, Board, Span, get_board, get_core, placed_timin
 
 
 def simulate(
-    out_dir: str | Path,
+    out_dir: str | os.PathLike[str],
     inputs: Any,
     *,
     core: str | None = None,
@@ -33,7 +33,7 @@ def simulate(
     """Cross-compiles an exported network, runs it on an emulated core and prices every executed instruction.
 
     Args:
-        out_dir: The folder `export.to_c` wrote.
+        out_dir: What `export.to_c` returned, or the folder it wrote.
         inputs: int8 [n, *input shape], or real numbers, which are quantized; a single input likewise; a sequence of
             such arrays for several inputs. They are run one after the other in the same memory.
         core: Name of the core; the board's, else the one it was exported for, if None.
@@ -108,7 +108,7 @@ def run_image(
 
 
 def _target(
-    out_dir: str | Path, manifest: Manifest, core: str | None, board: str | None
+    out_dir: str | os.PathLike[str], manifest: Manifest, core: str | None, board: str | None
 ) -> tuple[str, Board | None]:
     """The core to run on, and the board to measure for."""
     if board is not None:

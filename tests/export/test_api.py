@@ -172,6 +172,13 @@ def test_what_is_no_path_is_refused(out_dir: Any) -> None:
         export.to_c(named_model("t"), out_dir)
 
 
+def test_an_export_stands_for_its_folder(tmp_path: Path) -> None:
+    exported = export.to_c(named_model("t"), tmp_path / "out")
+    assert Path(exported) == exported.path
+    found = export.evaluate(exported, np.zeros((2, 4, 4, 2), np.int8), [0, 0])
+    assert found.count == 2
+
+
 def test_a_bad_output_path_is_found_before_the_model_is_read(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputPathError, match="got a file"):
