@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from bisect import insort
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from export.errors import ExportError
@@ -93,6 +93,27 @@ class _Preference:
     rng: random.Random | None = None
 
 
+@dataclass
+class _State:
+    """How far an order has come.
+
+    Attributes:
+        where: The register of each value.
+        left: How often each value is still read.
+        ready: For each operation the first cycle in which its operands are there, as far as they have been made.
+        free: Registers without a value.
+        now: The cycle in which the next operation issues if it need not wait.
+        loaded: Whether the last operation loaded.
+    """
+
+    where: dict[str, str]
+    left: dict[str, int]
+    ready: list[int]
+    free: list[str] = field(default_factory=list)
+    now: int = 0
+    loaded: bool = False
+
+
 class _Block:
     """A block to schedule: what does not change from order to order."""
 
@@ -110,16 +131,14 @@ class _Block:
         made: dict[str, int] = {}
         self._results: list[str | None] = []
         self._taken_over: list[str] = []
-        self._operands: list[tuple[tuple[str, str], ...]] = []
+        operands: list[tuple[tuple[str, str], ...]] = []
         for index, (name, args, _) in enumerate(structure):
             use = self._uses[index]
             places = register_places(self._names[index])
             roles = dict.fromkeys(use.late, "late") | dict.fromkeys(use.reads, "read")
             roles |= dict.fromkeys(use.addresses, "address")
             pairs = dict(zip(places, args, strict=True))
-            self._operands.append(
-                tuple((value, roles[place]) for place, value in pairs.items() if place in roles)
-            )
+            operands.append(tuple((value, roles[place]) for place, value in pairs.items() if place in roles))
             tied = name.partition("=")[2]
             result = tied or (pairs[use.result] if use.result is not None else None)
             self._results.append(result)
@@ -127,22 +146,21 @@ class _Block:
             if result is not None:
                 made[result] = index
         self._needs = [
-            {made[value] for value, _ in operands if value in made} | set(after)
-            for operands, (_, _, after) in zip(self._operands, structure, strict=True)
+            {made[value] for value, _ in found if value in made} | set(after)
+            for found, (_, _, after) in zip(operands, structure, strict=True)
         ]
         self._needed_by: list[list[int]] = [[] for _ in structure]
         for index, needs in enumerate(self._needs):
             for need in needs:
                 self._needed_by[need].append(index)
-        self._latencies = [
-            [
-                (made[value], self._latency(index, role, self._uses[made[value]].kind))
-                for value, role in operands
-                if value in made
-            ]
-            for index, operands in enumerate(self._operands)
-        ]
-        self._values = [Counter(value for value, _ in operands) for operands in self._operands]
+        self._taken_by: list[list[tuple[int, int]]] = [[] for _ in structure]
+        for index, found in enumerate(operands):
+            for value, role in found:
+                if value in made:
+                    latency = self._latency(index, role, self._uses[made[value]].kind)
+                    self._taken_by[made[value]].append((index, latency))
+        self._loads = [use.kind in LOADS for use in self._uses]
+        self._values = [Counter(value for value, _ in found) for found in operands]
         self._counts: Counter[str] = Counter()
         for values in self._values:
             self._counts.update(
@@ -168,99 +186,95 @@ class _Block:
 
     def order(self, preference: _Preference) -> Order | None:
         """A greedy order: the first operation within a window that need not wait, and for which there is a register."""
-        where = dict(self._held)
-        free = [register for register in self._registers if register not in where.values()]
-        left = dict(self._counts)
-        issued = [0] * len(self._names)
+        state = _State(dict(self._held), dict(self._counts), [0] * len(self._names))
+        state.free = [register for register in self._registers if register not in state.where.values()]
         unmet = [len(needs) for needs in self._needs]
-        waiting = list(range(len(self._names)))
-        possible = [index for index in waiting if not unmet[index]]
+        possible = [index for index, count in enumerate(unmet) if not count]
+        waiting = [True] * len(self._names)
         order: list[int] = []
-        now, loaded = 0, False
-        while waiting:
-            bound = waiting[0] + preference.window
-            chosen = self._choose(possible, bound, where, len(free), left, issued, now, loaded, preference)
+        first = 0  # of those that wait
+        while len(order) < len(self._names):
+            while not waiting[first]:
+                first += 1
+            chosen = self._choose(possible, first + preference.window, state, preference)
             if chosen is None:
                 return None
             stall, index = chosen
-            now += stall
-            use = self._uses[index]
-            result = self._results[index]
-            released = []
-            for value, count in self._values[index].items():
-                if value in left:
-                    left[value] -= count
-                    if left[value] == 0 and where[value] in self._preferred:
-                        released.append(where[value])
-            if result is not None and use.tied:
-                takes_over = self._taken_over[index]
-                where[result] = where.get(takes_over, takes_over)
-                if where[result] in released:
-                    released.remove(where[result])
-            free += released
-            if result is not None and not use.tied:
-                where[result] = min(free, key=self._preferred.__getitem__)
-                free.remove(where[result])
-            if result is not None:
-                issued[index] = now
-                if left.get(result, 0) == 0 and where[result] in self._preferred:
-                    free.append(where[result])
+            self._issue(index, stall, state)
             order.append(index)
-            waiting.remove(index)
+            waiting[index] = False
             possible.remove(index)
             for other in self._needed_by[index]:
                 unmet[other] -= 1
                 if not unmet[other]:
                     insort(possible, other)
-            loaded = use.kind in LOADS
-            now += use.length
+        where = state.where
         return tuple(order), tuple(
             tuple(where.get(value, value) for value in self._args[index]) for index in order
         )
 
     def _choose(
-        self,
-        possible: Sequence[int],
-        bound: int,
-        where: Mapping[str, str],
-        free: int,
-        left: Mapping[str, int],
-        issued: Sequence[int],
-        now: int,
-        loaded: bool,
-        preference: _Preference,
+        self, possible: Sequence[int], bound: int, state: _State, preference: _Preference
     ) -> tuple[int, int] | None:
+        """Cycles to wait for the operation that an order takes next, and its index; None if no register is free."""
         best: tuple[int, int, int] | None = None
-        follows = self._timing.pipelined_loads and loaded
+        follows = self._timing.pipelined_loads and state.loaded
+        free, lazy, rng = len(state.free), preference.lazy, preference.rng
         for index in possible:
             if index > bound and best is not None:
                 break
-            if not free and not self._has_register(index, where, 0, left):
+            if not free and not self._has_register(index, 0, state):
                 continue
-            wait = max(
-                0, max((issued[made] + cycles for made, cycles in self._latencies[index]), default=0) - now
-            )
-            load = self._uses[index].kind in LOADS
+            wait = max(0, state.ready[index] - state.now)
+            load = self._loads[index]
             if follows and not load:
                 wait += 1  # a load that no load follows takes another cycle
             penalty = 0
-            if preference.lazy:
-                penalty = int(load and not loaded)
-                penalty += 2 * (not self._has_register(index, where, free - preference.spare, left))
+            if lazy:
+                penalty = int(load and not state.loaded)
+                penalty += 2 * (not self._has_register(index, free - preference.spare, state))
             if best is None or (wait + penalty, wait) < best[:2]:
                 best = (wait + penalty, wait, index)
-            if wait + penalty == 0 and (preference.rng is None or preference.rng.random() < _OFTEN):
+            if wait + penalty == 0 and (rng is None or rng.random() < _OFTEN):
                 break
         return None if best is None else best[1:]
 
-    def _has_register(self, index: int, where: Mapping[str, str], free: int, left: Mapping[str, int]) -> bool:
+    def _has_register(self, index: int, free: int, state: _State) -> bool:
         """Whether an operation finds a register for its result, if so many are free."""
-        if self._results[index] is None or free > 0 or self._uses[index].tied:
+        if free > 0 or self._results[index] is None or self._uses[index].tied:
             return True
         return any(
-            left.get(value) == count and where[value] in self._preferred
+            state.left.get(value) == count and state.where[value] in self._preferred
             for value, count in self._values[index].items()
         )
+
+    def _issue(self, index: int, stall: int, state: _State) -> None:
+        """Appends an operation to an order, which gives its result a register and frees those of values used up."""
+        where, left, free = state.where, state.left, state.free
+        use = self._uses[index]
+        result = self._results[index]
+        state.now += stall
+        released = []
+        for value, count in self._values[index].items():
+            if value in left:
+                left[value] -= count
+                if left[value] == 0 and where[value] in self._preferred:
+                    released.append(where[value])
+        if result is not None and use.tied:
+            takes_over = self._taken_over[index]
+            where[result] = where.get(takes_over, takes_over)
+            if where[result] in released:
+                released.remove(where[result])
+        free += released
+        if result is not None and not use.tied:
+            where[result] = min(free, key=self._preferred.__getitem__)
+            free.remove(where[result])
+        if result is not None and left.get(result, 0) == 0 and where[result] in self._preferred:
+            free.append(where[result])
+        for user, latency in self._taken_by[index]:
+            state.ready[user] = max(state.ready[user], state.now + latency)
+        state.loaded = self._loads[index]
+        state.now += use.length
 
 
 @lru_cache(maxsize=1 << 14)

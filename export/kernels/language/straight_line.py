@@ -40,6 +40,8 @@ class StraightLine:
     _values: int = 0
     _stores: dict[int, list[int]] = field(default_factory=dict)
     _fetches: dict[int, list[int]] = field(default_factory=dict)
+    _readers: dict[str, list[int]] = field(default_factory=dict)
+    _replaced: set[str] = field(default_factory=set)
 
     def value(self, name: str, *args: str | int) -> str:
         """Adds an operation and returns its result.
@@ -47,14 +49,21 @@ class StraightLine:
         Args:
             name: Of the macro.
             args: Its arguments without the result; where the result is an operand too, that operand, which it replaces.
+
+        Raises:
+            ValueError: An operand has been replaced.
         """
         use = use_of(name)
         assert use.result is not None
         result = self._new()
-        whole = list(args)
+        self._read(args)
         if use.tied:
-            self._add(_Operation(name, tuple(whole), ()), result)
+            replaced = str(args[use.result])
+            before = tuple(i for i in self._readers[replaced] if i < len(self._operations))
+            self._add(_Operation(name, args, before), result)
+            self._replaced.add(replaced)
             return result
+        whole = list(args)
         whole.insert(use.result, result)
         self._add(_Operation(name, tuple(whole)), None)
         return result
@@ -62,10 +71,12 @@ class StraightLine:
     def effect(self, name: str, *args: str | int) -> None:
         """Adds an operation without a result: a store."""
         assert use_of(name).result is None
-        self._add(_Operation(name, tuple(args)), None)
+        self._read(args)
+        self._add(_Operation(name, args), None)
 
     def save(self, value: str, slot: int) -> None:
         """Stores a value in a stack slot."""
+        self._read((value,))
         after = (*self._fetches.pop(slot, ()), *self._stores.get(slot, ()))
         self._stores[slot] = [len(self._operations)]
         self._add(_Operation("SAVE", (value, slot), tuple(after)), None)
@@ -76,6 +87,14 @@ class StraightLine:
         self._fetches.setdefault(slot, []).append(len(self._operations))
         self._add(_Operation("FETCH", (result, slot), tuple(self._stores.get(slot, ()))), None)
         return result
+
+    def _read(self, args: Sequence[str | int]) -> None:
+        """Notes what the next operation reads: it must come before one that replaces it."""
+        for value in args:
+            if isinstance(value, str):
+                if value in self._replaced:
+                    raise ValueError(f"{value} is read after its register went to another value")
+                self._readers.setdefault(value, []).append(len(self._operations))
 
     def _new(self) -> str:
         self._values += 1
