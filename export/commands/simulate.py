@@ -16,6 +16,7 @@ from export.commands.program.options import Commands, add_command, at_least_one
 from export.errors import OutputPathError
 from export.evaluation import check_labels, count_right
 from export.targets import CORES
+from keras_approx.array_files import write_arrays
 
 _EXAMPLES = """\
   keras-approx simulate out/ --inputs test.npz --images 20
@@ -93,7 +94,7 @@ def save_outputs(path: Path, manifest: Manifest, outputs: Any) -> None:
                 np.save(file, outputs)
             else:
                 names = [info.name for info in manifest.outputs]
-                np.savez(file, **dict(zip(names, outputs, strict=True)))
+                write_arrays(file, dict(zip(names, outputs, strict=True)))
     except OSError as error:
         raise OutputPathError(
             f"cannot write {str(path)!r}: {error.strerror}; choose another --outputs"

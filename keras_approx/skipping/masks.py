@@ -14,15 +14,15 @@ outputs); masks are bool, True where a product is kept.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
+from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.errors import MaskError, OptionError
 from keras_approx.skipping.granularity import (
     Granularities,
@@ -311,8 +311,7 @@ def save_masks(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
         OSError: If it cannot be written.
     """
     with open(path, "wb") as file:
-        arrays: dict[str, Any] = {name: np.asarray(mask, np.bool_) for name, mask in masks.items()}
-        np.savez_compressed(file, **arrays)
+        write_arrays(file, {name: np.asarray(mask, np.bool_) for name, mask in masks.items()}, compress=True)
 
 
 def load_masks(path: str | Path) -> dict[str, np.ndarray]:
@@ -328,16 +327,10 @@ def load_masks(path: str | Path) -> dict[str, np.ndarray]:
         MaskError: If the file is not an .npz of bool arrays.
         OSError: If it cannot be read.
     """
-    with open(path, "rb") as file:
-        try:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds one array without a name")
-            masks = {name: archive[name] for name in archive.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise MaskError(
-                f"{path} is not an .npz file of masks, as save_masks writes it: {error}"
-            ) from error
+    try:
+        masks = read_arrays(path)
+    except ValueError as error:
+        raise MaskError(f"{path} is not an .npz file of masks, as save_masks writes it: {error}") from error
     wrong = [name for name, mask in masks.items() if mask.dtype != np.bool_]
     if wrong:
         raise MaskError(f"{path} has arrays that are not bool, so they are no masks: {', '.join(wrong)}")

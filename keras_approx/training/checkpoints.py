@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CheckpointError
 from keras_approx.locks import try_lock
@@ -203,15 +203,14 @@ def _write(path: Path, content: Any) -> None:
 def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(".new")
     with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        write_arrays(file, arrays)
     os.replace(temporary, path)
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        return read_arrays(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{str(path)!r} of the checkpoint is damaged: {error}; remove the folder to start again"
         ) from error

@@ -233,7 +233,7 @@ def test_no_layers_no_masks() -> None:
 
 
 def test_masks_survive_a_file(tmp_path: Path) -> None:
-    masks = {"conv/../x": _values((3, 3, 5, 2)) > 0.5, "dense": _values((7, 3)) > 0.5}
+    masks = {"conv/../x": _values((3, 3, 5, 2)) > 0.5, "file": _values((7, 3)) > 0.5}
     path = tmp_path / "masks"
     save_masks(path, masks)
     loaded = load_masks(path)
@@ -248,7 +248,11 @@ def test_files_that_are_no_masks(tmp_path: Path) -> None:
     np.savez(tmp_path / "floats.npz", a=np.ones(3))
     np.savez(tmp_path / "objects.npz", a=np.array([{}]))
     (tmp_path / "cut.npz").write_bytes((tmp_path / "floats.npz").read_bytes()[:60])
-    for name in ("text", "array.npy", "floats.npz", "objects.npz", "cut.npz"):
+    save_masks(tmp_path / "broken.npz", {"a": _values((64, 64)) > 0.5})
+    content = bytearray((tmp_path / "broken.npz").read_bytes())
+    content[100:200] = bytes(100)
+    (tmp_path / "broken.npz").write_bytes(content)
+    for name in ("text", "array.npy", "floats.npz", "objects.npz", "cut.npz", "broken.npz"):
         with pytest.raises(MaskError, match=name):
             load_masks(tmp_path / name)
     with pytest.raises(FileNotFoundError):
