@@ -36,7 +36,7 @@ def run(graph: Graph, inputs: Values | Sequence[Values]) -> Any:
     Raises:
         InputError: `inputs` has another type or shape.
     """
-    given = _checked(graph, inputs)
+    given = checked_inputs(graph, inputs)
     count = len(given[0]) if given else 1
     out = [_empty(graph, tensor, count) for tensor in graph.outputs]
     states = {state.read: state.initial for state in graph.states}
@@ -71,7 +71,9 @@ def trace(graph: Graph, inputs: Values | Sequence[Values]) -> Iterator[tuple[int
     Raises:
         InputError: `inputs` has another type or shape than `run` wants.
     """
-    yield from _trace(graph, _checked(graph, inputs), {state.read: state.initial for state in graph.states})
+    yield from _trace(
+        graph, checked_inputs(graph, inputs), {state.read: state.initial for state in graph.states}
+    )
 
 
 def _trace(graph: Graph, inputs: Sequence[Values], states: dict[int, Values]) -> Iterator[tuple[int, Values]]:
@@ -96,8 +98,16 @@ def _repeated(graph: Graph, constant: int, count: int) -> Values:
     return np.broadcast_to(data, (count, *data.shape[1:]))
 
 
-def _checked(graph: Graph, inputs: Values | Sequence[Values]) -> list[Values]:
-    """The inputs as one array each."""
+def checked_inputs(graph: Graph, inputs: Values | Sequence[Values]) -> list[Values]:
+    """The inputs as one array each.
+
+    Args:
+        graph: The network.
+        inputs: As for `run`.
+
+    Raises:
+        InputError: Another number of them, or type, or shape, or not as many inferences of each.
+    """
     several = isinstance(inputs, Sequence) and all(isinstance(values, np.ndarray) for values in inputs)
     given: list[Any] = list(inputs) if several else [inputs]
     if len(given) != len(graph.inputs):

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import InputError, ToolError, UnsupportedModelError
+from export.analysis.interpreter import checked_inputs
+from export.errors import ToolError, UnsupportedModelError
 from export.frontend.golden_model import golden_model
 from export.frontend.tflite import read_tflite
 from export.ir.tensor import Tensor
@@ -38,14 +39,8 @@ def run_reference(tflite: bytes, inputs: Any, *, kernels: Kernels = "reference")
         ToolError: Neither LiteRT nor TensorFlow is installed.
     """
     graph = read_tflite(tflite)
-    given = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+    given = checked_inputs(graph, inputs)
     tensors = [graph.tensors[tensor] for tensor in graph.inputs]
-    for values, tensor in zip(given, tensors, strict=True):
-        if values.dtype != np.int8 or values.shape[1:] != tensor.shape[1:]:
-            raise InputError(
-                f"expected int8 inputs of shape (n, {', '.join(map(str, tensor.shape[1:]))}), got {values.dtype} "
-                f"{values.shape}; quantize real inputs with the scale and zero point of the network's input"
-            )
     interpreter = make_interpreter(golden_model(tflite, graph), kernels=kernels)
     ends = _ends(tflite, interpreter)
     for source in ends[0]:

@@ -114,16 +114,17 @@ def layer_granularities(granularities: Granularities, names: Sequence[str]) -> d
     return {name: DEFAULT if number is None else found[number] for name, number in first.items()}
 
 
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern such as "conv*" is for a layer; a name is for its own layer, whatever its characters mean."""
+    return name == pattern or fnmatchcase(name, pattern)
+
+
 def first_matches(patterns: Sequence[str], names: Sequence[str]) -> dict[str, int | None]:
     """For each layer the number of the first pattern that matches its name, or None.
 
     Raises:
         OptionError: If a pattern is the first to match no layer.
     """
-
-    def matches(name: str, pattern: str) -> bool:
-        return name == pattern or fnmatchcase(name, pattern)
-
     first = {
         name: next((number for number, pattern in enumerate(patterns) if matches(name, pattern)), None)
         for name in names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,13 @@ from keras_approx.errors import OptionError
 from keras_approx.exploration.design import EVERYTHING, Design, canonical
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions, masked_layers
-from keras_approx.skipping.granularity import DEFAULT, Granularity, first_matches, group_significance
+from keras_approx.skipping.granularity import (
+    DEFAULT,
+    Granularity,
+    first_matches,
+    group_significance,
+    matches,
+)
 from keras_approx.skipping.selection import Select, Selection
 from keras_approx.skipping.significance import ELIMINATION, Metric, significance
 from keras_approx.training.eliminate import Refit
@@ -107,7 +112,7 @@ def make_space(
         )
     given = values if isinstance(values, Mapping) else {"*": FRACTIONS if values is None else values}
     found = {name: _layer_values(name, select, given) for name in chosen}
-    unused = [pattern for pattern in given if not any(fnmatchcase(name, pattern) for name in chosen)]
+    unused = [pattern for pattern in given if not any(matches(name, pattern) for name in chosen)]
     if unused:
         raise OptionError(f"values of {', '.join(unused)} match none of the layers {', '.join(chosen)}")
     choices = _choices(chosen, granularity) if isinstance(granularity, Mapping) else {}
@@ -131,7 +136,7 @@ def _choices(
 
 
 def _layer_values(name: str, select: Select, given: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
-    pattern = next((pattern for pattern in given if fnmatchcase(name, pattern)), None)
+    pattern = next((pattern for pattern in given if matches(name, pattern)), None)
     if pattern is None:
         raise OptionError(f"layer {name!r} has no values: give values= for it, or make it exempt")
     values = {Design(select, values={name: float(value)}).value(name) for value in given[pattern]}

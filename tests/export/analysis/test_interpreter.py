@@ -6,7 +6,7 @@ import pytest
 from export.analysis.interpreter import run, trace
 from export.errors import InputError
 from export.frontend import read_tflite
-from export.frontend.reference import make_interpreter
+from export.frontend.reference import make_interpreter, run_reference
 from tests.export.comparison import assert_interpreter_is_exact, inputs_of
 from tests.export.models.networks import random_network
 
@@ -51,6 +51,10 @@ def test_no_inputs_give_no_outputs():
     ids=["type", "shape", "no batch", "list"],
 )
 def test_wrong_inputs(change):
-    graph = read_tflite(random_network(1))
-    with pytest.raises(InputError, match="expected int8 inputs of shape"):
-        run(graph, change(inputs_of(graph)))
+    model = random_network(1)
+    graph = read_tflite(model)
+    for call, network in ((run, graph), (run_reference, model)):
+        with pytest.raises(InputError, match="expected int8 inputs of shape"):
+            call(network, change(inputs_of(graph)))
+        with pytest.raises(InputError, match="expected 1 inputs, got 2"):
+            call(network, [inputs_of(graph)] * 2)

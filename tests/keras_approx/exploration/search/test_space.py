@@ -37,6 +37,11 @@ def test_values_by_pattern_sorted_from_what_keeps_most() -> None:
     assert _space(select="threshold", values=[0.2, 0, 0.1]).values["dense"] == (0.0, 0.1, 0.2)
 
 
+def test_a_name_is_for_its_own_layer_whatever_a_pattern_would_make_of_it() -> None:
+    space = make_space(["conv[1]", "dense"], "fraction", "pair", {"conv[1]": [0.5], "*": [0.25]}, ())
+    assert space.values == {"conv[1]": (0.5,), "dense": (0.25,)}
+
+
 def test_several_granularities() -> None:
     assert _space(granularity=["block", "pair", Granularity(2, 1)]).granularities == ("block", "pair")
     assert _space(granularity=Granularity(2, 2)).granularities == (Granularity(2, 2),)
