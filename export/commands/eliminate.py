@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.commands.fine_tune import accuracy
+from export.commands.inputs.ends import input_shape, output_shape
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, read_test, split
 from export.commands.program.console import Result, Steps, load_tensorflow, verbosity
@@ -94,9 +95,11 @@ def run(options: argparse.Namespace) -> Result:
 
     say(f"loading {options.model}")
     model = load_model(options.model, trust=options.trust)
-    shape = tuple(model.input_shape[1:])
+    shape = input_shape(model)
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
-    test = read_test(options, samples, say, shape=shape, classes=model.output_shape[-1])
+    test = None
+    if options.test is not None:
+        test = read_test(options, samples, say, shape=shape, classes=output_shape(model)[-1])
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")

@@ -62,6 +62,11 @@ def run(options: argparse.Namespace) -> Result:
     if options.outputs is not None:
         check_result_file(options.outputs, "--outputs")
     manifest = read_manifest(options.out_dir)
+    if len(manifest.outputs) > 1:
+        raise InputError(
+            f"answers are counted of one output, this network has {', '.join(out.name for out in manifest.outputs)}: "
+            "keras-approx simulate --outputs saves what each gives"
+        )
     inputs, labels = read_inputs(options, manifest, say)
     if labels is None:
         raise InputError(

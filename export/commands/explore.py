@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from export.commands.inputs.designs import pricer
+from export.commands.inputs.ends import input_shape, output_shape
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table, told
@@ -166,11 +167,12 @@ def run(options: argparse.Namespace) -> Result:
         raise InputError(
             f"expected a wrapped model, {options.model!r} is none: keras-approx wrap makes it one, with --data"
         )
+    output_shape(model)  # one, or it cannot be explored
     samples = read_samples(
         options.data,
         inputs=options.inputs_array,
         labels=options.labels_array,
-        shape=model.input_shape[1:],
+        shape=input_shape(model),
         classes=False,
     )
     training, validation = split(samples, options.validation_share, options.split_seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from export.commands.inputs.designs import add_choice, choose, pricer
+from export.commands.inputs.ends import input_shape, output_shape
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import Samples, check_classes, read_samples, read_test, split
 from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, verbosity
@@ -213,9 +214,9 @@ def _skipping(options: argparse.Namespace) -> Eliminate | Rank:
 def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples, Samples | None]:
     """The samples of --data and --test."""
     arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
-    shape = tuple(model.input_shape[1:])
+    shape = input_shape(model)
     samples = read_samples(options.data, shape=shape, **arrays)
-    classes = model.output_shape[-1]
+    classes = output_shape(model)[-1]
     check_classes(samples, classes)
     return samples, read_test(options, samples, say, shape=shape, classes=classes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ import numpy as np
 from export.artifact.manifest import Manifest, read_manifest
 from export.commands.inputs.network_inputs import add_arrays, read_inputs
 from export.commands.program.console import Result, Steps
-from export.commands.program.files import check_result_file
+from export.commands.program.files import check_result_file, write_new_file
 from export.commands.program.options import Commands, add_command, at_least_one
-from export.errors import OutputPathError
 from export.evaluation import check_labels, count_right
 from export.targets import CORES
 from keras_approx.array_files import write_arrays
@@ -88,14 +88,10 @@ def save_outputs(path: Path, manifest: Manifest, outputs: Any) -> None:
     Raises:
         OutputPathError: The file cannot be written.
     """
-    try:
-        with path.open("wb") as file:
-            if len(manifest.outputs) == 1:
-                np.save(file, outputs)
-            else:
-                names = [info.name for info in manifest.outputs]
-                write_arrays(file, dict(zip(names, outputs, strict=True)))
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose another --outputs"
-        ) from error
+    content = io.BytesIO()
+    if len(manifest.outputs) == 1:
+        np.save(content, outputs)
+    else:
+        names = [info.name for info in manifest.outputs]
+        write_arrays(content, dict(zip(names, outputs, strict=True)))
+    write_new_file(path, content.getvalue(), "--outputs")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from export.artifact.names import check_name
 from export.commands.inputs.arrays import read_npy, read_npz
 from export.commands.inputs.designs import add_choice, choose
+from export.commands.inputs.ends import input_shape
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Result, Steps, load_tensorflow, told
@@ -180,7 +181,7 @@ def _model(options: argparse.Namespace, say: Steps) -> tuple[Any, Any]:
     calibration = None
     if options.data is not None:
         samples = read_samples(
-            options.data, inputs=options.inputs_array, labels=None, shape=tuple(model.input_shape[1:])
+            options.data, inputs=options.inputs_array, labels=None, shape=input_shape(model)
         )
         training, _ = split(samples, options.validation_share, options.split_seed)
         calibration = training.inputs[: options.calibration_images]

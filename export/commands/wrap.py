@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from export.commands.inputs.ends import input_shape
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
 from export.commands.inputs.samples import read_samples, split
 from export.commands.program.console import Result, Steps, load_tensorflow
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> Result:
     )
     images = 0
     if options.data is not None:
-        shape = wrapped.input_shape[1:]
+        shape = input_shape(wrapped)
         samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
         training, _ = split(samples, options.validation_share, options.split_seed)
         images = min(options.calibration_images, len(training))

@@ -37,15 +37,17 @@ def read_inputs(
         say: Is told if the inputs look as if they were not scaled.
 
     Returns:
-        For each input of the network int8 [n, *shape]; class numbers [n], or None if there are none.
+        For each input of the network int8 [n, *shape]; class numbers [n], or None if there are none, or several
+        outputs and no word that the labels are to be read.
 
     Raises:
         InputError: The file cannot be read, or an array is missing or does not fit the network.
     """
     names = [options.inputs_array] if len(manifest.inputs) == 1 else [info.name for info in manifest.inputs]
     labels = options.labels_array or "labels"
+    counted = options.labels_array is not None or len(manifest.outputs) == 1
     if str(options.inputs).endswith(".npz"):
-        optional = [] if options.labels_array is not None else [labels]
+        optional = [labels] if options.labels_array is None and counted else []
         wanted = [*names, *([labels] if options.labels_array is not None else [])]
         found = read_npz(options.inputs, wanted, optional)
     elif options.labels_array is not None or len(names) > 1:
@@ -53,6 +55,9 @@ def read_inputs(
         raise InputError(f"{what} come in .npz files: expected one for --inputs, got {options.inputs!r}")
     else:
         found = {names[0]: read_npy(options.inputs)}
+    for name in names:
+        if not found[name].size:
+            raise InputError(f"expected inputs in the array {name!r} of {options.inputs!r}, got none")
     inputs = [_quantized(found[name], info, say) for name, info in zip(names, manifest.inputs, strict=True)]
     if labels not in found:
         return inputs, None

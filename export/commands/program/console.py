@@ -51,15 +51,17 @@ class Steps:
 def told(say: Steps, package: str) -> Iterator[None]:
     """Says those of the steps that a package logs which take longer than a second."""
     log, handler = logging.getLogger(package), _Slow(say)
-    level = log.level
+    level, propagate = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False  # TensorFlow's libraries print whatever reaches the root
     try:
         yield
     finally:
         handler.close()
         log.removeHandler(handler)
         log.setLevel(level)
+        log.propagate = propagate
 
 
 class _Slow(logging.Handler):
@@ -83,8 +85,9 @@ class _Slow(logging.Handler):
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow, without what its libraries write on standard error unless it fails."""
+    """Imports TensorFlow, without what its libraries write on standard error unless it fails, then or later."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of what it does itself
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         original = os.dup(2)

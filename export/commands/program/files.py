@@ -36,19 +36,32 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".keras_approx-{os.getpid()}{path.suffix}")
 
 
-def write_new_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all.
+def write_new_file(path: Path, content: bytes, option: str = "--out") -> None:
+    """Writes a file whole or not at all; into a device or a pipe it writes as it can.
+
+    Args:
+        path: A link leads to the file that is written.
+        content: Of the file.
+        option: What named it.
 
     Raises:
         OutputPathError: It cannot be written.
     """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(path.resolve(), content)
+    except OSError as error:
+        raise OutputPathError(
+            f"cannot write {str(path)!r}: {error.strerror}; choose another {option}"
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = unfinished(path)
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose another --out"
-        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from export.commands.program.console import HelpFormatter, Interrupted, Result
-from export.commands.program.files import check_result_file
+from export.commands.program.files import check_result_file, write_new_file
 from export.errors import ExportError
 from keras_approx import __version__
 from keras_approx.errors import KerasApproxError
@@ -176,13 +176,7 @@ def _put(result: Result, options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     if options.json is not None:
-        try:
-            with open(options.json, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise ExportError(
-                f"cannot write {options.json!r}: {error.strerror}; choose another file for --json, or '-'"
-            ) from error
+        write_new_file(Path(options.json), text.encode(), "--json")
     print(result.text)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
+from export.artifact.manifest import read_manifest
 from export.commands import main
+from export.commands.inputs.network_inputs import read_inputs
 from export.simulation import simulate
 from tests.export import handmade
 
@@ -77,3 +80,24 @@ def test_labels_are_used_if_they_are_there(out_dir, tmp_path, run, fails):
     assert "expected the array 'labels'" in fails(*missing)
     np.savez(tmp_path / "high.npz", inputs=reals, labels=answers + 4)
     assert "expected labels of 0 .. 3" in fails("simulate", out_dir, "--inputs", tmp_path / "high.npz")
+
+
+def test_labels_beside_several_outputs_are_left_alone(out_dir, tmp_path, run, fails):
+    output = {"shape": [4], "dtype": "int8", "scale": 1.0, "zero_point": 0}
+    two = handmade.write(tmp_path / "two", outputs=[{**output, "name": "a"}, {**output, "name": "b"}])
+    np.savez(tmp_path / "x.npz", inputs=handmade.inputs(3), labels=[0, 1, 2])
+    read = read_inputs(
+        Namespace(inputs=str(tmp_path / "x.npz"), inputs_array="inputs", labels_array=None),
+        read_manifest(two),
+        print,
+    )
+    assert read[1] is None
+    arguments = ("--inputs", tmp_path / "x.npz")
+    assert "one output" in fails("simulate", two, *arguments, "--labels-array", "labels")
+    assert "simulate --outputs saves what each gives" in fails("evaluate", two, *arguments)
+
+
+@pytest.mark.parametrize("command", ["simulate", "evaluate"])
+def test_no_inputs_are_refused(out_dir, tmp_path, fails, command):
+    np.savez(tmp_path / "x.npz", inputs=np.zeros((0, 8), np.float32), labels=np.zeros(0, int))
+    assert "expected inputs in the array 'inputs'" in fails(command, out_dir, "--inputs", tmp_path / "x.npz")

@@ -26,3 +26,16 @@ def test_slow_steps_are_told_and_quick_ones_are_not(
     time.sleep(0.5)
     assert capsys.readouterr().err == "[   0 s] a slow step?\n"
     assert not logging.getLogger("export.schedule").handlers
+
+
+def test_steps_go_to_no_other_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    """TensorFlow's libraries print whatever reaches the root logger."""
+    root, handler = logging.getLogger(), logging.StreamHandler()
+    root.addHandler(handler)
+    try:
+        with told(Steps(), "export.schedule"):
+            logging.getLogger("export.schedule.somewhere").info("a quick step")
+    finally:
+        root.removeHandler(handler)
+    assert capsys.readouterr().err == ""
+    assert logging.getLogger("export.schedule").propagate
