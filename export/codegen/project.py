@@ -28,7 +28,6 @@ class Project:
     files: dict[str, str]
     sources: tuple[str, ...]
     headers: tuple[str, ...]
-    layer_sources: tuple[str, ...]
 
 
 def emit_project(
@@ -65,7 +64,7 @@ def emit_project(
         files[source] = f"{head}{include}KA_C {context.signature};\n\n{_emit(context, stage)}"
     files[runtime] = runtime_header()
     sources = (f"{name}.c", *layer_sources)
-    return Project(files, sources, (f"{name}.h", runtime), layer_sources)
+    return Project(files, sources, (f"{name}.h", runtime))
 
 
 def _emit(context: Context, stage: Stage) -> str:

@@ -139,14 +139,17 @@ class Estimate:
 
     def __str__(self) -> str:
         waits = self.board_cycles is not None
-        head = f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9}"
-        lines = [f"{head} {'with waits':>24}" * waits + head * (not waits) + f" {'flash B':>9}  name"]
+        waited = f"{'with waits':>24} " if waits else ""
+        lines = [
+            f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9} {waited}{'flash B':>9}  name"
+        ]
         for layer in self.layers:
             kept = f"{100 * layer.kept_macs / layer.macs:.0f} %" if layer.macs else ""
             rate = f"{layer.macs / layer.cycles:.2f}" if layer.macs and layer.cycles else ""
             cycles = "?" if layer.cycles is None else f"{layer.cycles:,}"
             flash = "?" if layer.flash_bytes is None else f"{layer.flash_bytes:,}"
-            waited = f"{'?' if layer.board_cycles is None else layer.board_cycles!s:>24} " * waits
+            if waits:
+                waited = f"{'?' if layer.board_cycles is None else layer.board_cycles!s:>24} "
             lines.append(
                 f"{layer.index:>3} {layer.kind:<18} {layer.kernel:<9} {kept:>6} {cycles:>12} {rate:>9} {waited}"
                 f"{flash:>9}  {layer.name[:40]!r}"
