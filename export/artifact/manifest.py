@@ -140,6 +140,14 @@ class LayerInfo(Record):
     predicted_board_cycles: tuple[_Count, _Count] | None
     copied_bytes: _Count
 
+    @model_validator(mode="after")
+    def _check_order(self) -> LayerInfo:
+        if self.kept_macs > self.macs:
+            raise ValueError(f"it keeps {self.kept_macs:,} of {self.macs:,} products")
+        if self.predicted_board_cycles and self.predicted_board_cycles[0] > self.predicted_board_cycles[1]:
+            raise ValueError(f"its cycles go from {self.predicted_board_cycles[0]:,} to fewer")
+        return self
+
 
 class BufferInfo(Record):
     """An activation in the arena, from the layer that writes it to the last that reads it; `name` is untrusted.
@@ -190,6 +198,27 @@ class Manifest(Record):
     layers: tuple[LayerInfo, ...]
     buffers: tuple[BufferInfo, ...]
     files: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Manifest:
+        for kind, names in (("sources", self.sources), ("headers", self.headers)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{kind} names a file twice")
+        for place, layer in enumerate(self.layers):
+            if layer.index != place:
+                raise ValueError(f"layer {place} has the index {layer.index}")
+            if layer.source not in self.sources:
+                raise ValueError(f"the source of layer {place} is none of sources: {layer.source!r}")
+        for buffer in self.buffers:
+            if not buffer.first_layer <= buffer.last_layer < len(self.layers):
+                raise ValueError(
+                    f"a buffer is needed from layer {buffer.first_layer} to {buffer.last_layer} of {len(self.layers)}"
+                )
+            if buffer.offset + buffer.size > self.arena_bytes:
+                raise ValueError(
+                    f"a buffer ends at byte {buffer.offset + buffer.size:,} of an arena of {self.arena_bytes:,}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_layers(self) -> Manifest:

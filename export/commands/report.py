@@ -106,7 +106,10 @@ def _named(text: str) -> tuple[str, str]:
 
 def _baseline(text: str) -> tuple[str, float]:
     name, value = _named(text)
-    cycles = float(value)
+    try:
+        cycles = float(value)
+    except ValueError:
+        cycles = 0.0
     if not 0 < cycles < float("inf"):
         raise argparse.ArgumentTypeError(f"expected NAME=CYCLES with a number above 0, got {text!r}")
     return name, cycles

@@ -14,6 +14,9 @@ from export.errors import InputError
 from export.firmware.capture import Capture
 from export.firmware.project import NETWORK_FOLDER, digest_of
 from export.targets import Span
+from keras_approx.schema import read_bounded
+
+_MAX_BYTES = 64 << 20  # of a simulation's file
 
 
 @dataclass(frozen=True)
@@ -161,11 +164,11 @@ def read_simulation(path: str | Path) -> Mapping[str, Any]:
         InputError: It is something else.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(read_bounded(Path(path), _MAX_BYTES))
         layers = [(layer["index"], layer["cycles"], layer["board_cycles"]) for layer in content["per_layer"]]
         if not isinstance(content["board"], str | None) or not all(_is_layer(*layer) for layer in layers):
             raise TypeError("layers without cycles")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"expected {str(path)!r} to be what keras-approx simulate --json saved, got: {error!r}"
         ) from error

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from export.artifact.boards import exported_board
 from export.artifact.manifest import LayerInfo, Manifest, read_manifest
 from export.errors import InputError
+from export.reporting.format.text import milliseconds, size
 from export.simulation import Measurement
-from export.targets import Board, Span
+from export.targets import Board
 from keras_approx.schema import explain, read_bounded
 
 _MAX_BYTES = 64 << 20
@@ -72,6 +73,17 @@ class Exported:
         return sum(layer.predicted_cycles or 0 for layer in self.manifest.layers)
 
     @property
+    def priced(self) -> bool:
+        """Whether the cycles of some layer are known."""
+        return any(self.cycles(layer) is not None for layer in self.manifest.layers)
+
+    @property
+    def flash(self) -> str:
+        """Bytes of all layers where they are known; empty where none is."""
+        known = [layer.predicted_flash_bytes for layer in self.manifest.layers]
+        return "" if all(one is None for one in known) else size(sum(one or 0 for one in known))
+
+    @property
     def board_milliseconds(self) -> str | None:
         """Time of one inference with the board's memories, from the least to the most; None where that is unknown."""
         waits = [layer.predicted_board_cycles for layer in self.manifest.layers]
@@ -79,7 +91,7 @@ class Exported:
         if self.board is None or len(known) < len(waits) or not known:
             return None
         low, high = (sum(ends) for ends in zip(*known, strict=True))
-        return f"{Span(1e3 * low / self.board.clock_hz, 1e3 * high / self.board.clock_hz):.3g} ms"
+        return milliseconds(self.board, low, high)
 
 
 def read_exports(
@@ -118,8 +130,17 @@ def read_exports(
             raise InputError(
                 f"the measurement of {name!r} has other layers than the export: simulate it again"
             )
+        if measured is not None and (measured["core"], measured["board"]) != (manifest.core, manifest.board):
+            raise InputError(
+                f"the measurement of {name!r} is of {_target(measured['core'], measured['board'])}, the export was "
+                f"made for {_target(manifest.core, manifest.board)}: simulate it for that"
+            )
         found.append(Exported(name, manifest, measured, exported_board(Path(folder), manifest)))
     return tuple(found)
+
+
+def _target(core: str, board: str | None) -> str:
+    return f"a {core}" if board is None else f"a {core} on {board}"
 
 
 class _Layer(BaseModel):

@@ -6,7 +6,7 @@ import textwrap
 from math import floor, log10
 
 from export.proportions import wilson_interval
-from export.targets import Board
+from export.targets import Board, Span
 
 _SHORT_KINDS = {
     "conv2d": "conv",
@@ -63,12 +63,13 @@ def memory(number: int) -> str:
     return size(number)
 
 
-def milliseconds(board: Board | None, cycles: float) -> str:
-    """Cycles as time at a board's clock; empty without a board."""
+def milliseconds(board: Board | None, cycles: float, most: float | None = None) -> str:
+    """Cycles, or a range up to `most`, as time at a board's clock; empty without a board."""
     if board is None:
         return ""
-    seconds = cycles / board.clock_hz
-    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-4 else f"{1e6 * seconds:.3g} \u00b5s"
+    factor, unit = (1e3, "ms") if cycles >= 1e-4 * board.clock_hz else (1e6, "\u00b5s")
+    low, high = (factor * end / board.clock_hz for end in (cycles, cycles if most is None else most))
+    return f"{Span(low, high):.3g} {unit}"
 
 
 def percent(share: float, digits: int = 1) -> str:

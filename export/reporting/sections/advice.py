@@ -14,6 +14,7 @@ _SHOWN = 8  # layers
 _SMALL = 0.02  # of all cycles: nothing done there is felt
 _FAR = 2.0  # times the limit: most of the cycles do not multiply
 _DENSE = 0.9  # of the products kept: nearly all
+_SKIPPING = ("conv2d", "fully_connected")  # kinds of layers whose products can be skipped
 _WAITS = 0.1  # of the cycles: flash that is slow
 
 
@@ -59,9 +60,10 @@ def suggestions(layer: LayerInfo, cycles: int) -> list[str]:
     family = kernel_family(layer.kernel)
     if family == "plain":
         found.append("an operator or shape that has a kernel (docs/operators.md lists them)")
-    if layer.macs and layer.kept_macs >= _DENSE * layer.macs:
+    skips = layer.macs and layer.kind in _SKIPPING
+    if skips and layer.kept_macs >= _DENSE * layer.macs:
         found.append("skip products: keras_approx.eliminate or explore; cycles follow what is kept")
-    elif layer.macs and family in ("loop", "bytes", "winograd"):
+    elif skips and family in ("loop", "bytes", "winograd"):
         found.append("skip whole pairs of input channels: single zeros save nothing in this kernel")
     if (
         family in ("loop", "bytes", "unpacked")

@@ -192,7 +192,7 @@ def _scale(axis: Any, low: float, high: float) -> None:
     """An axis of plain numbers from the lowest to the highest cost, logarithmic if they are far apart."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
 
-    margin = 0.04 * (high - low) or 0.1 * high
+    margin = 0.04 * (high - low) or 0.1 * high or 1.0
     axis.set_xlim(low - margin, high + margin)
     if low > 0 and high / low > _LOGARITHMIC:
         axis.set_xscale("log")

@@ -129,17 +129,14 @@ def _table(exported: Exported) -> Table:
     caption = f"{printable(exported.name, 24)} on {exported.target}"
     rows = [_row(exported, layer) for layer in exported.manifest.layers]
     layers = exported.manifest.layers
-    flash = sum(layer.predicted_flash_bytes or 0 for layer in layers)
     macs, kept = sum(layer.macs for layer in layers), sum(layer.kept_macs for layer in layers)
     share = percent(kept / macs) if macs else ""
-    unknown = any(exported.cycles(layer) is None for layer in layers)
-    total = (
-        f"{count(exported.total_cycles)} without layers of unknown cycles"
-        if unknown
-        else count(exported.total_cycles)
-    )
-    time = milliseconds(exported.board, exported.total_cycles)
-    rows.append(("all layers", "", "", count(macs), share, total, time, size(flash)))
+    total = time = ""
+    if exported.priced:
+        unknown = any(exported.cycles(layer) is None for layer in layers)
+        total = f"{count(exported.total_cycles)}{' without layers of unknown cycles' if unknown else ''}"
+        time = milliseconds(exported.board, exported.total_cycles)
+    rows.append(("all layers", "", "", count(macs), share, total, time, exported.flash))
     return Table(head, rows, left=3, caption=caption)
 
 

@@ -49,13 +49,12 @@ def _sentence(exported: Exported) -> str:
 
 def _row(exported: Exported) -> tuple[str, ...]:
     board, manifest = exported.board, exported.manifest
-    flash = sum(layer.predicted_flash_bytes or 0 for layer in manifest.layers)
     return (
         printable(exported.name, 24),
         exported.target,
-        count(exported.total_cycles),
-        milliseconds(board, exported.total_cycles),
-        size(flash),
+        count(exported.total_cycles) if exported.priced else "",
+        milliseconds(board, exported.total_cycles) if exported.priced else "",
+        exported.flash,
         memory(board.flash_bytes) if board else "",
         size(manifest.arena_bytes + manifest.state_bytes),
         memory(board.ram_bytes + STACK_BYTES) if board else "",

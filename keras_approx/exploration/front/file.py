@@ -104,13 +104,23 @@ def load_front(path: str | Path) -> ParetoFront:
         raise StoreError(f"{advice}: {missing[0]} is missing")
     if len({record.higher_is_better for record in found.evaluated}) > 1:
         raise StoreError(f"{advice}: higher_is_better differs between designs")
-    return ParetoFront(
+    front = ParetoFront(
         records[found.exact],
         found.evaluated,
         objectives=found.objectives,
         settings=found.settings,
         significance={name: histogram.model_dump() for name, histogram in found.significance.items()},
     )
+    strange = _no_share(found.evaluated) if front.is_share else None
+    if strange is not None:
+        raise StoreError(f"{advice}: {front.metric} is a share from 0 to 1, got {strange}")
+    return front
+
+
+def _no_share(records: list[EvaluatedDesign]) -> float | None:
+    """The first score that is no share of anything."""
+    scores = [score for one in records for score in (one.score, one.fine_tuned_score, one.test_score)]
+    return next((score for score in scores if score is not None and not 0 <= score <= 1), None)
 
 
 def _missing(found: _FrontRecord, exact: EvaluatedDesign) -> list[str]:

@@ -1,12 +1,16 @@
 """What a manifest may say: anything that reaches a path, a symbol or a compiler must match its pattern."""
 
 import json
+from typing import Any
 
 import pytest
 
 from export.artifact.manifest import read_manifest
 from export.errors import ModelFormatError
 from tests.export import handmade
+
+_SOURCES: Any = handmade.manifest()["sources"]
+_LAYERS: Any = handmade.manifest()["layers"]
 
 
 def test_reads_what_was_written(tmp_path):
@@ -57,6 +61,16 @@ def test_reads_what_was_written(tmp_path):
         {"arena_bytes": "48"},
         {"buffers": None},
         {"buffers": [{"name": "x", "offset": -1, "bytes": 1, "first_layer": 0, "last_layer": 0}]},
+        {"buffers": [{"name": "x", "offset": 40, "bytes": 9, "first_layer": 0, "last_layer": 0}]},
+        {"buffers": [{"name": "x", "offset": 0, "bytes": 9, "first_layer": 1, "last_layer": 0}]},
+        {"buffers": [{"name": "x", "offset": 0, "bytes": 9, "first_layer": 0, "last_layer": 2}]},
+        {"sources": [*_SOURCES, "model.c"]},
+        {"headers": ["model.h", "model.h"]},
+        {"layers": _LAYERS[:0:-1]},
+        {"layers": [_LAYERS[0], _LAYERS[0]]},
+        {"layers": [_LAYERS[0], {**_LAYERS[1], "source": "model_07_other.c"}]},
+        {"layers": [{**_LAYERS[0], "kept_macs": 33}, _LAYERS[1]]},
+        {"layers": [{**_LAYERS[0], "predicted_board_cycles": [5, 4]}, _LAYERS[1]]},
     ],
     ids=str,
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from export.commands import main
 from tests.export.models.networks import small_classifier
 
 
@@ -17,3 +20,10 @@ def test_an_export_needs_no_front(tmp_path, run, fails):
     assert "| 1 MiB |" in text
     assert "give --export DIR" in fails("report", "--out", tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("given", ["other=many", "other=0", "other=nan"])
+def test_cycles_of_a_baseline_are_a_number_above_0(given, capsys):
+    with pytest.raises(SystemExit):
+        main(["report", "front.json", "--out", "report", "--baseline", given])
+    assert f"expected NAME=CYCLES with a number above 0, got '{given}'" in capsys.readouterr().err

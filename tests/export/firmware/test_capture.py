@@ -13,7 +13,7 @@ from export.artifact.manifest import MANIFEST_NAME
 from export.commands import main
 from export.errors import InputError
 from export.firmware.capture import parse_capture
-from export.firmware.comparison import compare
+from export.firmware.comparison import compare, read_simulation
 from export.firmware.project import digest_of
 from tests.export import handmade
 
@@ -203,3 +203,9 @@ def test_simulations_of_something_else(
     path = simulated(tmp_path, **changes)
     assert main(["compare", str(out_dir), str(capture), "--simulated", str(path)]) == 1
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_file_that_nests_too_deeply_is_no_simulation(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match="to be what keras-approx simulate --json saved"):
+        read_simulation(tmp_path / "deep.json")

@@ -238,9 +238,22 @@ def test_measured_cycles_stand_in_for_predicted_ones(exported, tmp_path):
                 exports=exported,
                 measurements={"half": tmp_path / "broken.json"},
             )
+    other = {**content, "core": "cortex-m7", "board": None}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match="is of a cortex-m7, the export was made for a cortex-m"):
+        export.report(None, tmp_path / "r", exports=exported, measurements={"half": tmp_path / "other.json"})
     with pytest.raises(InputError, match="is of no export; exports: exact, half"):
         export.report(fronts.front(), tmp_path / "r", exports=exported, measurements={"other": measured})
     assert not (tmp_path / "r").exists()
+
+
+def test_what_has_no_price_is_left_empty(tmp_path):
+    folder = handmade.write(tmp_path / "out", target={"core": "host", "board": None})
+    path = export.report(None, tmp_path / "report", exports=[folder])
+    text = path.with_suffix(".md").read_text()
+    assert "Its cycles are not known: host has no prices." in text
+    assert "| out | host |  |  |  |  | 48 B |  |" in text
+    assert "| all layers |  |  | 32 | 0.0 % |  |  |  |" in text
 
 
 def test_says_what_is_wrong(exported, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from export.reporting.format import text
+from export.targets import get_board
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ from export.reporting.format import text
         (text.layer_label(0, "copy"), "0 copy"),
         (text.printable("a\x1b[0m\u202eb"), "a\ufffd[0m\ufffdb"),
         (text.printable("x" * 70, 5), "xxxx\u2026"),
+        (text.milliseconds(get_board("stm32f405"), 168_000), "1 ms"),
+        (text.milliseconds(get_board("stm32f405"), 8_400, 16_800), "50 to 100 \u00b5s"),
+        (text.milliseconds(get_board("stm32f405"), 16_800, 25_200), "0.1 to 0.15 ms"),
+        (text.milliseconds(None, 1), ""),
         (text.plural(1, "design"), "1 design"),
         (text.plural(2000, "design"), "2,000 designs"),
     ],

@@ -24,4 +24,5 @@ def test_advice_follows_the_kernel():
     assert "whole pairs" in of(600, kept_macs=500)
     assert of(600, kept_macs=500, kernel="unpacked") == ""
     assert "waits for flash" in of(600, predicted_board_cycles=(900, 1000))
+    assert of(600, kind="depthwise_conv2d", kernel="planes") == ""  # depthwise layers skip nothing
     assert "has a kernel" in of(600, kernel="plain", macs=0, kept_macs=0, roofline_cycles=None)

@@ -284,3 +284,17 @@ def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"keras_approx\[plots\]"):
         plot_front(_front())
+
+
+@pytest.mark.parametrize("field", ["score", "fine_tuned_score", "test_score"])
+def test_an_accuracy_in_a_file_is_a_share(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "front.json"
+    save_front(_front(), path)
+    content = json.loads(path.read_text())
+    content["evaluated"][0][field] = 1.5
+    path.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=r"accuracy is a share from 0 to 1, got 1\.5"):
+        load_front(path)
+    content["settings"]["metric"] = "mae"
+    path.write_text(json.dumps(content))
+    assert load_front(path).metric == "mae"
