@@ -6,6 +6,7 @@ people's servers; that command checks links within the repository.
 
 from __future__ import annotations
 
+import http.client
 import re
 import subprocess
 import sys
@@ -36,13 +37,13 @@ def addresses() -> dict[str, list[str]]:
 
 def answer(address: str) -> str | None:
     """What is wrong with an address; None if its page is there."""
-    request = urllib.request.Request(address, headers={"User-Agent": "Mozilla/5.0 (link check)"})
     try:
+        request = urllib.request.Request(address, headers={"User-Agent": "Mozilla/5.0 (link check)"})
         with urllib.request.urlopen(request, timeout=_SECONDS):
             return None
     except urllib.error.HTTPError as error:
         return None if error.code in _ALIVE else f"{error.code} {error.reason}"
-    except OSError as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return str(getattr(error, "reason", error))
 
 

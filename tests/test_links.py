@@ -42,6 +42,11 @@ def test_a_server_that_is_not_there_is_one() -> None:
     assert "refused" in (links.answer("http://127.0.0.1:9/") or "").lower()
 
 
+@pytest.mark.parametrize("address", ["http://[::1/", "http://127.0.0.1:port/"])
+def test_what_is_no_address_is_one(address: str) -> None:
+    assert links.answer(address)
+
+
 def test_without_a_way_to_the_web_it_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -180,14 +180,3 @@ def write(folder: Path, **changes: object) -> Path:
     for name, text in files.items():
         (folder / name).write_text(text)
     return folder
-
-
-def write_project(folder: Path) -> Path:
-    """Writes the export with the CMake file that firmware projects add."""
-    write(folder)
-    (folder / "CMakeLists.txt").write_text(
-        "add_library(model STATIC model.c model_00_dense.c model_01_clip.c)\n"
-        "target_include_directories(model PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})\n"
-        "target_compile_options(model PRIVATE -O2)\n"
-    )
-    return folder
