@@ -30,6 +30,8 @@ from export.commands.program.options import (
     add_split,
     add_target,
     at_least_one,
+    by_layer,
+    layer_granularities,
     seed,
 )
 from export.errors import InputError, OutputPathError
@@ -114,7 +116,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--granularity",
         metavar="[LAYER=]NAME[,NAME]",
-        type=_granularities,
+        type=layer_granularities,
         action="append",
         help=f"what is kept or skipped together: {', '.join(GRANULARITIES)}; of several, each "
         "layer chooses its own; with the name or pattern of layers it is for those alone; can be given again, and the "
@@ -139,16 +141,6 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--store", metavar="DIR", type=Path, help="folder of what was measured (default: OUT.store)"
     )
-
-
-def _granularities(text: str) -> tuple[str, tuple[str, ...]]:
-    """The name or pattern of layers, and the names of granularities that they choose from."""
-    layers, _, names = text.rpartition("=")
-    found = tuple(names.split(","))
-    for name in found:
-        if name not in GRANULARITIES:
-            raise argparse.ArgumentTypeError(f"expected one of {', '.join(GRANULARITIES)}, got {name!r}")
-    return layers or "*", found
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -194,7 +186,7 @@ def run(options: argparse.Namespace) -> Result:
                 out=store,
                 select=options.select,
                 values=options.values,
-                granularity=dict(options.granularity) if options.granularity else None,
+                granularity=by_layer(options.granularity, "--granularity") if options.granularity else None,
                 exempt=options.exempt,
                 significance=options.significance,
                 recalibrate=options.recalibrate,

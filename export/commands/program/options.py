@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
+from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
+from typing import TypeVar
 
 from export.commands.program.console import HelpFormatter
 from export.errors import InputError
 from export.targets import CORES
 from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES
 
+_Value = TypeVar("_Value")
 Commands = argparse._SubParsersAction  # argparse gives its type no public name
 
 
@@ -105,23 +109,47 @@ def granularity(options: argparse.Namespace) -> str | dict[str, str] | None:
     """
     if options.granularity is None:
         return None
-    layers = [layer for layer, _ in options.granularity]
-    twice = next((layer for layer in layers if layers.count(layer) > 1), None)
-    if twice is not None or layers.count(None) > 1:
-        raise InputError(f"--granularity is given twice for {twice or 'all layers'}: give it once")
-    found = dict(options.granularity)
-    others = found.pop(None, None)
-    if not found:
-        return others
-    return found if others is None else {**found, "*": others}
+    found = {layer: names[0] for layer, names in by_layer(options.granularity, "--granularity").items()}
+    return found["*"] if list(found) == ["*"] else found
 
 
-def _layer_granularity(text: str) -> tuple[str | None, str]:
-    """The name or pattern of layers, None for all, and the name of a granularity."""
-    layer, _, name = text.rpartition("=")
-    if name not in GRANULARITIES:
-        raise argparse.ArgumentTypeError(f"expected one of {', '.join(GRANULARITIES)}, got {name!r}")
-    return layer or None, name
+def by_layer(given: Sequence[tuple[str, _Value]], option: str) -> dict[str, _Value]:
+    """What an option says by the name or pattern of layers, "*" last, since the first that matches counts.
+
+    Args:
+        given: As it was given, in order.
+        option: Its name.
+
+    Raises:
+        InputError: Two are for the same layers.
+    """
+    found = dict(given)
+    for layer in found:
+        if sum(one == layer for one, _ in given) > 1:
+            raise InputError(
+                f"{option} is given twice for {'all layers' if layer == '*' else layer}: give it once"
+            )
+    return {layer: found[layer] for layer in sorted(found, key=lambda layer: layer == "*")}
+
+
+def layer_granularities(text: str) -> tuple[str, tuple[str, ...]]:
+    """The name or pattern of layers, "*" if there is none, and the names of granularities, at least one."""
+    layer, _, names = text.rpartition("=")
+    found = tuple(names.split(","))
+    for name in found:
+        if name not in GRANULARITIES:
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(GRANULARITIES)}, got {name!r}")
+    return layer or "*", found
+
+
+def _layer_granularity(text: str) -> tuple[str, tuple[str, ...]]:
+    """The same with one name."""
+    layer, names = layer_granularities(text)
+    if len(names) > 1:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(GRANULARITIES)}, got {','.join(names)!r}"
+        )
+    return layer, names
 
 
 def add_exempt(parser: argparse._ActionsContainer, default: list[str] | None = None) -> None:
@@ -143,66 +171,54 @@ def add_new_file(parser: argparse.ArgumentParser, help: str) -> None:
 
 def share(text: str) -> float:
     """A number between 0 and 1, 1 excluded."""
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number above 0 and below 1, got {text}")
-    return value
+    return _number(text, float, lambda value: 0 < value < 1, "a number above 0 and below 1")
 
 
 def fraction(text: str) -> float:
     """A number above 0 and at most 1."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number above 0 and at most 1, got {text}")
-    return value
+    return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
 
 
 def weight(text: str) -> float:
     """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return value
+    return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
 def positive(text: str) -> float:
     """A finite number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
-    return value
+    return _number(text, float, lambda value: 0 < value < inf, "a number above 0")
 
 
 def at_least_zero(text: str) -> float:
     """A finite number of at least 0."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text}")
-    return value
+    return _number(text, float, lambda value: 0 <= value < inf, "a number of at least 0")
 
 
 def count(text: str) -> int:
     """A whole number, at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
-    return value
+    return _number(text, int, lambda value: value >= 0, "a whole number of at least 0")
 
 
 def seed(text: str) -> int:
     """A seed as all generators of random numbers take it."""
-    value = count(text)
-    if value >= 1 << 32:
-        raise argparse.ArgumentTypeError(f"expected a whole number below 2^32, got {text}")
-    return value
+    return _number(text, int, lambda value: 0 <= value < 1 << 32, "a whole number from 0 to below 2^32")
 
 
 def at_least_one(text: str) -> int:
     """A whole number, at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return value
+    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def _number(text: str, kind: Callable[[str], _Value], fits: Callable[[_Value], bool], wanted: str) -> _Value:
+    """A number that fits; of any other text argparse would name the function that reads it, and not what it reads."""
+    try:
+        value = kind(text)
+    except ValueError:
+        pass
+    else:
+        if fits(value):
+            return value
+    raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
 
 
 def size(text: str) -> int:
