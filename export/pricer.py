@@ -54,7 +54,7 @@ class Pricer:
         self._target = resolve(target)
         if not has_prices(self._target.core):
             raise TargetError(
-                f"the kernels of {self._target.core.name} have no prices yet, so no design can be priced for "
+                f"the kernels of {self._target.core.name} have no prices, so no design can be priced for "
                 f"{target!r}; take a core with the DSP extension, such as target='cortex-m33'"
             )
         self._requirements = Requirements(self._target, activations, max_ram)

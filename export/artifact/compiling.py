@@ -151,7 +151,8 @@ def build_arm(
     target = get_core(core or manifest.core)
     if target.timing is None:
         raise TargetError(
-            f"expected an Arm core to build for, got {target.name!r}; pass core='cortex-m33' or another"
+            f"expected an Arm core to build for, got {target.name!r}; pass core='cortex-m33' (--core cortex-m33) or "
+            "another"
         )
     gcc = _tool("arm-none-eabi-gcc", _ARM_HINT)
     if compiler == "gcc":

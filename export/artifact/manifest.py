@@ -346,6 +346,15 @@ def read_manifest(out_dir: str | os.PathLike[str]) -> Manifest:
         raise ModelFormatError(
             f"{path} is damaged or not of format {FORMAT}: {explain(error)}; {advice}"
         ) from error
+    except FileNotFoundError as error:
+        there = (
+            f"the folder {str(folder)!r} holds no {MANIFEST_NAME}"
+            if folder.is_dir()
+            else f"no folder {str(folder)!r}"
+        )
+        raise ModelFormatError(
+            f"{there}: expected what keras-approx export or export.to_c wrote, check the path"
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelFormatError(
             f"expected {path} to be the manifest of an export, got: {error}; {advice}"

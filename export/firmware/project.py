@@ -129,7 +129,8 @@ def _board(out_dir: str | os.PathLike[str], manifest: Manifest, board: str | Non
     chosen = exported_board(out_dir, manifest) if board is None else get_board(board)
     if chosen is None:
         raise TargetError(
-            f"the export was made for the core {manifest.core} and no board: give the board that the firmware is for"
+            f"the export was made for the core {manifest.core} and no board: give the board that the firmware is for, "
+            f"with board= or --board"
         )
     if get_core(manifest.core).dsp and not get_core(chosen.core).dsp:
         raise TargetError(

@@ -77,7 +77,7 @@ def _convert_plain(model: Any, representative_data: Any) -> bytes:
     if representative_data is None:
         raise QuantizationError(
             "a plain Keras model needs representative_data to choose its int8 ranges from: pass inputs like "
-            "those it will see, for instance representative_data=x_train[:300]"
+            "those it will see, for instance representative_data=x_train[:300], or --data train.npz on the command line"
         )
     batches = training_side.model_batches(network, representative_data, _BATCH, None)
     seen = 0

@@ -141,7 +141,8 @@ class Estimate:
         waits = self.board_cycles is not None
         waited = f"{'with waits':>24} " if waits else ""
         lines = [
-            f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9} {waited}{'flash B':>9}  name"
+            f"{'':>3} {'kind':<18} {'kernel':<9} {'kept':>6} {'cycles':>12} {'MAC/cycle':>9} {waited}"
+            f"{'flash B':>9}  name"
         ]
         for layer in self.layers:
             kept = f"{100 * layer.kept_macs / layer.macs:.0f} %" if layer.macs else ""
@@ -166,7 +167,10 @@ class Estimate:
 
     def _totals(self) -> str:
         if self.cycles is None:
-            return "cycles and flash unknown, as its kernels have no prices yet"
+            return (
+                "cycles and flash unknown: they are predicted for cores with the DSP extension"
+                f"{'; keras-approx simulate counts them' if self.target.core.timing is not None else ''}"
+            )
         board = self.target.board
         waited = f", {self.board_cycles} on {board.name}" if self.board_cycles is not None and board else ""
         totals = f"{self.cycles:,} cycles{waited}, flash {self.flash_bytes:,} B"

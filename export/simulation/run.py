@@ -121,7 +121,7 @@ def _target(
     name = get_core(core or manifest.core).name
     if CORES[name].timing is None:
         raise TargetError(
-            f"expected an Arm core to simulate, got {name!r}; pass core='cortex-m33' or another"
+            f"expected an Arm core to simulate, got {name!r}; pass core='cortex-m33' (--core cortex-m33) or another"
         )
     exported_for = exported_board(out_dir, manifest)
     return name, exported_for if exported_for and exported_for.core == name else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -111,7 +112,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
 )
 
 
-def get_board(name: str) -> Board:
+def get_board(name: str | os.PathLike[str]) -> Board:
     """Returns a board by its name, or by the path of the file that describes it.
 
     Args:
@@ -120,8 +121,11 @@ def get_board(name: str) -> Board:
     Raises:
         TargetError: No board has that name, the file cannot be read, or what it says is impossible.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TargetError(f"expected the name of a board or the path of a .toml file, got {name!r}")
     if str(name).endswith(".toml"):
         return read_board(Path(name))
+    name = str(name)
     try:
         return BOARDS[name]
     except KeyError:
@@ -141,9 +145,9 @@ def read_board(path: Path) -> Board:
         with path.open("rb") as file:
             text = file.read(_LARGEST_FILE + 1).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-        raise TargetError(
-            f"cannot read the board file {str(path)!r}: {error}; expected TOML in UTF-8"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        advice = "check the path" if isinstance(error, FileNotFoundError) else "expected TOML in UTF-8"
+        raise TargetError(f"cannot read the board file {str(path)!r}: {reason}; {advice}") from error
     if len(text) > _LARGEST_FILE:
         raise TargetError(
             f"expected a board file of at most {_LARGEST_FILE:,} bytes, got a longer {str(path)!r}"

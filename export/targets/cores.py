@@ -62,6 +62,8 @@ def get_core(name: str) -> Core:
     Raises:
         TargetError: No core has that name.
     """
+    if not isinstance(name, str):
+        raise TargetError(f"expected the name of a core, such as 'cortex-m4', got {name!r}")
     try:
         return CORES[name]
     except KeyError:

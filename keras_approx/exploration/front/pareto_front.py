@@ -151,9 +151,13 @@ class ParetoFront:
             and all(record.costs[name] <= limit for name, limit in limits.items())
         ]
         if not found:
+            known = [record.costs for record in candidates if record is not None and not record.dropped_early]
+            lowest = ", ".join(
+                f"{name} {min(costs[name] for costs in known):,.0f}" for name in limits if known
+            )
             raise OptionError(
-                f"no {'fine-tuned ' if fine_tuned else ''}design of {len(self._records)} is within the limits: "
-                "allow more, or explore further"
+                f"no {'fine-tuned ' if fine_tuned else ''}design of {len(self._records)} is within the limits"
+                f"{f', the lowest there are: {lowest}' if lowest else ''}; allow more, or explore further"
             )
         return self[min(found, key=rank).id]
 

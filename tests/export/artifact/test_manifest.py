@@ -108,8 +108,10 @@ def test_files_that_are_no_manifest_are_refused(tmp_path, text):
 
 
 def test_folders_without_a_manifest_and_links_are_refused(tmp_path):
-    with pytest.raises(ModelFormatError, match="manifest"):
+    with pytest.raises(ModelFormatError, match=r"holds no manifest\.json: expected what keras-approx export"):
         read_manifest(tmp_path)
+    with pytest.raises(ModelFormatError, match=r"no folder '.*none': expected what"):
+        read_manifest(tmp_path / "none")
     folder = handmade.write(tmp_path / "out")
     (folder / "model.c").unlink()
     (folder / "model.c").symlink_to("/etc/hostname")

@@ -48,6 +48,7 @@ def test_cores_without_prices_have_no_figures(tmp_path: Path, core: str) -> None
     predicted = estimate(_network(0.0), target=core)
     assert (predicted.cycles, predicted.flash_bytes) == (None, None)
     assert "cycles and flash unknown" in str(predicted)
+    assert ("keras-approx simulate counts them" in str(predicted)) == (core != "host")
     assert predicted.unpriced == predicted.layers
     export = to_c(_network(0.0), tmp_path / "out", target=core)
     assert {layer["predicted_cycles"] for layer in export.manifest["layers"]} == {None}

@@ -93,7 +93,9 @@ def test_a_board_file_is_a_target(tmp_path):
     path.write_text("#" * 100_000)
     with pytest.raises(TargetError, match="at most 65,536 bytes"):
         resolve(path)
-    with pytest.raises(TargetError, match=r"cannot read the board file .*none\.toml"):
+    with pytest.raises(
+        TargetError, match=r"cannot read the board file .*none\.toml.*No such file or directory; check"
+    ):
         resolve(tmp_path / "none.toml")
 
 
@@ -104,7 +106,8 @@ def test_unknown_names_are_refused_with_the_known_ones(lookup, name):
         lookup(name)
 
 
+@pytest.mark.parametrize("lookup", [get_core, get_board, resolve])
 @pytest.mark.parametrize("target", [["cortex-m33"], None, 33, {}])
-def test_what_is_no_name_is_refused(target):
-    with pytest.raises(TargetError, match="name of a core or a board"):
-        resolve(target)
+def test_what_is_no_name_is_refused(lookup, target):
+    with pytest.raises(TargetError, match=r"expected the name of a (core|board)"):
+        lookup(target)

@@ -61,6 +61,11 @@ def test_best(limits: dict[str, float], expected: EvaluatedDesign) -> None:
     assert _front().best(**limits) == expected
 
 
+def test_limits_that_none_keeps_are_told_the_lowest() -> None:
+    with pytest.raises(OptionError, match=r"the lowest there are: cycles 400, flash 20; allow more"):
+        _front().best(max_cycles=399, max_flash=19)
+
+
 def test_best_after_fine_tuning() -> None:
     front = _front()
     with pytest.raises(OptionError, match="no fine-tuned design of 6 is within the limits"):
