@@ -80,6 +80,19 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "stack3_conv1": ("pair", 0.6),
             }
         ),
+        "2.6 M": HandMade(
+            {
+                "conv1": ("pair", 0.11),
+                "stack1_conv1": ("pair", 0.14),
+                "stack1_conv2": ("pair", 0.09),
+                "stack2_conv1": ("pair", 0.22),
+                "stack2_conv2": ("pair", 0.13),
+                "stack2_shortcut": ("pair", 0.5),
+                "stack3_conv1": ("pair", 0.18),
+                "stack3_conv2": ("pair", 0.1),
+                "stack3_shortcut": ("pair", 0.5),
+            }
+        ),
         "4.5 M": HandMade(
             {
                 "conv1": ("pair", 0.3),
