@@ -121,7 +121,10 @@ def check_labels(manifest: Manifest, labels: Any, count: int) -> NDArray[Any]:
         raise InputError(
             f"labels go with a network of one output, this one has {names}; leave the labels out"
         )
-    wanted = np.asarray(labels)
+    try:
+        wanted = np.asarray(labels)
+    except ValueError as error:  # of rows that are not of one length
+        raise InputError(f"expected a class number for each of {count:,} inputs, got {error}") from error
     if wanted.shape != (count,) or count == 0 or not np.issubdtype(wanted.dtype, np.integer):
         raise InputError(
             f"expected a class number for each of {count:,} inputs, at least one, got {wanted.dtype} of shape "

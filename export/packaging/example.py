@@ -116,14 +116,18 @@ def make_sample(graph: Graph, given: Any = None, class_names: Sequence[str] = ()
         several = list(given) if isinstance(given, list | tuple) and len(tensors) > 1 else [given]
         if len(several) != len(tensors):
             raise InputError(f"expected a sample of {len(tensors)} inputs, got {len(several)}")
-        inputs = [_checked(np.asarray(one), tensor) for one, tensor in zip(several, tensors, strict=True)]
+        inputs = [_checked(one, tensor) for one, tensor in zip(several, tensors, strict=True)]
     outputs = run(graph, [values[np.newaxis] for values in inputs])
     found = outputs if isinstance(outputs, tuple) else (outputs,)
     return Sample(graph, tuple(inputs), tuple(values[0] for values in found), tuple(class_names))
 
 
-def _checked(values: NDArray[Any], tensor: Tensor) -> NDArray[np.int8]:
+def _checked(given: Any, tensor: Tensor) -> NDArray[np.int8]:
     shape = tensor.shape[1:]
+    try:
+        values = np.asarray(given)
+    except ValueError as error:  # of rows that are not of one length
+        raise InputError(f"expected a sample of shape {list(shape)}: {error}") from error
     if values.shape == (1, *shape):
         values = values[0]
     real = values.dtype.kind == "f" and bool(np.isfinite(values).all())

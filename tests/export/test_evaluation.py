@@ -47,6 +47,7 @@ def test_real_numbers_are_quantized(out_dir: Path) -> None:
         (np.zeros(5), "got float64"),
         (np.full(5, 4), r"labels of 0 \.\. 3"),
         (np.full(5, -1), r"labels of 0 \.\. 3"),
+        ([[0], [1, 2]], "a class number for each of 5 inputs, got .* inhomogeneous"),
     ],
 )
 def test_labels_that_do_not_go_with_it_are_refused(out_dir: Path, labels: np.ndarray, message: str) -> None:

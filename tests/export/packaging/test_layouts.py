@@ -260,6 +260,7 @@ def test_what_lies_among_an_exports_files_is_left_alone(tmp_path: Path, foreign:
         ({"class_names": ["a", "b", "c", 4]}, ExportError, "letters, got 4"),
         ({"class_names": ["a", "b"]}, ExportError, "got 2 names"),
         ({"sample": np.zeros((3, 3), np.float32)}, InputError, "expected a sample of shape"),
+        ({"sample": [[1], [1, 2]]}, InputError, "expected a sample of shape .* inhomogeneous"),
         ({"sample": np.full((5, 6, 1), np.nan, np.float32)}, InputError, "finite real numbers or int8"),
         ({"sample": np.zeros((5, 6, 1), np.uint8)}, InputError, "got uint8"),
         ({"sample": "first"}, InputError, "expected a sample"),
