@@ -35,6 +35,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
 def explain(error: ValidationError) -> str:
     """What is wrong first, where it stands, and what stands there, in one line."""
     first = error.errors(include_url=False)[0]
+    wrong = first["msg"].removeprefix("Value error, ")  # what our own checks raise
     where = ".".join(map(str, first["loc"]))
     came = repr(first["input"]) if not isinstance(first["input"], dict | list | bytes) else ""
     shown = (
@@ -42,4 +43,4 @@ def explain(error: ValidationError) -> str:
         if came and first["type"] != "missing"
         else ""
     )
-    return f"{where + ': ' if where else ''}{first['msg']}{shown}"
+    return f"{where + ': ' if where else ''}{wrong}{shown}"

@@ -37,8 +37,8 @@ _EXAMPLES = """\
 
   keras-approx eliminate model_int8.tflite --data train.npz --kept 0.5 --granularity kernel --out half.tflite
 
-It takes seconds to minutes where fine-tune takes hours; fine-tune begins with the same, and wins more back. Of a
-.tflite the int8 weights are fitted, without TensorFlow; its layers have the names of their weights in the file.
+It takes seconds to minutes. fine-tune, which takes hours, starts from the same elimination and recovers more accuracy.
+In a .tflite the int8 weights are fitted, without TensorFlow; a layer's name is that of its weights in the file.
 """
 
 

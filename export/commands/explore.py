@@ -55,8 +55,8 @@ _EXAMPLES = """\
   keras-approx explore wrapped.keras --data train.npz --workers 2 --search-option budgets=40 --out front.json
 
 Nothing is trained. wrapped.keras is what keras-approx wrap made with the same --data; the samples set apart by
---validation-share measure accuracy, or another metric. However the command ends, by Ctrl-C
-too, the same command resumes, and evaluates no design twice.
+--validation-share measure accuracy, or another metric. If the command is stopped, by Ctrl-C or a crash, the same
+command resumes, and evaluates no design twice.
 """
 
 
@@ -159,7 +159,7 @@ def run(options: argparse.Namespace) -> Result:
         raise InputError(
             f"expected a wrapped model, {options.model!r} is none: keras-approx wrap makes it one, with --data"
         )
-    output_shape(model)  # one, or it cannot be explored
+    output_shape(model, "explorations rank designs by one score")
     samples = read_samples(
         options.data,
         inputs=options.inputs_array,

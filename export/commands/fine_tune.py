@@ -45,8 +45,9 @@ _EXAMPLES = """\
   keras-approx fine-tune wrapped.keras --data train.npz --front front.json --max-drop 0 --test test.npz \\
       --out tuned.keras
 
-However the command ends, by Ctrl-C too, the same command resumes after the last whole epoch, and gives the same
-result as a training that was not interrupted.
+If the command is stopped, by Ctrl-C or a crash, the same command resumes after the last whole epoch, and gives the
+same result as a training that was not interrupted. It takes classifiers of one input and one output; for others there
+is keras_approx.fine_tune.
 """
 
 
@@ -99,7 +100,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         metavar="RATE",
         type=positive,
-        help="at its peak (default: from the size of the weights)",
+        help="peak learning rate (default: from the size of the weights)",
     )
     group.add_argument(
         "--distillation",
@@ -111,7 +112,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add_input_range(group)
     group.add_argument("--flip", action="store_true", help="mirror half of the images left to right")
     group.add_argument(
-        "--shift", metavar="PIXELS", type=count, default=0, help="move each image up to this far (default: 0)"
+        "--shift",
+        metavar="PIXELS",
+        type=count,
+        default=0,
+        help="shift each image by up to this many pixels (default: 0)",
     )
     group.add_argument("--seed", metavar="N", type=seed, default=0, help="of everything random (default: 0)")
     group.add_argument(

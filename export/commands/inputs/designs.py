@@ -39,9 +39,13 @@ def add_choice(parser: argparse.ArgumentParser, *, ram: bool = True) -> None:
     group.add_argument(
         "--max-cycles", metavar="N", type=at_least_one, help="the most accurate design within N cycles"
     )
-    group.add_argument("--max-flash", metavar="BYTES", type=size, help="within so much flash")
+    group.add_argument(
+        "--max-flash", metavar="BYTES", type=size, help="the design must fit into this much flash"
+    )
     if ram:
-        group.add_argument("--max-ram", metavar="BYTES", type=size, help="within so much RAM")
+        group.add_argument(
+            "--max-ram", metavar="BYTES", type=size, help="the design must fit into this much RAM"
+        )
 
 
 def read_front(path: str) -> ParetoFront:

@@ -28,14 +28,14 @@ _COMMANDS = {
     "wrap": ("wrap", "give a model masks and int8 quantization"),
     "eliminate": ("eliminate", "skip the products that others can make up for, without training"),
     "explore": ("explore", "find the Pareto front of cycles against accuracy"),
-    "fine-tune": ("fine_tune", "train a model to do with a part of its products"),
+    "fine-tune": ("fine_tune", "train a model while most of its products are skipped"),
     "export": ("to_c", "write a model as C for an STM32 project"),
     "simulate": ("simulate", "run an export on an emulated core and count cycles"),
     "evaluate": ("evaluate", "count the right answers of an export over a whole data set"),
-    "report": ("report", "write a front and its exports up as a page with pictures"),
-    "boards": ("boards", "list the boards that networks are exported and measured for"),
+    "report": ("report", "write a page with pictures about a front and its exports"),
+    "boards": ("boards", "list the boards that are known"),
     "firmware": ("firmware", "write firmware that measures an export on a board"),
-    "compare": ("compare", "set what a board measured beside what was predicted"),
+    "compare": ("compare", "compare what a board measured with what was predicted"),
     "doctor": ("doctor", "say what is installed, what is missing, and what it is for"),
 }
 _DESCRIPTION = """\
@@ -43,7 +43,7 @@ Makes int8 CNNs run faster on Cortex-M: skips the products that matter least,
 fine-tunes the rest, and exports it as C.
 """
 _EPILOG = f"""\
-the way of a model:
+from a model to C:
   keras-approx wrap model.keras --data train.npz --out wrapped.keras
   keras-approx explore wrapped.keras --data train.npz --out front.json
   keras-approx fine-tune wrapped.keras --data train.npz --front front.json --max-drop 0 --out tuned.keras

@@ -85,7 +85,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         default="cortex-m33",
         help=f"core ({', '.join(sorted(CORES))}), board (see keras-approx boards), or .toml file that describes a "
-        "board; default: cortex-m33",
+        "board; host is C for any machine, without predictions; default: cortex-m33",
     )
 
 
@@ -159,7 +159,7 @@ def add_exempt(parser: argparse._ActionsContainer, default: list[str] | None = N
         metavar="LAYER",
         action="append",
         default=default,
-        help="name or pattern of layers that keep all; can be given again",
+        help="name or pattern of layers that keep all their products; can be given again",
     )
 
 

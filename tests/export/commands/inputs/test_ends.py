@@ -18,10 +18,10 @@ def test_one_of_each() -> None:
 @pytest.mark.parametrize("shape", [[(None, 4), (None, 4)], {"a": (None, 4), "b": (None, 2)}])
 def test_several(shape: object) -> None:
     model = SimpleNamespace(name="m", input_shape=shape, output_shape=shape)
-    with pytest.raises(InputError, match="a model of one input, 'm' has 2"):
+    with pytest.raises(InputError, match="a model of one input, 'm' has 2: the Python functions"):
         input_shape(model)
-    with pytest.raises(InputError, match="a model of one output, 'm' has 2"):
-        output_shape(model)
+    with pytest.raises(InputError, match="a model of one output, 'm' has 2: because"):
+        output_shape(model, "because")
 
 
 def test_none_yet() -> None:
