@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -21,11 +21,12 @@ from export.errors import OutputPathError
 from keras_approx.schema import read_bounded
 
 
-def check_replaceable(folder: Path) -> None:
-    """Makes sure an export may be written to a folder.
+def check_replaceable(folder: Path, *, earlier: bool = True) -> None:
+    """Makes sure an export, or a project made of one, may be written to a folder.
 
     Args:
         folder: It may be missing, empty, or hold an earlier export and nothing else.
+        earlier: Whether an earlier export may be replaced.
 
     Raises:
         OutputPathError: It is a file, a link or the root, is no possible path, cannot be read or written, or holds
@@ -50,10 +51,10 @@ def check_replaceable(folder: Path) -> None:
         with locked(beside):
             if beside == folder.absolute().parent:
                 _recover(folder)
-            _check_content(folder)
+            _check_content(folder, earlier)
 
 
-def _check_content(folder: Path) -> None:
+def _check_content(folder: Path, earlier: bool) -> None:
     if not _exists(folder):
         return
     mode = os.lstat(folder).st_mode
@@ -62,7 +63,11 @@ def _check_content(folder: Path) -> None:
         if stat.S_ISLNK(mode):
             kind, advice = "a symbolic link", "name its target instead"
         raise OutputPathError(f"expected {str(folder)!r} to be a folder, got {kind}; {advice}")
-    foreign = _foreign(folder)
+    foreign = _foreign(folder, _own_files(folder) if earlier else set())
+    if foreign and not earlier:
+        raise OutputPathError(
+            f"expected a new or an empty folder, {str(folder)!r} holds {foreign[0]!r}; choose another"
+        )
     if foreign:
         raise OutputPathError(
             f"the output folder {str(folder)!r} holds {foreign[0]!r}, which no earlier export wrote; "
@@ -93,9 +98,8 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _foreign(folder: Path) -> list[str]:
-    """What a folder holds that no export wrote: paths of the first level that has any, what is no file first."""
-    own = _own_files(folder)
+def _foreign(folder: Path, own: Set[str]) -> list[str]:
+    """What a folder holds beside its own files: paths of the first level that has any, what is no file first."""
     parents = {str(parent) for name in own for parent in PurePosixPath(name).parents}
     level = ["."]
     while level:
@@ -147,7 +151,7 @@ def _own_files(folder: Path) -> set[str]:
     return {file for file in found.files if pattern.fullmatch(file)}
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes], *, earlier: bool = True) -> None:
     """Writes files to a temporary folder beside the final one, then puts it in place.
 
     Where the system can exchange folders, the final one holds the old or the new files at every moment. Elsewhere it is
@@ -156,12 +160,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     Args:
         folder: The output folder; its parents are made where missing.
         files: Contents by path relative to it.
+        earlier: Whether an earlier export may be replaced.
 
     Raises:
         OutputPathError: The folder cannot be written or must not be replaced; what was there is there still.
     """
     folder = folder.absolute()
-    check_replaceable(folder)
+    check_replaceable(folder, earlier=earlier)
     with (
         _reported(folder),
         _parents(folder),
@@ -175,7 +180,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).write_bytes(content)
-        _check_content(folder)
+        _check_content(folder, earlier)
         if not _exists(folder):
             os.rename(fresh, folder)
         elif not exchange(fresh, folder):

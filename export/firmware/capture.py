@@ -13,14 +13,14 @@ _SHOWN = 80  # letters of a line in a message
 _HEAD = re.compile(
     r"keras_approx firmware of (?P<network>\w+) \((?P<digest>[0-9a-f]{12})\) for (?P<board>[a-z0-9-]+)"
 )
-_CLOCK = re.compile(r"clock: (\d+) Hz")
-_FLASH = re.compile(r"flash: (prefetch|no prefetch), wait states (\d+)")
+_CLOCK = re.compile(r"clock: ([0-9]{1,15}) Hz")
+_FLASH = re.compile(r"flash: (prefetch|no prefetch), wait states ([0-9]{1,15})")
 _WARNING = re.compile(r"warning: (.+)")
-_SAMPLE = re.compile(r"sample (\d+): (PASS|FAIL.*)")
-_LAYER = re.compile(r"layer (\d+): (\d+) cycles")
-_TOTAL = re.compile(r"total: (\d+) cycles")
-_CACHE = re.compile(r"cache of layer (\d+): hits (\d+), misses (\d+)(?: or more)?")
-_STACK = re.compile(r"stack: (\d+) bytes")
+_SAMPLE = re.compile(r"sample ([0-9]{1,15}): (PASS|FAIL.*)")
+_LAYER = re.compile(r"layer ([0-9]{1,15}): ([0-9]{1,15}) cycles")
+_TOTAL = re.compile(r"total: ([0-9]{1,15}) cycles")
+_CACHE = re.compile(r"cache of layer ([0-9]{1,15}): hits ([0-9]{1,15}), misses ([0-9]{1,15})(?: or more)?")
+_STACK = re.compile(r"stack: ([0-9]{1,15}) bytes")
 _DONE = re.compile(r"done: (PASS|FAIL)")
 _UNCOUNTED = "the core counts no cycles"
 _HOW = "capture it at 115200 baud, 8N1, from reset until it prints `done`"

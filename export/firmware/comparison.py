@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def _is_layer(index: Any, cycles: Any, board_cycles: Any) -> bool:
     spans = board_cycles is None or (
         isinstance(board_cycles, list)
         and len(board_cycles) == 2
-        and all(isinstance(end, int | float) for end in board_cycles)
+        and all(isinstance(end, int | float) and isfinite(end) for end in board_cycles)
     )
     return isinstance(index, int | None) and isinstance(cycles, int) and spans
 

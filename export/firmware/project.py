@@ -94,7 +94,7 @@ def write_firmware(
     chosen = _board(out_dir, manifest, board)
     startup = startup_of(chosen)
     placement = _placement(chosen, manifest)
-    check_replaceable(Path(folder))
+    check_replaceable(Path(folder), earlier=False)
     given = _random_inputs(manifest) if inputs is None else inputs
     packed = manifest.pack(given)
     if len(packed) == 0:
@@ -116,7 +116,7 @@ def write_firmware(
     own = [BOARD_FILE] if described is not None and described.file else []
     copied = [*manifest.sources, *manifest.headers, MANIFEST_NAME, *own]
     files |= {f"{NETWORK_FOLDER}/{name}": (Path(out_dir) / name).read_bytes() for name in copied}
-    write_folder(Path(folder), files)
+    write_folder(Path(folder), files, earlier=False)
     return Firmware(Path(folder), chosen, len(packed), chosen.name == manifest.board)
 
 

@@ -188,7 +188,7 @@ def load(text: str, where: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of whole numbers of thousands of digits
         raise TargetError(f"{where}: expected a board file in TOML, got: {error}") from error
 
 

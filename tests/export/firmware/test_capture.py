@@ -94,6 +94,7 @@ def test_the_last_run_counts(tmp_path: Path) -> None:
             "keras firmware of",
             "lines without its first one: capture it at 115200 baud",
         ),
+        ("layer 1: 500 cycles", f"layer 1: {'9' * 5000} cycles", "line 6: expected a line of the firmware"),
         (
             "layer 1: 500 cycles",
             "layer 1: 5 0 cycles",

@@ -87,6 +87,13 @@ def test_folders_that_hold_something(several: Path, tmp_path: Path) -> None:
         write_firmware(several, tmp_path)
 
 
+def test_an_export_is_not_replaced(several: Path) -> None:
+    before = sorted(path.name for path in several.iterdir())
+    with pytest.raises(OutputPathError, match="expected a new or an empty folder"):
+        write_firmware(several, several)
+    assert sorted(path.name for path in several.iterdir()) == before
+
+
 BOARD = 'name = "mine"\nlike = "stm32f405"\nsource = "schematic"\n'
 
 

@@ -136,3 +136,9 @@ def test_impossible_figures_are_refused(old, new, message):
     with pytest.raises(TargetError, match=r"board\.toml.*" + message) as refused:
         parse(GOOD.replace(old, new, 1), "board.toml")
     assert re.match(r"board\.toml", str(refused.value))
+
+
+@pytest.mark.parametrize("text", ["x = " + "9" * 5000, "x = " + "[" * 30_000])
+def test_what_no_parser_takes_is_refused(text):
+    with pytest.raises(TargetError, match="expected a board file in TOML"):
+        load(text, "mine.toml")
