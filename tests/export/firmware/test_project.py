@@ -48,7 +48,7 @@ def test_the_command_names_a_folder_beside(several: Path, capsys: pytest.Capture
     assert "out-firmware: firmware for stm32f405 with 3 samples" in shown
     assert "the export's predictions are not for stm32f405" in shown
     assert main(["firmware", str(several)]) == 1
-    assert "choose an empty or new folder" in capsys.readouterr().err
+    assert "expected a new or an empty folder" in capsys.readouterr().err
 
 
 def test_the_stack_lies_where_the_placement_says() -> None:
