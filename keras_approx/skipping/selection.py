@@ -112,16 +112,11 @@ class Selection:
         """The setting of each layer; None if it is exempt.
 
         Raises:
-            OptionError: If a pattern is the first to match no layer, or all layers are exempt.
+            OptionError: If a pattern is the first to match no layer.
         """
         choices = [*[None] * len(self.exempt), *self.layers.values()]
         first = first_matches([*self.exempt, *self.layers], names)
-        found = {
-            name: LayerSetting() if number is None else choices[number] for name, number in first.items()
-        }
-        if found and all(setting is None for setting in found.values()):
-            raise OptionError(f"all layers are exempt, nothing is left to skip: {', '.join(names)}")
-        return found
+        return {name: LayerSetting() if number is None else choices[number] for name, number in first.items()}
 
     def granularities(self, names: Sequence[str]) -> dict[str, str | Granularity]:
         """The granularity of each layer, by its name if it has one.
