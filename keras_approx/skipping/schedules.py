@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -148,7 +149,7 @@ def get_schedule(schedule: AnySchedule, *, steps: int | None = None, first: int 
     Raises:
         OptionError: If it is no schedule, or a relative one, and the length of the training is not known.
     """
-    if isinstance(schedule, (int, float)):
+    if isinstance(schedule, Real):
         return Constant(float(schedule))
     if not isinstance(schedule, RelativeSchedule):
         if not callable(schedule) or not hasattr(schedule, "end_step"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from keras_approx.compat import keras
@@ -171,8 +172,8 @@ def _skipping(kept: float | None, skipping: Eliminate | Rank | None) -> Eliminat
 
 
 def _teaching(distillation: Distillation | float) -> Distillation:
-    if isinstance(distillation, (int, float)):
-        return Distillation(distillation)
+    if isinstance(distillation, Real):
+        return Distillation(float(distillation))
     if not isinstance(distillation, Distillation):
         raise OptionError(
             f"distillation must be keras_approx.Distillation(weight, ...) or the teacher's weight, got {distillation!r}"
@@ -279,7 +280,7 @@ def _updates(
         verbose=False,
     )
     return UpdateSkipMasks(
-        _ramp(skipping.kept, now) if isinstance(skipping.kept, (int, float)) else skipping.kept,
+        _ramp(float(skipping.kept), now) if isinstance(skipping.kept, Real) else skipping.kept,
         select=skipping.select,
         significance=skipping.significance,
         granularity=skipping.granularity,

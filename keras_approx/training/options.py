@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Any
 
 from keras_approx.errors import OptionError
@@ -41,7 +42,7 @@ class Eliminate(Selection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.kept, (int, float)):
+        if not isinstance(self.kept, Real):
             raise OptionError(
                 f"elimination has its own schedule: give kept= as a fraction, not as {self.kept!r}"
             )
@@ -97,12 +98,12 @@ class Rank(Selection):
     def __post_init__(self) -> None:
         super().__post_init__()
         get_metric(self.significance)
-        if isinstance(self.kept, (int, float)):
+        if isinstance(self.kept, Real):
             if self.select != "fraction":
                 raise OptionError(
                     f"with select={self.select!r} give kept= as a schedule of {self.select}s, not as {self.kept}"
                 )
-            if not 0 <= self.kept <= 1:
+            if not 0 <= float(self.kept) <= 1:
                 raise OptionError(
                     f"the fraction of products to keep must be between 0 and 1, got {self.kept}"
                 )

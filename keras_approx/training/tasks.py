@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -178,7 +179,7 @@ def weights_of(tasks: Sequence[Task], loss_weights: Any) -> tuple[float, ...]:
     names = tuple(task.output for task in tasks)
     if loss_weights is None:
         return (1.0,) * len(tasks)
-    if isinstance(loss_weights, (int, float)) and len(tasks) == 1:
+    if isinstance(loss_weights, Real) and len(tasks) == 1:
         return (float(loss_weights),)
     return tuple(float(weight) for weight in by_output("loss_weights", loss_weights, names).values())
 

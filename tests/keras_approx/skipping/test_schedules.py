@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from keras_approx.errors import OptionError
@@ -27,7 +28,7 @@ def test_cosine() -> None:
 
 
 def test_numbers_are_constants() -> None:
-    assert get_schedule(1) == Constant(1.0)
+    assert get_schedule(1) == get_schedule(np.float32(1)) == Constant(1.0)
     schedule = Cosine(1.0, 0.2, end_step=30)
     assert get_schedule(schedule) is schedule
 
