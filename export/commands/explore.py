@@ -36,6 +36,7 @@ from export.commands.program.options import (
 )
 from export.errors import InputError, OutputPathError
 from export.targets import resolve
+from keras_approx.exploration.front.tables import is_front_csv
 from keras_approx.exploration.quality import ACCURACY, shown
 from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
@@ -147,6 +148,7 @@ def run(options: argparse.Namespace) -> Result:
     """Explores, from what the store holds already, and saves."""
     say = Steps()
     check_new_file(options.out, options.force)
+    _check_table(options.out.with_suffix(".csv"), options)
     resolve(options.target)
     check_model(options.model)
     load_tensorflow()
@@ -199,6 +201,19 @@ def run(options: argparse.Namespace) -> Result:
         ) from None
     front.settings["target"] = options.target
     return _result(front, options.out, _save(front, options.out))
+
+
+def _check_table(path: Path, options: argparse.Namespace) -> None:
+    """Makes sure that the table replaces neither the front nor a file that is no table."""
+    if path == options.out:
+        raise OutputPathError(
+            f"expected --out to end in .json, got {str(path)!r}: that is where the table goes"
+        )
+    if path.exists() and not options.force and not is_front_csv(path):
+        raise OutputPathError(
+            f"the table would replace {str(path)!r}, which is no table of a front: choose another --out, or give "
+            "--force to replace it"
+        )
 
 
 def _save(front: ParetoFront, out: Path) -> Path:

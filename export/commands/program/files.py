@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -29,6 +30,24 @@ def check_result_file(path: Path, option: str) -> None:
         raise OutputPathError(f"expected the name of a file for {option}, got the folder {str(path)!r}")
     if not path.absolute().parent.is_dir():
         raise OutputPathError(f"the folder of {option} {str(path)!r} does not exist: make it first")
+
+
+def check_distinct(options: argparse.Namespace) -> None:
+    """Makes sure that --json and --outputs, which replace what is there, name no file of another option.
+
+    Raises:
+        OutputPathError: One does.
+    """
+    given = {name: Path(value) for name, value in vars(options).items() if isinstance(value, str | Path)}
+    paths = {name: path.resolve() for name, path in given.items() if not path.exists() or path.is_file()}
+    for result in ("json", "outputs"):
+        if result not in paths or given[result] == Path("-"):
+            continue
+        for name, path in paths.items():
+            if name != result and path == paths[result]:
+                raise OutputPathError(
+                    f"--{result} would replace {str(given[result])!r}, which is {name} too: choose another --{result}"
+                )
 
 
 def unfinished(path: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from export.commands.program.console import HelpFormatter, Interrupted, Result
-from export.commands.program.files import check_result_file, write_new_file
+from export.commands.program.files import check_distinct, check_result_file, write_new_file
 from export.errors import ExportError
 from keras_approx import __version__
 from keras_approx.errors import KerasApproxError
@@ -123,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.json not in (None, "-"):
             check_result_file(Path(options.json), "--json")
+        check_distinct(options)
         with redirect_stdout(sys.stderr):  # Keras and others print progress there
             result = options.run(options)
         with _output():

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front.pareto_front import ParetoFront
 
 
+_FIRST = ("id", "front")  # columns
+
+
+def is_front_csv(path: str | Path) -> bool:
+    """Whether a file begins as `write_front_csv` begins one.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    start = f"{','.join(_FIRST)},".encode()
+    with open(path, "rb") as file:
+        return file.read(len(start)) == start
+
+
 def write_front_csv(front: ParetoFront, path: str | Path) -> None:
     """Writes a table of all evaluated designs, one a line, those of the front first.
 
@@ -28,7 +42,7 @@ def write_front_csv(front: ParetoFront, path: str | Path) -> None:
     records = [*first, *(record for record in front.evaluated if record.id not in on_front)]
     layers = list(front.exact.kept_by_layer)
     measured = ("score", "images", "dropped_early", "kept", "distortion", "fine_tuned_score", "test_score")
-    columns = ["id", "front", *(name.replace("score", front.metric) for name in measured)]
+    columns = [*_FIRST, *(name.replace("score", front.metric) for name in measured)]
     columns += [*front.exact.costs, "select", "granularity"]
     columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
     with open(path, "w", newline="", encoding="utf-8") as file:

@@ -213,6 +213,10 @@ def test_says_what_is_wrong_before_the_work(folder, wrapped, tmp_path, fails):
         with pytest.raises(SystemExit):
             main([*map(str, arguments), "--values", bad])
     assert not list(tmp_path.iterdir())
+    assert "where the table goes" in fails(*_arguments(folder, wrapped, tmp_path / "front.csv"))
+    (tmp_path / "front.csv").write_text("mine")
+    assert "front.csv', which is no table of a front" in fails(*arguments)
+    assert (tmp_path / "front.csv").read_text() == "mine"
 
 
 @pytest.mark.slow

@@ -231,3 +231,19 @@ def test_a_json_file_that_cannot_be_is_found_before_work_begins(monkeypatch, cap
         assert came in capsys.readouterr().err
     assert main(["--json", str(tmp_path / ("x" * 300))]) == 1
     assert "File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["json", "outputs"])
+def test_results_replace_nothing_that_another_option_names(option, monkeypatch, capsys, tmp_path):
+    def run(options):
+        raise AssertionError("work began")
+
+    path = tmp_path / "front.json"
+    path.write_text("kept")
+    _program(monkeypatch, run)
+    parser = program.parser(None)
+    parser.add_argument("front")
+    parser.add_argument("--outputs")
+    assert main([str(path), f"--{option}", f"{tmp_path}/./front.json"]) == 1
+    assert f"--{option} would replace" in capsys.readouterr().err
+    assert path.read_text() == "kept"
