@@ -43,6 +43,14 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "conv4": ("kernel", 0.72),
             }
         ),
+        "3.3 M": HandMade(
+            {
+                "conv1": ("pair", 0.28),
+                "conv2": ("pair", 0.18),
+                "conv3": ("kernel", 0.55),
+                "conv4": ("kernel", 0.7),
+            }
+        ),
         "3.4 M": HandMade(
             {
                 "conv1": ("pair", 0.3),
@@ -70,6 +78,17 @@ DESIGNS: Mapping[str, Mapping[str, HandMade]] = {
                 "stack3_conv1": ("pair", 0.45),
             },
             epochs=5,
+        ),
+        "4.4 M": HandMade(
+            {
+                "conv1": ("pair", 0.35),
+                "stack1_conv1": ("pair", 0.2),
+                "stack1_conv2": ("pair", 0.2),
+                "stack2_conv1": ("pair", 0.42),
+                "stack2_shortcut": ("pair", 0.6),
+                "stack3_conv1": ("pair", 0.5),
+                "stack3_shortcut": ("pair", 0.6),
+            }
         ),
         "4.7 M": HandMade(
             {
