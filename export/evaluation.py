@@ -104,8 +104,8 @@ def evaluate(
     manifest = read_manifest(out_dir)
     batch = manifest.pack(inputs)
     wanted = check_labels(manifest, labels, len(batch))
-    if workers is not None and workers < 1:
-        raise InputError(f"expected at least 1 worker, got {workers}")
+    if workers is not None and not (isinstance(workers, int) and workers >= 1):
+        raise InputError(f"expected a whole number of workers, at least 1, or None, got {workers!r}")
     outputs = _run(build_host(out_dir, cc=cc), batch, workers or os.cpu_count() or 1)
     return Evaluation(**vars(count_right(outputs, wanted)), outputs=outputs)
 

@@ -181,8 +181,10 @@ def _peel_input(state: Lowering, op: RawOperator) -> None:
         return
     stored = state.raw.tensors[op.outputs[0]]
     quantization = state.quantization(stored, str(op), per_tensor=True)
-    readers = [other for other in state.raw.operators if op.inputs[0] in other.inputs]
-    first = next(place for other in readers if (place := state.place(other.outputs[0])) is not None)
+    made = [
+        tensor for other in state.raw.operators if op.inputs[0] in other.inputs for tensor in other.outputs
+    ]
+    first = next(place for tensor in made if (place := state.place(tensor)) is not None)
     if quantization != state.tensors[first].quant:
         raise UnsupportedModelError(
             f"{op}: the input is quantized in two ways; expected one scale and zero point"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -58,8 +59,10 @@ def test_labels_that_do_not_go_with_it_are_refused(out_dir: Path, labels: np.nda
 def test_no_inputs_and_no_workers_are_refused(out_dir: Path) -> None:
     with pytest.raises(InputError, match="at least one"):
         export.evaluate(out_dir, handmade.inputs(5)[:0], np.zeros(0, int))
-    with pytest.raises(InputError, match="at least 1 worker"):
+    with pytest.raises(InputError, match="whole number of workers"):
         export.evaluate(out_dir, handmade.inputs(5), np.zeros(5, int), workers=0)
+    with pytest.raises(InputError, match="whole number of workers"):
+        export.evaluate(out_dir, handmade.inputs(5), np.zeros(5, int), workers=cast(Any, "2"))
 
 
 def test_its_record_is_json(out_dir: Path) -> None:

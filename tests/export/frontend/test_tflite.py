@@ -69,6 +69,15 @@ def test_a_float_input_quantized_twice_in_the_same_way():
     assert_interpreter_is_exact(model)
 
 
+def test_a_reader_without_outputs_says_nothing_of_a_float_input():
+    network = layers()
+    real = network.builder.tensor((1, 6, 6, 2), dtype="float32")
+    first, second = (network.builder.elementwise("QUANTIZE", real, 0.02, -7) for _ in range(2))
+    network.builder.operator("QUANTIZE", [real.index], [])
+    model = network.builder.finish(real, network.add(first, second))
+    assert kinds(read_tflite(model)) == [ops.Add]
+
+
 def test_uint8_ends_are_peeled_off():
     network = layers()
     raw = network.builder.tensor((1, 6, 6, 2), 0.02, 121, dtype="uint8")
