@@ -72,8 +72,8 @@ def test_a_float_input_quantized_twice_in_the_same_way():
 def test_a_reader_without_outputs_says_nothing_of_a_float_input():
     network = layers()
     real = network.builder.tensor((1, 6, 6, 2), dtype="float32")
-    first, second = (network.builder.elementwise("QUANTIZE", real, 0.02, -7) for _ in range(2))
     network.builder.operator("QUANTIZE", [real.index], [])
+    first, second = (network.builder.elementwise("QUANTIZE", real, 0.02, -7) for _ in range(2))
     model = network.builder.finish(real, network.add(first, second))
     assert kinds(read_tflite(model)) == [ops.Add]
 
