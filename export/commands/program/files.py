@@ -38,10 +38,15 @@ def check_distinct(options: argparse.Namespace) -> None:
     Raises:
         OutputPathError: One does.
     """
-    given = {name: Path(value) for name, value in vars(options).items() if isinstance(value, str | Path)}
-    paths = {name: path.resolve() for name, path in given.items() if not path.exists() or path.is_file()}
+    given = {name: value for name, value in vars(options).items() if isinstance(value, str | Path)}
+    # os.path takes texts that can be no path, such as a long title.
+    paths = {
+        name: os.path.realpath(path)
+        for name, path in given.items()
+        if os.path.isfile(path) or not os.path.exists(path)
+    }
     for result in ("json", "outputs"):
-        if result not in paths or given[result] == Path("-"):
+        if result not in paths or str(given[result]) == "-":
             continue
         for name, path in paths.items():
             if name != result and path == paths[result]:

@@ -246,4 +246,6 @@ def test_results_replace_nothing_that_another_option_names(option, monkeypatch, 
     parser.add_argument("--outputs")
     assert main([str(path), f"--{option}", f"{tmp_path}/./front.json"]) == 1
     assert f"--{option} would replace" in capsys.readouterr().err
+    with pytest.raises(AssertionError, match="work began"):  # a text that can be no path is none
+        main(["x" * 5000, f"--{option}", str(path)])
     assert path.read_text() == "kept"
