@@ -113,7 +113,7 @@ def test_skipped_pairs_leave_no_instruction(tuned: Tuned, tmp_path: Path) -> Non
     masks = keras_approx.get_masks(tuned.model)
     for layer, (name, mask) in zip(layers, masks.items(), strict=True):
         source = (tuned.result.path / layer["source"]).read_text()
-        written = len(re.findall(r"\bK_MAC\(", source))
+        written = len(re.findall(r"\bK_(?:MAC|DOT_FROM)\(", source))
         total += written
         if layer["kernel"] != "unpacked":
             continue
