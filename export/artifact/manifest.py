@@ -206,29 +206,18 @@ class Manifest(Record):
                 raise ValueError(f"{kind} names a file twice")
         for place, layer in enumerate(self.layers):
             if layer.index != place:
-                raise ValueError(f"layer {place} has the index {layer.index}")
+                raise ValueError("the layers are not numbered in order of execution, from 0 on")
             if layer.source not in self.sources:
                 raise ValueError(f"the source of layer {place} is none of sources: {layer.source!r}")
         for buffer in self.buffers:
             if not buffer.first_layer <= buffer.last_layer < len(self.layers):
                 raise ValueError(
-                    f"a buffer is needed from layer {buffer.first_layer} to {buffer.last_layer} of {len(self.layers)}"
+                    f"a buffer lives from layer {buffer.first_layer} to {buffer.last_layer} of {len(self.layers)} layers"
                 )
             if buffer.offset + buffer.size > self.arena_bytes:
                 raise ValueError(
                     f"a buffer ends at byte {buffer.offset + buffer.size:,} of an arena of {self.arena_bytes:,}"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> Manifest:
-        count = len(self.layers)
-        if [layer.index for layer in self.layers] != list(range(count)):
-            raise ValueError("the layers are not numbered in order of execution, from 0 on")
-        if not all(buffer.first_layer <= buffer.last_layer < count for buffer in self.buffers):
-            raise ValueError(
-                f"a buffer lives from a layer to an earlier one, or to none of the {count} layers"
-            )
         return self
 
     def to_bytes(self) -> bytes:
