@@ -212,7 +212,7 @@ class Manifest(Record):
         for buffer in self.buffers:
             if not buffer.first_layer <= buffer.last_layer < len(self.layers):
                 raise ValueError(
-                    f"a buffer lives from layer {buffer.first_layer} to {buffer.last_layer} of {len(self.layers)} layers"
+                    f"a buffer lives from {buffer.first_layer} to {buffer.last_layer} of {len(self.layers)} layers"
                 )
             if buffer.offset + buffer.size > self.arena_bytes:
                 raise ValueError(
