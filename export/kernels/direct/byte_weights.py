@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.kernels.direct.channel_blocks import consecutive_blocks
-from export.kernels.direct.loops import COUNT, Biases, accumulator, write_program
+from export.kernels.direct.loops import COUNT, accumulator, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
     call_of,
@@ -115,9 +115,7 @@ def _steps(problem: ConvProblem, channels: Sequence[int], unrolled: int) -> list
     words = count * (-(-problem.weights.shape[3] // INPUTS) + 2)
     mode = shared_mode(problem.finish)
     finish = [epilogue_of(problem, c, channels, streamed=True, mode=mode) for c in channels]
-    return write_program(
-        problem.geometry, body, moved, words, finish, Biases.of(problem.geometry, [False] * count)
-    )
+    return write_program(problem.geometry, body, moved, words, finish)
 
 
 def _group_bytes(problem: ConvProblem) -> int:

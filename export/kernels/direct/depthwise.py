@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.kernels.direct.body import Operand, schedule_body
 from export.kernels.direct.channel_blocks import consecutive_blocks
-from export.kernels.direct.loops import Biases, Geometry, accumulator, write_program
+from export.kernels.direct.loops import Geometry, accumulator, write_program
 from export.kernels.direct.plan import (
     ConvProblem,
     block_stream,
@@ -47,8 +47,7 @@ def plan_depthwise(problem: ConvProblem) -> Plan:
             finish = [
                 epilogue_of(problem, c, channels, streamed=mode is not None, mode=mode) for c in channels
             ]
-            biases = Biases.of(problem.geometry, [False] * len(channels))
-            steps = write_program(problem.geometry, body.steps, body.moved, len(operands), finish, biases)
+            steps = write_program(problem.geometry, body.steps, body.moved, len(operands), finish)
             kernels.append(Kernel(tuple(steps)))
         input_bytes = 1 if problem.widened else 2
         first = min(problem.output_offsets[channel] for channel in channels)

@@ -139,9 +139,9 @@ def begin_sums(body: Sequence[Step], geometry: Geometry, channels: int) -> tuple
     Returns:
         The body, and how the biases reach it.
     """
-    if geometry.positions == 1:
-        return list(body), Biases.of(geometry, [False] * channels)
     steps = list(body)
+    if geometry.positions == 1:
+        return steps, Biases.of(geometry, [False] * channels)
     firsts: dict[str | int, int] = {}
     for place, item in enumerate(steps):
         if item.name == "MAC":
@@ -169,7 +169,7 @@ def write_program(
     moved: int,
     body_words: int,
     finish: Sequence[Epilogue],
-    biases: Biases,
+    biases: Biases | None = None,
 ) -> list[Step]:
     """Puts loops, bias and requantization around a body.
 
@@ -181,7 +181,7 @@ def write_program(
         moved: Bytes by which the body moves the input pointer.
         body_words: Words the body takes from the stream.
         finish: One entry a channel.
-        biases: How they get into the accumulators before the body.
+        biases: How they get into the accumulators before the body; None if each accumulator needs its own.
 
     Returns:
         The steps between BEGIN and END.
@@ -200,6 +200,7 @@ def write_program(
         steps += [step("LAST" if last <= NEAR else "LAST_FAR", last, "last"), label(BLOCK)]
     if geometry.pooled:
         steps += [step("SET", 2, "half"), label(HALF)]
+    biases = biases or Biases.of(geometry, [False] * channels)
     steps += loads(biases.loaded)
     steps += [
         step("COPY", registers[1], registers[0])

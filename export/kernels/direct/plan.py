@@ -20,7 +20,6 @@ from export.kernels.direct.channel_blocks import consecutive_blocks, shared_bloc
 from export.kernels.direct.loops import (
     COUNT,
     OUTER,
-    Biases,
     Epilogue,
     Geometry,
     Sum,
@@ -335,11 +334,9 @@ def _loop_steps(
     turns, turn_moved = pairs // unrolled, problem.pair_at(unrolled)[0]
     one_turn = np.zeros((len(channels), rows if whole else 1, columns, unrolled), np.uint32)
     body = schedule_body(_loop_order(one_turn, problem), position_offsets(geometry), _products(geometry))
-    looped = turns > 1 or (rows > 1 and not whole)
-    if looped:
-        steps, biases = list(body.steps), Biases.of(geometry, [False] * len(channels))
-    else:
-        steps, biases = begin_sums(body.steps, geometry, len(channels))
+    steps, biases = list(body.steps), None
+    if turns == 1 and (rows == 1 or whole):
+        steps, biases = begin_sums(steps, geometry, len(channels))
     if turns > 1:
         steps = repeat("count", turns, COUNT, [*steps, *move("in", turn_moved)])
     row_moved = turn_moved * turns if turns > 1 else 0
