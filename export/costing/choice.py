@@ -15,7 +15,7 @@ from export.costing.counts import (
     count_loop,
     count_plan,
     count_unpacked,
-    least_unpacked,
+    least_direct,
 )
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
@@ -48,9 +48,11 @@ def candidates(problem: ConvProblem, target: Target, wanted: Wanted = Wanted.FAS
         target: Core and board: timing, cache and flash; a core without a timing table is priced as a Cortex-M33.
         wanted: Which of them.
     """
-    shared, unpacked = _direct(problem, target, wanted)
-    ways = [*winograd_ways(problem, target, priced_timing(target), wanted), *unpacked]
-    return search(shared, ways, wanted)
+    ways = [
+        *_direct_ways(problem, target, wanted),
+        *winograd_ways(problem, target, priced_timing(target), wanted),
+    ]
+    return search(ways, wanted)
 
 
 def planned_candidate(plan: Plan, target: Target) -> Candidate:
@@ -69,36 +71,39 @@ def priced_timing(target: Target) -> Timing:
     return timing
 
 
-def _direct(problem: ConvProblem, target: Target, wanted: Wanted) -> tuple[list[Candidate], list[Way]]:
-    """Direct kernels: candidates whose kernels channels share, and ways to unpacked ones, of kept products alone."""
+def _direct_ways(problem: ConvProblem, target: Target, wanted: Wanted) -> list[Way]:
+    """Kernels that channels share, which compute all products, and unpacked ones, which compute the kept ones."""
     timing = priced_timing(target)
     flash = target.board.flash if target.board else None
     pairs = kept_pairs(problem)
-    kept = np.count_nonzero(pairs) / max(1, pairs.size)
+    kept = int(np.count_nonzero(pairs))
+    share = kept / max(1, pairs.size)
     geometry = problem.geometry
     runs = geometry.rows * geometry.columns / geometry.positions
-    looped = kept > _SPARSE or wanted is not Wanted.FASTEST or runs < _FEW_RUNS
+    looped = share > _SPARSE or wanted is not Wanted.FASTEST or runs < _FEW_RUNS
     unrollings = loop_unrollings(problem) if looped else []
-    shared = list(_shared(problem, unrollings, target))
-    if kept > DENSE and unrollings:
-        return shared, []
+    least = least_direct(problem, pairs.size, timing)
+    ways = [Way(least, look) for look in _shared(problem, unrollings, target)]
+    if share > DENSE and unrollings:
+        return ways
     channels = block_channels(geometry)
     sizes = [channels]
     cache = flash.code if flash is not None else None
     if cache is not None and runs > 1 and 4 * _bytes_of_block(pairs, channels) > 3 * cache.size:
         sizes += range(channels - 1, 1, -1)
-    least = least_unpacked(problem, timing)
+    least = least_direct(problem, kept, timing)
     # Wide loads take more flash; where alignment matters, they may save cycles.
     widths = (False, True) if timing.aligns else (False,)
     looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
-    return shared, [Way(least, look) for look in looks]
+    return ways + [Way(least, look) for look in looks]
 
 
-def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iterator[Candidate]:
-    """Candidates whose kernels channels share. They compute every product, so they are counted once for all masks."""
+def _shared(
+    problem: ConvProblem, unrollings: list[int], target: Target
+) -> Iterator[Callable[[], Iterator[Candidate]]]:
+    """Looks at kernels that channels share. Their cost does not depend on masks, so they are counted once for all."""
     if not unrollings:
         return
-    timing, layer = priced_timing(target), Unnumbered.of(problem)
     columns, channels = problem.weights.shape[2], block_channels(problem.geometry)
     bytes_of_pair = 4 * columns * channels * (problem.geometry.positions + 1)
     sized = [count for count in unrollings if count * bytes_of_pair <= _LARGEST_TURN] or unrollings[:1]
@@ -106,15 +111,26 @@ def _shared(problem: ConvProblem, unrollings: list[int], target: Target) -> Iter
     whole = -(-problem.weights.shape[3] // problem.channels_of_word) * problem.channels_of_word // 2
     if whole in sized and problem.weights.shape[1] * whole * bytes_of_pair <= _LARGEST_TURN:
         turns.append((whole, True))
+    layer = Unnumbered.of(problem)
     for unrolled, rows in turns:
-        count = count_loop(layer, unrolled, rows, timing)
-        yield _candidate(
-            "loop", count, target, _bounded(partial(plan_loop, problem, unrolled, rows=rows), timing)
-        )
+        yield partial(_loop, problem, layer, unrolled, rows, target)
     if takes_bytes(problem):
         for unrolled in _BYTES_UNROLLED:
-            count = count_bytes(layer, unrolled, timing)
-            yield _candidate("bytes", count, target, _bounded(partial(plan_bytes, problem, unrolled), timing))
+            yield partial(_bytes, problem, layer, unrolled, target)
+
+
+def _loop(
+    problem: ConvProblem, layer: Unnumbered, unrolled: int, rows: bool, target: Target
+) -> Iterator[Candidate]:
+    timing = priced_timing(target)
+    plan = _bounded(partial(plan_loop, problem, unrolled, rows=rows), timing)
+    yield _candidate("loop", count_loop(layer, unrolled, rows, timing), target, plan)
+
+
+def _bytes(problem: ConvProblem, layer: Unnumbered, unrolled: int, target: Target) -> Iterator[Candidate]:
+    timing = priced_timing(target)
+    plan = _bounded(partial(plan_bytes, problem, unrolled), timing)
+    yield _candidate("bytes", count_bytes(layer, unrolled, timing), target, plan)
 
 
 def _unpacked(problem: ConvProblem, size: int, widely: bool, target: Target) -> Iterator[Candidate]:

@@ -267,19 +267,24 @@ def count_unpacked(problem: ConvProblem, size: int, timing: Timing, *, widely: b
     return Count(runs, sum(run.code_bytes for run in runs) + WORD * (sum(totals) + added))
 
 
-def least_unpacked(problem: ConvProblem, timing: Timing) -> float:
-    """Cycles below which no unpacked kernel of a layer comes, where a core issues one instruction a cycle.
+def least_direct(problem: ConvProblem, pairs: int, timing: Timing) -> float:
+    """Cycles below which no direct kernel of a layer comes, where a core issues one instruction a cycle.
 
-    A kept pair is multiplied at each position. Its weights are loaded once for a block of positions; a load of its
-    inputs serves all channels of a block, and at most all of its positions, since kernel columns overlap. An output is
-    scaled, saturated and stored.
+    A pair is multiplied at each position. Its weights are loaded once for a block of positions, or unpacked from their
+    bytes; a load of its inputs serves all channels of a block, and at most all of its positions, since kernel columns
+    overlap. An output is scaled, saturated and stored.
+
+    Args:
+        problem: The layer.
+        pairs: Pairs of weights that are multiplied: the kept ones by unpacked kernels, all of them by loops.
+        timing: The core's pipeline.
     """
     if timing.pairing is Pairing.WIDE:
         return 0
-    geometry, pairs = problem.geometry, kept_pairs(problem)
+    geometry = problem.geometry
     of_pair = 1 + (1 + 1 / block_channels(geometry)) / geometry.positions
-    outputs = len(pairs) / (4 if geometry.pooled else 1)
-    return geometry.rows * geometry.columns * (int(np.count_nonzero(pairs)) * of_pair + 3 * outputs)
+    outputs = len(problem.weights) / (4 if geometry.pooled else 1)
+    return geometry.rows * geometry.columns * (pairs * of_pair + 3 * outputs)
 
 
 def _patterns(kept: NDArray[np.bool_], blocks: Sequence[Sequence[int]], channels: int) -> NDArray[np.bool_]:

@@ -23,25 +23,24 @@ class Way:
     look: Callable[[], Iterable[Way | Candidate]]
 
 
-def search(found: Iterable[Candidate], ways: Iterable[Way], wanted: Wanted) -> list[Candidate]:
+def search(ways: Iterable[Way], wanted: Wanted) -> list[Candidate]:
     """Follows ways in the order of their bounds.
 
     Of what may be the fastest, a way is left out once a candidate is known that is faster than its bound by more
     than scratch memory is worth; where less flash or memory is wanted, all are followed.
 
     Args:
-        found: Candidates that are known already.
-        ways: Where there may be more.
+        ways: Where there may be candidates.
         wanted: Which of them.
 
     Returns:
         All candidates, the one of the fewest cycles first, then of the fewest bytes.
     """
-    candidates = list(found)
+    candidates: list[Candidate] = []
     numbers = count()  # of equal bounds, the first way is followed first
     heap = [(way.least, next(numbers), way) for way in ways]
     heapq.heapify(heap)
-    fewest = min((one.price.cycles for one in candidates), default=None)
+    fewest: int | None = None
     while heap:
         least, _, way = heapq.heappop(heap)
         if wanted is Wanted.FASTEST and fewest is not None and least > NEAR_TIE * fewest:

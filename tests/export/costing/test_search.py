@@ -33,22 +33,24 @@ class Followed:
 def test_a_way_that_cannot_be_faster_is_not_followed() -> None:
     followed = Followed()
     ways = [followed.way(90, candidate(95)), followed.way(50, candidate(80)), followed.way(70, candidate(75))]
-    found = search([], ways, Wanted.FASTEST)
+    found = search(ways, Wanted.FASTEST)
     assert [one.price.cycles for one in found] == [75, 80]
     assert followed.bounds == [50, 70]
 
 
 def test_all_ways_are_followed_for_less_flash() -> None:
     followed = Followed()
-    found = search([candidate(1)], [followed.way(9, candidate(9)), followed.way(5)], Wanted.LESS_FLASH)
+    found = search(
+        [followed.way(1, candidate(1)), followed.way(9, candidate(9)), followed.way(5)], Wanted.LESS_FLASH
+    )
     assert [one.price.cycles for one in found] == [1, 9]
-    assert followed.bounds == [5, 9]
+    assert followed.bounds == [1, 5, 9]
 
 
 def test_what_is_found_behind_a_way_takes_its_turn() -> None:
     followed = Followed()
     inner = followed.way(40, candidate(45))
-    found = search([], [followed.way(10, inner), followed.way(30, candidate(60))], Wanted.FASTEST)
+    found = search([followed.way(10, inner), followed.way(30, candidate(60))], Wanted.FASTEST)
     assert followed.bounds == [10, 30, 40]
     assert [one.price.cycles for one in found] == [45, 60]
 
@@ -56,7 +58,7 @@ def test_what_is_found_behind_a_way_takes_its_turn() -> None:
 def test_a_way_is_followed_as_far_as_scratch_memory_is_worth_cycles() -> None:
     followed = Followed()
     ways = [followed.way(1004, candidate(1004)), followed.way(1006, candidate(1006))]
-    found = search([candidate(1000)], ways, Wanted.FASTEST)
+    found = search([followed.way(0, candidate(1000)), *ways], Wanted.FASTEST)
     assert [one.price.cycles for one in found] == [1000, 1004]
 
 
@@ -64,5 +66,5 @@ def test_a_way_is_followed_as_far_as_scratch_memory_is_worth_cycles() -> None:
 def test_the_fastest_is_always_found(ways: list[tuple[int, int, int]]) -> None:
     followed = Followed()
     every = [(least, candidate(least + more, flash)) for least, more, flash in ways]
-    found = search([], [followed.way(least, one) for least, one in every], Wanted.FASTEST)
+    found = search([followed.way(least, one) for least, one in every], Wanted.FASTEST)
     assert found[0].price.cycles == min(one.price.cycles for _, one in every)
