@@ -28,6 +28,7 @@ CYCLES_WANTED: Mapping[str, tuple[int, ...]] = {
     "alexnet": (4_000_000, 2_800_000, 1_700_000),
     "resnet8": (5_400_000, 4_000_000, 2_600_000),
 }
+_ROUNDING = 1e-6  # accuracies are shares of thousands of images: far less than one of them
 # Points that may go at a fraction of the products, as this project set out to reach.
 GOALS: Mapping[str, Mapping[float, float]] = {
     "lenet": {0.5: 0.0, 0.25: 0.5, 0.18: 1.0, 0.12: 2.5},
@@ -190,10 +191,48 @@ def _tiers(entries: Mapping[str, Any]) -> dict[str, str]:
     """By label, the strictest tier that a model is the fastest of; the exact one loses nothing."""
     found: dict[str, str] = {}
     for tier, points in TIERS.items():
-        # Accuracies are shares of 10,000 images: the tolerance is a hundredth of one.
-        within = [item for item in entries.items() if -_points(entries, item[0]) <= points + 1e-4]
+        within = [item for item in entries.items() if -_points(entries, item[0]) <= points + 100 * _ROUNDING]
         found.setdefault(min(within, key=_cycles_of)[0], tier)
     return found
+
+
+def model_figures(entries: Mapping[str, Any], label: str) -> dict[str, float]:
+    """A model's `cycles` on the M33 and its `validation_accuracy` and `test_accuracy`, as shares.
+
+    Args:
+        entries: Models of a network by label.
+        label: Of the model.
+    """
+    entry = entries[label]
+    accuracies = {key: entry[key] for key in ("validation_accuracy", "test_accuracy")}
+    return {"cycles": _cycles_of((label, entry)), **accuracies}
+
+
+def fastest_trained(entries: Mapping[str, Any], points: float) -> dict[str, float]:
+    """The figures of the fastest model that was trained and loses at most so much on validation images.
+
+    Args:
+        entries: Models of a network by label.
+        points: That it may lose against the exact model.
+    """
+    least = model_figures(entries, EXACT)["validation_accuracy"] - points / 100
+    within = [model for model in _trained(entries) if model["validation_accuracy"] >= least - _ROUNDING]
+    return min(within, key=lambda model: model["cycles"])
+
+
+def trained_front(entries: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """(cycles, validation accuracy above the exact model's, as a share) of trained models no other beats, by cycles.
+
+    Args:
+        entries: Models of a network by label.
+    """
+    exact = model_figures(entries, EXACT)["validation_accuracy"]
+    points = sorted((model["cycles"], model["validation_accuracy"] - exact) for model in _trained(entries))
+    return [point for point in points if all(other[1] < point[1] for other in points if other < point)]
+
+
+def _trained(entries: Mapping[str, Any]) -> list[dict[str, float]]:
+    return [model_figures(entries, label) for label in entries if not label.startswith(ELIMINATED)]
 
 
 def fractions(records: Records) -> str:

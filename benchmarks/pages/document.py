@@ -33,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
         print(f"wrote {page}")
     plot.draw(read_json(results / "kernels.json"), root / "docs" / "kernels.png")
-    plot.draw_headline(read_json(results / "headline.json"), root / "docs" / "headline.png")
-    plot.draw_paper(read_json(results / "paper.json")["networks"], root / "docs" / "paper.png")
+    headline = read_json(results / "headline.json")
+    plot.draw_headline(headline, root / "docs" / "headline.png")
+    plot.draw_paper(
+        read_json(results / "paper.json"), read_json(results / "headline.json"), root / "docs" / "paper.png"
+    )
     return 0
 
 
@@ -68,7 +71,7 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
             "sensitivity": elimination_tables.sensitivity(read_json(results / "sensitivity.json")),
             "rounding": elimination_tables.rounding(read_json(results / "rounding.json")),
             "sequence": elimination_tables.sequence(read_json(results / "sequence.json")),
-            "paper": elimination_tables.paper(read_json(results / "paper.json")),
+            "paper": elimination_tables.paper(read_json(results / "paper.json"), headline),
         },
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.pages.accuracy_tables import Records
+from benchmarks.pages.accuracy_tables import EXACT, Records, fastest_trained, model_figures
 from benchmarks.pages.tables import table
 from benchmarks.shared.options import REFERENCE
 
@@ -27,17 +27,30 @@ def sequence(results: Mapping[str, Any]) -> str:
     return table(("network", "kept", "each alone", "in sequence", "points"), rows, left=2)
 
 
-def paper(results: Mapping[str, Any]) -> str:
-    """Cycles of the paper's way and of elimination by what the search let go, from `benchmarks.elimination.paper`."""
+def paper(results: Mapping[str, Any], headline: Mapping[str, Any]) -> str:
+    """Cycles of each way by the points that a design may lose on the images it is chosen with.
+
+    Args:
+        results: The paper's way and elimination, from `benchmarks.elimination.paper`.
+        headline: Fine-tuned models, from `benchmarks.training.headline`.
+    """
     rows = []
     for name, network in results["networks"].items():
         exact, library = network["exact"], network["cmsis_nn_cycles"]
-        for way in ("paper", "elimination"):
-            whole = exact["unpacked_cycles" if way == "paper" else "cycles"]
-            for loss, design in network[way].items():
+        ways = [
+            ("paper", exact["unpacked_cycles"], exact["test_accuracy"], network["paper"]),
+            ("elimination", exact["cycles"], exact["test_accuracy"], network["elimination"]),
+        ]
+        if name in headline["networks"]:
+            trained = headline["networks"][name]
+            start = model_figures(trained, EXACT)
+            chosen = {loss: fastest_trained(trained, float(loss)) for loss in network["elimination"]}
+            ways.append(("fine-tuned", start["cycles"], start["test_accuracy"], chosen))
+        for way, whole, accuracy, designs in ways:
+            for loss, design in designs.items():
                 if design is None:
                     continue
-                cycles, points = design["cycles"], 100 * (design["test_accuracy"] - exact["test_accuracy"])
+                cycles, points = design["cycles"], 100 * (design["test_accuracy"] - accuracy)
                 rows.append(
                     (
                         *(name, way, f"{loss}", f"{points:+.2f}", f"{cycles:,}"),

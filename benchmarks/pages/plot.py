@@ -10,12 +10,14 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from benchmarks.cycles.terms import TERMS
+from benchmarks.pages.accuracy_tables import trained_front
 from benchmarks.pages.tables import CMSIS_NN, DETAILED, label
 
 _CORE = "cortex-m33"
 _COLORS = dict(
     zip(TERMS, ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#999999", "#CC79A7"), strict=True)
 )  # Okabe and Ito's, which color-blind readers can tell apart
+_MOST_LOST = 12  # points; designs that lose more are of no use
 _SHORT = {
     "conv2d": "conv",
     "fullyconnected": "dense",
@@ -145,30 +147,37 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def draw_paper(networks: Mapping[str, Any], path: Path) -> None:
-    """Saves the fronts of the paper's way and of elimination: accuracy in the search against cycles.
+def draw_paper(results: Mapping[str, Any], headline: Mapping[str, Any], path: Path) -> None:
+    """Saves the fronts of the paper's way, of elimination and of fine-tuning: points lost against cycles.
 
     Args:
-        networks: What `benchmarks.elimination.paper` saved, by name.
+        results: What `benchmarks.elimination.paper` saved.
+        headline: What `benchmarks.training.headline` saved.
         path: Of the PNG.
     """
     mpl.use("Agg")
+    networks = results["networks"]
     figure, axes = plt.subplots(
         1, len(networks), figsize=(3.8 * len(networks), 3.6), squeeze=False, layout="constrained"
     )
     for axis, (name, network) in zip(axes[0], networks.items(), strict=True):
         exact = network["exact"]
-        height = 100 * exact["search_accuracy"]
-        for way, color in (("paper", "#D55E00"), ("elimination", "#0072B2")):
-            points = [(cycles / 1e6, 100 * accuracy) for cycles, accuracy in network[f"{way}_front"]]
-            points = [point for point in points if point[1] > height - 12]
+        ways = [
+            ("paper", "#D55E00", network["paper_front"], exact["search_accuracy"]),
+            ("elimination", "#0072B2", network["elimination_front"], exact["search_accuracy"]),
+        ]
+        if name in headline["networks"]:
+            ways.append(("fine-tuned", "#CC79A7", trained_front(headline["networks"][name]), 0.0))
+        for way, color, designs, whole in ways:
+            points = [(cycles / 1e6, 100 * (accuracy - whole)) for cycles, accuracy in designs]
+            points = [point for point in points if point[1] > -_MOST_LOST]
             axis.plot(*zip(*points, strict=True), "o-", color=color, markersize=3, label=way)
-        axis.plot(exact["cycles"] / 1e6, height, "D", color="#009E73", label="exact, exported")
+        axis.plot(exact["cycles"] / 1e6, 0, "D", color="#009E73", label="exact, exported")
         if network["cmsis_nn_cycles"]:
-            axis.plot(network["cmsis_nn_cycles"] / 1e6, height, "s", color="black", label="exact, CMSIS-NN")
+            axis.plot(network["cmsis_nn_cycles"] / 1e6, 0, "s", color="black", label="exact, CMSIS-NN")
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("million cycles, Cortex-M33")
         axis.set_xlim(left=0)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0][0].set_ylabel("accuracy in the search, %")
+    axes[0][0].set_ylabel("points against the exact model")
     _finish(figure, axes[0][0], path)

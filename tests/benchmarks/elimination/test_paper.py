@@ -60,5 +60,5 @@ def test_fronts_tables_and_pictures(tmp_path: Any) -> None:
     told = paper.table(figures)
     assert "2.00 M (5.0x -2.00)" in told
     assert "CMSIS-NN 10.00 M; unpacked, exact 5.00 M; exact 4.00 M, 80.00%" in told
-    plot.draw_paper({"lenet": figures}, tmp_path / "paper.png")
+    plot.draw_paper({"networks": {"lenet": figures}}, {"networks": {}}, tmp_path / "paper.png")
     assert (tmp_path / "paper.png").read_bytes().startswith(b"\x89PNG")

@@ -356,15 +356,39 @@ def test_rounding() -> None:
 def test_paper() -> None:
     exact = {"cycles": 400, "unpacked_cycles": 500, "test_accuracy": 0.8}
     best = {"cycles": 250, "test_accuracy": 0.79}
-    networks = {
+    networks: dict[str, Any] = {
         "lenet": {
             "exact": exact,
             "cmsis_nn_cycles": 1000,
             "paper": {"0": best, "1": None},
-            "elimination": {"0": best},
+            "elimination": {"0": best, "1": best},
         }
     }
-    assert _rows(elimination_tables.paper({"networks": networks})) == [
+    trained = {
+        "exact": _trained(400, 0.79, 0.81),
+        "eliminated 25": _trained(100, 0.79, 0.81),
+        "kept 25": _trained(200, 0.781, 0.79),
+        "kept 50": _trained(300, 0.79, 0.808),
+        "kept 12": _trained(150, 0.77, 0.8),
+    }
+    headline = {"networks": {"lenet": trained}}
+    networks["toolkit"] = {**networks["lenet"], "cmsis_nn_cycles": None, "paper": {}}
+    assert _rows(elimination_tables.paper({"networks": networks}, headline)) == [
         ["lenet", "paper", "0", "-1.00", "250", "50 %", "4.0"],
         ["lenet", "elimination", "0", "-1.00", "250", "38 %", "4.0"],
+        ["lenet", "elimination", "1", "-1.00", "250", "38 %", "4.0"],
+        ["lenet", "fine-tuned", "0", "-0.20", "300", "25 %", "3.3"],
+        ["lenet", "fine-tuned", "1", "-2.00", "200", "50 %", "5.0"],
+        ["toolkit", "elimination", "0", "-1.00", "250", "38 %"],
+        ["toolkit", "elimination", "1", "-1.00", "250", "38 %"],
     ]
+    assert accuracy_tables.trained_front(trained) == [
+        (150, pytest.approx(-0.02)),
+        (200, pytest.approx(-0.009)),
+        (300, 0.0),
+    ]
+
+
+def _trained(cycles: int, validation: float, test: float) -> dict[str, Any]:
+    figures = {"validation_accuracy": validation, "test_accuracy": test}
+    return {**figures, "cores": {"cortex-m33": {"cycles": cycles}}}
