@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from keras_approx.files import open_regular
+
 # Types are taken as they stand: no number out of a text, no NaN, nothing that is not described.
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,9 +25,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: It cannot be read.
         ValueError: It is larger, no regular file, or no possible path.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"it has more than {limit:,} bytes")
