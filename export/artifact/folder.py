@@ -1,4 +1,4 @@
-"""Writes an export's folder: all of it or nothing, and never over files that are not an export's."""
+"""Writes folders: all of it or nothing, and an export's never over files that are not an export's."""
 
 from __future__ import annotations
 
@@ -151,6 +151,15 @@ def _own_files(folder: Path) -> set[str]:
     return {file for file in found.files if pattern.fullmatch(file)}
 
 
+def export_of(file: Path) -> Path | None:
+    """The folder of the export that a file belongs to, or would take a file's place of; None if there is none."""
+    file = Path(os.path.realpath(file))  # unlike Path.resolve, takes links that lead in circles
+    for folder in file.parents:
+        if str(file.relative_to(folder)) in _own_files(folder):
+            return folder
+    return None
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes], *, earlier: bool = True) -> None:
     """Writes files to a temporary folder beside the final one, then puts it in place.
 
@@ -176,10 +185,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, earlier: bool = Tr
         ) as temporary,
     ):
         fresh, old = Path(temporary, "new"), Path(temporary, "old")
-        fresh.mkdir()
-        for name, content in files.items():
-            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            (fresh / name).write_bytes(content)
+        _write(fresh, files)
         _check_content(folder, earlier)
         if not _exists(folder):
             os.rename(fresh, folder)
@@ -191,6 +197,48 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, earlier: bool = Tr
                 if _exists(old):
                     os.rename(old, folder)
                 raise
+
+
+def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files into a folder that may hold others: all are complete before the first is put in place.
+
+    Args:
+        folder: The folder; it and its parents are made where missing.
+        files: Contents by name; files of the same names are replaced.
+
+    Raises:
+        OutputPathError: They cannot be written; what was there is there still.
+    """
+    folder = folder.absolute()
+    with _reported(folder), _parents(folder):
+        staging = folder if _exists(folder) else folder.parent
+        with (
+            locked(staging),
+            tempfile.TemporaryDirectory(
+                prefix=_prefix(folder), dir=staging, ignore_cleanup_errors=True
+            ) as temporary,
+        ):
+            fresh = Path(temporary, "new")
+            _write(fresh, files)
+            if staging != folder:
+                os.rename(fresh, folder)
+                return
+            blocked = [name for name in files if (folder / name).is_dir()]
+            if blocked:
+                raise OutputPathError(
+                    f"expected {str(folder / blocked[0])!r} to be a file, or not to be there, got a folder: move it "
+                    "away, or choose another output folder"
+                )
+            for name in files:
+                os.replace(fresh / name, folder / name)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files into a new folder."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def _prefix(folder: Path) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.errors import InputError, OutputPathError
+from export.artifact.folder import replace_files
+from export.errors import InputError
 from export.reporting.choice import Chosen, choose, highlight
 from export.reporting.format.document import Block, Document, Paragraph, Section
 from export.reporting.format.html import write_html
@@ -73,16 +74,14 @@ def report(
         else:
             document = compose(loaded, read, baselines, title or "Exploration")
     folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for picture in document.pictures:
-            (folder / f"{picture.name}.png").write_bytes(png(picture.figure))
-        (folder / "report.md").write_text(write_markdown(document), encoding="utf-8")
-        (folder / "report.html").write_text(write_html(document), encoding="utf-8")
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write the report to {str(folder)!r}: {error.strerror}; choose another"
-        ) from error
+    replace_files(
+        folder,
+        {
+            **{f"{picture.name}.png": png(picture.figure) for picture in document.pictures},
+            "report.md": write_markdown(document).encode(),
+            "report.html": write_html(document).encode(),
+        },
+    )
     return folder / "report.html"
 
 

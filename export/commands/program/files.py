@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from export.artifact.folder import export_of
 from export.errors import OutputPathError
 
 
@@ -24,12 +26,17 @@ def check_result_file(path: Path, option: str) -> None:
     """Makes sure that a file which may be replaced can be written in the end, before work begins.
 
     Raises:
-        OutputPathError: It is a folder, or its folder does not exist.
+        OutputPathError: It is a folder, its folder does not exist, or it is a file of an export.
     """
     if path.is_dir():
         raise OutputPathError(f"expected the name of a file for {option}, got the folder {str(path)!r}")
     if not path.absolute().parent.is_dir():
         raise OutputPathError(f"the folder of {option} {str(path)!r} does not exist: make it first")
+    folder = export_of(path)
+    if folder is not None:
+        raise OutputPathError(
+            f"{option} {str(path)!r} would replace a file of the export in {str(folder)!r}: choose another {option}"
+        )
 
 
 def check_distinct(options: argparse.Namespace) -> None:
@@ -38,21 +45,31 @@ def check_distinct(options: argparse.Namespace) -> None:
     Raises:
         OutputPathError: One does.
     """
-    given = {name: value for name, value in vars(options).items() if isinstance(value, str | Path)}
+    given = [(name, text) for name, value in vars(options).items() for text in _texts(value)]
     # os.path takes texts that can be no path, such as a long title.
-    paths = {
-        name: os.path.realpath(path)
-        for name, path in given.items()
-        if os.path.isfile(path) or not os.path.exists(path)
-    }
+    paths = [
+        (name, os.path.realpath(text))
+        for name, text in given
+        if os.path.isfile(text) or not os.path.exists(text)
+    ]
     for result in ("json", "outputs"):
-        if result not in paths or str(given[result]) == "-":
+        target = getattr(options, result, None)
+        if target is None or str(target) == "-":
             continue
-        for name, path in paths.items():
-            if name != result and path == paths[result]:
+        for name, path in paths:
+            if name != result and path == os.path.realpath(target):
                 raise OutputPathError(
-                    f"--{result} would replace {str(given[result])!r}, which is {name} too: choose another --{result}"
+                    f"--{result} would replace {str(target)!r}, which is {name} too: choose another --{result}"
                 )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts and paths of an option, which can be given several times and have several parts."""
+    if isinstance(value, str | Path):
+        yield str(value)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
 
 
 def unfinished(path: Path) -> Path:

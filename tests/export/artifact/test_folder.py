@@ -12,7 +12,7 @@ import pytest
 
 from export.artifact import exchange
 from export.artifact import folder as output
-from export.artifact.folder import check_replaceable, write_folder
+from export.artifact.folder import check_replaceable, replace_files, write_folder
 from export.artifact.manifest import GENERATOR
 from export.errors import OutputPathError
 
@@ -344,3 +344,35 @@ def test_an_export_that_waits_too_long_says_for_whom(tmp_path: Path, monkeypatch
         pytest.raises(OutputPathError, match="another export has been writing into"),
     ):
         write_folder(tmp_path / "out", files("new"))
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_files_are_replaced_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_bytes(b"mine")
+    replace_files(tmp_path / "out", {"a": b"1", "b": b"1"})
+    before = tree(tmp_path)
+    assert before == {"out": None, "out/notes.txt": b"mine", "out/a": b"1", "out/b": b"1"}
+    write, calls = Path.write_bytes, []
+
+    def full(self: Path, content: bytes) -> int:
+        calls.append(self)
+        if len(calls) > failing:
+            raise OSError(28, "No space left on device")
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for folder in (tmp_path / "out", tmp_path / "parent" / "new"):
+        calls.clear()
+        with pytest.raises(OutputPathError, match="No space left"):
+            replace_files(folder, {"a": b"2", "b": b"2"})
+        assert tree(tmp_path) == before
+
+
+def test_files_replace_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(OutputPathError, match="got a folder"):
+        replace_files(tmp_path, {"a": b"2", "b": b"2"})
+    assert tree(tmp_path) == {"b": None}

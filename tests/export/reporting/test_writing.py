@@ -13,6 +13,7 @@ import pytest
 
 import export
 from export.errors import InputError, ModelFormatError, OutputPathError, ToolError
+from export.reporting import writing
 from export.reporting.format.style import COLORS
 from keras_approx.errors import StoreError
 from keras_approx.exploration.front.file import save_front
@@ -256,6 +257,20 @@ def test_what_has_no_price_is_left_empty(tmp_path):
     assert "| all layers |  |  | 32 | 0.0 % |  |  |  |" in text
 
 
+def test_a_report_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    export.report(fronts.front(images=140), tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def broken(document):
+        raise RuntimeError("no page")
+
+    monkeypatch.setattr(writing, "write_html", broken)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(RuntimeError, match="no page"):
+            export.report(fronts.front(images=50_000), folder)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_says_what_is_wrong(exported, tmp_path, monkeypatch):
     front = fronts.front()
     with pytest.raises(InputError, match="cannot read the front"):
@@ -267,7 +282,7 @@ def test_says_what_is_wrong(exported, tmp_path, monkeypatch):
         export.report(front, tmp_path / "r", exports=[tmp_path])
     with pytest.raises(InputError, match="with a name each"):
         export.report(front, tmp_path / "r", exports=[exported["exact"], exported["exact"]])
-    with pytest.raises(OutputPathError, match="choose another"):
+    with pytest.raises(OutputPathError, match="choose a folder"):
         export.report(front, tmp_path / "other.json")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ToolError, match=r"pip install 'keras_approx\[plots\]'"):

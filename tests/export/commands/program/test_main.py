@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from export.artifact.folder import write_folder
 from export.commands import main
 from export.commands.program import main as program
 from export.commands.program.console import Interrupted, Result
-from export.errors import InputError
+from export.commands.program.files import check_new_file, check_result_file
+from export.errors import InputError, OutputPathError
 from keras_approx.errors import OptionError
 
 ROOT = Path(__file__).parents[4]
@@ -249,3 +251,36 @@ def test_results_replace_nothing_that_another_option_names(option, monkeypatch, 
     with pytest.raises(AssertionError, match="work began"):  # a text that can be no path is none
         main(["x" * 5000, f"--{option}", str(path)])
     assert path.read_text() == "kept"
+
+
+def test_results_replace_nothing_among_the_values_of_an_option(monkeypatch, capsys, tmp_path):
+    def run(options):
+        raise AssertionError("work began")
+
+    path = tmp_path / "measured.json"
+    path.write_text("kept")
+    _program(monkeypatch, run)
+    program.parser(None).add_argument("--measurement", action="append", type=lambda text: text.split("="))
+    assert main(["--measurement", f"a={path}", "--json", str(path)]) == 1
+    assert "which is measurement too" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.tflite", "src/model.c"])
+def test_results_replace_no_file_of_an_export(file, monkeypatch, capsys, tmp_path):
+    def run(options):
+        raise AssertionError("work began")
+
+    manifest = {"generator": {"name": "keras_approx"}, "name": "model", "files": [file, "manifest.json"]}
+    content = {file: b"", "manifest.json": json.dumps(manifest).encode()}
+    write_folder(tmp_path / "out", content)
+    (tmp_path / "link").symlink_to(tmp_path / "out" / file)
+    _program(monkeypatch, run)
+    for path in (tmp_path / "out" / file, tmp_path / "link"):
+        assert main(["--json", str(path)]) == 1
+        assert f"would replace a file of the export in '{tmp_path / 'out'}'" in capsys.readouterr().err
+        with pytest.raises(OutputPathError, match="choose another --out"):
+            check_new_file(path, force=True)
+        with pytest.raises(OutputPathError, match="choose another --outputs"):
+            check_result_file(path, "--outputs")
+    with pytest.raises(AssertionError, match="work began"):
+        main(["--json", str(tmp_path / "out" / "result.json")])
