@@ -8,8 +8,9 @@ What Armeniakos, Mentzos and Soudris ("Accelerating TinyML Inference on Microcon
 product, each convolution but the first gets a threshold, every combination of thresholds is tried, and unpacked direct
 kernels compute what is left. Thresholds are laid over shares of the pairs that they keep. Elimination skips pairs or
 whole kernels, and has all kernels of the exporter. Designs are chosen on the first validation images; their losses are
-those on test images, which the search never saw. Figures are saved after each network; `benchmarks.pages.document`
-puts them into docs/accuracy.md, beside the fine-tuned models of `benchmarks.training.headline`, and draws the picture.
+those on test images, which the search never saw. Figures are saved after each network. `benchmarks.pages.document` puts
+them into docs/benchmarks/accuracy.md, beside the fine-tuned models of `benchmarks.training.headline`, and draws the
+picture.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m benchmarks.pages.document
 
-Reads what the other benchmarks saved in benchmarks/results; writes docs/kernels.md, docs/cycles.md, docs/accuracy.md,
-docs/exactness.md, README.md and their plots. The text of the pages is written by hand; what stands between
-`<!-- table: name -->` and `<!-- end -->` is replaced, and so are single figures in a sentence, `<!-- figure: name -->`.
+Reads what the other benchmarks saved in benchmarks/results. Writes the tables and plots of docs/benchmarks and the
+tables of README.md and other pages: what stands between `<!-- table: name -->` and `<!-- end -->` is replaced, and so are single
+figures in a sentence, `<!-- figure: name -->`. The rest of a page is written by hand.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of README.md and docs/")
     options = parser.parse_args(arguments)
     results, root = options.results, options.root
+    pictures = root / "docs" / "benchmarks"
     document_sentences(results, root)
     for name, found in _tables(results).items():
         page = root / name
         page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
         print(f"wrote {page}")
-    plot.draw(read_json(results / "kernels.json"), root / "docs" / "kernels.png")
+    plot.draw(read_json(results / "kernels.json"), pictures / "kernels.png")
     headline = read_json(results / "headline.json")
-    plot.draw_headline(headline, root / "docs" / "headline.png")
-    plot.draw_paper(
-        read_json(results / "paper.json"), read_json(results / "headline.json"), root / "docs" / "paper.png"
-    )
+    plot.draw_headline(headline, pictures / "headline.png")
+    plot.draw_paper(read_json(results / "paper.json"), headline, pictures / "paper.png")
     return 0
 
 
@@ -48,7 +47,7 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
     headline = read_json(results / "headline.json")
     runs = read_folder(results / "accuracy")
     return {
-        "docs/kernels.md": {
+        "docs/benchmarks/kernels.md": {
             "overview": tables.overview(kernels),
             "networks": tables.networks(kernels),
             "terms": tables.terms(kernels, others),
@@ -59,19 +58,21 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
             "single": tables.single_layers(others),
         },
         "docs/cycles.md": {"published": published.summary(read_json(results / "published.json"))},
-        "docs/accuracy.md": {
+        "docs/benchmarks/accuracy.md": {
             "tiers": accuracy_tables.tiers(headline),
             "no_loss": accuracy_tables.no_loss(read_folder(results / "no_loss")),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
             "spread": accuracy_tables.spread(runs),
+            "paper": elimination_tables.paper(read_json(results / "paper.json"), headline),
+        },
+        "docs/benchmarks/recipe.md": {
             "metrics": accuracy_tables.metrics(runs),
             "ingredients": accuracy_tables.ingredients(runs),
             "recipe": accuracy_tables.recipe(read_folder(results / "recipe")),
             "sensitivity": elimination_tables.sensitivity(read_json(results / "sensitivity.json")),
             "rounding": elimination_tables.rounding(read_json(results / "rounding.json")),
             "sequence": elimination_tables.sequence(read_json(results / "sequence.json")),
-            "paper": elimination_tables.paper(read_json(results / "paper.json"), headline),
         },
     }
 

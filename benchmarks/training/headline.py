@@ -11,7 +11,7 @@ These are fine-tuned for as many epochs as the exact int8 model they are compare
 alone. Test images are looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command
 that was interrupted continues, and models that the other benchmark trained are not trained again; figures that were
 made with other settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
-`benchmarks.pages.document` puts the tables into the README and docs/accuracy.md, and draws the plot.
+`benchmarks.pages.document` puts the tables into the README and docs/benchmarks/accuracy.md, and draws the plot.
 """
 
 from __future__ import annotations

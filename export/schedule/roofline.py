@@ -21,10 +21,10 @@ def roofline_cycles(graph: Graph, stage: Stage) -> int | None:
 
     For a direct kernel these are its kept pairs at all positions. A pair is input channels 2k and 2k + 1 at one
     kernel position; it counts if either weight is not zero. Positions that a fused pool leaves out do not count. For
-    Winograd's algorithm they are the products at its points.
+    Winograd's algorithm they are the products at its points, for a depthwise layer half of each channel's kept taps.
     """
     op = stage.op
-    if not isinstance(op, Conv2D | FullyConnected):
+    if not isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
         return None
     if stage.plan is not None and stage.plan.variant.startswith("winograd"):
         kernels = stage.plan.kernels
@@ -33,8 +33,12 @@ def roofline_cycles(graph: Graph, stage: Stage) -> int | None:
             for call, times in repeated_calls(stage.plan)
         )
     weights = graph.constant(op.weights)
-    padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
-    pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())
+    if isinstance(op, DepthwiseConv2D):
+        taps = np.count_nonzero(weights.reshape(-1, weights.shape[-1]), axis=0)
+        pairs = int((-(-taps // 2)).sum())
+    else:
+        padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, weights.shape[-1] % 2)])
+        pairs = int((padded.reshape(-1, 2) != 0).any(axis=1).sum())
     if isinstance(op, FullyConnected):
         return pairs
     shape = graph.tensors[(stage.pool or op).output].shape
