@@ -2,9 +2,9 @@
 
     python -m benchmarks.pages.document
 
-Reads what the other benchmarks saved in benchmarks/results. Writes the tables and plots of docs/benchmarks, and the tables
-of README.md and other pages: what stands between `<!-- table: name -->` and `<!-- end -->` is replaced, and so are single
-figures in a sentence, `<!-- figure: name -->`. The rest of a page is written by hand.
+Reads what the other benchmarks saved in benchmarks/results. Writes the tables and plots of docs/benchmarks, and the
+tables of README.md and other pages: what stands between `<!-- table: name -->` and `<!-- end -->` is replaced, and so
+are single figures in a sentence, `<!-- figure: name -->`. The rest of a page is written by hand.
 """
 
 from __future__ import annotations
