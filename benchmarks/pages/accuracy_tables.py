@@ -41,6 +41,7 @@ _FIGURES = (
     *("test accuracy", "points", "products kept", "M33 cycles", "on a U575", "M4 cycles"),
     *("on an F405", "ms on a U575", "flash B", "RAM B", "CMSIS-NN / M33"),
 )
+_TIER_FIGURES = ("test accuracy", "points", "products kept", "M33 cycles", "CMSIS-NN / M33")
 
 
 def headline(results: Mapping[str, Any]) -> str:
@@ -57,16 +58,17 @@ def headline(results: Mapping[str, Any]) -> str:
 
 
 def tiers(results: Mapping[str, Any]) -> str:
-    """The fastest model of each tier, with what was aimed at, from what `benchmarks.training.headline` saved."""
+    """The fastest model of each tier and the cycles aimed at, from what `benchmarks.training.headline` saved."""
     rows = []
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
             wanted = CYCLES_WANTED[name][list(TIERS).index(tier)]
             missed = _cycles_of((label, entries[label])) / wanted - 1
-            goal = f"{wanted:,}, " + ("reached" if missed <= 0 else f"missed by {missed:.0%}")
-            rows.append((name, tier, _model(label), goal, *_figures(name, label, entries)))
-    return table(("network", "tier", "model", "goal in cycles", *_FIGURES), rows, left=4)
+            goal = f"{wanted:,}, " + ("reached" if missed <= 0 else f"missed by {100 * missed:.0f} %")
+            figures = dict(zip(_FIGURES, _figures(name, label, entries), strict=True))
+            rows.append((name, tier, _model(label), goal, *(figures[column] for column in _TIER_FIGURES)))
+    return table(("network", "tier", "model", "goal in cycles", *_TIER_FIGURES), rows, left=4)
 
 
 def no_loss(records: Records) -> str:

@@ -205,15 +205,15 @@ def test_each_tier_is_the_fastest_design_that_loses_no_more() -> None:
     }
     assert [row[:7] for row in _rows(accuracy_tables.tiers(results))] == [
         [
-            *("lenet", "no loss", "at most 2 M cycles", "1,600,000, missed by 88%"),
+            *("lenet", "no loss", "at most 2 M cycles", "1,600,000, missed by 88 %"),
             *("80.00 %", "+0.00", "25.0 %"),
         ],
         [
-            *("lenet", "at most 1 point", "25 % of the products", "1,000,000, missed by 150%"),
+            *("lenet", "at most 1 point", "25 % of the products", "1,000,000, missed by 150 %"),
             *("79.00 %", "-1.00", "25.0 %"),
         ],
         [
-            *("lenet", "at most 5 points", "12 % of the products", "700,000, missed by 114%"),
+            *("lenet", "at most 5 points", "12 % of the products", "700,000, missed by 114 %"),
             *("75.00 %", "-5.00", "25.0 %"),
         ],
     ]
