@@ -16,7 +16,7 @@ from functools import lru_cache
 from export.errors import ExportError
 from export.kernels.language.instruction_set import MACROS, Operand
 from export.kernels.language.instructions import instructions
-from export.kernels.language.operands import register_places, use_of
+from export.kernels.language.operands import Use, register_places, use_of
 from export.kernels.language.steps import Step
 from export.targets import Instruction, Kind, Timing, block_cycles
 from export.targets.instruction import LOADS, STORES
@@ -114,6 +114,42 @@ class _State:
     loaded: bool = False
 
 
+@dataclass(frozen=True)
+class _Operation:
+    """An operation of a structure.
+
+    Attributes:
+        name: Of its macro.
+        args: The registers and values among its arguments.
+        use: What the macro does with them.
+        operands: What it reads, each with how: "read", "late" or "address".
+        result: The value it makes.
+        taken_over: The value whose register the result takes, where the macro reads the register it writes.
+        after: Operations that must come first.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    use: Use
+    operands: tuple[tuple[str, str], ...]
+    result: str | None
+    taken_over: str
+    after: tuple[int, ...]
+
+    @staticmethod
+    def of(entry: tuple[str, tuple[str, ...], tuple[int, ...]]) -> _Operation:
+        """That of an entry of a structure."""
+        label, args, after = entry
+        name, _, tied = label.partition("=")
+        use = use_of(name)
+        roles = dict.fromkeys(use.late, "late") | dict.fromkeys(use.reads, "read")
+        roles |= dict.fromkeys(use.addresses, "address")
+        values = dict(zip(register_places(name), args, strict=True))
+        operands = tuple((value, roles[place]) for place, value in values.items() if place in roles)
+        written = values[use.result] if use.result is not None else None
+        return _Operation(name, args, use, operands, tied or written, (written or "") if tied else "", after)
+
+
 class _Block:
     """A block to schedule: what does not change from order to order."""
 
@@ -124,48 +160,30 @@ class _Block:
         self._registers = registers
         self._preferred = {register: place for place, register in enumerate(registers)}
         self._held = held
-        self._names = [name.partition("=")[0] for name, _, _ in structure]
-        self._args = [args for _, args, _ in structure]
-        self._uses = [use_of(name) for name in self._names]
-        self.least = sum(use.length for use in self._uses)
-        made: dict[str, int] = {}
-        self._results: list[str | None] = []
-        self._taken_over: list[str] = []
-        operands: list[tuple[tuple[str, str], ...]] = []
-        for index, (name, args, _) in enumerate(structure):
-            use = self._uses[index]
-            places = register_places(self._names[index])
-            roles = dict.fromkeys(use.late, "late") | dict.fromkeys(use.reads, "read")
-            roles |= dict.fromkeys(use.addresses, "address")
-            pairs = dict(zip(places, args, strict=True))
-            operands.append(tuple((value, roles[place]) for place, value in pairs.items() if place in roles))
-            tied = name.partition("=")[2]
-            result = tied or (pairs[use.result] if use.result is not None else None)
-            self._results.append(result)
-            self._taken_over.append(pairs[use.result] if tied and use.result is not None else "")
-            if result is not None:
-                made[result] = index
-        self._needs = [
-            {made[value] for value, _ in found if value in made} | set(after)
-            for found, (_, _, after) in zip(operands, structure, strict=True)
-        ]
-        self._needed_by: list[list[int]] = [[] for _ in structure]
-        for index, needs in enumerate(self._needs):
+        operations = [_Operation.of(entry) for entry in structure]
+        self.least = sum(operation.use.length for operation in operations)
+        self._names = [operation.name for operation in operations]
+        self._args = [operation.args for operation in operations]
+        self._uses = [operation.use for operation in operations]
+        self._results = [operation.result for operation in operations]
+        self._taken_over = [operation.taken_over for operation in operations]
+        self._loads = [operation.use.kind in LOADS for operation in operations]
+        self._values = [Counter(value for value, _ in operation.operands) for operation in operations]
+        self._counts = Counter(
+            value for operation in operations for value, _ in operation.operands if value.startswith(VIRTUAL)
+        )
+        made = {operation.result: index for index, operation in enumerate(operations)}
+        self._needs: list[set[int]] = []
+        self._needed_by: list[list[int]] = [[] for _ in operations]
+        self._taken_by: list[list[tuple[int, int]]] = [[] for _ in operations]
+        for index, operation in enumerate(operations):
+            makers = [(made[value], role) for value, role in operation.operands if value in made]
+            needs = {maker for maker, _ in makers} | set(operation.after)
+            self._needs.append(needs)
             for need in needs:
                 self._needed_by[need].append(index)
-        self._taken_by: list[list[tuple[int, int]]] = [[] for _ in structure]
-        for index, found in enumerate(operands):
-            for value, role in found:
-                if value in made:
-                    latency = self._latency(index, role, self._uses[made[value]].kind)
-                    self._taken_by[made[value]].append((index, latency))
-        self._loads = [use.kind in LOADS for use in self._uses]
-        self._values = [Counter(value for value, _ in found) for found in operands]
-        self._counts: Counter[str] = Counter()
-        for values in self._values:
-            self._counts.update(
-                {value: count for value, count in values.items() if value.startswith(VIRTUAL)}
-            )
+            for maker, role in makers:
+                self._taken_by[maker].append((index, self._latency(index, role, self._uses[maker].kind)))
 
     def _latency(self, index: int, role: str, maker: Kind) -> int:
         """Cycles from an operation of a kind to one that takes its result; as far as an order needs them."""
