@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from export.artifact.boards import exported_board
-from export.artifact.manifest import MANIFEST_NAME, Manifest, read_manifest
+from export.artifact.manifest import MANIFEST_NAME, LayerInfo, Manifest, read_manifest
 from export.errors import InputError
-from export.firmware.capture import Capture
+from export.firmware.capture import Capture, Sample
 from export.firmware.project import NETWORK_FOLDER, digest_of
 from export.targets import Span
 from keras_approx.schema import read_bounded
@@ -118,31 +118,15 @@ def compare(folder: str | Path, capture: Capture, simulation: Mapping[str, Any] 
         raise InputError(
             "there are no cycles to compare: the core counted none, as in an emulator; run the firmware on the board"
         )
-    warm = [sample for sample in capture.samples if sample.cycles is not None]
-    if not warm:
+    ran = [sample for sample in capture.samples if sample.cycles is not None]
+    if not ran:
         raise InputError(f"there are no cycles to compare: no sample ran, {capture.samples[0].verdict}")
-    cold = warm[0].cycles
+    if len(ran[0].layers) != len(manifest.layers):
+        raise InputError(f"expected cycles of {len(manifest.layers)} layers, got {len(ran[0].layers)}")
+    cold, warm = ran[0].cycles, ran[1:] or ran
     assert cold is not None
-    warm = warm[1:] or warm
-    if len(warm[0].layers) != len(manifest.layers):
-        raise InputError(f"expected cycles of {len(manifest.layers)} layers, got {len(warm[0].layers)}")
     predicted, basis = _predictions(network, manifest, capture, simulation)
-    layers = []
-    for layer in manifest.layers:
-        found = [sample.layers[layer.index] for sample in warm]
-        counts = capture.hits and layer.index < len(capture.hits)
-        layers.append(
-            LayerComparison(
-                index=layer.index,
-                kind=layer.kind,
-                name=layer.name,
-                predicted=predicted[layer.index],
-                measured=sum(found) / len(found),
-                spread=Span(min(found), max(found)),
-                hits=capture.hits[layer.index] if counts else None,
-                misses=capture.misses[layer.index] if counts else None,
-            )
-        )
+    layers = [_layer(layer, predicted[layer.index], warm, capture) for layer in manifest.layers]
     return Comparison(
         board=capture.board,
         clock_hz=capture.clock_hz,
@@ -155,6 +139,24 @@ def compare(folder: str | Path, capture: Capture, simulation: Mapping[str, Any] 
         stack_bytes=capture.stack_bytes,
         basis=basis,
         warnings=tuple(capture.warnings),
+    )
+
+
+def _layer(
+    layer: LayerInfo, predicted: Span | None, samples: Sequence[Sample], capture: Capture
+) -> LayerComparison:
+    """A layer of the export beside what samples measured."""
+    found = [sample.layers[layer.index] for sample in samples]
+    counted = capture.hits and layer.index < len(capture.hits)
+    return LayerComparison(
+        index=layer.index,
+        kind=layer.kind,
+        name=layer.name,
+        predicted=predicted,
+        measured=sum(found) / len(found),
+        spread=Span(min(found), max(found)),
+        hits=capture.hits[layer.index] if counted else None,
+        misses=capture.misses[layer.index] if counted else None,
     )
 
 

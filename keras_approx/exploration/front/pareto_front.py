@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,32 +134,25 @@ class ParetoFront:
                 f"{', '.join(unknown)} was not measured, only {', '.join(self.exact.costs)}: explore with "
                 "price=export.Pricer(model, ...)"
             )
-        candidates = [_tuned(record) for record in self.evaluated] if fine_tuned else self.evaluated
+        records = [_tuned(record) for record in self.evaluated] if fine_tuned else self.evaluated
+        candidates = [record for record in records if record is not None and not record.dropped_early]
         exact = (_tuned(self.exact) if fine_tuned else None) or self.exact
-        first = self.objectives[0]
-
-        def rank(record: EvaluatedDesign) -> tuple[float, float]:
-            badness, cost = record.badness, record.costs[first]
-            return (badness, cost) if max_drop is None else (cost, badness)
-
         found = [
             record
             for record in candidates
-            if record is not None
-            and not record.dropped_early
-            and (max_drop is None or within(record, exact, max_drop))
+            if (max_drop is None or within(record, exact, max_drop))
             and all(record.costs[name] <= limit for name, limit in limits.items())
         ]
         if not found:
-            known = [record.costs for record in candidates if record is not None and not record.dropped_early]
-            lowest = ", ".join(
-                f"{name} {min(costs[name] for costs in known):,.0f}" for name in limits if known
-            )
+            lowest = _lowest(candidates, limits)
             raise OptionError(
                 f"no {'fine-tuned ' if fine_tuned else ''}design of {len(self._records)} is within the limits"
                 f"{f', the lowest there are: {lowest}' if lowest else ''}; allow more, or explore further"
             )
-        return self[min(found, key=rank).id]
+        first = self.objectives[0]
+        if max_drop is None:
+            return self[min(found, key=lambda record: (record.badness, record.costs[first])).id]
+        return self[min(found, key=lambda record: (record.costs[first], record.badness)).id]
 
     def annotate(self, design: EvaluatedDesign | Design, **measured: Any) -> EvaluatedDesign:
         """Adds what was measured of a design later, and returns its new record.
@@ -228,6 +221,13 @@ def _check_drop(drop: float | None, metric: str) -> None:
         raise OptionError(
             f"max_drop is by how much the {metric} may be worse, a finite number of at least 0; got {drop}"
         )
+
+
+def _lowest(candidates: Sequence[EvaluatedDesign], names: Iterable[str]) -> str:
+    """The least of each cost that any candidate has, for the error message."""
+    if not candidates:
+        return ""
+    return ", ".join(f"{name} {min(record.costs[name] for record in candidates):,.0f}" for name in names)
 
 
 def _tuned(record: EvaluatedDesign) -> EvaluatedDesign | None:
