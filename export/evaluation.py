@@ -15,6 +15,7 @@ from export.artifact.compiling import HostModel, build_host
 from export.artifact.manifest import Manifest, read_manifest
 from export.errors import InputError
 from export.proportions import wilson_interval
+from keras_approx.text import plural
 
 _BATCH = 256  # inferences of one process: short enough that all cores end together
 
@@ -124,17 +125,19 @@ def check_labels(manifest: Manifest, labels: Any, count: int) -> NDArray[Any]:
     try:
         wanted = np.asarray(labels)
     except ValueError as error:  # of rows that are not of one length
-        raise InputError(f"expected a class number for each of {count:,} inputs, got {error}") from error
+        raise InputError(
+            f"expected a class number for each of {plural(count, 'input')}, got {error}"
+        ) from error
     if wanted.shape != (count,) or count == 0 or not np.issubdtype(wanted.dtype, np.integer):
         raise InputError(
-            f"expected a class number for each of {count:,} inputs, at least one, got {wanted.dtype} of shape "
+            f"expected a class number for each of {plural(count, 'input')}, at least one, got {wanted.dtype} of shape "
             f"{list(wanted.shape)}"
         )
     classes = int(np.prod(manifest.outputs[0].shape))
     if wanted.min() < 0 or wanted.max() >= classes:
         raise InputError(
-            f"expected labels of 0 .. {classes - 1}, as the network has {classes} outputs, got {wanted.min()} .. "
-            f"{wanted.max()}"
+            f"expected labels of 0 .. {classes - 1}, as the network has {plural(classes, 'output')}, got "
+            f"{wanted.min()} .. {wanted.max()}"
         )
     return wanted
 

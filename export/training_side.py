@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from keras_approx.exploration.records import EvaluatedDesign
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import model_batches
-    from keras_approx.skipping.elimination import InputMoments, elimination_significance, fit
+    from keras_approx.skipping.elimination import (
+        InputMoments,
+        elimination_significance,
+        fit,
+        warn_of_few_samples,
+    )
 
 __all__ = [
     "ELIMINATION",
@@ -62,6 +67,7 @@ __all__ = [
     "skip_wrappers",
     "spread",
     "tf",
+    "warn_of_few_samples",
 ]
 
 _HOMES = {
@@ -79,6 +85,7 @@ _HOMES = {
     "set_masks": "layers.skip_wrapper",
     "skip_wrappers": "layers.skip_wrapper",
     "tf": "compat",
+    "warn_of_few_samples": "skipping.elimination",
 }
 
 

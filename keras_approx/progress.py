@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from keras_approx.compat import keras
+from keras_approx.text import plural
 
 
 class Progress:
@@ -45,11 +46,5 @@ class Progress:
 
     def _tell(self, number: int) -> None:
         if self._tells:
-            units = (
-                self._unit
-                if number == 1
-                else f"{self._unit}es"
-                if self._unit[-2:] == "ch"
-                else f"{self._unit}s"
-            )
-            print(f"{self._doing}: {number:,} {units}, {time.monotonic() - self._start:.0f} s", flush=True)
+            seconds = time.monotonic() - self._start
+            print(f"{self._doing}: {plural(number, self._unit)}, {seconds:.0f} s", flush=True)

@@ -17,6 +17,7 @@ from export.errors import InputError
 from export.ir import ops
 from export.ir.graph import Graph
 from export.operators.table import operator_of
+from keras_approx.text import plural
 
 Values = NDArray[Any]
 _MAX_UNROLLED = 1 << 23  # elements
@@ -111,7 +112,7 @@ def checked_inputs(graph: Graph, inputs: Values | Sequence[Values]) -> list[Valu
     several = isinstance(inputs, Sequence) and all(isinstance(values, np.ndarray) for values in inputs)
     given: list[Any] = list(inputs) if several else [inputs]
     if len(given) != len(graph.inputs):
-        raise InputError(f"expected {len(graph.inputs)} inputs, got {len(given)}")
+        raise InputError(f"expected {plural(len(graph.inputs), 'input')}, got {len(given)}")
     for values, tensor in zip(given, graph.inputs, strict=True):
         expected = graph.tensors[tensor].shape[1:]
         if not isinstance(values, np.ndarray) or values.dtype != np.int8 or values.shape[1:] != expected:

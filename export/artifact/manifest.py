@@ -20,6 +20,7 @@ from export.artifact.names import PATTERN
 from export.errors import InputError, ModelFormatError
 from export.ir.real import quantize
 from keras_approx.schema import Record, explain, read_bounded
+from keras_approx.text import plural
 
 MANIFEST_NAME = "manifest.json"
 GENERATOR = "keras_approx"
@@ -256,7 +257,7 @@ class Manifest(Record):
         given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         if len(given) != len(self.inputs):
             names = ", ".join(info.name for info in self.inputs)
-            raise InputError(f"expected {len(self.inputs)} inputs ({names}), got {len(given)}")
+            raise InputError(f"expected {plural(len(self.inputs), 'input')} ({names}), got {len(given)}")
         batches = [info.batch(values) for info, values in zip(self.inputs, given, strict=True)]
         if len({len(batch) for batch in batches}) > 1:
             raise InputError(f"expected as many of each input, got {[len(batch) for batch in batches]}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from export.commands.program.console import Result, table
+from export.commands.program.console import Result
 from export.commands.program.options import Commands, add_command
 from export.targets import BOARDS, Board, Prefetch, get_board
+from export.targets.facts import FACTS, caches, facts, megahertz, wait_states
+from keras_approx.text import text_table
 
 _EXAMPLES = """\
   keras-approx boards
@@ -46,45 +48,23 @@ def run(options: argparse.Namespace) -> Result:
     if options.board is not None:
         board = get_board(options.board)
         return Result(_shown(board), _record(board))
-    head = ("board", "core", "MHz", "flash KiB", "RAM KiB", "waits", "caches")
-    rows = [
-        (
-            *(board.name, board.core, f"{board.clock_hz / 1e6:g}"),
-            *(f"{size // 1024:,}" for size in (board.flash_bytes, sum(bank.size for bank in board.banks))),
-            _waits(board),
-            _caches(board),
-        )
-        for board in BOARDS.values()
-    ]
-    return Result(table(head, rows, left=2), {"boards": [_record(board) for board in BOARDS.values()]})
-
-
-def _waits(board: Board) -> str:
-    flash = board.flash
-    return f"{flash.waits}" if flash.most_waits is None else f"{flash.waits} to {flash.most_waits}"
-
-
-def _caches(board: Board) -> str:
-    flash = board.flash
-    if flash.shared and flash.code is not None:
-        return f"{flash.code.size:,} B for both"
-    code, constants = (0 if cache is None else cache.size for cache in (flash.code, flash.constants))
-    return f"{code:,} B code, {constants:,} B constants"
+    shown = text_table(FACTS, [facts(board) for board in BOARDS.values()], text=(0, 1, -1))
+    return Result(shown, {"boards": [_record(board) for board in BOARDS.values()]})
 
 
 def _shown(board: Board) -> str:
     flash = board.flash
     ahead = "" if flash.prefetch is Prefetch.NONE else f", reads ahead {flash.prefetch.value}"
     lines = [
-        f"{board.name}: {board.core} at {board.clock_hz / 1e6:g} MHz",
-        f"flash: {flash.size:,} B at {flash.origin:#010x}; a read gives {flash.width} B after {_waits(board)} wait "
-        f"states{ahead}; caches: {_caches(board)}",
+        f"{board.name}: {board.core} at {megahertz(board)} MHz",
+        f"flash: {flash.size:,} B at {flash.origin:#010x}; a read gives {flash.width} B after "
+        f"{_waiting(wait_states(flash))}{ahead}; caches: {caches(flash)}",
         f"cycles with waits: a range over {len(flash.readings)} readings of what the documents leave open"
         if len(flash.readings) > 1
         else "cycles with waits: the documents leave nothing open",
     ]
     for bank in board.banks:
-        waits = "waits undocumented" if bank.waits is None else f"{bank.waits} wait states"
+        waits = "waits undocumented" if bank.waits is None else _waiting(f"{bank.waits}")
         runs = f", code runs from it at {bank.code_origin:#010x}" if bank.code_origin is not None else ""
         lines.append(f"{bank.name}: {bank.size:,} B at {bank.origin:#010x}, {waits}{runs}")
     for placement in board.placements:
@@ -95,6 +75,10 @@ def _shown(board: Board) -> str:
         )
     lines.append(f"source: {board.source}")
     return "\n".join([*lines, *([f"caveat: {board.caveats}"] if board.caveats else [])])
+
+
+def _waiting(waits: str) -> str:
+    return f"{waits} wait state" if waits == "1" else f"{waits} wait states"
 
 
 def _record(board: Board) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from export.commands.program.console import Result, table
+from export.commands.program.console import Result
 from export.commands.program.options import Commands, add_command
 from export.targets import Span
+from keras_approx.text import plural, text_table
 
 if TYPE_CHECKING:
     from export.firmware.comparison import Comparison
@@ -79,13 +80,13 @@ def _text(found: Comparison) -> str:
     wrong = [verdict for verdict in found.verdicts if verdict != "PASS"]
     return "\n".join(
         [
-            table(head, rows, left=2),
+            text_table(head, rows, text=(0, 1, -1)),
             *(f"warning: {warning}" for warning in found.warnings),
             f"{found.board} at {found.clock_hz / 1e6:g} MHz: {1e3 * found.measured / found.clock_hz:.2f} ms an "
             f"inference, the first {found.cold:,} cycles; stack {found.stack_bytes:,} B; predicted by {found.basis}",
-            f"FAIL: {len(wrong)} of {len(found.verdicts)} samples, first: {wrong[0]}"
+            f"FAIL: {len(wrong)} of {plural(len(found.verdicts), 'sample')}, first: {wrong[0]}"
             if wrong
-            else f"PASS: every output byte of {len(found.verdicts)} samples",
+            else f"PASS: every output byte of {plural(len(found.verdicts), 'sample')}",
         ]
     )
 

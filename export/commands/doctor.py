@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from export.commands.program.console import Result, table
+from export.commands.program.console import Result
 from export.commands.program.options import Commands, add_command
 from keras_approx.installation import examine
+from keras_approx.text import text_table
 
 _EXAMPLES = """\
   keras-approx doctor
@@ -36,6 +37,6 @@ def run(options: argparse.Namespace) -> Result:
     found = examine()
     rows = [(part.name, part.version or "missing", part.purpose) for part in found.parts]
     return Result(
-        "\n".join([found.about, table(("what", "version", "for"), rows, left=3), *found.advice]),
+        "\n".join([found.about, text_table(("what", "version", "for"), rows, text=(0, 1, 2)), *found.advice]),
         {"about": found.about, "parts": [asdict(part) for part in found.parts], "advice": found.advice},
     )

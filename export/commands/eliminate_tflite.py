@@ -16,6 +16,7 @@ from export.elimination.network import eliminate, kept_share, quantized_inputs
 from export.errors import InputError, OutputPathError, QuantizationError
 from export.frontend import read_tflite
 from keras_approx.skipping.granularity import DEFAULT
+from keras_approx.text import plural
 
 
 def run_tflite(options: argparse.Namespace) -> Result:
@@ -35,8 +36,8 @@ def run_tflite(options: argparse.Namespace) -> Result:
     graph = read_tflite(data)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise InputError(
-            f"the network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each: call "
-            "export.eliminate with an array for each input"
+            f"the network has {plural(len(graph.inputs), 'input')} and {plural(len(graph.outputs), 'output')}, "
+            "expected one of each: call export.eliminate with an array for each input"
         )
     shape, classes = graph.tensors[graph.input].shape[1:], graph.tensors[graph.output].size
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)

@@ -12,6 +12,7 @@ from export.commands.program.files import check_result_file
 from export.commands.program.options import Commands, add_command, at_least_one
 from export.commands.simulate import save_outputs
 from export.errors import InputError
+from keras_approx.text import plural
 
 _EXAMPLES = """\
   keras-approx evaluate out/ --inputs test.npz
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> Result:
             ".npz file, or name their array with --labels-array"
         )
     inputs = [values[: options.images] for values in inputs]
-    say(f"compiling {options.out_dir} for this machine, then running {len(inputs[0]):,} inputs")
+    say(f"compiling {options.out_dir} for this machine, then running {plural(len(inputs[0]), 'input')}")
     found = evaluate(options.out_dir, inputs, labels[: options.images], workers=options.workers)
     if options.outputs is not None:
         save_outputs(options.outputs, manifest, found.outputs)

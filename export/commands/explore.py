@@ -18,7 +18,7 @@ from export.commands.inputs.designs import pricer
 from export.commands.inputs.ends import input_shape, output_shape
 from export.commands.inputs.models import add_model, check_model, is_wrapped, load_model
 from export.commands.inputs.samples import read_samples, split
-from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, table, told
+from export.commands.program.console import Interrupted, Result, Steps, load_tensorflow, told
 from export.commands.program.files import check_new_file
 from export.commands.program.options import (
     Commands,
@@ -40,6 +40,7 @@ from keras_approx.exploration.front.tables import is_front_csv
 from keras_approx.exploration.quality import ACCURACY, shown
 from keras_approx.skipping.granularity import GRANULARITIES
 from keras_approx.skipping.significance import ELIMINATION, METRICS
+from keras_approx.text import plural, text_table
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front.pareto_front import ParetoFront
@@ -175,7 +176,7 @@ def run(options: argparse.Namespace) -> Result:
     with told(say, "export.schedule"):
         price = pricer(model, options.target)
     store = options.store or options.out.with_name(options.out.name + ".store")
-    say(f"exploring with {len(validation):,} validation samples; what is measured is kept in {store}")
+    say(f"exploring with {plural(len(validation), 'validation sample')}; what is measured is kept in {store}")
     try:
         with _executor(options.workers) as executor:
             front = keras_approx.explore(
@@ -273,10 +274,10 @@ def _result(front: ParetoFront, out: Path, table_path: Path) -> Result:
         record = front.best(max_drop=loss.drop)
         chosen.setdefault(record.id, (f"loses at most {loss.text}" if loss.drop else "loses nothing", record))
     head = ("design", "id", front.metric, "kept", *exact.costs)
-    text = table(head, [_row(front, why, record) for why, record in chosen.values()], left=2)
+    text = text_table(head, [_row(front, why, record) for why, record in chosen.values()], text=(0, 1))
     return Result(
         f"{text}\nkept: of the products that can be skipped\n"
-        f"{out}: {len(front.evaluated):,} designs, {len(front.designs):,} on the front; table: {table_path}",
+        f"{out}: {plural(len(front.evaluated), 'design')}, {len(front.designs):,} on the front; table: {table_path}",
         {
             "out": str(out),
             "table": str(table_path),

@@ -35,6 +35,7 @@ from export.commands.program.options import (
 from export.errors import InputError
 from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.significance import ELIMINATION, METRICS
+from keras_approx.text import plural
 from keras_approx.training.batches import Augmentation, ShuffledBatches
 from keras_approx.training.options import Eliminate, Rank
 
@@ -155,7 +156,7 @@ def run(options: argparse.Namespace) -> Result:
     checkpoints = Checkpoints(folder, settings, batches)
     recipe = {**_recipe(options, model), "callbacks": [checkpoints], "verbose": verbosity()}
     keras.utils.set_random_seed(options.seed)
-    say(f"{len(training):,} samples to train on, {len(validation):,} to validate with")
+    say(f"{plural(len(training), 'sample')} to train on, {len(validation):,} to validate with")
     held_out = (validation.inputs, validation.targets)
     try:
         if chosen is None:

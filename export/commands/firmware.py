@@ -9,6 +9,7 @@ from export.artifact.manifest import read_manifest
 from export.commands.inputs.network_inputs import read_inputs
 from export.commands.program.console import Result, Steps
 from export.commands.program.options import Commands, add_command, add_inputs_array, at_least_one
+from keras_approx.text import plural
 
 _EXAMPLES = """\
   keras-approx firmware out/ --board nucleo-u575zi-q                 # writes out-firmware/
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> Result:
     say(f"computing the outputs to expect, writing {folder}")
     firmware = write_firmware(out_dir, folder, board=options.board, inputs=given)
     board = firmware.board
-    text = f"{folder}: firmware for {board.name} with {firmware.samples} samples; see its README.md"
+    text = f"{folder}: firmware for {board.name} with {plural(firmware.samples, 'sample')}; see its README.md"
     if not firmware.predicted:
         text += (
             f"\nthe export's predictions are not for {board.name}: for figures to compare with, "

@@ -17,6 +17,7 @@ from export.commands.program.options import Commands, add_command, at_least_one
 from export.evaluation import check_labels, count_right
 from export.targets import CORES
 from keras_approx.array_files import write_arrays
+from keras_approx.text import plural
 
 _EXAMPLES = """\
   keras-approx simulate out/ --inputs test.npz --images 20
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> Result:
     inputs = [values[: options.images] for values in inputs]
     if labels is not None:
         labels = check_labels(manifest, labels[: options.images], len(inputs[0]))
-    say(f"compiling {options.out_dir}, then running {len(inputs[0]):,} inputs on the emulated core")
+    say(f"compiling {options.out_dir}, then running {plural(len(inputs[0]), 'input')} on the emulated core")
     from export.simulation import simulate  # noqa: PLC0415 (slow to import)
 
     measurement = simulate(

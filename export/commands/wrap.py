@@ -20,6 +20,7 @@ from export.commands.program.options import (
     add_split,
     input_range,
 )
+from keras_approx.text import plural
 
 _EXAMPLES = """\
   keras-approx wrap model.keras --data train.npz --out wrapped.keras
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> Result:
         keras_approx.calibrate(wrapped, training.inputs[:images], verbose=False)
     save_model(wrapped, options.out)
     summary = summarize(wrapped)
-    state = f"calibrated with {images:,} samples" if images else "not calibrated"
+    state = f"calibrated with {plural(images, 'sample')}" if images else "not calibrated"
     return Result(
         f"{format_table(summary)}\n{options.out}: wrapped, {state}",
         {

@@ -36,7 +36,9 @@ from export.training_side import (
     fit,
     group_sums,
     spread,
+    warn_of_few_samples,
 )
+from keras_approx.text import plural
 
 SENSITIVITY_SAMPLES = 32
 _QMAX = 127
@@ -69,8 +71,8 @@ def eliminate(
     Args:
         model: An int8 TFLite model, a path or its bytes.
         inputs: [n, *shape], of the distribution that comes in use, one array for each input: int8 as the network takes
-            them, or float, which is quantized with the input's scale. Some thousand are wanted: more than a layer has
-            operands for an output.
+            them, or float, which is quantized with the input's scale. Some thousand are wanted; a warning says so where
+            a layer has more weights for an output than there are outputs to fit them to.
         kept: The fraction of products to keep, of the layers that are ranked.
         granularity: What is kept or skipped together, of all layers or by name or pattern; "kernel" and "kernel block"
             skip where convolutions are computed by Winograd's algorithm.
@@ -89,7 +91,7 @@ def eliminate(
         UnsupportedModelError: It cannot be lowered, or keeps states between inferences.
         QuantizationError: It is not a full-integer int8 model.
         InputError: Inputs of another shape or type, none, or not finite.
-        OptionError: An option has a value it cannot have, or a pattern matches no layer.
+        OptionError: An option has a value it cannot have, a pattern matches no layer, or all layers are to keep all.
 
     Example:
         quarter = export.eliminate("model.tflite", images, kept=0.25, granularity="kernel")
@@ -112,6 +114,7 @@ def eliminate(
         raise ModelFormatError(
             "the network has no convolution or dense layer whose products could be skipped"
         )
+    selection.check_skips([layer.name for layer in known])
     given = quantized_inputs(graph, inputs)
     eliminator = Eliminator(graph, known, given)
     masks = eliminator.masks(selection, kept)
@@ -119,7 +122,7 @@ def eliminate(
 
 
 def kept_share(model: bytes, exempt: Sequence[str] = ()) -> float:
-    """The share of products that a network keeps, of those that `eliminate` could skip.
+    """The share of products that a network keeps, of those that `eliminate` could skip; 1 if there are none.
 
     Args:
         model: Content of an int8 `.tflite` file.
@@ -129,7 +132,8 @@ def kept_share(model: bytes, exempt: Sequence[str] = ()) -> float:
     known = stored_layers(model, graph)
     free = first_matches(exempt, [layer.name for layer in known])
     counted = [count_macs(graph, graph.ops[layer.index]) for layer in known if free[layer.name] is None]
-    return sum(kept for _, kept in counted) / (sum(products for products, _ in counted) or 1)
+    products = sum(products for products, _ in counted)
+    return sum(kept for _, kept in counted) / products if products else 1.0
 
 
 class Eliminator:
@@ -145,6 +149,9 @@ class Eliminator:
         self._moments: dict[str, InputMoments] = {}
         self._felt: dict[int, NDArray[np.float64]] = {}
         self._significance: dict[tuple[str, str | Granularity], NDArray[np.float64]] = {}
+        self._positions = {
+            layer.name: math.prod(graph.tensors[graph.ops[layer.index].output].shape[1:-1]) for layer in known
+        }
         self.kernels = {layer.name: _kernel(graph, self._op(graph, layer.index)) for layer in known}
 
     @staticmethod
@@ -178,11 +185,7 @@ class Eliminator:
                     granularities[layer.name],
                 )
             found[layer.name] = self._significance[key]
-        positions = {
-            layer.name: math.prod(self._graph.tensors[self._graph.ops[layer.index].output].shape[1:-1])
-            for layer in self._known
-        }
-        masks = selection.masks(found, positions, kept, step=selection.end_step)
+        masks = selection.masks(found, self._positions, kept, step=selection.end_step)
         return {name: mask & _paired(self.kernels[name]) for name, mask in masks.items()}
 
     def _measure(self) -> None:
@@ -195,6 +198,8 @@ class Eliminator:
                 op = self._op(self._graph, index)
                 self._moments[self._at[index].name] = moments(run.operands(self._graph, op))
             run.step(self._graph, index)
+        operands = {name: len(found.mean) for name, found in self._moments.items()}
+        warn_of_few_samples(len(self._inputs[0]), operands, self._positions)
         few = [values[:SENSITIVITY_SAMPLES] for values in self._inputs]
         self._felt = sensitivities(self._graph, list(self._at), few)
 
@@ -301,7 +306,9 @@ def quantized_inputs(graph: Graph, inputs: Values | Sequence[Values]) -> list[Va
     """
     given: list[Any] = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
     if len(given) != len(graph.inputs):
-        raise InputError(f"expected an array for each of {len(graph.inputs)} inputs, got {len(given)}")
+        raise InputError(
+            f"expected an array for each of {plural(len(graph.inputs), 'input')}, got {len(given)}"
+        )
     found = []
     for values, index in zip(given, graph.inputs, strict=True):
         tensor = graph.tensors[index]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.errors import InputError
+from keras_approx.text import plural
 
 _LARGEST = 16 << 20  # bytes
 _SHOWN = 80  # letters of a line in a message
@@ -116,8 +117,8 @@ def parse_capture(text: str, where: str = "capture") -> Capture:
         )
         noise = "; most of it is no text, as at another baud rate" if strange > len(text) // 4 else ""
         raise InputError(
-            f"expected the output of a keras_approx firmware in {where}, got {len(lines)} lines without its first one"
-            f"{noise}: {_HOW}"
+            f"expected the output of a keras_approx firmware in {where}, got {plural(len(lines), 'line')} "
+            f"without its first one{noise}: {_HOW}"
         )
     head = _HEAD.fullmatch(lines[starts[-1]])
     assert head is not None

@@ -16,6 +16,7 @@ from export.firmware.capture import Capture, Sample
 from export.firmware.project import NETWORK_FOLDER, digest_of
 from export.targets import Span
 from keras_approx.schema import read_bounded
+from keras_approx.text import plural
 
 _MAX_BYTES = 64 << 20  # of a simulation's file
 
@@ -122,7 +123,9 @@ def compare(folder: str | Path, capture: Capture, simulation: Mapping[str, Any] 
     if not ran:
         raise InputError(f"there are no cycles to compare: no sample ran, {capture.samples[0].verdict}")
     if len(ran[0].layers) != len(manifest.layers):
-        raise InputError(f"expected cycles of {len(manifest.layers)} layers, got {len(ran[0].layers)}")
+        raise InputError(
+            f"expected cycles of {plural(len(manifest.layers), 'layer')}, got {len(ran[0].layers)}"
+        )
     cold, warm = ran[0].cycles, ran[1:] or ran
     assert cold is not None
     predicted, basis = _predictions(network, manifest, capture, simulation)
@@ -198,7 +201,7 @@ def _predictions(
         if simulation["board"] != capture.board or set(known) != {layer.index for layer in manifest.layers}:
             raise InputError(
                 f"expected a simulation of this network on {capture.board}, got one on {simulation['board']} with "
-                f"{len(known)} layers: keras-approx simulate OUT_DIR --board {capture.board} --json FILE"
+                f"{plural(len(known), 'layer')}: keras-approx simulate OUT_DIR --board {capture.board} --json FILE"
             )
         layers = [known[layer.index] for layer in manifest.layers]
         if capture.wait_states and all(layer["board_cycles"] is not None for layer in layers):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from export.errors import ExportError
 from export.ir.graph import Graph
+from keras_approx.text import plural
 
 _LONGEST_NAME = 200  # letters
 
@@ -27,8 +28,8 @@ def check_class_names(names: Sequence[str] | None, graph: Graph) -> tuple[str, .
     sizes = [graph.tensors[tensor].size for tensor in graph.outputs]
     if sizes != [len(listed)]:
         raise ExportError(
-            f"expected one class name for each value of the network's one output, {sizes} values, "
-            f"got {len(listed)} names"
+            "expected a class name for each value of the network's one output, got "
+            f"{plural(len(listed), 'name')} for {plural(len(sizes), 'output')} of {' and '.join(map(str, sizes))}"
         )
     return listed
 

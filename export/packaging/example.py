@@ -16,6 +16,7 @@ from export.errors import InputError
 from export.ir.graph import Graph
 from export.ir.real import quantize
 from export.ir.tensor import Tensor
+from keras_approx.text import plural
 
 _PROGRAM = """\
 /* Runs the network on one sample, and compares every byte of the output with what TFLite's reference kernels give.
@@ -115,7 +116,7 @@ def make_sample(graph: Graph, given: Any = None, class_names: Sequence[str] = ()
     else:
         several = list(given) if isinstance(given, list | tuple) and len(tensors) > 1 else [given]
         if len(several) != len(tensors):
-            raise InputError(f"expected a sample of {len(tensors)} inputs, got {len(several)}")
+            raise InputError(f"expected a sample of {plural(len(tensors), 'input')}, got {len(several)}")
         inputs = [_checked(one, tensor) for one, tensor in zip(several, tensors, strict=True)]
     outputs = run(graph, [values[np.newaxis] for values in inputs])
     found = outputs if isinstance(outputs, tuple) else (outputs,)

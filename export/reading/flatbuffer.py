@@ -18,6 +18,7 @@ import tflite as schema
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
+from keras_approx.text import plural
 
 _MAX_RANK = 8
 # A well-formed file stores each vector and table once; writers may share a few.
@@ -153,7 +154,7 @@ def read_model(data: bytes) -> tuple[RawGraph, ...]:
     """
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelFormatError(
-            f"expected a TFLite flatbuffer (file identifier 'TFL3'), got {len(data)} bytes starting with "
+            f"expected a TFLite flatbuffer (file identifier 'TFL3'), got {plural(len(data), 'byte')} starting with "
             f"{bytes(data[:8])!r}; pass the content of a .tflite file"
         )
     with _damage_reported(len(data)):

@@ -14,6 +14,7 @@ from export.errors import ExportError, ModelFormatError, QuantizationError, Unsu
 from export.ir.graph import State
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawGraph, RawOperator, RawTensor
+from keras_approx.text import plural
 
 MAX_ELEMENTS = 1 << 24  # of an activation: more than the RAM of any microcontroller, and little to analyze
 MAX_TOTAL = 1 << 26  # of all activations together
@@ -83,8 +84,8 @@ class Lowering:
         if len(op.inputs) not in inputs or len(op.outputs) != 1:
             wanted = " or ".join(map(str, inputs))
             raise ModelFormatError(
-                f"{op}: expected {wanted} inputs and 1 output, got {len(op.inputs)} and {len(op.outputs)}; "
-                "the file is damaged"
+                f"{op}: expected {wanted} input{'' if inputs == (1,) else 's'} and 1 output, got {len(op.inputs)} and "
+                f"{len(op.outputs)}; the file is damaged"
             )
 
     def option(self, op: RawOperator, options_type: str, name: str) -> Any:
@@ -297,8 +298,9 @@ class Lowering:
             zero_points = tuple(zero_point - 128 for zero_point in zero_points)
         if not scales or len(scales) != len(zero_points) or (per_tensor and len(scales) != 1):
             raise QuantizationError(
-                f"{where}: tensor {tensor.name[:60]!r} has {len(scales)} scales and {len(zero_points)} zero "
-                f"points, expected {'1' if per_tensor else 'as many of each'}; quantize the model to int8"
+                f"{where}: tensor {tensor.name[:60]!r} has {plural(len(scales), 'scale')} and "
+                f"{plural(len(zero_points), 'zero point')}, expected {'1' if per_tensor else 'as many of each'}; "
+                "quantize the model to int8"
             )
         tiny = float(np.finfo(np.float32).tiny)
         if not all(math.isfinite(s) and s >= tiny for s in scales) or not all(

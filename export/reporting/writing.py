@@ -15,7 +15,7 @@ from export.reporting.format.html import write_html
 from export.reporting.format.markdown import write_markdown
 from export.reporting.format.scores import does, lost, named, score
 from export.reporting.format.style import drawing, png
-from export.reporting.format.text import count, interval, percent, plural
+from export.reporting.format.text import count, interval, percent
 from export.reporting.sections.advice import advice_section
 from export.reporting.sections.front import front_section
 from export.reporting.sections.layers import export_blocks, layers_section
@@ -26,6 +26,7 @@ from export.reporting.sections.settings import settings_section
 from export.reporting.sections.significance import significance_section
 from export.reporting.sources import Baseline, Exported, Exports, read_exports
 from export.simulation import Measurement
+from keras_approx.text import plural
 
 if TYPE_CHECKING:
     from export.training_side import EvaluatedDesign, ParetoFront

@@ -9,6 +9,7 @@ from typing import Any
 
 from export.targets import Span
 from keras_approx.notebooks import html_table
+from keras_approx.text import printable, text_table
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,16 @@ class Measurement:
 
     def __str__(self) -> str:
         waits = self.board_cycles is not None
-        rows = [
-            (
-                "layer",
-                "kind",
-                "cycles",
-                *(("with waits",) if waits else ()),
-                "instructions",
-                "flash B",
-                "name",
-            )
-        ]
+        head = (
+            "layer",
+            "kind",
+            "cycles",
+            *(("with waits",) if waits else ()),
+            "instructions",
+            "flash B",
+            "name",
+        )
+        rows = []
         for layer in self.per_layer:
             rows.append(
                 (
@@ -151,7 +151,7 @@ class Measurement:
                     *((str(layer.board_cycles),) if waits else ()),
                     f"{layer.instructions:,}",
                     f"{layer.flash_bytes:,}",
-                    _printable(layer.name),
+                    printable(layer.name, 40),
                 )
             )
         totals = (
@@ -161,18 +161,4 @@ class Measurement:
             f"{self.flash_bytes:,}",
         )
         rows.append(("", "total", *totals, ""))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column in (0, 1, len(row) - 1) else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*lines, self._totals()])
-
-
-def _printable(name: str, limit: int = 40) -> str:
-    """A name without what could steer a terminal."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+        return f"{text_table(head, rows, text=(0, 1, -1))}\n{self._totals()}"

@@ -188,7 +188,7 @@ def _check_elimination(space: Space, calibration: Any) -> None:
     if not _takes_elimination(space):
         raise OptionError(
             "significance 'elimination' goes with fractions and one granularity a layer, or choices of layers; got "
-            f"select={space.select!r} and {len(space.granularities)} granularities"
+            f"select={space.select!r} and granularities {', '.join(map(str, space.granularities))}"
         )
     if calibration is None:
         raise OptionError(

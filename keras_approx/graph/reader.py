@@ -17,6 +17,7 @@ from keras_approx.graph.topology import Call, calls_and_outputs
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
 from keras_approx.layers.registry import ACTIVATIONS, LAYERS, LayerSpec
 from keras_approx.layers.skip_wrapper import SkipWrapper
+from keras_approx.text import plural
 
 _NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
 _LIBRARIES = ("keras.", "tf_keras.")
@@ -204,7 +205,7 @@ def _weights(layer: Any, spec: LayerSpec) -> Mapping[str, np.ndarray]:
     found = {name: np.asarray(value) for name, value in variables.items() if value is not None}
     if len(found) != len(layer.weights):
         raise UnsupportedLayerError(
-            f"layer {layer.name!r} ({type(layer).__name__}) has {len(layer.weights)} weights; expected "
+            f"layer {layer.name!r} ({type(layer).__name__}) has {plural(len(layer.weights), 'weight')}; expected "
             f"{len(found)}: {', '.join(found)}"
         )
     return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_approx.compat import tf
 from keras_approx.errors import CalibrationError
+from keras_approx.text import plural
 
 Shape = tuple[int, ...]
 
@@ -204,7 +205,7 @@ def _labels(element: Any, count: int, number: int) -> np.ndarray:
     if labels.shape[:1] != (count,) or labels.dtype == object:
         raise CalibrationError(
             f"batch {number} of the calibration data has labels of shape {labels.shape} and type "
-            f"{labels.dtype}, expected an array with the labels of {count} samples"
+            f"{labels.dtype}, expected an array with the labels of {plural(count, 'sample')}"
         )
     return labels
 

@@ -182,7 +182,7 @@ def _layer_moments(
     name: str, samples: int, count: float, total: np.ndarray, products: np.ndarray, squares: np.ndarray
 ) -> LayerMoments:
     mean = total / count
-    found = LayerMoments(mean, products / count - _outer(mean, mean), squares / samples)
+    found = LayerMoments(mean, products / count - _outer(mean, mean), squares / samples, samples)
     for values, what in ((found.covariance, "inputs"), (found.sensitivity, "gradients")):
         if not np.all(np.isfinite(values)):
             raise CalibrationError(

@@ -15,6 +15,7 @@ from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
 from keras_approx.layers.transposed_conv import TransposedConv2D
 from keras_approx.notebooks import html_table
 from keras_approx.skipping.granularity import first_matches, group_sums
+from keras_approx.text import plural, text_table
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Summary:
         return f"keeps {skipping.share:.1%} of the products that can be skipped{of_all}"
 
     def __repr__(self) -> str:
-        return f"<Summary of {len(self.rows)} layers: {self.kept:,} of {self.products:,} products kept>"
+        counted = f"{self.kept:,} of {plural(self.products, 'product')} kept"
+        return f"<Summary of {plural(len(self.rows), 'layer')}: {counted}>"
 
     def _repr_html_(self) -> str:
         head, *rows = _cells(self)
@@ -174,12 +176,10 @@ def _row(layer: QuantizedWrapper, times: int) -> LayerRow:
 
 def format_table(summary: Summary) -> str:
     """The table that `keras_approx.summary` prints, and its notes."""
-    lines = _cells(summary)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [_line(line, widths) for line in lines]
-    rule = "-" * len(text[0])
-    totals = len(lines) - 1 - len(summary.rows)
-    return "\n".join([text[0], rule, *text[1:-totals], rule, *text[-totals:], *summary.notes()])
+    head, *rows = _cells(summary)
+    first, *lines = text_table(head, rows, text=(0, 1)).split("\n")
+    rule, layers = "-" * len(first), len(summary.rows)
+    return "\n".join([first, rule, *lines[:layers], rule, *lines[layers:], *summary.notes()])
 
 
 def _cells(summary: Summary) -> list[tuple[str, ...]]:
@@ -208,12 +208,6 @@ def _counts(products: int, kept: int) -> tuple[str, str, str]:
 
 def _count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    left = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-    right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
-    return "  ".join(left + right)
 
 
 def summary(model: Any, print_fn: Callable[[str], Any] | None = print) -> Summary:

@@ -15,6 +15,8 @@ these, [groups, n] and [groups, n, n]: each group is a layer by itself.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +30,7 @@ from keras_approx.skipping.granularity import (
     group_sums,
     spread,
 )
+from keras_approx.text import plural
 
 RIDGE = 1e-3
 """Added to the diagonal, as a share of its mean: inputs that are constant on calibration data may vary on others."""
@@ -45,11 +48,13 @@ class LayerMoments:
         sensitivity: By output channel c, E[sum over positions p and outputs z of the model (dz / dy_pc)^2], float64:
             an error of variance 1 in the channel, independent at each position, moves the model's outputs by so
             much in squares.
+        samples: How many they are of.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     sensitivity: np.ndarray
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,27 @@ class InputMoments:
     wanted: np.ndarray
     covariance: np.ndarray
     cross: np.ndarray | None = None
+
+
+def warn_of_few_samples(samples: int, operands: Mapping[str, int], positions: Mapping[str, int]) -> None:
+    """Warns where least squares have no more equations than unknowns: what they fit is the samples, not the layer.
+
+    Each output position of each sample is an equation; each operand of an output is an unknown, and so is the bias.
+
+    Args:
+        samples: How many there are.
+        operands: Of one output, by layer.
+        positions: Of outputs in one sample, by layer.
+    """
+    enough = {name: count // positions[name] + 1 for name, count in operands.items()}
+    worst = max(enough, key=lambda name: enough[name])
+    if samples < enough[worst]:
+        warnings.warn(
+            f"expected at least {enough[worst]:,} samples to fit weights with, got {samples:,}: each output channel of "
+            f"layer {worst!r} has {plural(operands[worst], 'weight')}, and a sample gives "
+            f"{plural(positions[worst], 'equation')} for them; give more samples",
+            stacklevel=4,
+        )
 
 
 def elimination_significance(

@@ -118,6 +118,18 @@ class Selection:
         first = first_matches([*self.exempt, *self.layers], names)
         return {name: LayerSetting() if number is None else choices[number] for name, number in first.items()}
 
+    def check_skips(self, names: Sequence[str]) -> None:
+        """Makes sure that there is something to skip.
+
+        Raises:
+            OptionError: If all of these layers are to keep all, or a pattern is the first to match no layer.
+        """
+        if all(setting is None or setting.least == 1 for setting in self.settings(names).values()):
+            raise OptionError(
+                f"there is nothing to skip: all layers ({', '.join(names)}) are to keep all their products; exempt "
+                "fewer"
+            )
+
     def granularities(self, names: Sequence[str]) -> dict[str, str | Granularity]:
         """The granularity of each layer, by its name if it has one.
 

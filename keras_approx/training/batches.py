@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
+from keras_approx.text import plural
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class ShuffledBatches:
     ) -> None:
         if not 1 <= batch_size <= len(inputs):
             raise OptionError(
-                f"{len(inputs):,} samples to train on are fewer than the {batch_size:,} of a batch: give more, or a "
-                "smaller batch size, of at least 1"
+                f"expected a batch of 1 to {plural(len(inputs), 'sample')}, all there are to train on, got "
+                f"{batch_size:,}: give more samples, or another batch size"
             )
         if augmentation != Augmentation() and inputs.ndim != 4:
             raise OptionError(

@@ -13,6 +13,7 @@ from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.graph.outputs import by_name, by_output
 from keras_approx.keras3 import PyDatasetSequence, converted_data
+from keras_approx.text import plural
 from keras_approx.training.tasks import Task
 
 HELD_OUT = 0.1
@@ -222,7 +223,8 @@ def _checked(what: str, batch: Any, model: Any, tasks: Sequence[Task]) -> Batch:
         for array in given.values() if isinstance(given, dict) else [given]:
             if not array.ndim or len(array) != count:
                 raise OptionError(
-                    f"{what} has {count} inputs, but {name} of shape {array.shape}: expected one for each input"
+                    f"{what} has {plural(count, 'input')}, but {name} of shape {array.shape}: expected one for "
+                    "each input"
                 )
     for task in tasks:
         if isinstance(labels, dict):
@@ -290,8 +292,8 @@ def _check_labels(what: str, labels: np.ndarray, task: Task) -> None:
             )
         if not 0 <= low <= high < classes or (labels.dtype.kind == "f" and (labels % 1).any()):
             raise OptionError(
-                f"labels of {what} go from {low} to {high}, but the model has {classes} outputs: expected whole "
-                f"numbers from 0 to {classes - 1}"
+                f"labels of {what} go from {low} to {high}, but the model has {plural(classes, 'output')}: expected "
+                f"whole numbers from 0 to {classes - 1}"
             )
         return
     if task.takes_outputs and shape != outputs and not (shape == () and outputs == (1,)):

@@ -27,10 +27,12 @@ from keras_approx.skipping.elimination import (
     expected_outputs,
     fit,
     output_variances,
+    warn_of_few_samples,
 )
 from keras_approx.skipping.granularity import Granularities, Granularity
 from keras_approx.skipping.masks import Scope
 from keras_approx.skipping.selection import LayerSetting, Select, Selection
+from keras_approx.text import plural
 from keras_approx.training.options import Eliminate
 from keras_approx.wrapping import wrap
 
@@ -87,7 +89,8 @@ def eliminate(
     Keeping everything (kept=1) changes nothing but the rounding to int8. Weights of layers that do not train are fitted
     too: what skipping takes from their outputs is given back.
 
-    Labels are not looked at. A few thousand samples are wanted: more than a layer has operands for an output.
+    Labels are not looked at. A few thousand samples are wanted. A warning says so where a layer has more weights for
+    an output than there are outputs to fit them to.
 
     Args:
         model: A trained model; see `wrap` for what it may be. A wrapped one keeps its options, and is changed in
@@ -112,7 +115,7 @@ def eliminate(
         The wrapped model, calibrated. Compile it to evaluate it.
 
     Raises:
-        OptionError: If an option has a value it cannot have, or thresholds are asked for.
+        OptionError: If an option has a value it cannot have, thresholds are asked for, or all layers are to keep all.
         UnsupportedModelError: If the model cannot be wrapped.
         UnsupportedLayerError: Likewise for a layer.
         CalibrationError: If the data does not fit the model, or cannot be read several times.
@@ -133,6 +136,7 @@ def eliminate(
     )
     check_readable_again(data)
     student = wrapped_student(model, input_range)
+    way.check_skips([layer.name for layer in skip_wrappers(student)])
     seen = next(iter(model_batches(student, data, batch_size, steps)), None)
     before = [] if seen is None else tf.nest.flatten(student.predict_on_batch(seen))
     skip_by_elimination(
@@ -200,13 +204,20 @@ def skip_by_elimination(
     reading: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     calibrate(student, data, verbose=False, **reading)
     refits = measure_refits(student, data, verbose=verbose, **reading)
+    moments = {name: refit.moments for name, refit in refits.items()}
+    positions = mask_positions(student)
+    warn_of_few_samples(
+        next(iter(moments.values())).samples,
+        {name: found.covariance.shape[-1] for name, found in moments.items()},
+        positions,
+    )
     layers = skip_wrappers(student)
     progress = Progress("fitting weights", len(layers), "layer", verbose)
     found = {}
     for number, layer in enumerate(layers, start=1):
         found[layer.name] = refits[layer.name].significance(_used(layer), granularities[layer.name])
         progress.update(number)
-    masks = selection.masks(found, mask_positions(student), kept, step=selection.end_step, prices=prices)
+    masks = selection.masks(found, positions, kept, step=selection.end_step, prices=prices)
     if in_sequence:
         _fit_in_sequence(student, masks, refits, data, **reading)
     else:
@@ -233,7 +244,7 @@ def _told(
         return f"{told}. fine_tune begins with the same, and wins more back"
     same = float(np.mean(before[0].argmax(axis=1) == after[0].argmax(axis=1)))
     advice = "" if same > 0.99 else ". fine_tune begins with the same, and wins more back"
-    return f"{told}, and {same:.1%} of {len(before[0])} inputs keep their highest output{advice}"
+    return f"{told}, and {same:.1%} of {plural(len(before[0]), 'input')} keep their highest output{advice}"
 
 
 def measure_refits(model: Any, data: Any, **reading: Any) -> dict[str, Refit]:

@@ -98,7 +98,7 @@ def measure_prices(
             pairs = _pairs(chance < high) - _pairs(base[name])
             if not more > 0 or not pairs:
                 raise OptionError(
-                    f"{pairs} more pairs of layer {name!r} take {more:g} more cycles: expected both above 0; "
+                    f"layer {name!r} with {pairs} more of its pairs takes {more:g} more cycles: expected both above 0; "
                     "check the cost function, choose fractions further apart, or exempt the layer"
                 )
             prices[name] = more / pairs

@@ -12,6 +12,7 @@ import numpy as np
 
 from export.commands.inputs.arrays import read_npz
 from export.errors import InputError
+from keras_approx.text import plural
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def split(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
     apart = round(share * len(samples))
     if not 0 < apart < len(samples):
         raise InputError(
-            f"{len(samples)} samples in {samples.source!r} are too few to set a share of {share:g} apart"
+            f"expected enough samples in {samples.source!r} to set a share of {share:g} apart, got {len(samples)}"
         )
     order = np.random.default_rng(seed).permutation(len(samples))
     return samples[order[apart:]], samples[order[:apart]]
@@ -137,7 +138,8 @@ def check_classes(samples: Samples, classes: int) -> None:
     highest = int(samples.targets.max())
     if highest >= classes:
         raise InputError(
-            f"{samples.source!r} has samples of class {highest}, but the model has only {classes} classes, from 0 on"
+            f"{samples.source!r} has samples of class {highest}, but the model has only "
+            f"{plural(classes, 'class')}, from 0 on"
         )
 
 
@@ -193,7 +195,9 @@ def _numbers(path: str, name: str, labels: np.ndarray, expected: int) -> np.ndar
 
 def _check_count(path: str, name: str, labels: np.ndarray, expected: int) -> None:
     if len(labels) != expected:
-        raise InputError(f"{path!r} holds {expected:,} inputs, but {len(labels):,} labels in {name!r}")
+        raise InputError(
+            f"{path!r} holds {plural(expected, 'input')}, but {plural(len(labels), 'label')} in {name!r}"
+        )
 
 
 def read_test(

@@ -9,11 +9,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from keras_approx.text import printable
 
 _SLOW = 1.0  # seconds that a step may take without a word
 
@@ -44,7 +47,7 @@ class Steps:
         self._start = time.monotonic()
 
     def __call__(self, text: str) -> None:
-        print(f"[{time.monotonic() - self._start:4.0f} s] {printable(text)}", file=sys.stderr, flush=True)
+        print(f"[{time.monotonic() - self._start:4.0f} s] {_lines(text)}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -84,6 +87,22 @@ class _Slow(logging.Handler):
             self._waiting.cancel()
 
 
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Warnings to users are shown as they are, without the line of code that gave them."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if category is UserWarning:
+                print(f"warning: {_lines(str(message))}", file=sys.stderr, flush=True)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = tell
+        yield
+
+
 def load_tensorflow() -> None:
     """Imports TensorFlow, without what its libraries write on standard error unless it fails, then or later."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -108,19 +127,6 @@ def verbosity() -> int:
     return 1 if sys.stderr.isatty() else 2
 
 
-def printable(text: str) -> str:
-    """A text without what could steer a terminal; line breaks stay."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A plain table whose first `left` columns are text, the others numbers."""
-    lines = [tuple(map(printable, line)) for line in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+def _lines(text: str) -> str:
+    """Text without what could steer a terminal."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from export.artifact.folder import export_of
 from export.errors import OutputPathError
 
 
@@ -32,6 +31,8 @@ def check_result_file(path: Path, option: str) -> None:
         raise OutputPathError(f"expected the name of a file for {option}, got the folder {str(path)!r}")
     if not path.absolute().parent.is_dir():
         raise OutputPathError(f"the folder of {option} {str(path)!r} does not exist: make it first")
+    from export.artifact.folder import export_of  # noqa: PLC0415 (slow to import)
+
     folder = export_of(path)
     if folder is not None:
         raise OutputPathError(

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from export.commands.program.console import HelpFormatter, Interrupted, Result
+from export.commands.program.console import HelpFormatter, Interrupted, Result, told_warnings
 from export.commands.program.files import check_distinct, check_result_file, write_new_file
 from export.errors import ExportError
 from keras_approx import __version__
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json not in (None, "-"):
             check_result_file(Path(options.json), "--json")
         check_distinct(options)
-        with redirect_stdout(sys.stderr):  # Keras and others print progress there
+        with told_warnings(), redirect_stdout(sys.stderr):  # Keras and others print progress there
             result = options.run(options)
         with _output():
             _put(result, options)

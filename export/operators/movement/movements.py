@@ -16,6 +16,7 @@ from export.operators.operator import Reading
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 from export.reading.slices import sliced
+from keras_approx.text import plural
 
 _MAX_BLOCK = 1 << 16
 _MAX_GROWTH = 1 << 24  # elements of an output
@@ -24,7 +25,7 @@ _MAX_GROWTH = 1 << 24  # elements of an output
 def axis_of(op: RawOperator, axis: int, rank: int) -> int:
     """A dimension that may be counted from the end."""
     if not -rank <= axis < rank:
-        raise ModelFormatError(f"{op}: axis {axis} of {rank} dimensions; the file is damaged")
+        raise ModelFormatError(f"{op}: axis {axis} of {plural(rank, 'dimension')}; the file is damaged")
     return axis % rank
 
 
@@ -34,7 +35,9 @@ def _transpose(state: Lowering, op: RawOperator) -> Op:
     order = state.integers(op, 1).reshape(-1).tolist()
     rank = len(state.shape(source))
     if sorted(axis % max(rank, 1) for axis in order) != list(range(rank)):
-        raise ModelFormatError(f"{op}: {order} is no order of {rank} dimensions; the file is damaged")
+        raise ModelFormatError(
+            f"{op}: {order} is no order of {plural(rank, 'dimension')}; the file is damaged"
+        )
     return moved(state, op, source, elements(state, source).transpose(order))
 
 
@@ -74,7 +77,7 @@ def _split(state: Lowering, op: RawOperator) -> Iterable[Op]:
     axis = axis_of(op, state.integer(op, 0), index.ndim)
     if index.shape[axis] % len(op.outputs):
         raise ModelFormatError(
-            f"{op}: {index.shape[axis]} elements cannot be split into {len(op.outputs)}; the file is damaged"
+            f"{op}: {plural(index.shape[axis], 'element')} cannot be split into {len(op.outputs)}; the file is damaged"
         )
     parts = np.split(index, len(op.outputs), axis)
     return [moved(state, op, source, part, number) for number, part in enumerate(parts)]
@@ -92,7 +95,7 @@ def _split_v(state: Lowering, op: RawOperator) -> Iterable[Op]:
         sizes = [rest if size == -1 else size for size in sizes]
     if len(sizes) != len(op.outputs) or min(sizes) < 1 or sum(sizes) != index.shape[axis]:
         raise ModelFormatError(
-            f"{op}: {index.shape[axis]} elements cannot be split into {sizes}; the file is damaged"
+            f"{op}: {plural(index.shape[axis], 'element')} cannot be split into {sizes}; the file is damaged"
         )
     parts = np.split(index, np.cumsum(sizes)[:-1], axis)
     return [moved(state, op, source, part, number) for number, part in enumerate(parts)]
@@ -106,7 +109,7 @@ def _unpack(state: Lowering, op: RawOperator) -> Iterable[Op]:
     axis = axis_of(op, state.option(op, "UnpackOptions", "Axis"), index.ndim)
     if index.shape[axis] != len(op.outputs):
         raise ModelFormatError(
-            f"{op}: {len(op.outputs)} outputs for {index.shape[axis]} elements; the file is damaged"
+            f"{op}: {plural(len(op.outputs), 'output')} for {plural(index.shape[axis], 'element')}; the file is damaged"
         )
     return [
         moved(state, op, source, np.asarray(index.take(number, axis)), number)
@@ -120,7 +123,9 @@ def _tile(state: Lowering, op: RawOperator) -> Op:
     index = elements(state, source)
     repeats = state.integers(op, 1).reshape(-1).tolist()
     if len(repeats) != index.ndim or min(repeats, default=1) < 1:
-        raise ModelFormatError(f"{op}: {repeats} repeats of {index.ndim} dimensions; the file is damaged")
+        raise ModelFormatError(
+            f"{op}: {repeats} repeats of {plural(index.ndim, 'dimension')}; the file is damaged"
+        )
     _limit(op, index.size * math.prod(repeats))
     return moved(state, op, source, np.tile(index, repeats))
 
@@ -223,7 +228,9 @@ def _depth_to_space(state: Lowering, op: RawOperator) -> Op:
     block = _block(state, op, "DepthToSpaceOptions")
     _, height, width, depth = x.shape
     if depth % (block * block):
-        raise ModelFormatError(f"{op}: blocks of {block} do not fit {depth} channels; the file is damaged")
+        raise ModelFormatError(
+            f"{op}: blocks of {block} do not fit {plural(depth, 'channel')}; the file is damaged"
+        )
     parts = elements(state, source).reshape(height, width, block, block, -1).transpose(0, 2, 1, 3, 4)
     return moved(state, op, source, parts.reshape(1, height * block, width * block, -1))
 

@@ -25,6 +25,7 @@ from export.operators.operator import Mask, Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
+from keras_approx.text import plural
 
 _MAX_PADDING = 1 << 16
 
@@ -45,7 +46,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     amounts = state.integers(op, 1)
     if amounts.shape != (len(shape), 2) or not 0 <= amounts.min() <= amounts.max() <= _MAX_PADDING:
         raise ModelFormatError(
-            f"{op}: paddings of shape {amounts.shape}, expected {len(shape)} pairs >= 0; the file is damaged"
+            f"{op}: paddings of shape {amounts.shape}, expected {plural(len(shape), 'pair')} >= 0; the file is damaged"
         )
     pairs = amounts.tolist()
     padded = tuple(before + n + after for n, (before, after) in zip(shape, pairs, strict=True))

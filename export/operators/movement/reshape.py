@@ -21,6 +21,7 @@ from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
+from keras_approx.text import plural
 
 
 def _read(state: Lowering, op: RawOperator) -> Op:
@@ -35,7 +36,9 @@ def _read(state: Lowering, op: RawOperator) -> Op:
         rest = math.prod(value for value in wanted if value != -1)
         wanted = [size // rest if value == -1 and rest > 0 else value for value in wanted]
     if not 1 <= len(wanted) <= 8 or min(wanted) < 1 or math.prod(wanted) != size:
-        raise ModelFormatError(f"{op}: {size} elements cannot take shape {wanted}; the file is damaged")
+        raise ModelFormatError(
+            f"{op}: {plural(size, 'element')} cannot take shape {wanted}; the file is damaged"
+        )
     output = state.define(op, tuple(wanted))
     state.same_quantization(op, source, output)
     return Reshape((source,), output)

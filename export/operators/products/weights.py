@@ -12,6 +12,7 @@ from export.ir.fixed_point import quantize_multiplier
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
+from keras_approx.text import plural
 
 _BIAS_TOLERANCE = 0.02
 
@@ -32,7 +33,7 @@ def read_weights(state: Lowering, op: RawOperator, axis: int, rank: int) -> int:
         quantization.axis != axis or len(quantization.scales) != stored.shape[axis]
     ):
         raise QuantizationError(
-            f"{op}: {len(quantization.scales)} scales along axis {quantization.axis} of weights "
+            f"{op}: {plural(len(quantization.scales), 'scale')} along axis {quantization.axis} of weights "
             f"{stored.shape}, expected one per output channel (axis {axis})"
         )
     return state.constant(op, 1, "int8", quantization)

@@ -94,8 +94,3 @@ def power_of_ten(value: float) -> str:
     factor = value / 10.0**exponent
     shown = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
     return shown if abs(factor - 1) < 1e-6 else f"{factor:g}\u00b7{shown}"
-
-
-def plural(number: int, noun: str) -> str:
-    """A number and a noun that goes with it."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -12,9 +12,10 @@ from export.reporting.choice import Chosen
 from export.reporting.format.document import Paragraph, Picture, Section, Table
 from export.reporting.format.scores import amount, axis_label, axis_scale, change, named, score
 from export.reporting.format.style import COLORS, new_figure
-from export.reporting.format.text import count, interval, percent, plural, printable, size
+from export.reporting.format.text import count, interval, percent, printable, size
 from export.reporting.sources import Baseline
 from export.training_side import ELIMINATION
+from keras_approx.text import plural
 
 if TYPE_CHECKING:
     from export.training_side import EvaluatedDesign, ParetoFront
@@ -56,11 +57,11 @@ def _meaning(front: ParetoFront) -> str:
             "with 95 % confidence. "
         )
     return (
-        f"What the picture shows of {metric} is on {images:,} validation images, with which nothing was calibrated or "
-        "fine-tuned here; a network that had been trained on them before does better on them than on others. "
-        f"{certain}The search looked at these images many times and took the best of many designs, so it flatters them "
-        "a little. Test images, where the table has them, were looked at once, for designs that had been chosen "
-        "already: that is the figure to quote."
+        f"What the picture shows of {metric} is on {plural(images, 'validation image')}, with which nothing was "
+        "calibrated or fine-tuned here; a network that had been trained on them before does better on them than on "
+        f"others. {certain}The search looked at these images many times and took the best of many designs, so it "
+        "flatters them a little. Test images, where the table has them, were looked at once, for designs that had been "
+        "chosen already: that is the figure to quote."
     )
 
 

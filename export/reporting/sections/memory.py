@@ -11,6 +11,7 @@ from export.reporting.format.style import COLORS, new_figure
 from export.reporting.format.text import layer_label, memory, printable, size
 from export.reporting.sources import Exported
 from export.targets import STACK_BYTES
+from keras_approx.text import plural
 
 
 def memory_section(exports: Sequence[Exported]) -> Section:
@@ -51,7 +52,7 @@ def _picture(exports: Sequence[Exported], name: str) -> Picture:
     return Picture(
         name,
         draw_memory(manifest),
-        f"The arena of {size(manifest.arena_bytes)} over {len(manifest.layers)} layers. {where}",
+        f"The arena of {size(manifest.arena_bytes)} over {plural(len(manifest.layers), 'layer')}. {where}",
         f"Export: {names}. Across: layers in the order in which they run. Up: bytes of the arena, "
         f"{size(manifest.arena_bytes)} in all (dashed). Each box is one activation, borders included, or, "
         "pale, what a layer's kernels work in; the number is that of the layer that writes it. "

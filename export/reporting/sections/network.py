@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.reporting.format.document import Block, Paragraph, Table
-from export.reporting.format.text import count, memory, milliseconds, percent, plural, printable, size
+from export.reporting.format.text import count, memory, milliseconds, percent, printable, size
 from export.reporting.sources import Exported
 from export.targets import STACK_BYTES
+from keras_approx.text import plural
 
 
 def network_summary(exports: Sequence[Exported]) -> list[Block]:

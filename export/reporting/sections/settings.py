@@ -9,6 +9,7 @@ from export.reporting.format.document import Paragraph, Section, Table
 from export.reporting.format.text import printable
 from export.reporting.sources import Exported
 from keras_approx import __version__
+from keras_approx.text import plural
 
 if TYPE_CHECKING:
     from export.training_side import ParetoFront
@@ -63,4 +64,4 @@ def _shown(value: Any) -> str:
 
 def _measurement(measured: Mapping[str, Any]) -> str:
     board = f" ({measured['board']})" if measured.get("board") else ""
-    return f"{measured.get('core')}{board}, mean of {measured.get('inputs')} inputs, emulated"
+    return f"{measured.get('core')}{board}, mean of {plural(measured.get('inputs', 0), 'input')}, emulated"

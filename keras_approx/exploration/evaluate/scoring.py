@@ -15,6 +15,7 @@ from keras_approx.compat import keras
 from keras_approx.errors import OptionError
 from keras_approx.exploration.quality import ACCURACY, Quality
 from keras_approx.keras3 import converted
+from keras_approx.text import plural
 from keras_approx.training.tasks import higher_is_better, last_activation, snake_case
 
 _OF_PROBABILITIES = (
@@ -111,7 +112,7 @@ def checked_labels(labels: Any, count: int) -> np.ndarray:
     found = np.asarray(labels)
     if found.dtype.kind not in "biuf" or not found.ndim or len(found) != count:
         raise OptionError(
-            f"validation labels must be {count} class numbers, or numbers as the model's outputs are; got "
+            f"validation labels must be {plural(count, 'class number')}, or numbers as the model's outputs are; got "
             f"{found.dtype} of shape {found.shape}"
         )
     if found.dtype.kind == "f":
@@ -182,9 +183,9 @@ def _accuracy(model: Any, labels: np.ndarray) -> _Found:
         return _Found("sparse_categorical_accuracy", _classified)  # of positions, not of samples
     if end != "sigmoid" and _are_one_hot(labels):
         raise OptionError(
-            f"validation labels must be {len(labels)} class numbers, got {labels.dtype} of shape {labels.shape}; for "
-            "one-hot labels give numpy.argmax(labels, axis=1), for labels that hold each on its own "
-            "metric='binary_accuracy'"
+            f"validation labels must be {plural(len(labels), 'class number')}, got {labels.dtype} of shape "
+            f"{labels.shape}; for one-hot labels give numpy.argmax(labels, axis=1), for labels that hold each on its "
+            "own metric='binary_accuracy'"
         )
     _check_decisions(ACCURACY, labels, outputs)
     decided = partial(_decided, 0.0 if end == "linear" else 0.5)

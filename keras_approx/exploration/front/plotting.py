@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_approx.errors import MissingPackageError, OptionError
+from keras_approx.text import plural
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front.pareto_front import ParetoFront
@@ -39,7 +40,9 @@ def plot_front(front: ParetoFront, path: str | Path | None = None, *, objective:
         records = list(records)
         return [r.costs[objective] / scale for r in records], [percent * r.score for r in records]
 
-    axes.scatter(*points(whole), s=9, color=_OTHER, label=f"{len(whole):,} designs, all images", zorder=2)
+    axes.scatter(
+        *points(whole), s=9, color=_OTHER, label=f"{plural(len(whole), 'design')}, all images", zorder=2
+    )
     axes.plot(*points(front.designs), ".-", color=_FRONT, drawstyle="steps-post", label="front", zorder=3)
     axes.plot(*points([front.exact]), "D", color=_EXACT, label="exact", zorder=4)
     tuned = [record for record in whole if record.fine_tuned_score is not None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keras_approx.exploration.quality import shown
 from keras_approx.notebooks import html_table
+from keras_approx.text import plural
 
 if TYPE_CHECKING:
     from keras_approx.exploration.front.pareto_front import ParetoFront
@@ -77,7 +78,7 @@ def to_html(front: ParetoFront) -> str:
     ]
     head = ("design", "id", "validation", "kept", *exact.costs, "fine-tuned")
     note = (
-        f"{len(front.evaluated):,} designs on {exact.images:,} images, {len(front.designs):,} on the front; "
+        f"{plural(len(front.evaluated), 'design')} on {plural(exact.images, 'image')}, "
+        f"{len(front.designs):,} on the front; kept: of the products that can be skipped"
     )
-    note += "kept: of the products that can be skipped"
     return html_table(head, rows, left=2, note=note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ import export
 from export.analysis.interpreter import run, trace
 from export.artifact.compiling import build_host
 from export.elimination.moments import moments, sensitivities
-from export.elimination.network import eliminate, quantized_inputs
+from export.elimination.network import eliminate, kept_share, quantized_inputs
 from export.elimination.samples import Run, operands
 from export.errors import InputError, ModelFormatError, UnsupportedModelError
 from export.frontend import read_tflite
@@ -195,6 +197,30 @@ def test_wrong_input_is_told():
         eliminate(data, images(2), exempt=["none"])
     with pytest.raises(ModelFormatError, match="no convolution"):
         eliminate(single_op_models()["softmax"], random_inputs((7, 6, 3), 2))
+
+
+def test_few_samples_are_warned_of():
+    """The dense layer at the end has one output a sample, so it takes more samples than it has operands."""
+    data = network()
+    graph = read_tflite(data)
+    operands = kernels(data)[-1][0].size
+    name = stored_layers(data, graph)[-1].name
+    expected = (
+        rf"expected at least {operands + 1} samples to fit weights with, got 3: an output of layer '{name}' "
+    )
+    with pytest.warns(UserWarning, match=expected):
+        eliminate(data, images(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eliminate(data, images(operands + 1))
+
+
+def test_nothing_to_skip_is_told():
+    data = network()
+    for options in ({"exempt": ["*"]}, {"layers": {"*": LayerSetting(least=1.0)}}):
+        with pytest.raises(OptionError, match=r"nothing to skip: all layers .* exempt fewer"):
+            eliminate(data, images(2), **options)
+    assert kept_share(data, ["*"]) == 1
 
 
 def test_states_are_refused():

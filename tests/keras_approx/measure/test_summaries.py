@@ -65,7 +65,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
         "second  Conv2D     2,430  1,620    66.7    135          90       15            10               0",
         "third   Dense        180     45    25.0     92          23       92            23               3",
         "-------------------------------------------------------------------------------------------------",
-        "total              8,442  5,553    65.8                                                          ",
+        "total              8,442  5,553    65.8",
         "Not quantized before keras_approx.calibrate: all layers.",
     ]
     assert keras_approx.summary(wrapped, print_fn=None) == found

@@ -54,5 +54,5 @@ def test_only_images_can_be_augmented() -> None:
         ShuffledBatches(np.zeros((9, 5)), np.zeros(9), 3, Augmentation(flip=True))
     with pytest.raises(OptionError, match="a shift of 4 moves images of 4 x 6 pixels out of sight"):
         _batches(Augmentation(shift=4))
-    with pytest.raises(OptionError, match="fewer than the 21 of a batch"):
+    with pytest.raises(OptionError, match=r"expected a batch of 1 to 20 samples, .* got 21"):
         ShuffledBatches(_images(), np.arange(20), 21)

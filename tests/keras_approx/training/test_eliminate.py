@@ -269,3 +269,19 @@ def test_fitting_in_sequence_knows_models_with_a_teacher() -> None:
     plain = keras_approx.eliminate(network, images, kept=0.5, verbose=False)
     keras_approx.eliminate(taught, images, kept=0.5, verbose=False)
     np.testing.assert_array_equal(taught.predict(images[:9], verbose=0), plain.predict(images[:9], verbose=0))
+
+
+def test_few_samples_are_warned_of() -> None:
+    """A dense layer has one output a sample, so it takes more samples than it has operands."""
+    network = _network(bias=True, norm=False)
+    operands = network.get_layer("second").kernel.shape[0]
+    expected = (
+        rf"expected at least {operands + 1} samples to fit weights with, got 3: an output of layer 'second' "
+    )
+    with pytest.warns(UserWarning, match=expected):
+        keras_approx.eliminate(network, _images(3), verbose=False)
+
+
+def test_nothing_to_skip_is_told() -> None:
+    with pytest.raises(OptionError, match=r"nothing to skip: all layers \(first, second\) .* exempt fewer"):
+        keras_approx.eliminate(_network(bias=True, norm=False), _images(3), exempt=["*"], verbose=False)

@@ -69,7 +69,7 @@ def test_split_is_a_partition_that_the_seed_decides(n, share, seed):
     samples = Samples("x", np.arange(2 * n, dtype=np.float32).reshape(n, 2), np.arange(n))
     apart = round(share * n)
     if not 0 < apart < n:
-        with pytest.raises(InputError, match="too few"):
+        with pytest.raises(InputError, match="expected enough samples"):
             split(samples, share, seed)
         return
     rest, held_out = split(samples, share, seed)

@@ -33,8 +33,6 @@ from export.targets import get_board
         (text.milliseconds(get_board("stm32f405"), 8_400, 16_800), "50 to 100 \u00b5s"),
         (text.milliseconds(get_board("stm32f405"), 16_800, 25_200), "0.1 to 0.15 ms"),
         (text.milliseconds(None, 1), ""),
-        (text.plural(1, "design"), "1 design"),
-        (text.plural(2000, "design"), "2,000 designs"),
     ],
 )
 def test_numbers_and_names_as_text(shown, expected):
