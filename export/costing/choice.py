@@ -36,6 +36,7 @@ from export.targets import CORES, Target, Timing
 
 _SPARSE = 0.6  # with fewer pairs kept, a loop over all of them is slower where code runs often
 _FEW_RUNS = 16  # below so many, the wait for the code decides, and a loop has less of it
+_SMALLER_BLOCKS = 0.95  # of a block's cycles without waits, at the least, as a rule: they share fewer loads
 _LARGEST_TURN = 4096  # bytes of a loop's body worth trying
 _BYTES_UNROLLED = (1, 4, 12)  # groups of four inputs in a turn of a kernel of weights of one byte
 
@@ -94,7 +95,7 @@ def _direct_ways(problem: ConvProblem, target: Target, wanted: Wanted) -> list[W
     least = least_direct(problem, kept, timing)
     # Wide loads take more flash; where alignment matters, they may save cycles.
     widths = (False, True) if timing.aligns else (False,)
-    looks = [partial(_unpacked, problem, size, widely, target) for size in sizes for widely in widths]
+    looks = [partial(_unpacked, problem, sizes, widely, target) for widely in widths]
     return ways + [Way(least, look) for look in looks]
 
 
@@ -133,10 +134,17 @@ def _bytes(problem: ConvProblem, layer: Unnumbered, unrolled: int, target: Targe
     yield _candidate("bytes", count_bytes(layer, unrolled, timing), target, plan)
 
 
-def _unpacked(problem: ConvProblem, size: int, widely: bool, target: Target) -> Iterator[Candidate]:
+def _unpacked(
+    problem: ConvProblem, sizes: list[int], widely: bool, target: Target
+) -> Iterator[Candidate | Way]:
+    """The kernel with blocks of so many channels, and the way to those of fewer, which may wait less for the flash."""
+    size, *smaller = sizes
     count = count_unpacked(problem, size, priced_timing(target), widely=widely)
     plan = partial(plan_unpacked, problem, size)
     yield _candidate("unpacked", count, target, (lambda: with_wide_loads(plan())) if widely else plan)
+    if smaller:
+        least = _SMALLER_BLOCKS * sum(run.times * run.profile.cycles for run in count.runs)
+        yield Way(least, partial(_unpacked, problem, smaller, widely, target))
 
 
 def _bounded(plan: Callable[[], Plan], timing: Timing) -> Callable[[], Plan]:

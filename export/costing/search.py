@@ -15,7 +15,8 @@ class Way:
     """What may lead to candidates, before it is counted.
 
     Attributes:
-        least: Cycles below which no candidate of it comes, wherever its code lies; for lower strips, as a rule.
+        least: Cycles below which no candidate of it comes, wherever its code lies; for lower strips and for smaller
+            blocks, as a rule.
         look: Counts what it leads to: candidates, and ways that are known only then.
     """
 
