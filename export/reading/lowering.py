@@ -95,6 +95,12 @@ class Lowering:
             )
         return op.options[name]
 
+    def count(self, op: RawOperator, options_type: str, name: str, found: int) -> None:
+        """Demands that an operator has as many inputs or outputs as its options say."""
+        told = self.option(op, options_type, name)
+        if told != found:
+            raise ModelFormatError(f"{op}: it has {found} parts, its options say {told}; the file is damaged")
+
     def stored(self, op: RawOperator, position: int) -> RawTensor:
         index = op.inputs[position] if position < len(op.inputs) else -1
         if index < 0:

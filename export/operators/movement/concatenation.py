@@ -40,6 +40,7 @@ def _read(state: Lowering, op: RawOperator) -> list[Op]:
 
 def _read_pack(state: Lowering, op: RawOperator) -> list[Op] | None:
     _check_ends(op)
+    state.count(op, "PackOptions", "ValuesCount", len(op.inputs))
     if state.is_integer(op, 0):
         pack_of_shape(state, op)
         return None

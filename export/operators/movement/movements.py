@@ -32,9 +32,9 @@ def axis_of(op: RawOperator, axis: int, rank: int) -> int:
 def _transpose(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2)
     source = state.operand(op)
-    order = state.integers(op, 1).reshape(-1).tolist()
     rank = len(state.shape(source))
-    if sorted(axis % max(rank, 1) for axis in order) != list(range(rank)):
+    order = [axis_of(op, axis, rank) for axis in state.integers(op, 1).reshape(-1).tolist()]
+    if sorted(order) != list(range(rank)):
         raise ModelFormatError(
             f"{op}: {order} is no order of {plural(rank, 'dimension')}; the file is damaged"
         )
@@ -66,12 +66,17 @@ def _slice(state: Lowering, op: RawOperator) -> Op:
             f"{op}: begin {begin} and size {size} are not within {shape}; the file is damaged"
         )
     cut = tuple(slice(start, end) for start, end in zip(begin, ends, strict=True))
-    return moved(state, op, source, elements(state, source)[cut])
+    found = elements(state, source)[cut]
+    stored = state.raw.tensors[op.outputs[0]].shape
+    if len(stored) != found.ndim or any(n not in (-1, m) for n, m in zip(stored, found.shape, strict=True)):
+        raise ModelFormatError(f"{op}: its output has shape {found.shape}, not {stored}; the file is damaged")
+    return moved(state, op, source, found)
 
 
 def _split(state: Lowering, op: RawOperator) -> Iterable[Op]:
     if len(op.inputs) != 2 or not op.outputs:
         raise ModelFormatError(f"{op}: expected 2 inputs and outputs; the file is damaged")
+    state.count(op, "SplitOptions", "NumSplits", len(op.outputs))
     source = state.operand(op, 1)
     index = elements(state, source)
     axis = axis_of(op, state.integer(op, 0), index.ndim)
@@ -86,6 +91,7 @@ def _split(state: Lowering, op: RawOperator) -> Iterable[Op]:
 def _split_v(state: Lowering, op: RawOperator) -> Iterable[Op]:
     if len(op.inputs) != 3 or not op.outputs:
         raise ModelFormatError(f"{op}: expected 3 inputs and outputs; the file is damaged")
+    state.count(op, "SplitVOptions", "NumSplits", len(op.outputs))
     source = state.operand(op)
     index = elements(state, source)
     axis = axis_of(op, state.integer(op, 2), index.ndim)
@@ -104,6 +110,7 @@ def _split_v(state: Lowering, op: RawOperator) -> Iterable[Op]:
 def _unpack(state: Lowering, op: RawOperator) -> Iterable[Op]:
     if len(op.inputs) != 1:
         raise ModelFormatError(f"{op}: expected 1 input; the file is damaged")
+    state.count(op, "UnpackOptions", "Num", len(op.outputs))
     source = state.operand(op)
     index = elements(state, source)
     axis = axis_of(op, state.option(op, "UnpackOptions", "Axis"), index.ndim)
@@ -165,6 +172,8 @@ def _reverse(state: Lowering, op: RawOperator) -> Op:
     source = state.operand(op)
     index = elements(state, source)
     axes = tuple(axis_of(op, axis, index.ndim) for axis in state.integers(op, 1).reshape(-1).tolist())
+    if len(set(axes)) < len(axes):
+        raise ModelFormatError(f"{op}: axes {list(axes)} are not different ones; the file is damaged")
     return moved(state, op, source, np.flip(index, axes))
 
 

@@ -41,6 +41,12 @@ def _read(state: Lowering, op: RawOperator) -> list[Op]:
             f"{op}: weights {state.tensors[weights].shape} and output {shape} for an input {x.shape}; the file is "
             "damaged"
         )
+    steps = zip(shape[1:3], kernel, stride, strict=True)
+    inputs = [
+        -(-extent // step) if scheme == 0 else (extent - taps) // step + 1 for extent, taps, step in steps
+    ]
+    if (shape[0], *inputs) != x.shape[:3]:
+        raise ModelFormatError(f"{op}: an output {shape} has no input {x.shape}; the file is damaged")
     output = state.define(op, shape)
     bias = read_bias(state, op, x, weights, output, position=3)
     check_accumulators(state, op, x, weights, bias, output)

@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tflite import TensorType
 
 from export.csource.loops import counting_loops
 from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
-from export.errors import QuantizationError, UnsupportedModelError
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import (
     INT32_MAX,
     MeanParameters,
@@ -34,6 +35,7 @@ from export.reading.lowering import Lowering
 
 Function = Literal["mean", "sum", "max", "min"]
 _SPATIAL = (1, 2)
+_INDEX_TYPES = (TensorType.INT32, TensorType.INT64)
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,9 @@ def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
         state.arity(op, 2)
         source = state.activation(op)
         shape = state.shape(source)
+        kind = "ArgMinOptions" if smallest else "ArgMaxOptions"
+        if state.option(op, kind, "OutputType") not in _INDEX_TYPES:
+            raise ModelFormatError(f"{op}: expected indices of int32 or int64; the file is damaged")
         if any(op.outputs[0] in reader.inputs for reader in state.raw.operators):
             raise UnsupportedModelError(f"{op}: its indices can only be an output of the model")
         axis = axis_of(op, state.integer(op, 1), len(shape))
