@@ -37,6 +37,14 @@ def test_every_combination_is_the_network_with_these_weights(monkeypatch: pytest
         assert kept == pytest.approx(design["kept_pairs"][second.name], abs=0.05)
 
 
+def test_direct_kernels_are_found_where_winograd_s_are_faster() -> None:
+    graph = read_tflite((paper.DESIGNS / "lenet_exact.tflite").read_bytes())
+    stages = paper._direct(graph).stages
+    variants = [stage.candidate.variant for stage in stages if stage.kind == "conv2d" and stage.candidate]
+    assert len(variants) == 3
+    assert all(variant in ("loop", "unpacked") for variant in variants)
+
+
 def test_fronts_tables_and_pictures(tmp_path: Any) -> None:
     designs = [
         {"cycles": cycles, "search_accuracy": right} for cycles, right in ((9, 0.8), (5, 0.7), (7, 0.6))
