@@ -19,12 +19,11 @@ from export.ir.graph import Graph
 from export.ir.ops import LogSoftmax, Op
 from export.ir.softmax import (
     ACCUMULATION_BITS,
-    RECIPROCAL_SLOPE,
-    RECIPROCAL_START,
     exponentials,
     scaled_differences,
 )
 from export.operators.operator import Operator, Order
+from export.operators.reductions.reciprocal_c import reciprocal_function
 from export.operators.reductions.softmax import MAX_CLASSES, reads_rows
 from export.reading.activation import check_scale
 from export.reading.flatbuffer import RawOperator
@@ -83,8 +82,8 @@ def _emit(context: Context) -> str:
     inner += counting_loops(channels, each)
     body += counting_loops([("y", source.height), ("x", source.width)], inner)
     constants = {name: getattr(numbers, name) for name in _CONSTANTS}
-    constants |= {"RECIPROCAL_START": RECIPROCAL_START, "RECIPROCAL_SLOPE": RECIPROCAL_SLOPE}
-    return tables + _LOGARITHM.substitute(constants, symbol=symbol) + function(context, body)
+    logarithm = reciprocal_function(symbol) + _LOGARITHM.substitute(constants, symbol=symbol)
+    return tables + logarithm + function(context, body)
 
 
 def _work(context: Context) -> Work:
@@ -132,10 +131,7 @@ static int32_t ${symbol}_log(int32_t sum)
     int32_t below = ka_high_multiply(p, ${CONSTANT} + q + ka_high_multiply(square, ${SQUARE}));
     below += ka_high_multiply(q, ${LINEAR});
     int32_t half = (int32_t)(((uint32_t)below + 2147483648u) >> 1);
-    int32_t x = ${RECIPROCAL_START} + ka_high_multiply(half, ${RECIPROCAL_SLOPE});
-    for (int i = 0; i < 3; i++)
-        x += ka_high_multiply(x, (1 << 29) - ka_high_multiply(half, x)) * 4;
-    int32_t ratio = ka_high_multiply(ka_shift_right(above, 6), ${symbol}_raised(x, 1));
+    int32_t ratio = ka_high_multiply(ka_shift_right(above, 6), ${symbol}_reciprocal(half));
     return (ka_high_multiply(k, ${LOG_2}) + ratio) * 2;
 }
 

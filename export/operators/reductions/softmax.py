@@ -18,11 +18,12 @@ from export.errors import QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import doubling_high_multiply, rounding_shift_right
 from export.ir.graph import Graph
 from export.ir.ops import LogSoftmax, Op, Softmax
-from export.ir.softmax import ACCUMULATION_BITS, RECIPROCAL_SLOPE, RECIPROCAL_START, exp_table, reciprocal
+from export.ir.softmax import ACCUMULATION_BITS, exp_table, reciprocal
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.kernels.softmax import plan_softmax
 from export.operators.operator import Mask, Operator, Order
+from export.operators.reductions.reciprocal_c import reciprocal_function
 from export.reading.activation import define_probability
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -80,14 +81,11 @@ def _emit(context: Context) -> str:
     share = f"{symbol}_share({symbol}_exp[most - {value}], scale, shift)"
     inner = "int32_t most = -128;\n" + counting_loops(channels, f"if ({value} > most)\n    most = {value};\n")
     inner += "int32_t sum = 0, shift;\n"
-    inner += counting_loops(channels, f"sum += {symbol}_divide({symbol}_exp[most - {value}], 12);\n")
-    inner += f"int32_t scale = {symbol}_reciprocal(sum, &shift);\n"
+    inner += counting_loops(channels, f"sum += ka_shift_right({symbol}_exp[most - {value}], 12);\n")
+    inner += f"int32_t scale = {symbol}_scale(sum, &shift);\n"
     inner += counting_loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
     body += counting_loops([("y", source.height), ("x", source.width)], inner)
-    helpers = _HELPERS.substitute(
-        symbol=symbol, RECIPROCAL_START=RECIPROCAL_START, RECIPROCAL_SLOPE=RECIPROCAL_SLOPE
-    )
-    return tables + helpers + function(context, body)
+    return tables + reciprocal_function(symbol) + _HELPERS.substitute(symbol=symbol) + function(context, body)
 
 
 def _work(context: Context) -> Work:
@@ -99,38 +97,20 @@ def _work(context: Context) -> Work:
 
 _HELPERS = Template(
     """
-static int32_t ${symbol}_high(int32_t a, int32_t b)
-{
-    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
-}
-
-static int32_t ${symbol}_divide(int32_t a, int32_t n)
-{
-    int32_t rest = a & (int32_t)((1u << n) - 1), half = (int32_t)((1u << n) - 1) / 2 + (a < 0);
-    return (a >> n) + (rest > half);
-}
-
 /* 1 / sum of a sum in Q12.19, as a Q0.31 fraction and the shift of a product with it. */
-static int32_t ${symbol}_reciprocal(int32_t sum, int32_t *shift)
+static int32_t ${symbol}_scale(int32_t sum, int32_t *shift)
 {
     int32_t headroom = 0;
     while (!((uint32_t)sum << headroom >> 31))
         headroom++;
-    int32_t half = (int32_t)((uint32_t)sum << headroom >> 1);
-    int32_t x = ${RECIPROCAL_START} + ${symbol}_high(half, ${RECIPROCAL_SLOPE});
-    for (int i = 0; i < 3; i++) {
-        int64_t more = (int64_t)${symbol}_high(x, (1 << 29) - ${symbol}_high(half, x)) * 4;
-        x += (int32_t)(more > 2147483647 ? 2147483647 : more < -2147483647 - 1 ? -2147483647 - 1 : more);
-    }
     *shift = 12 - headroom + 23;
-    int64_t twice = (int64_t)x * 2;
-    return (int32_t)(twice > 2147483647 ? 2147483647 : twice);
+    return ${symbol}_reciprocal((int32_t)((uint32_t)sum << headroom >> 1));
 }
 
 static int32_t ${symbol}_share(int32_t exponential, int32_t scale, int32_t shift)
 {
-    int32_t product = ${symbol}_high(scale, exponential);
-    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : ${symbol}_divide(product, shift)) - 128;
+    int32_t product = ka_high_multiply(scale, exponential);
+    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : ka_shift_right(product, shift)) - 128;
     return q > 127 ? 127 : q;
 }
 
