@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front.file import load_front
     from keras_approx.exploration.front.pareto_front import ParetoFront
     from keras_approx.exploration.records import EvaluatedDesign
+    from keras_approx.layers.quantizers import quantize_kernel
     from keras_approx.layers.skip_wrapper import get_masks, set_masks, skip_wrappers
     from keras_approx.measure.batches import model_batches
     from keras_approx.skipping.elimination import (
@@ -63,6 +64,7 @@ __all__ = [
     "load_front",
     "masked_kernels",
     "model_batches",
+    "quantize_kernel",
     "set_masks",
     "skip_wrappers",
     "spread",
@@ -82,6 +84,7 @@ _HOMES = {
     "load_front": "exploration.front.file",
     "masked_kernels": "conversion",
     "model_batches": "measure.batches",
+    "quantize_kernel": "layers.quantizers",
     "set_masks": "layers.skip_wrapper",
     "skip_wrappers": "layers.skip_wrapper",
     "tf": "compat",

@@ -23,7 +23,7 @@ from keras_approx.graph.ranges import folded_rescaling, fused_batch_norm
 from keras_approx.graph.reader import read_model
 from keras_approx.graph.rewrites import normalize, remove, restore
 from keras_approx.graph.topology import calls
-from keras_approx.layers.quantizers import quantize_kernel
+from keras_approx.layers.quantizers import QMAX, quantize_kernel
 from keras_approx.layers.registry import SPECS
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.layers.transposed_conv import TransposedConv2D
@@ -205,7 +205,8 @@ def _quantized(node: Node, norm: Node | None, input_scale: float) -> Node:
     """A layer with a kernel of int8 multiples, times what its inputs and outputs are multiplied by."""
     spec = SPECS[node.op]
     assert spec.kernel is not None
-    kernel = quantize_kernel(node.weights[spec.kernel], spec.channel_axes)
+    numbers, peaks = quantize_kernel(node.weights[spec.kernel], spec.channel_axes)
+    kernel = numbers * (peaks / np.float32(QMAX))
     weights = {**node.weights, spec.kernel: kernel * np.float32(input_scale)}
     if norm is not None:
         scale, shift = _norm_scale_and_shift(norm)

@@ -42,6 +42,7 @@ class _Layer:
         index: Of its operator.
         op: The operator.
         kernel: As the wrapped layer holds it.
+        peaks: The largest weight of it by channel of the operator, float32 [out].
         stride: Of a transposed convolution, None elsewhere.
         groups: Of a convolution, 1 elsewhere.
         weights: Its int8 weights with nothing skipped, named as `weights_name` says.
@@ -55,6 +56,7 @@ class _Layer:
     index: int
     op: Conv2D | FullyConnected
     kernel: NDArray[np.float32]
+    peaks: NDArray[np.float32]
     stride: tuple[int, int] | None
     groups: int
     weights: Tensor
@@ -169,7 +171,7 @@ def _find_layers(graph: Graph, model: Any) -> dict[str, list[_Layer]]:
     found: dict[str, list[_Layer]] = {}
     for masked in training_side.masked_kernels(model):
         name = masked.name
-        weights = _quantized(masked.kernel, masked.stride, masked.groups)[0]
+        weights, peaks = _quantized(masked.kernel, masked.stride, masked.groups)
         match = [index for index, op in left.items() if _same(graph.constant(op.weights), weights)]
         if len(match) < masked.calls:
             raise ExportError(
@@ -186,6 +188,7 @@ def _find_layers(graph: Graph, model: Any) -> dict[str, list[_Layer]]:
                     index=index,
                     op=op,
                     kernel=masked.kernel,
+                    peaks=peaks,
                     stride=masked.stride,
                     groups=masked.groups,
                     weights=replace(graph.tensors[op.weights], name=weights_name(name)),
@@ -211,19 +214,11 @@ def _quantized(
     one has weights for all input channels.
     """
     last = kernel.ndim - 1
-    peaks = _peaks(kernel)
-    weights = np.round(
-        np.divide(kernel, peaks / np.float32(_QMAX), out=np.zeros_like(kernel), where=peaks != 0)
-    )
-    found = np.ascontiguousarray(np.moveaxis(weights.astype(np.int8), last, 0))
+    weights, kept = training_side.quantize_kernel(kernel, (last,))
+    found, peaks = np.ascontiguousarray(np.moveaxis(weights, last, 0)), kept.ravel()
     if groups > 1:
         return ungrouped(found, groups), peaks
     return found if stride is None else phases(found, stride), _repeated(peaks, stride)
-
-
-def _peaks(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    peaks: NDArray[np.float32] = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
-    return peaks
 
 
 def _repeated(values: NDArray[Any], stride: tuple[int, int] | None) -> NDArray[Any]:
@@ -233,7 +228,7 @@ def _repeated(values: NDArray[Any], stride: tuple[int, int] | None) -> NDArray[A
 
 def _masked(layer: _Layer, kernel: NDArray[np.float32], mask: NDArray[np.bool_]) -> _Constants:
     weights, peaks = _quantized(np.where(mask, kernel, np.float32(0)), layer.stride, layer.groups)
-    first = _repeated(_peaks(layer.kernel), layer.stride)
+    first = layer.peaks
     # A channel of which nothing is left has no scale of its own: any does.
     ratio = np.divide(peaks, first, out=np.ones_like(peaks), where=(peaks != 0) & (first != 0)).astype(float)
     signs = layer.signs.reshape(-1, *(1,) * (weights.ndim - 1))

@@ -154,6 +154,11 @@ def read_model(data: bytes) -> tuple[RawGraph, ...]:
         ModelFormatError: Not a TFLite file, truncated or damaged.
         UnsupportedModelError: Weights kept outside the flatbuffer.
     """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ModelFormatError(
+            f"expected the content of a .tflite file as bytes, got {type(data).__name__}: read the file first, with "
+            "pathlib.Path(path).read_bytes()"
+        )
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelFormatError(
             f"expected a TFLite flatbuffer (file identifier 'TFL3'), got {plural(len(data), 'byte')} starting with "

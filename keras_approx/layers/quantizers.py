@@ -92,9 +92,19 @@ def int8_range(low: float, high: float) -> tuple[float, float]:
     return (QMIN - zero_point) * scale, (QMAX - zero_point) * scale
 
 
-def quantize_kernel(kernel: np.ndarray, channel_axes: Sequence[int]) -> np.ndarray:
-    """What KernelQuantizer makes of a kernel, in NumPy: float32 multiples of each channel's scale."""
+def quantize_kernel(kernel: np.ndarray, channel_axes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """What KernelQuantizer makes of a kernel, in NumPy.
+
+    Args:
+        kernel: float32.
+        channel_axes: Axes of the kernel that number output channels.
+
+    Returns:
+        The weights as int8 numbers of the kernel's shape, and the largest weight of each channel, 127 times its scale,
+        float32 of a shape that goes with it.
+    """
     axes = tuple(axis for axis in range(kernel.ndim) if axis not in channel_axes)
-    scale = np.abs(kernel).max(axis=axes, keepdims=True) / np.float32(QMAX)
-    ratio = np.divide(kernel, scale, out=np.zeros_like(kernel), where=scale != 0)
-    return np.round(ratio) * scale
+    peaks = np.abs(kernel).max(axis=axes, keepdims=True)
+    scales = peaks / np.float32(QMAX)
+    ratio = np.divide(kernel, scales, out=np.zeros_like(kernel), where=scales != 0)
+    return np.round(ratio).astype(np.int8), peaks

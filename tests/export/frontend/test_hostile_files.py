@@ -69,6 +69,12 @@ def test_random_bytes(data):
     read_or_refuse(b"\x10\x00\x00\x00TFL3" + data)
 
 
+@pytest.mark.parametrize("given", ["model.tflite", None, 3, ["TFL3"]])
+def test_what_is_not_bytes(given):
+    with pytest.raises(ModelFormatError, match=f"as bytes, got {type(given).__name__}: read the file first"):
+        read_tflite(given)
+
+
 def test_other_files():
     for data in (b"", b"TFL3", b"\x89HDF\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(100)):
         with pytest.raises(ModelFormatError, match="expected a TFLite flatbuffer"):
