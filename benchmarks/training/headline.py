@@ -5,7 +5,7 @@
     python -m benchmarks.training.headline --quick                   # a small run of all steps; minutes
     python -m benchmarks.training.headline --measure-again           # cycles of what was trained, as the code is now
 
-Exploration looks at validation images only; designs are taken from its front at fixed budgets of cycles. Beside them
+Explorations look at validation images only; designs are taken from their fronts at fixed budgets of cycles. Beside them
 stand the models of `benchmarks.training.accuracy table`, whose layers share a fraction of the products by one ranking.
 These are fine-tuned for as many epochs as the exact int8 model they are compared with; others come from elimination
 alone. Test images are looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command
@@ -41,6 +41,7 @@ from benchmarks.pages.accuracy_tables import (
     DESIGNED,
     ELIMINATED,
     EXACT,
+    EXPLORED,
     KEPT_SHARE,
     MILLION_CYCLES,
 )
@@ -72,6 +73,8 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "alexnet": (4.0, 2.7, 1.8),
     "resnet8": (7.5, 5.0, 3.0),
 }
+# Likewise, for explorations in which each layer chooses its granularity too.
+EXPLORED_BUDGETS: Mapping[str, tuple[float, ...]] = {"lenet": (1.12,), "alexnet": (), "resnet8": ()}
 ELIMINATED_SHARES = (0.5, 0.25)
 CALIBRATION_IMAGES = 1280
 EXPLORATION_IMAGES = 1000
@@ -144,23 +147,36 @@ def _network(
             settings = _settings(name, label, data, options)
             yield label, {"settings": settings, **_figures(model, tflite, found, data, options)}, tflite
     chosen = BUDGETS[name] if options.budgets is None else options.budgets
-    budgets = {f"{ranked}{budget:g} {MILLION_CYCLES}": 1e6 * budget for budget in chosen}
-    if all(label in done for label in budgets):
-        return
-    front, pricer = _explored(name, data, options)
+    by_layer = EXPLORED_BUDGETS[name] if options.explored is None else options.explored
+    for prefix, budgets in ((ranked, chosen), (EXPLORED, [] if ranked else by_layer)):
+        wanted = {f"{prefix}{budget:g} {MILLION_CYCLES}": 1e6 * budget for budget in budgets}
+        wanted = {label: budget for label, budget in wanted.items() if label not in done}
+        if wanted:
+            yield from _explored(name, wanted, prefix == EXPLORED, epochs, data, options)
+
+
+def _explored(
+    name: str,
+    budgets: Mapping[str, float],
+    by_layer: bool,
+    epochs: int,
+    data: Cifar10,
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    """The figures and the .tflite of the most accurate design within each budget, as `_network` gives them."""
+    front, pricer = _front(name, by_layer, data, options)
     for label, budget in budgets.items():
-        if label not in done:
-            design = front.best(max_cycles=budget)
-            print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
-            model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
-            before = {
-                "settings": _settings(name, label, data, options),
-                "explored_designs": len(front.evaluated),
-                "design": design.design.to_json(),
-                "accuracy_before_fine_tuning": design.score,
-            }
-            tflite = export.to_tflite(model)
-            yield label, before | _figures(model, tflite, tuned, data, options), tflite
+        design = front.best(max_cycles=budget)
+        print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
+        model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
+        before = {
+            "settings": _settings(name, label, data, options),
+            "explored_designs": len(front.evaluated),
+            "design": design.design.to_json(),
+            "accuracy_before_fine_tuning": design.score,
+        }
+        tflite = export.to_tflite(model)
+        yield label, before | _figures(model, tflite, tuned, data, options), tflite
 
 
 def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
@@ -202,10 +218,17 @@ def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dic
     return model, {"validation_accuracy": accuracy(model, data.validation), "kept": shares}
 
 
-def _explored(
-    name: str, data: Cifar10, options: argparse.Namespace
+def _front(
+    name: str, by_layer: bool, data: Cifar10, options: argparse.Namespace
 ) -> tuple[keras_approx.ParetoFront, export.Pricer]:
-    """The Pareto front of a network, of all that ended before this command was interrupted or in it."""
+    """The Pareto front of a network, of all that ended before this command was interrupted or in it.
+
+    Args:
+        name: Of the network.
+        by_layer: Whether each layer chooses its granularity, as `explore` does by default; else all skip pairs.
+        data: The images.
+        options: Of the command.
+    """
     keras.backend.clear_session()
     wrapped = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
     calibration = first(data.train, CALIBRATION_IMAGES).inputs
@@ -218,11 +241,12 @@ def _explored(
         validation=(validation.inputs, validation.labels),
         price=pricer,
         search=keras_approx.Budget(rounds=options.rounds),
-        granularity="pair",
+        granularity=None if by_layer else "pair",
         significance=options.significance,
         recalibrate=True,
         seed=options.seed,
-        out=options.work / f"{name}_exploration_{options.significance}_{options.rounds}",
+        out=options.work
+        / f"{name}_exploration_{options.significance}_{options.rounds}{'_by_layer' if by_layer else ''}",
     ), pricer
 
 
@@ -336,6 +360,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--budgets", type=float, nargs="*", help="million cycles on the M33, for every network"
     )
     parser.add_argument(
+        "--explored",
+        type=float,
+        nargs="*",
+        help="likewise, for explorations in which each layer chooses its granularity",
+    )
+    parser.add_argument(
         "--kept",
         type=float,
         nargs="*",
@@ -375,6 +405,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         options.eliminated = [0.5] if options.quick else ELIMINATED_SHARES
     if options.budgets is None:
         options.budgets = [1.78] if options.quick else None
+    if options.explored is None:
+        options.explored = [1.12] if options.quick else None
     options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)
     options.output = options.output or (options.work / RESULTS.name if options.quick else RESULTS)
     options.host_images, options.arm_images = (100, 2) if options.quick else (HOST_IMAGES, ARM_IMAGES)

@@ -48,6 +48,8 @@ def test_the_whole_way_and_again(
         str(output),
         "--budgets",
         "0.06",
+        "--explored",
+        "0.065",
         "--kept",
         "0.5",
         "--eliminated",
@@ -63,6 +65,8 @@ def test_the_whole_way_and_again(
     assert 0.4 < by_hand["kept_by_layer"]["conv1"] <= 0.5  # whole kernels of three channels
     assert by_hand["kept_by_layer"]["logits"] == 1
     assert by_hand["settings"]["design"] == {"conv1": ["kernel", 0.5]}
+    by_layer = record["networks"]["lenet"]["explored 0.065 M"]
+    assert by_layer["cores"]["cortex-m33"]["cycles"] <= 65_000
     untrained = record["networks"]["lenet"]["eliminated 60"]
     assert 0.5 < untrained["kept"] <= 0.6
     assert untrained["settings"]["epochs"] == 0
@@ -71,7 +75,7 @@ def test_the_whole_way_and_again(
     models = {path.name for path in (tmp_path / "designs").iterdir()}
     assert models == {
         *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite"),
-        "lenet_designed0.07M.tflite",
+        *("lenet_designed0.07M.tflite", "lenet_explored0.065M.tflite"),
     }
     assert "40 test images" in capsys.readouterr().out
 
@@ -82,5 +86,11 @@ def test_the_whole_way_and_again(
     monkeypatch.setattr(keras_approx, "fine_tune_designs", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
     again = json.loads(output.read_text())["networks"]["lenet"]
-    others = {"kept 50": half, "eliminated 60": untrained, "0.06 M": design, "designed 0.07 M": by_hand}
-    assert again == {"exact": exact, **others}
+    assert again == {
+        "exact": exact,
+        "kept 50": half,
+        "eliminated 60": untrained,
+        "0.06 M": design,
+        "designed 0.07 M": by_hand,
+        "explored 0.065 M": by_layer,
+    }
