@@ -15,6 +15,8 @@ from importlib import resources
 from export.targets import Core
 
 LAYER = "layer"  # the unit that every layer has one of
+BORDER = "border"
+"""Stands for a kind: the units of a border that a layer of any kind fills around its output."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class PlainPrices:
     """What units of work cost.
 
     Attributes:
-        cycles: Of a unit, by core, kind of layer and unit. A unit that is missing was never measured.
+        cycles: Of a unit, by core, kind of layer (or `BORDER`) and unit. What is missing was never measured.
         code_bytes: Of a layer without its constants, by its kind.
     """
 
@@ -46,7 +48,7 @@ class PlainCost:
 
 
 def plain_cost(kind: str, work: Mapping[str, int], core: Core) -> PlainCost | None:
-    """The price of a layer, or None on cores that have none (and while a new unit has not been measured).
+    """The price of a layer; None on cores that have none, and where it does what was never measured.
 
     Args:
         kind: Of the layer.
@@ -55,7 +57,11 @@ def plain_cost(kind: str, work: Mapping[str, int], core: Core) -> PlainCost | No
     """
     prices = plain_prices()
     units = prices.cycles.get(core.name, {}).get(kind)
-    if units is None or any(unit not in units for unit in work if unit != "bytes"):
+    done = {unit: count for unit, count in work.items() if count and unit != "bytes"}
+    if units is None:
         return None
-    cycles = units[LAYER] + sum(units[unit] * count for unit, count in work.items() if unit != "bytes")
+    known = {**prices.cycles[core.name].get(BORDER, {}), **units}
+    if any(unit not in known for unit in done):
+        return None
+    cycles = units[LAYER] + sum(known[unit] * count for unit, count in done.items())
     return PlainCost(round(cycles), prices.code_bytes.get(kind, 0) + work.get("bytes", 0))

@@ -1,7 +1,8 @@
 """Loops as C, whose cycles follow from their turns.
 
-Of loops of few turns, compilers write some out and loop around others, as it suits what stands in them. Here those
-around a short statement are always written out, and of others the turns are hidden from the compiler.
+Of loops of few turns, compilers write some out and loop around others, as it suits what stands in them, and they
+compute counters and pointers from each other. Here turns are hidden from the compiler, and what moves is out of its
+sight too.
 """
 
 from __future__ import annotations
@@ -15,32 +16,33 @@ WRITTEN_OUT = 3
 _HIDDEN = 8  # turns up to which GCC may write out a loop at -O2
 
 
-def counting_loops(extents: Sequence[tuple[str, int]], body: str, *, short: bool = False) -> str:
+def counting_loops(extents: Sequence[tuple[str, int]], body: str) -> str:
     """Nested loops that count up.
 
     Args:
         extents: Variables and turns, the outermost first.
         body: The statements in the last one.
-        short: Whether they are few, and hold no loop.
     """
     for name, turns in reversed(extents):
         start, end = f"int {name} = 0", str(turns)
-        if _hides(turns, short):
-            start, end = f"{start}, {name}_end = {loop_turns(turns, short)}", f"{name}_end"
-        head = f"{before_loop(turns, short)}for ({start}; {name} < {end}; {name}++)"
-        body, short = f"{head} {{\n{indent(body)}}}\n", short and turns == 1
+        if 1 < turns <= _HIDDEN:
+            start, end = f"{start}, {name}_end = ka_hidden({turns})", f"{name}_end"
+        body = f"for ({start}; {name} < {end}; {name}++) {{\n{indent(body)}}}\n"
     return body
 
 
-def before_loop(turns: int, short: bool) -> str:
-    """What stands before a loop."""
-    return "KA_WRITTEN_OUT\n" if short and 1 < turns <= WRITTEN_OUT else ""
+def repeated(name: str, turns: int, body: str) -> str:
+    """A loop of at least one turn whose counter and extent the compiler knows nothing of.
+
+    Args:
+        name: Of the counter, which the statements must not use.
+        turns: How many.
+        body: The statements.
+    """
+    inside = indent(f"{body}KA_TURN({name});\n")
+    return f"int {name} = ka_hidden({turns});\ndo {{\n{inside}}} while (--{name});\n"
 
 
-def loop_turns(turns: int, short: bool) -> str:
-    """The number of a loop's turns, hidden or not."""
-    return f"ka_hidden({turns})" if _hides(turns, short) else str(turns)
-
-
-def _hides(turns: int, short: bool) -> bool:
-    return 1 < turns <= _HIDDEN and not (short and turns <= WRITTEN_OUT)
+def moved(name: str, by: int) -> str:
+    """Moves a pointer or counts, which the compiler is to do as it is written."""
+    return f"{name} += {by};\nKA_FORGET({name});\n" if by else ""

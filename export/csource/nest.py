@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from export.csource.loops import before_loop, counting_loops, loop_turns
+from export.csource.loops import WRITTEN_OUT, moved, repeated
 from export.csource.text import indent, table
 from export.kernels.elementwise.nest import Nest, stride
+
+
+@dataclass(frozen=True)
+class Operand:
+    """What a nest walks through.
+
+    Attributes:
+        element: C type of its elements.
+        name: Prefix of the pointers to them.
+        start: C expression of a pointer, from which the nest's access counts.
+    """
+
+    element: str
+    name: str
+    start: str
 
 
 @dataclass(frozen=True)
@@ -16,73 +31,85 @@ class WrittenNest:
 
     Attributes:
         tables: Definitions of the offsets that do not grow by a stride.
-        indices: The index of each operand's element within the loops.
-        lines: Likewise, of the first element of the innermost loop.
-        steps: The distance of its elements, for each operand; None where it varies.
-        loops: Variables and extents, the outermost first.
+        text: The statements.
     """
 
     tables: str
-    indices: tuple[str, ...]
-    lines: tuple[str, ...]
-    steps: tuple[int | None, ...]
-    loops: tuple[tuple[str, int], ...]
+    text: str
 
 
-def write_nest(loops: Nest, symbol: str, prefix: str = "i") -> WrittenNest:
-    """Names the loops of a nest and writes the operands' indices.
+def write_nest(
+    loops: Nest,
+    symbol: str,
+    operands: Sequence[Operand],
+    body: Callable[[Sequence[str]], str],
+    *,
+    short: bool = True,
+) -> WrittenNest:
+    """Loops around statements, in which a pointer to the element of each operand moves.
+
+    Nothing is multiplied and no loop depends on how far elements lie apart, so that cycles follow from turns.
 
     Args:
         loops: The nest.
-        symbol: Prefix of the tables' names.
-        prefix: Of the loop variables.
+        symbol: Prefix of the tables' names; a nest inside another needs another one.
+        operands: What its accesses belong to.
+        body: The statements, given an lvalue of the element of each operand.
+        short: Whether few turns of the innermost loop are written out: where the statements hold no loop.
     """
-    names = [f"{prefix}{axis}" for axis in range(len(loops.extents))]
-    tables, indices, lines, known = "", [], [], dict[bytes, str]()
-    steps: list[int | None] = []
+    tables = _tables(loops, symbol, short)
+    starts = [
+        f"{operand.element} *{operand.name}0 = {operand.start} + {access.start};\n"
+        for operand, access in zip(operands, loops.accesses, strict=True)
+    ]
+    text = "".join(starts) + _level(loops, 0, operands, tables, body, short)
+    return WrittenNest("".join(table("int32_t", name, values) for values, name in tables.items()), text)
+
+
+def writes_out(loops: Nest, short: bool) -> bool:
+    """Whether the innermost loop of a nest is written out; where there is none, its one turn is."""
+    return not loops.extents or (short and loops.extents[-1] <= WRITTEN_OUT)
+
+
+def _tables(loops: Nest, symbol: str, short: bool) -> dict[tuple[int, ...], str]:
+    """The names of offsets that do not grow by a stride."""
+    depths = len(loops.extents) - writes_out(loops, short)
+    found: dict[tuple[int, ...], str] = {}
     for access in loops.accesses:
-        terms = [str(access.start)] if access.start else []
-        line = "0"
-        distance: int | None = 0
-        for name, offsets in zip(names, access.offsets, strict=True):
-            line, distance = " + ".join(terms) or "0", stride(offsets)
-            if distance is None:
-                values = offsets.tolist()
-                if offsets.tobytes() not in known:
-                    known[offsets.tobytes()] = f"{symbol}_{prefix}{len(known)}"
-                    tables += table("int32_t", known[offsets.tobytes()], values)
-                terms.append(f"{known[offsets.tobytes()]}[{name}]")
-            elif distance:
-                terms.append(name if distance == 1 else f"{name} * {distance}")
-        indices.append(" + ".join(terms) or "0")
-        lines.append(line)
-        steps.append(distance)
-    return WrittenNest(
-        tables, tuple(indices), tuple(lines), tuple(steps), tuple(zip(names, loops.extents, strict=True))
-    )
+        for offsets in access.offsets[: max(0, depths)]:
+            if stride(offsets) is None:
+                found.setdefault(tuple(offsets.tolist()), f"{symbol}_at{len(found)}")
+    return found
 
 
-def indexed_loops(written: WrittenNest, names: Sequence[str], body: str, outside: Sequence[str] = ()) -> str:
-    """The loops of a nest around statements that find elements at indices, which the innermost loop moves.
-
-    The innermost loop adds to indices and multiplies nothing, so that its cycles do not depend on the distances: GCC
-    compiles products of loop variables to code of varying length.
-
-    Args:
-        written: The nest.
-        names: Of the index of each operand's element.
-        body: The statements.
-        outside: For each an index that is added to it.
-    """
-    before = [f"{index} + " for index in outside] or [""] * len(names)
-    if not written.loops or None in written.steps:
-        indices = zip(names, before, written.indices, strict=True)
-        text = "".join(f"int {name} = {start}{index};\n" for name, start, index in indices) + body
-        return counting_loops(written.loops, text, short=True) if written.loops else f"{{\n{indent(text)}}}\n"
-    variable, extent = written.loops[-1]
-    lines = zip(names, before, written.lines, strict=True)
-    starts = "".join(f", {name} = {start}{line}" for name, start, line in lines)
-    moves = "".join(f", {name} += {step}" for name, step in zip(names, written.steps, strict=True) if step)
-    start = f"int {variable} = {loop_turns(extent, short=True)}{starts}"
-    turns = f"for ({start}; {variable}; {variable}--{moves}) {{\n{indent(body)}}}\n"
-    return counting_loops(written.loops[:-1], before_loop(extent, short=True) + turns)
+def _level(
+    loops: Nest,
+    depth: int,
+    operands: Sequence[Operand],
+    tables: dict[tuple[int, ...], str],
+    body: Callable[[Sequence[str]], str],
+    short: bool,
+) -> str:
+    """A loop and those within, around pointers to the first elements."""
+    names = [f"{operand.name}{depth}" for operand in operands]
+    if depth == len(loops.extents):
+        return f"{{\n{indent(body([f'*{name}' for name in names]))}}}\n"
+    extent = loops.extents[depth]
+    steps = [stride(access.offsets[depth]) for access in loops.accesses]
+    if depth == len(loops.extents) - 1 and writes_out(loops, short):
+        places = [[int(access.offsets[depth][turn]) for access in loops.accesses] for turn in range(extent)]
+        turns = [body([f"{name}[{at}]" for name, at in zip(names, row, strict=True)]) for row in places]
+        return "".join(f"{{\n{indent(turn)}}}\n" for turn in turns)
+    inside = before = moves = ""
+    for name, operand, access, step in zip(names, operands, loops.accesses, steps, strict=True):
+        at = ""
+        if step is None:
+            before += f"const int32_t *{name}_at = {tables[tuple(access.offsets[depth].tolist())]};\n"
+            at = f" + *{name}_at"
+        inside += f"{operand.element} *{operand.name}{depth + 1} = {name}{at};\n"
+        moves += moved(f"{name}_at", 1) if step is None else moved(name, step)
+    if depth == len(loops.extents) - 1 and None not in steps:
+        inside = body([f"*{name}" for name in names])
+    else:
+        inside += _level(loops, depth + 1, operands, tables, body, short)
+    return before + repeated(f"{operands[0].name}_{depth}", extent, inside + moves)

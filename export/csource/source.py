@@ -9,6 +9,9 @@ from export.ir.graph import Graph
 from export.ir.ops import Op
 from export.kernels.layout import Layout
 
+SAFE = 1 << 30
+"""Values below it do not overflow where `ka_multiply_right` rounds them."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -80,6 +83,26 @@ def fill_border(layout: Layout, zero_point: int) -> str:
         f"ka_border_{layout.element}(({ctype(layout)} *)out, {layout.rows}, {layout.row}, {border.top}, "
         f"{border.bottom}, {border.left * pixel}, {border.right * pixel}, {zero_point});\n"
     )
+
+
+def is_right(multiplier: tuple[int, int], most: int) -> bool:
+    """Whether products with values that are not beyond `most` are only shifted to the right."""
+    return multiplier[1] < 0 and most < SAFE
+
+
+def multiplied(value: str, multiplier: tuple[int, int], most: int, mult: str = "") -> str:
+    """C that multiplies a value with two roundings.
+
+    Args:
+        value: The value.
+        multiplier: Mantissa and shift.
+        most: What the value is not beyond, in either direction.
+        mult: A variable that holds the mantissa, if there is one.
+    """
+    mantissa, shift = multiplier
+    if is_right(multiplier, most):
+        return f"ka_multiply_right({value}, {mult or mantissa}, {-shift})"
+    return f"ka_multiply({value}, {mult or mantissa}, {shift})"
 
 
 def function(context: Context, body: str) -> str:

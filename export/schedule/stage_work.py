@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from export.csource.source import Context
-from export.csource.work import Work
+from export.csource.work import Work, border_work
 from export.ir.graph import Graph
 from export.operators.movement.reshape import copy_work
 from export.operators.table import operator_of
@@ -21,4 +23,4 @@ def work_of(graph: Graph, stage: Stage) -> Work:
     """What a stage in plain C does how often."""
     rule = copy_work if stage.op is None else operator_of(stage.op).work
     assert rule is not None  # what has no plain C is always planned
-    return rule(context_of(graph, stage))
+    return Counter(rule(context_of(graph, stage))) + border_work(stage.writes.layout)

@@ -38,6 +38,12 @@ typedef void ka_kernel(const void *in, const void *wt, void *out, const void *au
 #define K_ALIGNED
 #endif
 
+#if defined(__GNUC__)
+#define K_ALIGNED_POINTER(at) __builtin_assume_aligned(at, 4)
+#else
+#define K_ALIGNED_POINTER(at) (at)
+#endif
+
 /* Compiled as C++, functions that other files or assembly know keep their names. */
 #ifdef __cplusplus
 #define KA_C extern "C"
@@ -220,16 +226,8 @@ static inline uint32_t ka_larger8(uintptr_t a, uintptr_t b)
 #endif /* K_ASSEMBLY */
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
 
-/* Of short loops, compilers write some out and loop around others. Here innermost ones of few turns are always written
- * out, and the turns of others are hidden from the compiler, so that cycles follow from counts. */
-#if defined(__clang__)
-#define KA_WRITTEN_OUT _Pragma("unroll")
-#elif defined(__GNUC__)
-#define KA_WRITTEN_OUT _Pragma("GCC unroll 3")
-#else
-#define KA_WRITTEN_OUT
-#endif
-
+/* Of short loops, compilers write some out and loop around others. Turns are hidden from them, so that cycles follow from
+ * counts. */
 static inline int ka_hidden(int turns)
 {
 #if defined(__GNUC__) && defined(__arm__)
@@ -237,6 +235,29 @@ static inline int ka_hidden(int turns)
 #endif
     return turns;
 }
+
+/* From here on compilers know nothing of a counter or pointer but that it is in a register: they cannot compute it from
+ * others, and so leave loops as they are written. */
+#if defined(__GNUC__) && defined(__arm__)
+#define KA_FORGET(value) __asm__("" : "+r"(value))
+#define KA_AFTER(value, other) __asm__("" : "+r"(value) : "r"(other)) /* and compute it behind another value */
+#define KA_TURN(counter) __asm__("" : "+r"(counter) : : "memory") /* and do so behind what is stored */
+#else
+#define KA_FORGET(value) (void)(value)
+#define KA_AFTER(value, other) (void)(value)
+#define KA_TURN(counter) (void)(counter)
+#endif
+
+/* Values are all there before the first is used: a core that waits for what it has just loaded does not. */
+#if defined(__GNUC__) && defined(__thumb2__)
+#define KA_TOGETHER_2(a, b) __asm__("" : "+r"(a), "+r"(b))
+#define KA_TOGETHER_3(a, b, c) __asm__("" : "+r"(a), "+r"(b), "+r"(c))
+#define KA_TOGETHER_4(a, b, c, d) __asm__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d))
+#else
+#define KA_TOGETHER_2(a, b)
+#define KA_TOGETHER_3(a, b, c)
+#define KA_TOGETHER_4(a, b, c, d)
+#endif
 
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__) || defined(K_NARROW)
 #define KA_NARROW 1 /* no long multiplications: products by halves, where compilers would call a function */
@@ -279,6 +300,13 @@ static inline int32_t ka_multiply(int32_t x, int32_t mult, int shift)
     return ka_shift_right(ka_high_multiply(shifted, mult), shift < 0 ? -shift : 0);
 }
 
+/* x * mult / 2^(31 + n) with two roundings; n from 1, x between -2^30 and 2^30. */
+static inline int32_t ka_multiply_right(int32_t x, int32_t mult, int n)
+{
+    int32_t y = ka_high_multiply(x, mult);
+    return (y + (int32_t)(1u << (n - 1)) - (y < 0)) >> n;
+}
+
 /* x * mult * 2^(shift - 31) with one rounding. */
 static inline int32_t ka_multiply_once(int32_t x, int32_t mult, int shift)
 {
@@ -294,6 +322,16 @@ static inline int32_t ka_multiply_once(int32_t x, int32_t mult, int shift)
 #endif
 }
 
+/* x * mult / 2^(32 + n) with one rounding, n from 1. */
+static inline int32_t ka_multiply_once_right(int32_t x, int32_t mult, int n)
+{
+#if KA_NARROW
+    return ((ka_product(x, mult, 0, 15) >> n) + 1) >> 1;
+#else
+    return ((int32_t)(((int64_t)x * mult) >> 32) + (int32_t)(1u << (n - 1))) >> n;
+#endif
+}
+
 /* Where a channel lies in a buffer whose middle two of every four channels trade places. */
 static inline int ka_place(int channel)
 {
@@ -305,23 +343,63 @@ static inline int32_t ka_clamp(int32_t x, int32_t low, int32_t high)
     return x < low ? low : x > high ? high : x;
 }
 
+/* x within low and high, which are those of int8 or within. */
+static inline int32_t ka_clamp8(int32_t x, int32_t low, int32_t high)
+{
+#if defined(__GNUC__) && defined(__thumb2__) && !defined(K_PORTABLE)
+    __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
+    x = low > -128 && x < low ? low : x;
+    return high < 127 && x > high ? high : x;
+#else
+    return ka_clamp(x, low, high);
+#endif
+}
+
+/* Fills bytes: words where they lie, so that no C library has to be known. */
+static inline void ka_fill(int8_t *at, int8_t value, int bytes)
+{
+    uint32_t word = (uint8_t)value * 0x01010101u;
+    for (; bytes && ((uintptr_t)at & 3); bytes--)
+        *at++ = value;
+    for (; bytes > 15; bytes -= 16) {
+        memcpy(K_ALIGNED_POINTER(at), &word, sizeof word);
+        memcpy(K_ALIGNED_POINTER(at + 4), &word, sizeof word);
+        memcpy(K_ALIGNED_POINTER(at + 8), &word, sizeof word);
+        memcpy(K_ALIGNED_POINTER(at + 12), &word, sizeof word);
+        at += 16;
+        KA_FORGET(at);
+    }
+    for (; bytes > 3; bytes -= 4) {
+        memcpy(K_ALIGNED_POINTER(at), &word, sizeof word);
+        at += 4;
+        KA_FORGET(at);
+    }
+    for (; bytes; bytes--) {
+        *at++ = value;
+        KA_FORGET(at);
+    }
+}
+
 /* Fills the border of a buffer with the zero point. Counts are elements of a row, rows, and elements left and right. */
 #define KA_BORDER(type)                                                                                               \
     static inline void ka_border_##type(type##_t *at, int rows, int row, int top, int bottom, int left, int right,    \
                                         type##_t zero_point)                                                          \
     {                                                                                                                 \
-        int y, i;                                                                                                     \
-        for (i = 0; i < top * row; i++)                                                                               \
-            *at++ = zero_point;                                                                                       \
-        for (y = top; y < rows - bottom; y++) {                                                                       \
-            for (i = 0; i < left; i++)                                                                                \
+        int y, i, inside = row - left - right;                                                                        \
+        left = ka_hidden(top * row + left); /* of the first row, with those above */                                  \
+        right = ka_hidden(right);                                                                                     \
+        for (y = ka_hidden(rows - top - bottom); y; y--) {                                                            \
+            for (i = left; i; i--) {                                                                                  \
                 *at++ = zero_point;                                                                                   \
-            at += row - left - right;                                                                                 \
-            for (i = 0; i < right; i++)                                                                               \
+                KA_FORGET(at);                                                                                        \
+            }                                                                                                         \
+            at += inside;                                                                                             \
+            left = row - inside - right;                                                                              \
+            for (i = y > 1 ? right : right + bottom * row; i; i--) {                                                  \
                 *at++ = zero_point;                                                                                   \
+                KA_FORGET(at);                                                                                        \
+            }                                                                                                         \
         }                                                                                                             \
-        for (i = 0; i < bottom * row; i++)                                                                            \
-            *at++ = zero_point;                                                                                       \
     }
 KA_BORDER(int8)
 KA_BORDER(int16)

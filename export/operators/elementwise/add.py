@@ -67,7 +67,7 @@ def _emit(context: Context) -> str:
     mult, shift = parameters.output
     inner = f"int32_t sum = {terms[0]}\n    + {terms[1]};\n"
     inner += f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-    inner += f"y0[{at(target, 'y', 'x', 'c')}] = (int8_t)ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
+    inner += f"y0[{at(target, 'y', 'x', 'c')}] = (int8_t)ka_clamp8(q, {op.clamp[0]}, {op.clamp[1]});\n"
     body += counting_loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)
     return function(context, body)
 

@@ -6,6 +6,8 @@ other operand makes a function of one tensor becomes a table, see `passes.tabula
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.loops import counting_loops
-from export.csource.nest import write_nest
-from export.csource.source import Context, ctype, fill_border, function
-from export.csource.work import Work, nest_work
+from export.csource.nest import Operand, write_nest
+from export.csource.source import Context, ctype, fill_border, function, is_right, multiplied
+from export.csource.work import ROUNDED, Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import (
     ADD_LEFT_SHIFT,
@@ -43,6 +44,8 @@ from export.reading.lowering import Lowering
 
 Function = Literal["add", "sub", "mul", "maximum", "minimum", "prelu"]
 _LARGEST_PRODUCT = 255 * 255
+HALF = (1 << 30, 0)
+"""The multiplier of an operand whose scale is not the smaller one."""
 _FAR = "input and output scales are too far apart; quantize the model again"
 
 
@@ -162,10 +165,20 @@ def _nest(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layou
 
 
 def _work(context: Context) -> Work:
-    assert isinstance(context.op, Arithmetic)
-    unit = "extreme" if context.op.function in ("maximum", "minimum") else context.op.function
-    loops = _nest(context.graph, context.op, context.sources, context.target)
-    return nest_work(loops, "add" if unit == "sub" else unit)
+    graph, op = context.graph, context.op
+    assert isinstance(op, Arithmetic)
+    layouts = (*context.sources, context.target)
+    loops = _nest(graph, op, context.sources, context.target)
+    if op.function in ("maximum", "minimum"):
+        return nest_work(loops, "extreme", layouts)
+    first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
+    if op.function in ("add", "sub"):
+        numbers = sum_parameters(first, second, out)
+        scaled = sum(multiplier != HALF for multiplier in (numbers.input1, numbers.input2))
+        return nest_work(loops, "add", layouts) + Counter({"scaled term": math.prod(loops.extents) * scaled})
+    multipliers = [product_multiplier(first, second, out)] + [_ratio(first, out)] * (op.function == "prelu")
+    right = sum(is_right(multiplier, _LARGEST_PRODUCT) for multiplier in multipliers)
+    return nest_work(loops, op.function, layouts) + Counter({ROUNDED: math.prod(loops.extents) * right})
 
 
 def _plan(graph: Graph, op: Arithmetic, sources: Sequence[Layout], target: Layout) -> Plan | None:
@@ -199,18 +212,22 @@ def product_requantization(
 def _emit(context: Context) -> str:
     graph, op, target = context.graph, context.op, context.target
     assert isinstance(op, Arithmetic)
-    written = write_nest(_nest(graph, op, context.sources, target), context.symbol)
-    body = fill_border(target, context.zero_point(op.output))
-    for number, source in enumerate(context.sources):
-        body += f"const {ctype(source)} *x{number} = in{number};\n"
-    body += f"{ctype(target)} *y0 = out;\n"
-    inner = "".join(
-        f"int32_t {name} = x{number}[{place}];\n"
-        for number, (name, place) in enumerate(zip("ab", written.indices[:2], strict=True))
-    )
-    inner += _statements(graph, op)
-    inner += f"y0[{written.indices[2]}] = ({ctype(target)})ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
-    return written.tables + function(context, body + counting_loops(written.loops, inner))
+    types = [f"const {ctype(source)}" for source in context.sources]
+    operands = [
+        Operand(element, f"x{number}_", f"({element} *)in{number}") for number, element in enumerate(types)
+    ]
+    operands.append(Operand(ctype(target), "to", f"({ctype(target)} *)out"))
+    statements = _statements(graph, op)
+    within = op.function in ("maximum", "minimum") and op.clamp == (-128, 127)
+    stored = "q" if within else f"ka_clamp8(q, {op.clamp[0]}, {op.clamp[1]})"
+
+    def element(places: Sequence[str]) -> str:
+        read = f"int32_t a = {places[0]};\nint32_t b = {places[1]};\n"
+        return f"{read}{statements}{places[2]} = ({ctype(target)}){stored};\n"
+
+    written = write_nest(_nest(graph, op, context.sources, target), context.symbol, operands, element)
+    border = fill_border(target, context.zero_point(op.output))
+    return written.tables + function(context, border + written.text)
 
 
 def _statements(graph: Graph, op: Arithmetic) -> str:
@@ -224,19 +241,24 @@ def _statements(graph: Graph, op: Arithmetic) -> str:
     if op.function in ("add", "sub"):
         numbers = sum_parameters(first, second, out)
         terms = [
-            f"ka_multiply({name} * {1 << numbers.left_shift}, {mult}, {shift})"
-            for name, (mult, shift) in (("a", numbers.input1), ("b", numbers.input2))
+            scaled_term(name, multiplier, numbers.left_shift)
+            for name, multiplier in (("a", numbers.input1), ("b", numbers.input2))
         ]
-        mult, shift = numbers.output
         sign = "+" if op.function == "add" else "-"
         text += f"int32_t total = {terms[0]}\n    {sign} {terms[1]};\n"
-        return text + f"int32_t q = ka_multiply(total, {mult}, {shift}) + ({out.zero_point});\n"
-    mult, shift = product_multiplier(first, second, out)
-    product = f"ka_multiply(a * b, {mult}, {shift})"
+        product = multiplied("total", numbers.output, 512 << numbers.left_shift)
+        return text + f"int32_t q = {product} + ({out.zero_point});\n"
+    product = multiplied("a * b", product_multiplier(first, second, out), _LARGEST_PRODUCT)
     if op.function == "prelu":
-        mult, shift = _ratio(first, out)
-        product = f"(a >= 0 ? ka_multiply(a, {mult}, {shift}) : {product})"
+        product = f"(a >= 0 ? {multiplied('a', _ratio(first, out), 255)} : {product})"
     return text + f"int32_t q = {product} + ({out.zero_point});\n"
+
+
+def scaled_term(name: str, multiplier: tuple[int, int], left_shift: int) -> str:
+    """C that brings an operand of a sum to the common scale, which is twice the larger operand's."""
+    if multiplier == HALF:
+        return f"{name} * {1 << (left_shift - 1)}"
+    return multiplied(f"{name} * {1 << left_shift}", multiplier, 256 << left_shift)
 
 
 ARITHMETIC = Operator(

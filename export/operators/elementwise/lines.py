@@ -83,7 +83,7 @@ def _emit(context: Context) -> str:
             sign = " + (q >> 31)" if line.rounding.signed else ""
             high = f"(int32_t)(((int64_t)q * {line.rounding.mult} + 0x80000000) >> 32)"
             inner += f"q = {high} + ({line.rounding.addend}){sign};\n"
-        inner += f"q = ka_clamp(q >> {line.shift}, {line.clamp[0]}, {line.clamp[1]});\n"
+        inner += f"q = ka_clamp8(q >> {line.shift}, {line.clamp[0]}, {line.clamp[1]});\n"
     inner += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})q;\n"
     body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
     body += counting_loops([("y", target.height), ("x", target.width), ("c", target.channels)], inner)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import indexed_loops, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
@@ -19,6 +18,7 @@ from export.kernels.elementwise.nested_plan import plan_moves
 from export.kernels.elementwise.plan import plan_copy
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
+from export.operators.movement.move import write_moves
 from export.operators.movement.movements import axis_of
 from export.operators.movement.shape_values import pack_of_shape
 from export.operators.operator import Channels, Mask, Operator, Order
@@ -136,7 +136,13 @@ def _nests(graph: Graph, op: Concatenation, sources: Sequence[Layout], target: L
 def _work(context: Context) -> Work:
     assert isinstance(context.op, Concatenation)
     loops = _nests(context.graph, context.op, context.sources, context.target)
-    return sum((nest_work(one, "move", short=True) for one in loops), Counter())
+    return sum(
+        (
+            nest_work(one, "move", (source, context.target))
+            for one, source in zip(loops, context.sources, strict=True)
+        ),
+        Counter(),
+    )
 
 
 def _emit(context: Context) -> str:
@@ -146,10 +152,9 @@ def _emit(context: Context) -> str:
     body = fill_border(target, context.zero_point(context.op.output)) + f"{ctype(target)} *y0 = out;\n"
     tables = ""
     for number, (loops, source) in enumerate(zip(nests, context.sources, strict=True)):
-        written = write_nest(loops, context.symbol, f"i{number}_")
-        tables += written.tables
-        body += f"const {ctype(source)} *x{number} = in{number};\n"
-        body += indexed_loops(written, ("from", "to"), f"y0[to] = ({ctype(target)})x{number}[from];\n")
+        moves = write_moves(context, loops, number)
+        tables += moves.tables
+        body += f"const {ctype(source)} *x{number} = in{number};\n{moves.text}"
     return tables + function(context, body)
 
 

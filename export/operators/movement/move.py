@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import indexed_loops, write_nest
+from export.csource.nest import Operand, WrittenNest, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.ir.graph import Graph
@@ -101,7 +101,7 @@ def _plan(graph: Graph, op: Move, sources: Sequence[Layout], target: Layout) -> 
 
 def _work(context: Context) -> Work:
     assert isinstance(context.op, Move)
-    return nest_work(move_nest(context, context.op.indices), "move", short=True)
+    return move_work(context, context.op.indices)
 
 
 def _emit(context: Context) -> str:
@@ -113,11 +113,28 @@ def _emit(context: Context) -> str:
 
 def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     """The layer that copies an input's elements to the output, in its order, behind some statements."""
-    source, target = context.source, context.target
-    written = write_nest(move_nest(context, indices), context.symbol)
-    body = before + f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
-    body += indexed_loops(written, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
-    return written.tables + function(context, body)
+    body = before + f"const {ctype(context.source)} *x0 = in0;\n{ctype(context.target)} *y0 = out;\n"
+    moves = write_moves(context, move_nest(context, indices))
+    return moves.tables + function(context, body + moves.text)
+
+
+def write_moves(context: Context, loops: Nest, number: int = 0) -> WrittenNest:
+    """Loops that copy elements of an input to the output, between the pointers to both."""
+    source, target = ctype(context.sources[number]), ctype(context.target)
+    operands = (
+        Operand(f"const {source}", f"from{number}_", f"x{number}"),
+        Operand(target, f"to{number}_", "y0"),
+    )
+
+    def copied(places: Sequence[str]) -> str:
+        return f"{places[1]} = ({target}){places[0]};\n"
+
+    return write_nest(loops, f"{context.symbol}_{number}", operands, copied)
+
+
+def move_work(context: Context, indices: NDArray[np.int64]) -> Work:
+    """Counts of `emit_move`."""
+    return nest_work(move_nest(context, indices), "move", (context.source, context.target))
 
 
 MOVE = Operator(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.nest import indexed_loops, write_nest
+from export.csource.nest import Operand, write_nest
 from export.csource.source import Context, ctype, fill_border, function
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Pad, Padding
 from export.ir.tensor import Quantization
-from export.kernels.elementwise.nest import Nest, nest, separated, summed
+from export.kernels.elementwise.nest import Access, Nest, nest, separated, stride, summed
 from export.kernels.elementwise.nested_plan import plan_moves
 from export.kernels.elementwise.plan import plan_border, plan_copy, plan_fill
 from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
+from export.operators.movement.move import write_moves
 from export.operators.operator import Mask, Operator, Order
 from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator
@@ -138,7 +140,25 @@ def _plan_fill(graph: Graph, op: Fill, sources: Sequence[Layout], target: Layout
 
 def _work_fill(context: Context) -> Work:
     fill, copy = _nests(context)
-    return nest_work(fill, "fill", short=True) + nest_work(copy, "move", short=True)
+    copied = nest_work(copy, "move", (context.source, context.target))
+    lines, length = _lines(context, fill)
+    if lines is None:
+        return copied + nest_work(fill, "fill", (context.target,))
+    runs = math.prod(lines.extents)
+    starts = nest_work(lines, "filled line", (context.target,), short=False)
+    return (
+        copied
+        + starts
+        + Counter({"filled 16 bytes": runs * (length // 16), "filled byte": runs * (length % 16)})
+    )
+
+
+def _lines(context: Context, fill: Nest) -> tuple[Nest | None, int]:
+    """Loops around runs of bytes, and the bytes of a run; none where elements are no bytes or lie apart."""
+    if context.target.element != "int8" or not fill.extents or stride(fill.accesses[0].offsets[-1]) != 1:
+        return None, 0
+    access = fill.accesses[0]
+    return Nest(fill.extents[:-1], (Access(access.start, access.offsets[:-1]),)), fill.extents[-1]
 
 
 def _emit_fill(context: Context) -> str:
@@ -147,11 +167,17 @@ def _emit_fill(context: Context) -> str:
     body = fill_border(target, context.zero_point(op.output))
     body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
     fill, copy = _nests(context)
-    filled = write_nest(fill, context.symbol, "f")
-    body += indexed_loops(filled, ("to",), f"y0[to] = {op.value};\n")
-    copied = write_nest(copy, context.symbol)
-    body += indexed_loops(copied, ("from", "to"), f"y0[to] = ({ctype(target)})x0[from];\n")
-    return filled.tables + copied.tables + function(context, body)
+    lines, length = _lines(context, fill)
+
+    def filled(places: Sequence[str]) -> str:
+        if lines is None:
+            return f"{places[0]} = {op.value};\n"
+        return f"ka_fill(&{places[0]}, {op.value}, {length});\n"
+
+    everything = [Operand(ctype(target), "all", "y0")]
+    fills = write_nest(lines or fill, f"{context.symbol}_f", everything, filled, short=lines is None)
+    copied = write_moves(context, copy)
+    return fills.tables + copied.tables + function(context, body + fills.text + copied.text)
 
 
 FILL = Operator(

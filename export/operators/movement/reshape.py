@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from export.csource.loops import counting_loops
 from export.csource.source import Context, at, ctype, fill_border, function, open_input, open_output
-from export.csource.work import Work, loop_work, nest_work
+from export.csource.work import Work, loop_work
 from export.errors import ModelFormatError
 from export.ir.graph import Graph
 from export.ir.ops import Op, Reshape
 from export.kernels.elementwise.nest import common_shape
 from export.kernels.layout import Layout
-from export.operators.movement.move import emit_move, move_nest
+from export.operators.movement.move import emit_move, move_work
 from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
 from export.reading.flatbuffer import RawOperator
@@ -82,7 +82,7 @@ def copy_work(context: Context) -> Work:
     source, target = context.source, context.target
     indices = _in_common(context)
     if indices is not None:
-        return nest_work(move_nest(context, indices), "move", short=True)
+        return move_work(context, indices)
     extents = (source.height, source.width, source.channels)
     found = loop_work(extents, "copy", layouts=(source, target))
     pixels = math.prod(extents) // target.channels

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.loops import counting_loops
-from export.csource.nest import indexed_loops, write_nest
-from export.csource.source import Context, ctype, fill_border, function
-from export.csource.work import Work, nest_work
+from export.csource.nest import Operand, write_nest
+from export.csource.source import Context, ctype, fill_border, function, is_right, multiplied
+from export.csource.work import ROUNDED, Work, nest_work
 from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import INT32_MAX, Multiplier, multiply_two_roundings, quantize_multiplier
 from export.ir.graph import Graph
@@ -109,32 +110,47 @@ def _nests(context: Context) -> tuple[Nest, Nest]:
 
 
 def _work(context: Context) -> Work:
+    assert isinstance(context.op, MatMul)
     outer, inner = _nests(context)
-    products = nest_work(inner, "product of two", math.prod(outer.extents), short=True)
-    return nest_work(outer, "requantize") + products
+    products = nest_work(inner, "product of two", context.sources, math.prod(outer.extents))
+    rounded = math.prod(outer.extents) * is_right(_numbers(context.graph, context.op), _most(inner))
+    found = nest_work(outer, "requantize", (*context.sources, context.target), short=False)
+    return found + products + Counter({ROUNDED: rounded})
+
+
+def _most(inner: Nest) -> int:
+    """What sums do not exceed."""
+    return 255 * 255 * math.prod(inner.extents)
 
 
 def _emit(context: Context) -> str:
     graph, op, target = context.graph, context.op, context.target
     assert isinstance(op, MatMul)
-    outer, into = (
-        write_nest(loops, context.symbol, prefix) for loops, prefix in zip(_nests(context), "ij", strict=True)
-    )
-    body = fill_border(target, context.zero_point(op.output))
-    for number, source in enumerate(context.sources):
-        body += f"const {ctype(source)} *x{number} = in{number};\n"
-    body += f"{ctype(target)} *y0 = out;\n"
-    factors = [
-        f"(x{number}[{index}] - ({context.zero_point(tensor)}))"
-        for number, (index, tensor) in enumerate(zip("ab", op.inputs, strict=True))
+    outer, inner = _nests(context)
+    types = [f"const {ctype(source)}" for source in context.sources]
+    factors = [Operand(element, name, f"first_{name}") for element, name in zip(types, "ab", strict=True)]
+    zero_points = [context.zero_point(tensor) for tensor in op.inputs]
+
+    def product(places: Sequence[str]) -> str:
+        terms = (f"({place} - ({zero}))" for place, zero in zip(places, zero_points, strict=True))
+        return f"sum += {' * '.join(terms)};\n"
+
+    products = write_nest(inner, f"{context.symbol}_j", factors, product)
+    scaled = multiplied("sum", _numbers(graph, op), _most(inner), "mult")
+
+    def output(places: Sequence[str]) -> str:
+        text = f"{types[0]} *first_a = &{places[0]};\n{types[1]} *first_b = &{places[1]};\nint32_t sum = 0;\n"
+        text += f"{products.text}int32_t q = {scaled} + ({context.zero_point(op.output)});\n"
+        return text + f"{places[2]} = ({ctype(target)})ka_clamp8(q, -128, 127);\n"
+
+    operands = [
+        Operand(element, f"x{number}_", f"({element} *)in{number}") for number, element in enumerate(types)
     ]
-    mult, shift = _numbers(graph, op)
-    after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-    after += f"y0[{outer.indices[2]}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
-    each = f"sum += {factors[0]} * {factors[1]};\n"
-    products = indexed_loops(into, "ab", each, outer.indices[:2])
-    body += counting_loops(outer.loops, f"int32_t sum = 0;\n{products}{after}")
-    return outer.tables + into.tables + function(context, body)
+    operands.append(Operand(ctype(target), "to", f"({ctype(target)} *)out"))
+    outputs = write_nest(outer, f"{context.symbol}_i", operands, output, short=False)
+    body = fill_border(target, context.zero_point(op.output))
+    body += f"int32_t mult = ka_hidden({_numbers(graph, op)[0]});\n{outputs.text}"
+    return outputs.tables + products.tables + function(context, body)
 
 
 MATMUL = Operator(

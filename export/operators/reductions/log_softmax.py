@@ -78,7 +78,7 @@ def _emit(context: Context) -> str:
     inner += f"reach = reach < {len(scaled)} ? reach : {len(scaled)};\n"
     each = f"int32_t below = most - {value}, q = -128;\nif (below < reach)\n"
     each += f"    q = ka_shift_right({symbol}_scaled[below] - log, {numbers.OUTPUT_SHIFT}) + 127;\n"
-    each += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
+    each += f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})ka_clamp8(q, -128, 127);\n"
     inner += counting_loops(channels, each)
     body += counting_loops([("y", source.height), ("x", source.width)], inner)
     constants = {name: getattr(numbers, name) for name in _CONSTANTS}

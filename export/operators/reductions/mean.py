@@ -17,7 +17,7 @@ from export.kernels.plan import Plan
 from export.kernels.pooling import Axis, mean_reduction, plan_pool
 from export.kernels.requantize import plan_requantization
 from export.operators.operator import Operator, Order
-from export.operators.reductions.reduce import emit_sum, reduction_work
+from export.operators.reductions.reduce import emit_sum, sum_work
 from export.operators.rules import growing, reads_channels, same_channels
 
 _SPATIAL = (1, 2)
@@ -44,7 +44,8 @@ def _plan(graph: Graph, op: Mean, sources: Sequence[Layout], target: Layout) -> 
 
 
 def _work(context: Context) -> Work:
-    return reduction_work(context, _SPATIAL, "requantize", "sum tap")
+    assert isinstance(context.op, Mean)
+    return sum_work(context, _SPATIAL, mean_parameters(context.graph, context.op))
 
 
 def _emit(context: Context) -> str:

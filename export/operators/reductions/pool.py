@@ -93,7 +93,7 @@ def _emit(context: Context) -> str:
         finish = "int32_t count = (bottom - top) * (right - left);\n"
         finish += "int32_t q = (sum < 0 ? sum - count / 2 : sum + count / 2) / count;\n"
     finish += (
-        f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})ka_clamp(q, {op.clamp[0]}, {op.clamp[1]});\n"
+        f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)})ka_clamp8(q, {op.clamp[0]}, {op.clamp[1]});\n"
     )
     inside = "for (int v = top; v < bottom; v++) {\n"
     inside += indent("for (int u = left; u < right; u++) {\n" + indent(visit) + "}\n") + "}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tflite import TensorType
 
-from export.csource.loops import counting_loops
-from export.csource.nest import indexed_loops, write_nest
-from export.csource.source import Context, ctype, fill_border, function
-from export.csource.work import Work, nest_work
+from export.csource.nest import Operand, write_nest
+from export.csource.source import Context, ctype, fill_border, function, is_right, multiplied
+from export.csource.work import ROUNDED, Work, nest_work
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.fixed_point import (
     INT32_MAX,
@@ -137,18 +137,31 @@ def _nests(context: Context, axes: Sequence[int]) -> tuple[Nest, Nest]:
     return outer, merged(Nest(inner.extents, (Access(0, inner.accesses[0].offsets),)))
 
 
-def _loops(context: Context, axes: Sequence[int]) -> tuple[str, str, Callable[[str, str, str], str]]:
-    """Tables, the index of the output, and a function that puts the loops around what to do before, for and after the
-    elements `x0[at]` of an output.
+def _layer(context: Context, axes: Sequence[int], before: str, each: str, after: str, head: str = "") -> str:
+    """A layer that does something before, for and after the elements of each output.
+
+    Args:
+        context: The layer.
+        axes: Of its input.
+        before: The statements before.
+        each: Those for an element, `value`.
+        after: Those behind, which set an `output` to what is to be stored.
+        head: Those at the start.
     """
     outer, inner = _nests(context, axes)
-    out = write_nest(outer, context.symbol, "i")
-    into = write_nest(inner, context.symbol, "j")
+    source, target = f"const {ctype(context.source)}", ctype(context.target)
+    first = Operand(source, "at", "first")
+    taps = write_nest(
+        inner, f"{context.symbol}_j", [first], lambda places: f"int32_t value = {places[0]};\n{each}"
+    )
 
-    def around(before: str, each: str, after: str) -> str:
-        return counting_loops(out.loops, before + indexed_loops(into, ("at",), each, out.indices[:1]) + after)
+    def output(places: Sequence[str]) -> str:
+        return f"{source} *first = &{places[0]};\n{before}{taps.text}{after}{places[1]} = ({target})output;\n"
 
-    return out.tables + into.tables, out.indices[1], around
+    operands = Operand(source, "from", f"({source} *)in0"), Operand(target, "to", f"({target} *)out")
+    outputs = write_nest(outer, f"{context.symbol}_i", operands, output, short=False)
+    border = "" if target == "int32_t" else fill_border(context.target, context.zero_point(context.output))
+    return outputs.tables + taps.tables + function(context, border + head + outputs.text)
 
 
 def reduction_work(context: Context, axes: Sequence[int], unit: str, tap: str) -> Work:
@@ -161,7 +174,8 @@ def reduction_work(context: Context, axes: Sequence[int], unit: str, tap: str) -
         tap: What is done with each element.
     """
     outer, inner = _nests(context, axes)
-    return nest_work(outer, unit) + nest_work(inner, tap, math.prod(outer.extents), short=True)
+    taps = nest_work(inner, tap, (context.source,), math.prod(outer.extents))
+    return nest_work(outer, unit, (context.source, context.target), short=False) + taps
 
 
 def _work(context: Context) -> Work:
@@ -169,7 +183,7 @@ def _work(context: Context) -> Work:
     assert isinstance(op, Reduce)
     if op.function in ("max", "min"):
         return reduction_work(context, op.axes, "reduced", "max tap")
-    return reduction_work(context, op.axes, "requantize", "sum tap")
+    return sum_work(context, op.axes, _numbers(context.graph, op))
 
 
 def _work_arg(context: Context) -> Work:
@@ -178,36 +192,37 @@ def _work_arg(context: Context) -> Work:
 
 
 def _emit(context: Context) -> str:
-    op, target = context.op, context.target
+    op = context.op
     assert isinstance(op, Reduce)
     if op.function in ("mean", "sum"):
         return emit_sum(context, op.axes, _numbers(context.graph, op))
-    tables, to, around = _loops(context, op.axes)
-    before = f"int32_t best = {-128 if op.function == 'max' else 127};\n"
+    before = f"int32_t output = {-128 if op.function == 'max' else 127};\n"
     sign = ">" if op.function == "max" else "<"
-    each = f"best = x0[at] {sign} best ? x0[at] : best;\n"
-    body = around(before, each, f"y0[{to}] = ({ctype(target)})best;\n")
-    border = fill_border(target, context.zero_point(context.output))
-    return tables + function(context, border + _opened(context) + body)
+    return _layer(context, op.axes, before, f"output = value {sign} output ? value : output;\n", "")
 
 
 def emit_sum(context: Context, axes: Sequence[int], numbers: MeanParameters) -> str:
     """A layer of requantized sums over axes of the input."""
-    op, target = context.op, context.target
+    op = context.op
     assert op is not None
-    tables, to, around = _loops(context, axes)
-    mult, shift = numbers.multiplier
-    before = f"int32_t sum = {-numbers.count * context.zero_point(op.inputs[0])};\n"
-    after = f"int32_t q = ka_multiply(sum, {mult}, {shift}) + ({context.zero_point(op.output)});\n"
-    after += f"y0[{to}] = ({ctype(target)})ka_clamp(q, -128, 127);\n"
-    body = around(before, "sum += x0[at];\n", after)
-    border = fill_border(target, context.zero_point(context.output))
-    return tables + function(context, border + _opened(context) + body)
+    # Hidden, as compilers would multiply by a power of two in another way.
+    head = f"int32_t mult = ka_hidden({numbers.multiplier[0]});\n"
+    before = f"int32_t output = {-numbers.count * context.zero_point(op.inputs[0])};\n"
+    product = multiplied("output", numbers.multiplier, _most(numbers), "mult")
+    after = f"output = ka_clamp8({product} + ({context.zero_point(op.output)}), -128, 127);\n"
+    return _layer(context, axes, before, "output += value;\n", after, head)
 
 
-def _opened(context: Context) -> str:
-    """Declares the pointers `x0` and `y0`."""
-    return f"const {ctype(context.source)} *x0 = in0;\n{ctype(context.target)} *y0 = out;\n"
+def sum_work(context: Context, axes: Sequence[int], numbers: MeanParameters) -> Work:
+    """Counts of `emit_sum`."""
+    rounded = context.target.height * context.target.width * context.target.channels
+    found = Counter(reduction_work(context, axes, "requantize", "sum tap"))
+    return found + Counter({ROUNDED: rounded * is_right(numbers.multiplier, _most(numbers))})
+
+
+def _most(numbers: MeanParameters) -> int:
+    """What sums do not exceed."""
+    return 255 * numbers.count
 
 
 def _read_arg(smallest: bool) -> Callable[[Lowering, RawOperator], Op]:
@@ -237,16 +252,10 @@ def _compute_arg(graph: Graph, op: ArgMax, x: NDArray[np.int8]) -> NDArray[np.in
 def _emit_arg(context: Context) -> str:
     op = context.op
     assert isinstance(op, ArgMax)
-    tables, to, around = _loops(context, (op.axis,))
-    count = context.graph.tensors[op.inputs[0]].shape[op.axis]
-    before = f"int32_t best = {128 if op.smallest else -129}, place = 0{', turn = 0' if count > 1 else ''};\n"
-    sign = "<" if op.smallest else ">"
-    turn = "turn" if count > 1 else "0"
-    each = f"int32_t value = x0[at];\nplace = value {sign} best ? {turn} : place;\n"
-    each += f"best = value {sign} best ? value : best;\n"
-    each += "turn++;\n" if count > 1 else ""
-    body = around(before, each, f"y0[{to}] = place;\n")
-    return tables + function(context, _opened(context) + body)
+    before = f"int32_t best = {128 if op.smallest else -129}, output = 0, turn = 0;\n"
+    better = f"value {'<' if op.smallest else '>'} best"
+    each = f"output = {better} ? turn : output;\nbest = {better} ? value : best;\nturn++;\n"
+    return _layer(context, (op.axis,), before, each, "")
 
 
 REDUCE = Operator(

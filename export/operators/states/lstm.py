@@ -277,7 +277,7 @@ def _unit(op: Lstm, symbol: str, inputs: int, units: int) -> str:
     text += "c[u] = (int16_t)now;\n"
     text += f"int32_t shown = fx16_logistic(output) * fx16_tanh(now, {15 - op.cell_shift});\n"
     text += f"int32_t q = ka_multiply(shown, {_pair(op.hidden)}) + ({op.hidden_zero_point});\n"
-    return text + "next[u] = (int8_t)ka_clamp(q, -128, 127);\n"
+    return text + "next[u] = (int8_t)ka_clamp8(q, -128, 127);\n"
 
 
 def _step(layout: Layout) -> int:

@@ -182,7 +182,7 @@ def _emit(context: Context) -> str:
     body += f"    for (int i = c * {op.rank * memory}; i < (c + 1) * {op.rank * memory}; i++)\n"
     body += f"        sum += (s[i] - ({fill})) * {symbol}_time[i];\n"
     body += f"    int32_t q = ka_multiply(sum, {op.second[0]}, {op.second[1]}) + ({context.zero_point(op.output)});\n"
-    body += f"    y0[{at(target, '0', '0', 'c')}] = ({ctype(target)})ka_clamp(q, -128, 127);\n}}\n"
+    body += f"    y0[{at(target, '0', '0', 'c')}] = ({ctype(target)})ka_clamp8(q, -128, 127);\n}}\n"
     return tables + function(context, body)
 
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks.cycles import plain_c
 from export.costing.plain_c import plain_prices
 
-CLOSE, OFF = 0.10, 0.25
-MOST = 0.9  # of the layers are close
-NEVER_PLAIN = ("copy",)  # have kernels but for shapes that share no dimension
+CLOSE = 0.10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
 def test_layers_take_what_was_predicted(core: str) -> None:
-    layers = plain_c.measure(1, core, 1)
-    found = plain_c.errors([layer for layer in layers if layer[0] not in NEVER_PLAIN], core)
-    errors = np.abs(np.concatenate(list(found.values())))
-    assert len(errors) >= 40
-    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > OFF} == {}
-    assert np.mean(errors < CLOSE) > MOST
+    """All layers of a thousand cycles or more; of shorter ones, a few cycles are many percent."""
+    found = plain_c.errors(plain_c.measure(1, core, 2), core, plain_c.LEAST)
+    assert len(found) > 15
+    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > CLOSE} == {}
 
 
 def test_fits_find_the_prices_of_units() -> None:
@@ -35,8 +30,7 @@ def test_fits_find_the_prices_of_units() -> None:
     ]
     found = plain_c.fit(layers)
     assert {unit: found[unit] for unit in prices} == pytest.approx(prices, rel=0.01)
-    assert found["product of 2"] == found["product"]  # what was not seen
-    assert found["product shuffled"] == 0
+    assert set(found) == set(prices)  # what was not seen has no price
     assert plain_c.code_bytes(layers) == {"conv2d": 260}
 
 

@@ -1,10 +1,10 @@
-"""Loops as C: which are written out, and of which the turns are hidden."""
+"""Loops as C, of which turns are hidden from compilers."""
 
 from __future__ import annotations
 
 import pytest
 
-from export.csource.loops import WRITTEN_OUT, counting_loops
+from export.csource.loops import counting_loops, moved, repeated
 
 
 def test_loops_nest_in_order() -> None:
@@ -13,26 +13,20 @@ def test_loops_nest_in_order() -> None:
     )
 
 
-@pytest.mark.parametrize("turns", [2, WRITTEN_OUT])
-def test_few_turns_of_short_statements_are_written_out(turns: int) -> None:
-    assert counting_loops([("x", turns)], "f(x);\n", short=True) == (
-        f"KA_WRITTEN_OUT\nfor (int x = 0; x < {turns}; x++) {{\n    f(x);\n}}\n"
-    )
-
-
-@pytest.mark.parametrize(("turns", "short"), [(2, False), (WRITTEN_OUT + 1, True), (8, False)])
-def test_other_few_turns_are_hidden(turns: int, short: bool) -> None:
-    assert counting_loops([("x", turns)], "f(x);\n", short=short) == (
+@pytest.mark.parametrize("turns", [2, 8])
+def test_few_turns_are_hidden(turns: int) -> None:
+    assert counting_loops([("x", turns)], "f(x);\n") == (
         f"for (int x = 0, x_end = ka_hidden({turns}); x < x_end; x++) {{\n    f(x);\n}}\n"
     )
 
 
-def test_only_the_innermost_loop_is_written_out() -> None:
-    text = counting_loops([("y", 2), ("x", 3), ("c", 1)], "f();\n", short=True)
-    assert [line.strip() for line in text.splitlines() if "f" in line or "KA" in line] == [
-        "for (int y = 0, y_end = ka_hidden(2); y < y_end; y++) {",
-        "KA_WRITTEN_OUT",
-        "for (int x = 0; x < 3; x++) {",
-        "for (int c = 0; c < 1; c++) {",
-        "f();",
-    ]
+def test_repeated_statements_know_nothing_of_their_turns() -> None:
+    assert (
+        repeated("c", 1, "f();\n")
+        == "int c = ka_hidden(1);\ndo {\n    f();\n    KA_TURN(c);\n} while (--c);\n"
+    )
+
+
+def test_what_does_not_move_is_not_touched() -> None:
+    assert moved("x", -3) == "x += -3;\nKA_FORGET(x);\n"
+    assert moved("x", 0) == ""
