@@ -17,6 +17,7 @@ KEYWORDS = (
     "virtual|void|volatile|wchar_t|while|xor|xor_eq|import|module|linux|unix|u?int(8|16|32|64|ptr)_t|size_t"
 )
 _RESERVED = re.compile(KEYWORDS)
+_NO_NAME = "statefulpartitionedcall"  # what converters call an output whose name they dropped
 _LONGEST = 31
 
 
@@ -40,5 +41,5 @@ def _identifier(name: str) -> str | None:
     text = re.sub(r":\d+$", "", name).removeprefix("serving_default_")
     text = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
     usable = re.fullmatch("[a-z][a-z0-9_]*", text) and len(text) <= _LONGEST
-    taken = re.fullmatch(r"(in|out)put\d+", text) or _RESERVED.fullmatch(text)
+    taken = re.fullmatch(r"(in|out)put\d+", text) or _RESERVED.fullmatch(text) or text.startswith(_NO_NAME)
     return text if usable and not taken else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import struct
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,7 @@ from export.errors import ExportError, QuantizationError, UnsupportedModelError
 
 _BATCH = 32
 _SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS = 1, 2  # their places in the table of a subgraph
+_SIGNATURE_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,62}")
 _LOGGERS = ("absl", "tensorflow")
 
 
@@ -68,7 +70,7 @@ def _convert_wrapped(model: Any, representative_data: Any) -> bytes:
             "representative_data goes with a plain model; a wrapped one has the ranges it was calibrated and "
             "trained with: leave it out"
         )
-    return _convert(training_side.conversion_model(model), lambda converter: None)
+    return _convert(training_side.conversion_model(model), model, lambda converter: None)
 
 
 def _convert_plain(model: Any, representative_data: Any) -> bytes:
@@ -95,21 +97,29 @@ def _convert_plain(model: Any, representative_data: Any) -> bytes:
         converter.representative_dataset = samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-    return _convert(network, calibrate)
+    return _convert(network, model, calibrate)
 
 
-def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
-    """Converts a tf_keras model, traced with batch 1, so that all its shapes are constant."""
+def _convert(model: Any, original: Any, configure: Callable[[Any], None]) -> bytes:
+    """Converts a tf_keras model, traced with batch 1, so that all its shapes are constant.
+
+    Args:
+        model: What is converted.
+        original: The model it was made of, whose inputs and outputs have the user's names.
+        configure: Sets the converter's options.
+    """
     tf = training_side.tf
-
+    takes = _end_names("input", len(model.inputs), getattr(original, "input_names", ()))
+    gives = _end_names("output", len(model.outputs), getattr(original, "output_names", ()))
     inputs = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tf.float32, name=f"input_{index}")
-        for index, tensor in enumerate(model.inputs)
+        tf.TensorSpec((1, *tensor.shape[1:]), tf.float32, name=name)
+        for name, tensor in zip(takes, model.inputs, strict=True)
     ]
 
     @tf.function(input_signature=inputs)
     def network(*given: Any) -> Any:
-        return model(given if len(given) > 1 else given[0], training=False)
+        outputs = model(given if len(given) > 1 else given[0], training=False)
+        return dict(zip(gives, outputs, strict=True)) if len(gives) > 1 else outputs
 
     with _quiet() as chatter:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], model)
@@ -117,7 +127,7 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
         converter.inference_input_type = converter.inference_output_type = tf.int8
         configure(converter)
         try:
-            return _in_order(converter.convert())
+            return _in_order(converter.convert(), takes, gives)
         except (ExportError, MemoryError):
             raise
         except Exception as error:
@@ -128,18 +138,30 @@ def _convert(model: Any, configure: Callable[[Any], None]) -> bytes:
             ) from error
 
 
-def _in_order(data: bytes) -> bytes:
-    """The file with its inputs and outputs in the order of the model, which its signature numbers."""
+def _end_names(kind: str, count: int, given: Sequence[str]) -> list[str]:
+    """Names of the inputs or outputs in the file's signature: those of several where it can have them, or numbers."""
+    numbered = [f"{kind}_{number}" for number in range(count)]
+    if count == 1 or len(given) != count:
+        return numbered
+    found = [
+        name if _SIGNATURE_NAME.fullmatch(name) else number
+        for name, number in zip(given, numbered, strict=True)
+    ]
+    return found if len({name.lower() for name in found}) == count else numbered
+
+
+def _in_order(data: bytes, takes: Sequence[str], gives: Sequence[str]) -> bytes:
+    """The file with its inputs and outputs in the order of the model, given their names in its signature."""
     changed = bytearray(data)
     model = schema.Model.GetRootAs(changed, 0)
     graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
     ends = (
-        (_SUBGRAPH_INPUTS, graph.InputsLength(), signature.Inputs),
-        (_SUBGRAPH_OUTPUTS, graph.OutputsLength(), signature.Outputs),
+        (_SUBGRAPH_INPUTS, graph.InputsLength(), signature.Inputs, takes),
+        (_SUBGRAPH_OUTPUTS, graph.OutputsLength(), signature.Outputs, gives),
     )
-    for slot, count, tensor in ends:
-        found = [tensor(i) for i in range(count)]
-        found.sort(key=lambda end: int(end.Name().rpartition(b"_")[2]))
+    for slot, count, tensor, names in ends:
+        order = {name: number for number, name in enumerate(names)}
+        found = sorted(map(tensor, range(count)), key=lambda end: order[end.Name().decode()])
         start = graph._tab.Vector(graph._tab.Offset(4 + 2 * slot))
         struct.pack_into(f"<{count}i", changed, start, *(end.TensorIndex() for end in found))
     return bytes(changed)

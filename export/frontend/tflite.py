@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from export.reading.dilation import JOIN, SPLIT, fold_dilations
 from export.reading.flatbuffer import RawGraph, RawOperator, read_model
 from export.reading.lowering import BlockedError, Lowering
 
+_NUMBERED = re.compile(r"(input|output)_\d+")  # as converters do for those without a name
 _SHOWN = 12  # problems that a message lists
 _WITH_STATE = ("CALL_ONCE", "ASSIGN_VARIABLE")
 _FULL_INTEGER = "convert the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
@@ -57,6 +59,8 @@ def read_tflite(data: bytes) -> Graph:
     found = [output for output in outputs if output is not None]
     if len(found) != len(outputs) or not found:
         raise ModelFormatError("no operator writes one of the model's outputs; the file is damaged")
+    _name_ends(state, model.outputs, found)
+    _name_ends(state, model.inputs, inputs)
     values = state.variables.values
     names = {tensor: name for name, tensor in state.variables.read.items()}
     states = [
@@ -64,6 +68,16 @@ def read_tflite(data: bytes) -> Graph:
         for kept in state.states
     ]
     return prune(Graph(tuple(state.tensors), tuple(ops), tuple(inputs), tuple(found), tuple(states)))
+
+
+def _name_ends(state: Lowering, stored: Sequence[int], ends: Sequence[int]) -> None:
+    """Several inputs or outputs are called what the file's signature calls them, unless it only numbers them."""
+    if len(set(ends)) < 2:
+        return
+    for index, end in zip(stored, ends, strict=True):
+        name = state.raw.end_names.get(index, "")
+        if name and not _NUMBERED.fullmatch(name):
+            state.tensors[end] = replace(state.tensors[end], name=name)
 
 
 def _joined(blockers: Sequence[ExportError]) -> ExportError:

@@ -136,12 +136,21 @@ class RawOperator:
 
 @dataclass(frozen=True)
 class RawGraph:
-    """A subgraph as stored."""
+    """A subgraph as stored.
+
+    Attributes:
+        tensors: Its tensors.
+        operators: In execution order.
+        inputs: Indices of tensors.
+        outputs: Likewise.
+        end_names: What its signature calls inputs and outputs, by index of the tensor.
+    """
 
     tensors: tuple[RawTensor, ...]
     operators: tuple[RawOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    end_names: Mapping[int, str]
 
 
 def read_model(data: bytes) -> tuple[RawGraph, ...]:
@@ -201,11 +210,23 @@ class _Reader:
             raise _damaged("it holds no subgraph")
         codes = [self._code(i) for i in range(self._charged(model.OperatorCodesLength(), 4))]
         return tuple(
-            self._graph(model.Subgraphs(i), codes)
+            self._graph(model.Subgraphs(i), codes, self._end_names(i))
             for i in range(self._charged(model.SubgraphsLength(), _TABLE_BYTES))
         )
 
-    def _graph(self, graph: Any, codes: list[str]) -> RawGraph:
+    def _end_names(self, subgraph: int) -> dict[int, str]:
+        """What the first signature that calls a subgraph calls its inputs and outputs, by tensor."""
+        model = self._model
+        for number in range(self._charged(model.SignatureDefsLength(), _TABLE_BYTES)):
+            signature = model.SignatureDefs(number)
+            if signature.SubgraphIndex() == subgraph:
+                inputs = self._charged(signature.InputsLength(), _TABLE_BYTES)
+                outputs = self._charged(signature.OutputsLength(), _TABLE_BYTES)
+                ends = [*map(signature.Inputs, range(inputs)), *map(signature.Outputs, range(outputs))]
+                return {end.TensorIndex(): self._text(end.Name()) for end in ends}
+        return {}
+
+    def _graph(self, graph: Any, codes: list[str], end_names: dict[int, str]) -> RawGraph:
         tensors = tuple(
             self._tensor(graph.Tensors(i)) for i in range(self._charged(graph.TensorsLength(), _TABLE_BYTES))
         )
@@ -215,7 +236,7 @@ class _Reader:
         )
         inputs = self._indices(graph.InputsAsNumpy(), len(tensors), 0)
         outputs = self._indices(graph.OutputsAsNumpy(), len(tensors), 0)
-        return RawGraph(tensors, operators, inputs, outputs)
+        return RawGraph(tensors, operators, inputs, outputs, end_names)
 
     def _charged(self, length: int, item_bytes: int) -> int:
         self._budget -= length * item_bytes

@@ -32,3 +32,4 @@ def test_any_names_are_distinct_identifiers(names: list[str]) -> None:
 
 def test_a_name_that_looks_like_a_number_of_ours_is_not_taken() -> None:
     assert field_names(["output1", "while", "out"], "output") == ("output0", "output1", "out")
+    assert field_names(["StatefulPartitionedCall:0", "effort"], "output") == ("output0", "effort")

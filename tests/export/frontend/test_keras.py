@@ -11,6 +11,7 @@ import tf_keras
 
 import keras_approx
 from export.analysis.interpreter import run
+from export.codegen.header import end_names
 from export.errors import QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
 from export.frontend.keras import to_tflite
@@ -197,3 +198,32 @@ class Subclassed(tf_keras.Model):
 def test_unsupported_models(make, message):
     with pytest.raises(UnsupportedModelError, match=message):
         to_tflite(make(), np.ones((3, 4), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("Sensor", "other", "posture", "effort"), ("sensor", "other", "posture", "effort")),
+        (
+            ("a.b", "other", "up/down", "effort"),
+            (None, "other", None, "effort"),
+        ),  # named by the converter or numbered
+    ],
+)
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_several_ends_keep_their_names_and_their_order(names, found, wrapped):
+    inputs = [tf_keras.Input((6,), name=names[0]), tf_keras.Input((6,), name=names[1])]
+    hidden = tf_keras.layers.Add()([tf_keras.layers.Dense(6, "relu")(inputs[0]), inputs[1]])
+    outputs = [
+        tf_keras.layers.Dense(3, name=names[2])(hidden),
+        tf_keras.layers.Dense(2, name=names[3])(hidden),
+    ]
+    model = tf_keras.Model(inputs, outputs)
+    data = tuple(np.random.default_rng(number).normal(size=(32, 6)).astype(np.float32) for number in range(2))
+    if wrapped:
+        model = keras_approx.wrap(model)
+        keras_approx.calibrate(model, data, verbose=False)
+    graph = read_tflite(to_tflite(model, None if wrapped else data))
+    names = (*end_names(graph, "input"), *end_names(graph, "output"))
+    assert all(name == wanted for name, wanted in zip(names, found, strict=True) if wanted is not None)
+    assert [graph.tensors[output].shape for output in graph.outputs] == [(1, 3), (1, 2)]

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from export.frontend import read_tflite
 from export.ir import ops
@@ -150,3 +152,35 @@ def test_reading_is_deterministic():
 )
 def test_clamp_bounds(activation, scale, zero_point, expected):
     assert clamp_bounds(Quantization((scale,), (zero_point,)), activation) == expected
+
+
+def _signed(names: dict[int, str], *, outputs: int = 2, subgraph: int = 0) -> bytes:
+    """A network of several outputs whose signature names some of them, by number."""
+    layers = Layers(np.random.default_rng(0))
+    x = layers.builder.tensor((1, 6), 0.1, 3)
+    data = layers.builder.finish(x, [layers.dense(x, 3) for _ in range(outputs)])
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    signature = schema.SignatureDefT()
+    signature.subgraphIndex, signature.outputs = subgraph, []
+    for number, name in names.items():
+        end = schema.TensorMapT()
+        end.name, end.tensorIndex = name, model.subgraphs[0].outputs[number]
+        signature.outputs.append(end)
+    model.signatureDefs = [signature]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _output_names(data: bytes) -> list[str]:
+    graph = read_tflite(data)
+    return [graph.tensors[output].name for output in graph.outputs]
+
+
+def test_outputs_have_the_names_of_the_signature():
+    plain = _output_names(_signed({}))
+    assert _output_names(_signed({1: "effort", 0: "posture"})) == ["posture", "effort"]
+    assert _output_names(_signed({1: "effort"})) == [plain[0], "effort"]
+    assert _output_names(_signed({0: "output_1", 1: ""})) == plain
+    assert _output_names(_signed({0: "posture"}, subgraph=1)) == plain
+    assert _output_names(_signed({0: "posture"}, outputs=1)) == _output_names(_signed({}, outputs=1))
