@@ -1,7 +1,8 @@
 """What the exporter knows of `keras_approx`: wrapped models, errors about them, fronts, and how products are chosen.
 
 Nothing else in `export` imports it, but the command line, which runs both packages, the records and locks of files that
-both write, and the words and tables that both tell people. What needs TensorFlow is imported when its name is first used.
+both write, and the words and tables that both tell people. What needs TensorFlow is imported when its name is first
+used.
 """
 
 from importlib import import_module
