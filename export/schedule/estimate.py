@@ -32,7 +32,8 @@ class LayerEstimate:
         macs: Products of the dense layer.
         kept_macs: Products whose weight is not zero.
         cycles: Of one inference with memories that never wait; None on cores whose kernels have no prices. Those of
-            plain C are fitted to measurements, those of long layers within 10 %. None too where no price is known.
+            plain C are fitted to measurements, nearly all of long layers within 10 %. None too where one was never
+            measured.
         flash_bytes: Code and constants; None likewise.
         board_cycles: Of one inference with the memories of the board; None where cycles are, without a board, and
             where no document tells how its memories wait.

