@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.pages.tables import CMSIS_NN, span, table
+from benchmarks.pages.no_loss_tables import Pair
+from benchmarks.pages.tables import CMSIS_NN, Records, gain, span, table
 from benchmarks.shared.options import REFERENCE
 from export.targets import BOARDS
 from keras_approx.skipping.significance import ELIMINATION
 
-Records = Sequence[Mapping[str, Any]]
 _CORE, _OTHER, _OTHER_BOARD = "cortex-m33", "cortex-m4", "stm32f405"
 # Labels of a headline's entries; others are budgets, such as "1.78 M". Where a metric ranked: "energy 25" and
 # "energy 1.78 M"; of designs by hand: "designed 1.55 M"; where layers choose their granularity: "explored 1.12 M".
@@ -58,61 +58,55 @@ def headline(results: Mapping[str, Any]) -> str:
     return table(("network", "model", "fastest with", *_FIGURES), rows, left=3)
 
 
-def tiers(results: Mapping[str, Any]) -> str:
-    """The fastest model of each tier and the cycles aimed at, from what `benchmarks.training.headline` saved."""
+def tiers(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
+    """The fastest model of each tier and the cycles aimed at.
+
+    Args:
+        results: What `benchmarks.training.headline` saved.
+        proven: By network, models that skip and lose nothing, by the means of several seeds.
+    """
     rows = []
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
+        if name in proven:
+            pair, tier = proven[name], next(iter(TIERS))
+            goal = _aim(name, tier, pair.cycles[1])
+            figures = (
+                f"{100 * pair.accuracies[1]:.2f} %",
+                f"{pair.points:+.2f}",
+                "",
+                f"{pair.cycles[1]:,.0f}",
+                f"{gain(name, round(pair.cycles[1])):.2f}",
+            )
+            rows.append((name, tier, _proven(pair), goal, *figures))
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
-            wanted = CYCLES_WANTED[name][list(TIERS).index(tier)]
-            missed = _cycles_of((label, entries[label])) / wanted - 1
-            goal = f"{wanted:,}, " + ("reached" if missed <= 0 else f"missed by {100 * missed:.0f} %")
-            figures = dict(zip(_FIGURES, _figures(name, label, entries), strict=True))
-            rows.append((name, tier, _model(label), goal, *(figures[column] for column in _TIER_FIGURES)))
+            goal = _aim(name, tier, _cycles_of((label, entries[label])))
+            found = dict(zip(_FIGURES, _figures(name, label, entries), strict=True))
+            rows.append((name, tier, _model(label), goal, *(found[column] for column in _TIER_FIGURES)))
     return table(("network", "tier", "model", "goal in cycles", *_TIER_FIGURES), rows, left=4)
 
 
-def no_loss(records: Records) -> str:
-    """Exact and skipping models of several seeds, and their means, from what `benchmarks.training.no_loss` saved."""
-    trainings = {(record["settings"]["network"], record["settings"]["epochs"]) for record in records}
-    rows = []
-    for network, epochs in sorted(trainings, key=lambda one: (REFERENCE.index(one[0]), one[1])):
-        found: dict[bool, dict[int, Mapping[str, Any]]] = {False: {}, True: {}}
-        for record in records:
-            settings = record["settings"]
-            if (settings["network"], settings["epochs"]) == (network, epochs):
-                found["design" in settings["options"]][settings["seed"]] = record
-        seeds = sorted(found[False].keys() & found[True].keys())
-        for seed in seeds:
-            rows.append(
-                (network, str(epochs), str(seed), *_compared([found[False][seed]], [found[True][seed]]))
-            )
-        if len(seeds) > 1:
-            both = [[found[skips][seed] for seed in seeds] for skips in (False, True)]
-            rows.append((network, str(epochs), "mean", *_compared(*both)))
-    figures = ("exact int8", "with skipping", "points", "exact M33 cycles", "with skipping", "CMSIS-NN / M33")
-    return table(("network", "epochs", "seed", *figures), rows, left=3)
+def summary(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
+    """The fastest model of each tier in five columns.
 
-
-def _compared(exact: Records, skipping: Records) -> tuple[str, ...]:
-    """Mean accuracies of two kinds of models, and their mean cycles."""
-    accuracy, cycles = (
-        [sum(record[key] for record in kind) / len(kind) for kind in (exact, skipping)]
-        for key in ("test_accuracy", "cycles")
-    )
-    return (
-        *(f"{100 * value:.2f} %" for value in accuracy),
-        f"{100 * (accuracy[1] - accuracy[0]):+.2f}",
-        *(f"{value:,.0f}" for value in cycles),
-        f"{_gain(exact[0]['settings']['network'], round(cycles[1])):.2f}",
-    )
-
-
-def summary(results: Mapping[str, Any]) -> str:
-    """The fastest model of each tier in five columns, from what `benchmarks.training.headline` saved."""
+    Args:
+        results: What `benchmarks.training.headline` saved.
+        proven: By network, models that skip and lose nothing, by the means of several seeds.
+    """
     rows = []
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
+        if name in proven:
+            pair = proven[name]
+            rows.append(
+                (
+                    name,
+                    f"{next(iter(TIERS))}: {_proven(pair)}",
+                    f"{100 * pair.accuracies[1]:.2f} % ({pair.points:+.2f})",
+                    f"{pair.cycles[1]:,.0f}",
+                    f"{gain(name, round(pair.cycles[1])):.1f}x",
+                )
+            )
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
             accuracy, cycles = (
                 f"{100 * entries[label]['test_accuracy']:.2f} %",
@@ -125,16 +119,27 @@ def summary(results: Mapping[str, Any]) -> str:
                     f"{tier}: {_model(label)}",
                     accuracy + points,
                     f"{cycles:,}",
-                    f"{_gain(name, cycles):.1f}x",
+                    f"{gain(name, cycles):.1f}x",
                 )
             )
     return table(("network", "model", "test accuracy", "M33 cycles", "CMSIS-NN takes"), rows, left=2)
 
 
+def _proven(pair: Pair) -> str:
+    return f"designed, mean of {len(pair.seeds)} trainings of {pair.epochs} epochs"
+
+
+def _aim(network: str, tier: str, cycles: float) -> str:
+    """The cycles that were aimed at, and how far they were missed."""
+    wanted = CYCLES_WANTED[network][list(TIERS).index(tier)]
+    missed = cycles / wanted - 1
+    return f"{wanted:,}, " + ("reached" if missed <= 0 else f"missed by {100 * missed:.0f} %")
+
+
 def gains(results: Mapping[str, Any], tier: str) -> str:
     """How many times fewer cycles than CMSIS-NN the fastest models of a tier take, from the least to the most."""
     found = [
-        _gain(name, _cycles_of((label, entries[label])))
+        gain(name, _cycles_of((label, entries[label])))
         for name, entries in results["networks"].items()
         for label, strictest in _tiers(entries).items()
         if strictest == tier
@@ -146,10 +151,6 @@ def losses(results: Mapping[str, Any], label: str) -> str:
     """Points that the models of a label lose against the exact ones, from the least to the most."""
     found = [-_points(entries, label) for entries in results["networks"].values() if label in entries]
     return f"{min(found):.2f} to {max(found):.2f}"
-
-
-def _gain(network: str, cycles: int) -> float:
-    return CMSIS_NN[network][_CORE] / cycles
 
 
 def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:

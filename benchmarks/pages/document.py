@@ -16,7 +16,14 @@ from pathlib import Path
 
 from benchmarks import ROOT
 from benchmarks.cycles import published
-from benchmarks.pages import accuracy_tables, elimination_tables, exactness_tables, plot, tables
+from benchmarks.pages import (
+    accuracy_tables,
+    elimination_tables,
+    exactness_tables,
+    no_loss_tables,
+    plot,
+    tables,
+)
 from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_folder, read_json
 
@@ -45,6 +52,7 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
     kernels = read_json(results / "kernels.json")
     others = read_json(results / "layers.json")
     headline = read_json(results / "headline.json")
+    no_loss = read_folder(results / "no_loss")
     runs = read_folder(results / "accuracy")
     return {
         "docs/benchmarks/kernels.md": {
@@ -59,8 +67,8 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
         },
         "docs/cycles.md": {"published": published.summary(read_json(results / "published.json"))},
         "docs/benchmarks/accuracy.md": {
-            "tiers": accuracy_tables.tiers(headline),
-            "no_loss": accuracy_tables.no_loss(read_folder(results / "no_loss")),
+            "tiers": accuracy_tables.tiers(headline, no_loss_tables.proven(no_loss)),
+            "no_loss": no_loss_tables.no_loss(no_loss),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
             "spread": accuracy_tables.spread(runs),
@@ -88,7 +96,7 @@ def document_sentences(results: Path, root: Path) -> None:
     exactness = read_json(results / "exactness.json")
     generated = read_json(results / "random_networks.json")
     summary = {
-        "summary": accuracy_tables.summary(headline),
+        "summary": accuracy_tables.summary(headline, no_loss_tables.proven(read_folder(results / "no_loss"))),
         "exact_gain": accuracy_tables.gains(headline, "no loss"),
         "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
         "differing": exactness_tables.differing(exactness, generated),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.pages.accuracy_tables import EXACT, Records, fastest_trained, model_figures
-from benchmarks.pages.tables import table
+from benchmarks.pages.accuracy_tables import EXACT, fastest_trained, model_figures
+from benchmarks.pages.tables import Records, table
 from benchmarks.shared.options import REFERENCE
 
 IN_SEQUENCE = " in sequence"

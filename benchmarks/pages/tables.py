@@ -18,9 +18,15 @@ CMSIS_NN: Mapping[str, Mapping[str, int]] = {
     "alexnet": {"cortex-m33": 29_993_515, "cortex-m4": 34_574_534, "flash": 225_660, "ram": 39_456},
     "resnet8": {"cortex-m33": 30_173_234, "cortex-m4": 34_576_954, "flash": 103_164, "ram": 51_456},
 }
+Records = Sequence[Mapping[str, Any]]
 DETAILED = ("exact", "25 % of pairs", "50 % of kernels")
 """Designs that are shown layer by layer."""
 _SMALL = 1000  # cycles: layers below are a few calls, of which a percentage says nothing
+
+
+def gain(network: str, cycles: int) -> float:
+    """How many times the cycles CMSIS-NN takes on the M33."""
+    return CMSIS_NN[network]["cortex-m33"] / cycles
 
 
 def overview(results: Mapping[str, Any]) -> str:
