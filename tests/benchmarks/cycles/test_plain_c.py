@@ -12,6 +12,10 @@ from export.costing.plain_c import plain_prices
 
 CLOSE, MOST = 0.10, 0.95
 OFF = {"cortex-m33": CLOSE, "cortex-m4": 0.25}  # where instructions lie takes cycles on a Cortex-M4
+BY_INPUTS = {
+    "softmax": 0.35,
+    "log_softmax": 0.35,
+}  # their exponentials depend on inputs, which no count knows
 NEVER_PLAIN = ("copy",)  # have kernels but for shapes that share no dimension
 
 
@@ -22,7 +26,8 @@ def test_layers_take_what_was_predicted(core: str) -> None:
     layers = [layer for layer in plain_c.measure(1, core, 2) if layer[0] not in NEVER_PLAIN]
     found = plain_c.errors(layers, core, plain_c.LEAST)
     assert len(found) > 15
-    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > OFF[core]} == {}
+    allowed = {kind: BY_INPUTS.get(kind, OFF[core]) for kind in found}
+    assert {kind: of for kind, of in found.items() if max(map(abs, of)) > allowed[kind]} == {}
     assert np.mean(np.abs(np.concatenate(list(found.values()))) < CLOSE) > MOST
 
 
