@@ -105,6 +105,11 @@ def multiplied(value: str, multiplier: tuple[int, int], most: int, mult: str = "
     return f"ka_multiply({value}, {mult or mantissa}, {shift})"
 
 
+def pointer(element: str, name: str, start: str) -> str:
+    """A pointer to elements that begins at an argument of a layer's function; C++ wants the cast."""
+    return f"{element} *{name} = ({element} *){start};\n"
+
+
 def function(context: Context, body: str) -> str:
     """The layer function around its statements."""
     return f"{context.signature}\n{{\n{indent(body)}}}\n"

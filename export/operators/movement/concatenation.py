@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.csource.source import Context, ctype, fill_border, function
+from export.csource.source import Context, ctype, fill_border, function, pointer
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
@@ -149,12 +149,12 @@ def _emit(context: Context) -> str:
     target = context.target
     assert isinstance(context.op, Concatenation)
     nests = _nests(context.graph, context.op, context.sources, target)
-    body = fill_border(target, context.zero_point(context.op.output)) + f"{ctype(target)} *y0 = out;\n"
+    body = fill_border(target, context.zero_point(context.op.output)) + pointer(ctype(target), "y0", "out")
     tables = ""
     for number, (loops, source) in enumerate(zip(nests, context.sources, strict=True)):
         moves = write_moves(context, loops, number)
         tables += moves.tables
-        body += f"const {ctype(source)} *x{number} = in{number};\n{moves.text}"
+        body += pointer("const " + ctype(source), f"x{number}", f"in{number}") + moves.text
     return tables + function(context, body)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.nest import Operand, WrittenNest, write_nest
-from export.csource.source import Context, ctype, fill_border, function
+from export.csource.source import Context, ctype, fill_border, function, pointer
 from export.csource.work import Work, nest_work
 from export.ir.graph import Graph
 from export.ir.ops import Op
@@ -113,7 +113,11 @@ def _emit(context: Context) -> str:
 
 def emit_move(context: Context, indices: NDArray[np.int64], before: str) -> str:
     """The layer that copies an input's elements to the output, in its order, behind some statements."""
-    body = before + f"const {ctype(context.source)} *x0 = in0;\n{ctype(context.target)} *y0 = out;\n"
+    body = (
+        before
+        + pointer("const " + ctype(context.source), "x0", "in0")
+        + pointer(ctype(context.target), "y0", "out")
+    )
     moves = write_moves(context, move_nest(context, indices))
     return moves.tables + function(context, body + moves.text)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.nest import Operand, write_nest
-from export.csource.source import Context, ctype, fill_border, function
+from export.csource.source import Context, ctype, fill_border, function, pointer
 from export.csource.work import Work, nest_work
 from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.graph import Graph
@@ -165,7 +165,7 @@ def _emit_fill(context: Context) -> str:
     op, source, target = context.op, context.source, context.target
     assert isinstance(op, Fill)
     body = fill_border(target, context.zero_point(op.output))
-    body += f"const {ctype(source)} *x0 = in0;\n{ctype(target)} *y0 = out;\n"
+    body += pointer("const " + ctype(source), "x0", "in0") + pointer(ctype(target), "y0", "out")
     fill, copy = _nests(context)
     lines, length = _lines(context, fill)
 

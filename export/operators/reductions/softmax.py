@@ -110,7 +110,7 @@ static int32_t ${symbol}_scale(int32_t sum, int32_t *shift)
 static int32_t ${symbol}_share(int32_t exponential, int32_t scale, int32_t shift)
 {
     int32_t product = ka_high_multiply(scale, exponential);
-    int32_t q = (shift > 31 ? 0 : shift > 30 ? product > 1073741824 : ka_shift_right(product, shift)) - 128;
+    int32_t q = (shift > 31 ? 0 : ka_shift_right(product, shift)) - 128;
     return q > 127 ? 127 : q;
 }
 

@@ -107,6 +107,14 @@ def test_plain_files_are_c_and_cpp(tmp_path: Path, compiler: str) -> None:
     assert run(tmp_path / "example").endswith("every byte as expected\n")
 
 
+def test_all_operators_are_cpp(tmp_path: Path) -> None:
+    """In plain C, which is what a core without kernels gets."""
+    exported = export_as("plain", tmp_path, all_at_once(), target="cortex-m0plus")
+    sources = [exported.path / name for name in exported.manifest["sources"]]
+    command = ["arm-none-eabi-g++", "-x", "c++", "-mcpu=cortex-m0plus", "-mthumb", *STRICT, "-fsyntax-only"]
+    run(*command, *sources)
+
+
 @pytest.mark.parametrize("flags", ["-mcpu=cortex-m33", "-mcpu=cortex-m0plus"])
 def test_cpp_for_arm(tmp_path: Path, flags: str) -> None:
     """As assembly and in plain C, each function that another file knows has its own name."""
