@@ -80,6 +80,8 @@ def tiers(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
             )
             rows.append((name, tier, _proven(pair), goal, *figures))
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
+            if name in proven and label == EXACT:
+                continue
             goal = _aim(name, tier, _cycles_of((label, entries[label])))
             found = dict(zip(_FIGURES, _figures(name, label, entries), strict=True))
             rows.append((name, tier, _model(label), goal, *(found[column] for column in _TIER_FIGURES)))
@@ -116,7 +118,7 @@ def summary(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
             rows.append(
                 (
                     name,
-                    f"{tier}: {_model(label)}",
+                    _model(label) if name in proven and label == EXACT else f"{tier}: {_model(label)}",
                     accuracy + points,
                     f"{cycles:,}",
                     f"{gain(name, cycles):.1f}x",

@@ -207,7 +207,8 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
         files: Contents by name; files of the same names are replaced.
 
     Raises:
-        OutputPathError: They cannot be written; what was there is there still.
+        OutputPathError: They cannot be written. What was there is there still if that shows before the first is put in
+            place, as it does where room or permission is missing.
     """
     folder = folder.absolute()
     with _reported(folder), _parents(folder):

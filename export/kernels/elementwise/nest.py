@@ -1,8 +1,8 @@
 """Loop nests over operands whose addresses are sums of one offset a loop.
 
 Most operators that move or combine single elements are such a nest: output element (i, j, ...) is computed from
-elements at the addresses start + offsets of i + offsets of j + ... Offsets of a constant stride become products, others
-tables.
+elements at the addresses start + offsets of i + offsets of j + ... Offsets of a constant stride become moves of
+pointers, others tables.
 """
 
 from __future__ import annotations

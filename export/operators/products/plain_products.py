@@ -4,8 +4,8 @@ Four channels at a time share what they load, and those left over do likewise; t
 every loop walks a pointer: what compilers for small cores make short code of. Zero points are folded into what sums
 start from. Padding is read from the border like any pixel, so there are no branches.
 
-The text is the same whatever the extents are, and those are hidden from the compiler, so that cycles follow from
-counts.
+Layers of one form have the same text whatever their extents are, and those are hidden from the compiler, so that cycles
+follow from counts.
 """
 
 from __future__ import annotations
