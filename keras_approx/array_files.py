@@ -99,10 +99,11 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
         missing = [name for name in names or () if name not in members]
         if missing:
             raise ValueError(f"it holds no array {missing[0]!r}")
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for name in members if names is None else names:
+            held = sum(array.nbytes for array in found.values())
             with archive.open(members[name]) as member:
-                found[name] = _read(member, _most(members[name], _size(file)))
+                found[name] = _read(member, _most(members[name], _size(file)), held)
         return found
 
 
@@ -138,8 +139,8 @@ def _size(file: IO[bytes]) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _read(file: IO[bytes], size: int) -> np.ndarray:
-    """An array from a stream of at most so many bytes, header included."""
+def _read(file: IO[bytes], size: int, held: int = 0) -> np.ndarray:
+    """An array from a stream of at most so many bytes, header included, beside others of the same file."""
     shape, columns, dtype = _header(file)
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise ValueError(f"it holds {dtype}, expected numbers")
@@ -147,8 +148,8 @@ def _read(file: IO[bytes], size: int) -> np.ndarray:
     if min(shape, default=0) < 0 or needed > size:
         raise ValueError(f"its header claims {needed:,} bytes of shape {shape}, but it has {size:,}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory // 2:
-        raise ValueError(f"it takes {needed:,} bytes, and this machine has {memory:,}")
+    if held + needed > memory // 2:
+        raise ValueError(f"it takes {held + needed:,} bytes, and this machine has {memory:,}")
     values = np.empty(prod(shape), dtype)
     target, done = values.view(np.uint8), 0
     while done < needed:

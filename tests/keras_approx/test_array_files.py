@@ -51,6 +51,15 @@ def test_damage_is_a_value_error_or_not_seen(
     assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
+def test_all_arrays_together_fit_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "some.npz").open("wb") as file:
+        write_arrays(file, {"a": np.zeros(150), "b": np.zeros(150)})
+    monkeypatch.setattr("os.sysconf", lambda name: 64)  # 64 pages of 64 bytes, half of which may be taken
+    assert read_arrays(tmp_path / "some.npz", ["a"])["a"].size == 150
+    with pytest.raises(ValueError, match="takes 2,400 bytes, and this machine has 4,096"):
+        read_arrays(tmp_path / "some.npz")
+
+
 def header(shape: tuple[int, ...]) -> bytes:
     made = io.BytesIO()
     np.lib.format.write_array_header_1_0(made, {"descr": "<f4", "fortran_order": False, "shape": shape})
