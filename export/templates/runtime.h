@@ -238,7 +238,7 @@ static inline int ka_hidden(int turns)
 
 /* From here on compilers know nothing of a counter or pointer but that it is in a register: they cannot compute it from
  * others, and so leave loops as they are written. */
-#if defined(__GNUC__) && defined(__arm__)
+#if defined(__GNUC__) && defined(__thumb2__)
 #define KA_FORGET(value) __asm__("" : "+r"(value))
 #define KA_AFTER(value, other) __asm__("" : "+r"(value) : "r"(other)) /* and compute it behind another value */
 #define KA_TURN(counter) __asm__("" : "+r"(counter) : : "memory") /* and do so behind what is stored */

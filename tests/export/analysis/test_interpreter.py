@@ -56,5 +56,5 @@ def test_wrong_inputs(change):
     for call, network in ((run, graph), (run_reference, model)):
         with pytest.raises(InputError, match="expected int8 inputs of shape"):
             call(network, change(inputs_of(graph)))
-        with pytest.raises(InputError, match="expected 1 inputs, got 2"):
+        with pytest.raises(InputError, match="expected 1 input, got 2"):
             call(network, [inputs_of(graph)] * 2)

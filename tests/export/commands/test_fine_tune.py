@@ -98,7 +98,7 @@ def test_defaults_are_those_of_the_function():
 def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
     arguments = [*_arguments(folder, tmp_path / "t.keras")]
     assert "are the same file" in fails(*arguments, "--test", folder / "train.npz")
-    assert "a smaller batch size" in fails(*arguments, "--batch-size", 4000)
+    assert "or another batch size" in fails(*arguments, "--batch-size", 4000)
     assert "shift of 8 moves images of 8 x 8 pixels out of sight" in fails(*arguments, "--shift", 8)
     assert "--max-drop without --front" in fails(*arguments, "--max-drop", 0.1)
     np.savez(tmp_path / "classes.npz", inputs=np.zeros((9, 8, 8, 3)), labels=np.arange(9))
