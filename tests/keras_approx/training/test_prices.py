@@ -43,7 +43,7 @@ def test_budgets() -> None:
 def test_costs_that_are_none() -> None:
     wrapped = keras_approx.wrap(models.small())
     masks = keras_approx.get_masks(wrapped)
-    with pytest.raises(OptionError, match="layer 'first' with .* takes 0 more cycles"):
+    with pytest.raises(OptionError, match=r"layer 'first' with .* takes 0 more cycles"):
         measure_prices(wrapped, lambda _: 12)
     assert all(np.array_equal(mask, masks[name]) for name, mask in keras_approx.get_masks(wrapped).items())
     with pytest.raises(OptionError, match="two fractions"):
