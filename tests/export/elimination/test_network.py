@@ -205,7 +205,7 @@ def test_few_samples_are_warned_of():
     graph = read_tflite(data)
     operands = kernels(data)[-1][0].size
     name = stored_layers(data, graph)[-1].name
-    expected = rf"expected at least {operands + 1} samples to fit weights with, got 3: each output channel of layer '{name}' "
+    expected = rf"expected at least {operands + 1} samples to fit weights with, got 3: .* '{name}' "
     with pytest.warns(UserWarning, match=expected):
         eliminate(data, images(3))
     with warnings.catch_warnings():

@@ -275,7 +275,7 @@ def test_few_samples_are_warned_of() -> None:
     """A dense layer has one output a sample, so it takes more samples than it has operands."""
     network = _network(bias=True, norm=False)
     operands = network.get_layer("second").kernel.shape[0]
-    expected = rf"expected at least {operands + 1} samples to fit weights with, got 3: each output channel of layer 'second' "
+    expected = rf"expected at least {operands + 1} samples to fit weights with, got 3: .* 'second' "
     with pytest.warns(UserWarning, match=expected):
         keras_approx.eliminate(network, _images(3), verbose=False)
 
