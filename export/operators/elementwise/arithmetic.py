@@ -235,9 +235,7 @@ def _statements(graph: Graph, op: Arithmetic) -> str:
     first, second, out = (graph.tensors[tensor].quant for tensor in (*op.inputs, op.output))
     if op.function in ("maximum", "minimum"):
         return f"int32_t q = a {'>' if op.function == 'maximum' else '<'} b ? a : b;\n"
-    text = f"a -= {first.zero_point};\nb -= {second.zero_point};\n".replace("- -", "+ ").replace(
-        "-= -", "+= "
-    )
+    text = f"a -= {first.zero_point};\nb -= {second.zero_point};\n".replace("-= -", "+= ")
     if op.function in ("add", "sub"):
         numbers = sum_parameters(first, second, out)
         terms = [

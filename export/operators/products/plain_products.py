@@ -38,10 +38,8 @@ def emit_products(context: Context) -> str:
     scaling = _scaling(context, op, weights)
     order = sorted(range(len(weights)), key=target.channel_offset)
     if isinstance(op, DepthwiseConv2D):
-        stored, numbers = (
-            weights.ravel().tolist(),
-            [value for channel in scaling.channels for value in channel],
-        )
+        stored = weights.ravel().tolist()
+        numbers = [value for channel in scaling.channels for value in channel]
         position, written = _depthwise(context, op, weights, scaling), 0
     else:
         blocks = _blocks(order)
@@ -50,10 +48,8 @@ def emit_products(context: Context) -> str:
             value for block in blocks for value in _block_numbers([scaling.channels[c] for c in block])
         ]
         position, written = _channels(context, op, weights, scaling), target.channel_offset(order[-1]) + 1
-    tables, before = (
-        table("int8_t", f"{symbol}_weights", stored),
-        f"const int8_t *w = {symbol}_weights;\nKA_FORGET(w);\n",
-    )
+    tables = table("int8_t", f"{symbol}_weights", stored)
+    before = f"const int8_t *w = {symbol}_weights;\nKA_FORGET(w);\n"
     if len(weights) > 1:
         tables += table("int32_t", f"{symbol}_channels", numbers)
         before += f"const int32_t *k = {symbol}_channels;\nKA_FORGET(k);\n"
@@ -250,15 +246,13 @@ def _block(context: Context, op: Conv2D | FullyConnected, runs: _Runs, scaling: 
 
 def _all_runs(runs: _Runs, count: int) -> str:
     """Adds the products of so many channels to their sums."""
+    walked = 0 if runs.short else runs.inputs
     if runs.short:
-        taps, walked = (
-            "".join(_turn(count, i) for i in range(runs.inputs)) + moved("w", runs.inputs * count),
-            0,
-        )
+        taps = "".join(_turn(count, i) for i in range(runs.inputs)) + moved("w", runs.inputs * count)
     else:
         after = "".join(f"KA_AFTER(w, s{i});\n" for i in range(count)) if count > 1 else ""
         moves = moved("in", 1) + after + moved("w", count) + "KA_AFTER(i, w);\n"
-        taps, walked = repeated("i", runs.inputs, _turn(count, 0) + moves), runs.inputs
+        taps = repeated("i", runs.inputs, _turn(count, 0) + moves)
     if runs.loops == 2:
         taps = repeated("u", runs.columns, taps + moved("in", runs.column - walked))
         walked = runs.columns * runs.column
