@@ -14,10 +14,14 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 def runtime_header() -> str:
     """The header's text, the same for every network."""
-    text = resources.files("export").joinpath("templates/runtime.h").read_text(encoding="utf-8")
+    text = _template("runtime.h").replace("@plain@\n", _template("plain.h"))
     for half, write in (("@assembly@", assembly_definition), ("@portable@", c_definition)):
         text = text.replace(half + "\n", "".join(map(write, MACROS.values())) + "\n")
     return text
+
+
+def _template(name: str) -> str:
+    return resources.files("export").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def assembly_definition(macro: Macro) -> str:
