@@ -55,16 +55,19 @@ def ctype(layout: Layout) -> str:
     return f"{layout.element}_t"
 
 
+def pointer(element: str, name: str, argument: str, offset: int = 0) -> str:
+    """Declares a pointer to an element of an argument of the layer's function, as C++ takes it too."""
+    return f"{element} *{name} = ({element} *){argument} + {offset};\n"
+
+
 def open_input(layout: Layout, number: int = 0) -> str:
     """Declares a typed pointer `x<number>` to the first pixel inside the border."""
-    return (
-        f"const {ctype(layout)} *x{number} = (const {ctype(layout)} *)in{number} + {layout.offset(0, 0)};\n"
-    )
+    return pointer(f"const {ctype(layout)}", f"x{number}", f"in{number}", layout.offset(0, 0))
 
 
 def open_output(layout: Layout) -> str:
     """Declares a typed pointer `y0` to the first pixel inside the border."""
-    return f"{ctype(layout)} *y0 = ({ctype(layout)} *)out + {layout.offset(0, 0)};\n"
+    return pointer(ctype(layout), "y0", "out", layout.offset(0, 0))
 
 
 def at(layout: Layout, row: str, column: str, channel: str) -> str:
@@ -103,11 +106,6 @@ def multiplied(value: str, multiplier: tuple[int, int], most: int, mult: str = "
     if is_right(multiplier, most):
         return f"ka_multiply_right({value}, {mult or mantissa}, {-shift})"
     return f"ka_multiply({value}, {mult or mantissa}, {shift})"
-
-
-def pointer(element: str, name: str, start: str) -> str:
-    """A pointer to elements that begins at an argument of a layer's function; C++ wants the cast."""
-    return f"{element} *{name} = ({element} *){start};\n"
 
 
 def function(context: Context, body: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.csource.loops import moved, repeated
-from export.csource.source import SAFE, Context, ctype, fill_border, function
+from export.csource.source import SAFE, Context, ctype, fill_border, function, open_output, pointer
 from export.csource.text import indent, table
 from export.csource.work import Work
 from export.ir.fixed_point import conv_multipliers
@@ -197,8 +197,7 @@ def _positions(context: Context, op: _Products, position: str, written: int) -> 
     body = position + moved("window", across * source.pixel) + moved("y0", target.pixel - written)
     body = f"const {ctype(source)} *window = line;\n" + repeated("x", target.width, body)
     body += moved("line", down * source.row) + moved("y0", target.row - target.width * target.pixel)
-    opened = f"const {ctype(source)} *line = (const {ctype(source)} *)in0 + {first};\n"
-    opened += f"{ctype(target)} *y0 = ({ctype(target)} *)out + {target.offset(0, 0)};\n"
+    opened = pointer(f"const {ctype(source)}", "line", "in0", first) + open_output(target)
     return opened + repeated("y", target.height, body)
 
 
