@@ -1,5 +1,8 @@
 /* Helpers of the plain C operators. Rounding is that of the TFLite reference kernels. */
 
+/* Plain C and the portable kernels compute in int what takes 32 bits: other machines shall not compile them. */
+typedef char ka_int_has_32_bits[sizeof(int) >= 4 ? 1 : -1];
+
 /* Of short loops, compilers write some out and loop around others. Turns are hidden from them, so that cycles follow from
  * counts. */
 static inline int ka_hidden(int turns)
@@ -14,8 +17,8 @@ static inline int ka_hidden(int turns)
  * others, and so leave loops as they are written. */
 #if defined(__GNUC__) && defined(__thumb2__)
 #define KA_FORGET(value) __asm__("" : "+r"(value))
-#define KA_AFTER(value, other) __asm__("" : "+r"(value) : "r"(other)) /* and compute it behind another value */
-#define KA_TURN(counter) __asm__("" : "+r"(counter) : : "memory") /* and do so behind what is stored */
+#define KA_AFTER(value, other) __asm__("" : "+r"(value) : "r"(other)) /* and it comes after the other value */
+#define KA_TURN(counter) __asm__("" : "+r"(counter) : : "memory") /* and it comes after earlier stores */
 #else
 #define KA_FORGET(value) (void)(value)
 #define KA_AFTER(value, other) (void)(value)
