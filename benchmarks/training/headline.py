@@ -21,12 +21,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tf_keras as keras
 from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
 from common import LOSS
@@ -36,7 +35,6 @@ from train import accuracy
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.cycles.measure import host_outputs, measure
 from benchmarks.pages.accuracy_tables import (
     DESIGNED,
     ELIMINATED,
@@ -61,12 +59,10 @@ from benchmarks.training.runs import (
     sgd,
     with_data,
 )
+from benchmarks.training.shipped import CORE, cores, figures, model_path
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 
 RESULTS = FIGURES / "headline.json"
-CORE = "cortex-m33"
-# The M33 stands for a board; the M4 is measured alone and on one.
-TARGETS = (CORE, "cortex-m4", "stm32f405")
 # Budgets in million cycles on the M33.
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "lenet": (1.78, 1.3, 0.9),
@@ -104,9 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record["networks"][name] = done
             record["versions"] = _versions()
             write_json(options.output, record)
-            written = _written(name, label, options)
-            written.parent.mkdir(exist_ok=True)
-            written.write_bytes(tflite)
+            path = _path(name, label, options)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(tflite)
             print(_line(name, label, entry), flush=True)
     return 0
 
@@ -290,34 +286,13 @@ def _tuned(
 
 
 def _figures(
-    model: keras.Model,
-    tflite: bytes,
-    tuned: Mapping[str, Any],
-    data: Cifar10,
-    options: argparse.Namespace,
+    model: keras.Model, tflite: bytes, tuned: Mapping[str, Any], data: Cifar10, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """What the generated code is and does, once it was found to be exact."""
-    images = to_int8(data.test.images)
-    found = keras_approx.summary(model, print_fn=None)
-    with tempfile.TemporaryDirectory() as folder:
-        cores = _cores(tflite, images[: options.arm_images], Path(folder))
-        outputs = host_outputs(Path(folder) / CORE, tflite, images, options.host_images)
-    return {
-        "validation_accuracy": tuned["validation_accuracy"],
-        "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
-        "test_images": len(images),
-        "exact_images": {"host": options.host_images, "cores": options.arm_images},
-        "kept": found.kept / found.products,
-        "kept_by_layer": tuned["kept"],
-        "cores": cores,
-    }
+    return figures(model, tflite, tuned, data.test, options.host_images, options.arm_images)
 
 
-def _cores(tflite: bytes, images: np.ndarray, folder: Path) -> dict[str, Any]:
-    """What the generated code takes on every target, and whose outputs were compared; exports stay in the folder."""
-    kept = ("board", "cycles", "board_cycles", "flash_bytes", "ram_bytes")
-    found = {name: asdict(measure(tflite, name, images, folder / name, "auto")) for name in TARGETS}
-    return {name: {key: figures[key] for key in kept} for name, figures in found.items()}
+def _path(name: str, label: str, options: argparse.Namespace) -> Path:
+    return model_path(options.output.parent / "designs", name, label)
 
 
 def _measure_again(record: dict[str, Any], data: Cifar10, options: argparse.Namespace) -> None:
@@ -325,18 +300,11 @@ def _measure_again(record: dict[str, Any], data: Cifar10, options: argparse.Name
     images = to_int8(data.test.images[: options.arm_images])
     for name in options.networks:
         for label, entry in record["networks"].get(name, {}).items():
-            tflite = _written(name, label, options).read_bytes()
+            tflite = _path(name, label, options).read_bytes()
             with tempfile.TemporaryDirectory() as folder:
-                entry["cores"] = _cores(tflite, images, Path(folder))
+                entry["cores"] = cores(tflite, images, Path(folder))
             write_json(options.output, record)
             print(_line(name, label, entry), flush=True)
-
-
-def _written(name: str, label: str, options: argparse.Namespace) -> Path:
-    """Where a design's model is written."""
-    return Path(
-        options.output.parent / "designs" / f"{name}_{label.replace(', ', '_').replace(' ', '')}.tflite"
-    )
 
 
 def _line(name: str, label: str, entry: Mapping[str, Any]) -> str:
