@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 import export
 from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
+from benchmarks.shared.front import front
 from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_json, write_json
 from benchmarks.training.runs import first
@@ -141,8 +142,7 @@ def _chosen(
 
 def _front(designs: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     """(cycles, accuracy on the search's images) of the designs that no other beats, by cycles."""
-    points = sorted((float(design["cycles"]), float(design["search_accuracy"])) for design in designs)
-    return [point for point in points if all(other[1] < point[1] for other in points if other < point)]
+    return front((float(design["cycles"]), float(design["search_accuracy"])) for design in designs)
 
 
 def _paper_designs(

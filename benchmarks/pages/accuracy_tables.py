@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.pages.no_loss_tables import Pair
 from benchmarks.pages.tables import CMSIS_NN, Records, gain, span, table
+from benchmarks.shared.front import front
 from benchmarks.shared.options import REFERENCE
 from export.targets import BOARDS
 from keras_approx.skipping.significance import ELIMINATION
@@ -22,7 +23,8 @@ EXPLORED = "explored "
 MILLION_CYCLES = "M"
 
 # Points that a tier may lose against the exact model.
-TIERS: Mapping[str, float] = {"no loss": 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
+NO_LOSS = "no loss"
+TIERS: Mapping[str, float] = {NO_LOSS: 0.0, "at most 1 point": 1.0, "at most 5 points": 5.0}
 # Cycles on the M33 that this project set out to reach, by tier in the order of TIERS.
 CYCLES_WANTED: Mapping[str, tuple[int, ...]] = {
     "lenet": (1_600_000, 1_000_000, 700_000),
@@ -69,8 +71,8 @@ def tiers(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
     for name in sorted(results["networks"], key=REFERENCE.index):
         entries = results["networks"][name]
         if name in proven:
-            pair, tier = proven[name], next(iter(TIERS))
-            goal = _aim(name, tier, pair.cycles[1])
+            pair = proven[name]
+            goal = _aim(name, NO_LOSS, pair.cycles[1])
             figures = (
                 f"{100 * pair.accuracies[1]:.2f} %",
                 f"{pair.points:+.2f}",
@@ -78,7 +80,7 @@ def tiers(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
                 f"{pair.cycles[1]:,.0f}",
                 f"{gain(name, round(pair.cycles[1])):.2f}",
             )
-            rows.append((name, tier, _proven(pair), goal, *figures))
+            rows.append((name, NO_LOSS, _proven(pair), goal, *figures))
         for label, tier in sorted(_tiers(entries).items(), key=lambda item: list(TIERS).index(item[1])):
             if name in proven and label == EXACT:
                 continue
@@ -103,7 +105,7 @@ def summary(results: Mapping[str, Any], proven: Mapping[str, Pair]) -> str:
             rows.append(
                 (
                     name,
-                    f"{next(iter(TIERS))}: {_proven(pair)}",
+                    f"{NO_LOSS}: {_proven(pair)}",
                     f"{100 * pair.accuracies[1]:.2f} % ({pair.points:+.2f})",
                     f"{pair.cycles[1]:,.0f}",
                     f"{gain(name, round(pair.cycles[1])):.1f}x",
@@ -233,8 +235,7 @@ def trained_front(entries: Mapping[str, Any]) -> list[tuple[float, float]]:
         entries: Models of a network by label.
     """
     exact = model_figures(entries, EXACT)["validation_accuracy"]
-    points = sorted((model["cycles"], model["validation_accuracy"] - exact) for model in _trained(entries))
-    return [point for point in points if all(other[1] < point[1] for other in points if other < point)]
+    return front((model["cycles"], model["validation_accuracy"] - exact) for model in _trained(entries))
 
 
 def _trained(entries: Mapping[str, Any]) -> list[dict[str, float]]:

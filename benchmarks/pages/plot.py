@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from benchmarks.cycles.terms import TERMS
 from benchmarks.pages.accuracy_tables import trained_front
 from benchmarks.pages.tables import CMSIS_NN, DETAILED, label
+from benchmarks.shared.front import front
 
 _CORE = "cortex-m33"
 _COLORS = dict(
@@ -113,8 +114,7 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
             (entry["cores"][_CORE]["cycles"] / 1e6, 100 * entry["test_accuracy"])
             for entry in entries.values()
         )
-        # A model is on the front if all that are faster are less accurate.
-        best = [point for point in points if all(point[1] > other[1] for other in points if other < point)]
+        best = front(points)
         beaten = [point for point in points if point not in best]
         axis.plot(*zip(*best, strict=True), "o-", color="#0072B2", label="keras_approx, M33 cycles")
         for point in beaten:
