@@ -23,7 +23,7 @@ import tf_keras as keras
 from cifar10 import AugmentedBatches, Cifar10, Part, add_data, load
 from networks import NETWORKS
 
-EPOCHS = {"lenet": 40, "alexnet": 40, "resnet8": 80, "dscnn": 40}
+EPOCHS = {"lenet": 40, "lenet_wide": 40, "alexnet": 40, "resnet8": 80, "dscnn": 40}
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -117,7 +117,7 @@ def _small(tflite: bytes) -> dict[str, Any]:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
-    add_networks(parser, NETWORKS, default="all but dscnn")
+    add_networks(parser, NETWORKS, default=", ".join(REFERENCE))
     parser.add_argument("--kept", type=_fraction, nargs="+", help="fractions of each convolution's pairs")
     parser.add_argument(
         "--kernels",

@@ -27,8 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
-from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
-from common import LOSS
+from cifar10 import INPUT_RANGE, Cifar10, add_data, load, to_int8
 from networks import pretrained
 from train import accuracy
 
@@ -42,11 +41,13 @@ from benchmarks.pages.accuracy_tables import (
     EXPLORED,
     KEPT_SHARE,
     MILLION_CYCLES,
+    WIDER,
 )
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import write_json
 from benchmarks.training.designs import DESIGNS, HandMade
+from benchmarks.training.explorations import Exploration, design_tuned, explored
 from benchmarks.training.runs import (
     ELIMINATION_IMAGES,
     EPOCHS,
@@ -55,8 +56,6 @@ from benchmarks.training.runs import (
     Run,
     fine_tuned,
     first,
-    remembered,
-    sgd,
     with_data,
 )
 from benchmarks.training.shipped import CORE, cores, figures, model_path
@@ -71,9 +70,9 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
 }
 # Likewise, for explorations in which each layer chooses its granularity too.
 EXPLORED_BUDGETS: Mapping[str, tuple[float, ...]] = {"lenet": (1.12,), "alexnet": (), "resnet8": ()}
+# Likewise, for a wider network with the same task: by the narrow network's name, the wider one's and budgets.
+WIDER_BUDGETS: Mapping[str, tuple[str, tuple[float, ...]]] = {"lenet": ("lenet_wide", (1.0, 0.64))}
 ELIMINATED_SHARES = (0.5, 0.25)
-CALIBRATION_IMAGES = 1280
-EXPLORATION_IMAGES = 1000
 HOST_IMAGES = 1000
 ARM_IMAGES = 20
 
@@ -142,17 +141,28 @@ def _network(
             tflite = export.to_tflite(model)
             settings = _settings(name, label, data, options)
             yield label, {"settings": settings, **_figures(model, tflite, found, data, options)}, tflite
-    chosen = BUDGETS[name] if options.budgets is None else options.budgets
-    by_layer = EXPLORED_BUDGETS[name] if options.explored is None else options.explored
-    for prefix, budgets in ((ranked, chosen), (EXPLORED, [] if ranked else by_layer)):
+    for prefix, network, budgets in _explorations(name, ranked, options):
         wanted = {f"{prefix}{budget:g} {MILLION_CYCLES}": 1e6 * budget for budget in budgets}
         wanted = {label: budget for label, budget in wanted.items() if label not in done}
         if wanted:
-            yield from _explored(name, wanted, prefix == EXPLORED, epochs, data, options)
+            yield from _designs(name, network, wanted, prefix != ranked, epochs, data, options)
 
 
-def _explored(
+def _explorations(
+    name: str, ranked: str, options: argparse.Namespace
+) -> Iterator[tuple[str, str, Sequence[float]]]:
+    """How labels of designs start, the network that is explored, and the budgets in million cycles."""
+    yield ranked, name, BUDGETS[name] if options.budgets is None else options.budgets
+    if not ranked:
+        yield EXPLORED, name, EXPLORED_BUDGETS[name] if options.explored is None else options.explored
+        if name in WIDER_BUDGETS:
+            network, budgets = WIDER_BUDGETS[name]
+            yield WIDER, network, budgets if options.wider is None else options.wider
+
+
+def _designs(
     name: str,
+    network: str,
     budgets: Mapping[str, float],
     by_layer: bool,
     epochs: int,
@@ -160,11 +170,12 @@ def _explored(
     options: argparse.Namespace,
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     """The figures and the .tflite of the most accurate design within each budget, as `_network` gives them."""
-    front, pricer = _front(name, by_layer, data, options)
+    exploration = Exploration(network, by_layer, options.significance, options.rounds, options.seed)
+    front, pricer = explored(exploration, data, options.work)
     for label, budget in budgets.items():
         design = front.best(max_cycles=budget)
         print(f"\n{name}, {label}: design {design.id}, {design.kept:.1%} of the products", flush=True)
-        model, tuned = _tuned(name, front, design, pricer, epochs, data, options)
+        model, tuned = design_tuned(exploration, front, design, pricer, epochs, data, options.work)
         before = {
             "settings": _settings(name, label, data, options),
             "explored_designs": len(front.evaluated),
@@ -189,6 +200,8 @@ def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace)
         settings |= {"epochs": options.epochs or design.epochs or EPOCHS[name]}
     elif label.endswith(f" {MILLION_CYCLES}"):
         settings |= {"rounds": options.rounds}
+    if label.startswith(WIDER):
+        settings |= {"network": WIDER_BUDGETS[name][0]}
     return with_data(settings, data)
 
 
@@ -212,77 +225,6 @@ def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dic
     )
     shares = {layer: float(mask.mean()) for layer, mask in keras_approx.get_masks(model).items()}
     return model, {"validation_accuracy": accuracy(model, data.validation), "kept": shares}
-
-
-def _front(
-    name: str, by_layer: bool, data: Cifar10, options: argparse.Namespace
-) -> tuple[keras_approx.ParetoFront, export.Pricer]:
-    """The Pareto front of a network, of all that ended before this command was interrupted or in it.
-
-    Args:
-        name: Of the network.
-        by_layer: Whether each layer chooses its granularity, as `explore` does by default; else all skip pairs.
-        data: The images.
-        options: Of the command.
-    """
-    keras.backend.clear_session()
-    wrapped = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
-    calibration = first(data.train, CALIBRATION_IMAGES).inputs
-    keras_approx.calibrate(wrapped, calibration, verbose=False)
-    validation = first(data.validation, EXPLORATION_IMAGES)
-    pricer = export.Pricer(wrapped, target=CORE)
-    return keras_approx.explore(
-        wrapped,
-        calibration=calibration,
-        validation=(validation.inputs, validation.labels),
-        price=pricer,
-        search=keras_approx.Budget(rounds=options.rounds),
-        granularity=None if by_layer else "pair",
-        significance=options.significance,
-        recalibrate=True,
-        seed=options.seed,
-        out=options.work
-        / f"{name}_exploration_{options.significance}_{options.rounds}{'_by_layer' if by_layer else ''}",
-    ), pricer
-
-
-def _tuned(
-    name: str,
-    front: keras_approx.ParetoFront,
-    design: keras_approx.EvaluatedDesign,
-    pricer: export.Pricer,
-    epochs: int,
-    data: Cifar10,
-    options: argparse.Namespace,
-) -> tuple[keras.Model, dict[str, Any]]:
-    """A design, fine-tuned from the float weights."""
-
-    def train() -> tuple[keras.Model, keras.callbacks.History]:
-        batches = AugmentedBatches(data.train, seed=options.seed)
-        (result,) = keras_approx.fine_tune_designs(
-            front,
-            design,
-            pretrained(name),
-            batches,
-            validation=(data.validation.inputs, data.validation.labels),
-            price=pricer,
-            epochs=epochs,
-            optimizer=sgd(epochs * len(batches)),
-            loss=LOSS,
-            input_range=INPUT_RANGE,
-            verbose=2,
-        )
-        return result
-
-    settings = {
-        "network": name,
-        "design": design.design.to_json(),
-        "significance": options.significance,
-        "epochs": epochs,
-        "seed": options.seed,
-    }
-    folder = options.work / f"{name}_{design.id}_{options.significance}_epochs{epochs}_seed{options.seed}"
-    return remembered(train, settings, data, folder)
 
 
 def _figures(
@@ -333,6 +275,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="*",
         help="likewise, for explorations in which each layer chooses its granularity",
     )
+    parser.add_argument("--wider", type=float, nargs="*", help="likewise, for wider networks; lenet has one")
     parser.add_argument(
         "--kept",
         type=float,
@@ -375,6 +318,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         options.budgets = [1.78] if options.quick else None
     if options.explored is None:
         options.explored = [1.12] if options.quick else None
+    if options.wider is None:
+        options.wider = [] if options.quick else None
     options.work = options.work or (Path("runs") / "quick" if options.quick else WORK)
     options.output = options.output or (options.work / RESULTS.name if options.quick else RESULTS)
     options.host_images, options.arm_images = (100, 2) if options.quick else (HOST_IMAGES, ARM_IMAGES)

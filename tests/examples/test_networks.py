@@ -11,7 +11,13 @@ import pytest
 import tf_keras as keras
 import train
 
-PRODUCTS = {"lenet": 4_548_608, "alexnet": 15_243_904, "resnet8": 12_501_632, "dscnn": 5_707_008}
+PRODUCTS = {
+    "lenet": 4_548_608,
+    "lenet_wide": 9_650_688,
+    "alexnet": 15_243_904,
+    "resnet8": 12_501_632,
+    "dscnn": 5_707_008,
+}
 
 
 def _products(layer: keras.layers.Layer) -> int:

@@ -10,7 +10,7 @@ import pytest
 import tf_keras as keras
 
 import keras_approx
-from benchmarks.training import headline, runs
+from benchmarks.training import explorations, headline, runs
 from benchmarks.training.designs import HandMade
 
 
@@ -27,8 +27,8 @@ def _tiny(name: str) -> keras.Model:
 def test_the_whole_way_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(headline, "pretrained", _tiny)
-    monkeypatch.setattr(runs, "pretrained", _tiny)
+    for module in (headline, explorations, runs):
+        monkeypatch.setattr(module, "pretrained", _tiny)
     monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": HandMade({"conv1": ("kernel", 0.5)})}})
     monkeypatch.setattr(headline, "ARM_IMAGES", 2)
     monkeypatch.setattr(headline, "HOST_IMAGES", 20)
@@ -50,6 +50,8 @@ def test_the_whole_way_and_again(
         "0.06",
         "--explored",
         "0.065",
+        "--wider",
+        "0.066",
         "--kept",
         "0.5",
         "--eliminated",
@@ -67,6 +69,9 @@ def test_the_whole_way_and_again(
     assert by_hand["settings"]["design"] == {"conv1": ["kernel", 0.5]}
     by_layer = record["networks"]["lenet"]["explored 0.065 M"]
     assert by_layer["cores"]["cortex-m33"]["cycles"] <= 65_000
+    wider = record["networks"]["lenet"]["wider 0.066 M"]
+    assert wider["settings"]["network"] == "lenet_wide"
+    assert wider["cores"]["cortex-m33"]["cycles"] <= 66_000
     untrained = record["networks"]["lenet"]["eliminated 60"]
     assert 0.5 < untrained["kept"] <= 0.6
     assert untrained["settings"]["epochs"] == 0
@@ -76,6 +81,7 @@ def test_the_whole_way_and_again(
     assert models == {
         *("lenet_exact.tflite", "lenet_kept50.tflite", "lenet_eliminated60.tflite", "lenet_0.06M.tflite"),
         *("lenet_designed0.07M.tflite", "lenet_explored0.065M.tflite"),
+        "lenet_wider0.066M.tflite",
     }
     assert "40 test images" in capsys.readouterr().out
 
@@ -93,4 +99,5 @@ def test_the_whole_way_and_again(
         "0.06 M": design,
         "designed 0.07 M": by_hand,
         "explored 0.065 M": by_layer,
+        "wider 0.066 M": wider,
     }
