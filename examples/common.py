@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
 from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, Part, add_data, load, to_int8
 from networks import pretrained
-from train import EPOCHS, train
+from train import EPOCHS, OtherTrainingError, trained
 
 import export
 import keras_approx
@@ -61,8 +62,14 @@ def float_network(network: str, options: argparse.Namespace) -> keras.Model:
     """The network with the shipped float weights; with --train, with weights of its own."""
     if not options.train:
         return pretrained(network)
-    checkpoints = options.folder / "checkpoints"
-    model, _ = train(network, options.images, epochs=EPOCHS[network], checkpoints=checkpoints)
+    weights = options.folder / "float.h5"
+    epochs, seed = EPOCHS[network], options.seed
+    try:
+        model, _ = trained(
+            network, options.images, weights, epochs=epochs, seed=seed, verbose=options.verbose
+        )
+    except OtherTrainingError as error:
+        sys.exit(f"error: {error}")
     return model
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import tf_keras as keras
 from cifar10 import INPUT_RANGE, AugmentedBatches, Cifar10, add_data, load, to_int8
 from common import LOSS
-from networks import NETWORKS, pretrained
+from networks import PRETRAINED, pretrained
 from train import accuracy
 
 import export
@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--network", choices=NETWORKS, default="lenet", help="default: %(default)s")
+    parser.add_argument("--network", choices=PRETRAINED, default="lenet", help="default: %(default)s")
     add_data(parser)
     parser.add_argument("--kept", type=float, default=0.25, help="share of products (default: %(default)s)")
     parser.add_argument(

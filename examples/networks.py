@@ -120,6 +120,10 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
+PRETRAINED = tuple(name for name in NETWORKS if (WEIGHTS / f"{name}.h5").is_file())
+"""The networks that have weights."""
+
+
 def pretrained(name: str) -> keras.Model:
     """A network with the float weights that `train.py` made on the JPEG version's 45,000 training images.
 
@@ -129,8 +133,8 @@ def pretrained(name: str) -> keras.Model:
         FileNotFoundError: No weights of that name are shipped.
     """
     path = WEIGHTS / f"{name}.h5"
-    if not path.is_file():
-        shipped = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.h5")))
+    if name not in PRETRAINED:
+        shipped = ", ".join(PRETRAINED)
         raise FileNotFoundError(f"no weights {path}: there are weights for {shipped}; train.py makes others")
     model = NETWORKS[name]()
     model.load_weights(path)

@@ -4,17 +4,19 @@
     python examples/train.py alexnet --data keras           # on the full CIFAR-10
     python examples/train.py resnet8 --data cifar10.npz --epochs 80
 
-Killed at any moment, the same command continues after the last finished epoch. The test images are looked at
-once, at the end; the learning rate follows a cosine, so the last epoch's weights are kept and nothing is
-selected.
+Killed at any moment, the same command continues after the last finished epoch. With other options than before it
+refuses; once the weights are saved, the state it would continue from is removed. The test images are looked at once,
+at the end; the learning rate follows a cosine, so the last epoch's weights are kept and nothing is selected.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,28 @@ import tf_keras as keras
 from cifar10 import AugmentedBatches, Cifar10, Part, add_data, load
 from networks import NETWORKS
 
-EPOCHS = {"lenet": 40, "lenet_wide": 40, "alexnet": 40, "resnet8": 80, "dscnn": 40}
+EPOCHS = {"lenet": 40, "lenet_wide": 40, "alexnet": 30, "resnet8": 80, "dscnn": 40}
+
+
+class OtherTrainingError(ValueError):
+    """A folder holds the state of a training with other settings."""
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves weights, optimizer and curves after every epoch, and restores the newest of them."""
+    """Saves weights, optimizer and curves after every epoch, and restores the newest of them.
 
-    def __init__(self, model: keras.Model, folder: Path) -> None:
+    Args:
+        model: A compiled one.
+        folder: For the states, and for the settings that they belong to.
+        settings: All that a training depends on, as `json` can write it.
+
+    Raises:
+        OtherTrainingError: The folder has states of other settings.
+    """
+
+    def __init__(self, model: keras.Model, folder: Path, settings: Mapping[str, Any]) -> None:
         super().__init__()
+        _claim(folder, settings)
         model.optimizer.build(model.trainable_variables)
         self.curves: list[dict[str, float]] = []
         self._curves = tf.Variable("[]", dtype=tf.string, trainable=False)
@@ -52,6 +68,26 @@ class Checkpoint(keras.callbacks.Callback):
         self._manager.save(epoch + 1)
 
 
+def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Writes whose states a folder holds, or finds that it holds those of other settings."""
+    path = folder / "settings.json"
+    if not path.is_file() and tf.train.latest_checkpoint(folder) is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        return
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    other = [
+        f"{name} {found.get(name, 'unknown')} and not {value}"
+        for name, value in settings.items()
+        if found.get(name) != value
+    ]
+    if other:
+        raise OtherTrainingError(
+            f"expected {folder} to hold a training with these settings, found one with {', '.join(other)}: continue "
+            "that one with its own options, remove the folder, or write to another one"
+        )
+
+
 def train(
     network: str,
     data: Cifar10,
@@ -70,7 +106,7 @@ def train(
         network: A name of `NETWORKS`.
         data: What `cifar10.load` returned.
         epochs: Passes over the training part, those of an interrupted run in `checkpoints` included.
-        checkpoints: Folder for the state after each epoch; a run found there is continued.
+        checkpoints: Folder for the state after each epoch; a run found there is continued, and stays there.
         batch_size: Images a step.
         learning_rate: Its peak, reached after one epoch of linear warm-up.
         weight_decay: Decoupled from the gradient, on kernels only.
@@ -79,7 +115,19 @@ def train(
 
     Returns:
         The trained model and a record of the run that `json` can write.
+
+    Raises:
+        OtherTrainingError: `checkpoints` holds a run with other settings.
     """
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "seed": seed,
+    }
+    images = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    run = {"network": network, "data": data.source, "images": images}
     keras.utils.set_random_seed(seed)
     model = NETWORKS[network]()
     steps = len(data.train) // batch_size
@@ -91,7 +139,7 @@ def train(
     model.compile(
         optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )
-    checkpoint = Checkpoint(model, checkpoints)
+    checkpoint = Checkpoint(model, checkpoints, run | settings)
     done = len(checkpoint.curves)
     model.fit(
         AugmentedBatches(data.train, batch_size, seed, epoch=done),
@@ -102,23 +150,37 @@ def train(
         shuffle=False,  # AugmentedBatches does
         verbose=verbose,
     )
-    record = {
-        "network": network,
-        "data": data.source,
-        "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
-        "settings": {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-            "seed": seed,
-        },
+    record = run | {
+        "settings": settings,
         "versions": {"tensorflow": tf.__version__, "tf_keras": keras.__version__},
         "parameters": model.count_params(),
         "validation_accuracy": accuracy(model, data.validation),
         "test_accuracy": accuracy(model, data.test),
         "curves": {key: [epoch[key] for epoch in checkpoint.curves] for key in checkpoint.curves[-1]},
     }
+    return model, record
+
+
+def trained(network: str, data: Cifar10, weights: Path, **options: Any) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains a network as `train` does, and saves its weights and their record; then no state is left to continue.
+
+    Args:
+        network: A name of `NETWORKS`.
+        data: What `cifar10.load` returned.
+        weights: Path of the .h5; the record is the .json beside it, and states are in a folder of that name.
+        **options: Those of `train`.
+
+    Returns:
+        What `train` returns.
+
+    Raises:
+        OtherTrainingError: A run with other settings was interrupted there.
+    """
+    checkpoints = weights.with_suffix(".checkpoints")
+    model, record = train(network, data, checkpoints=checkpoints, **options)
+    model.save_weights(weights)
+    weights.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(checkpoints)
     return model, record
 
 
@@ -152,19 +214,20 @@ def main(arguments: list[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     options.out.mkdir(parents=True, exist_ok=True)
-    model, record = train(
-        options.network,
-        data,
-        epochs=options.epochs or EPOCHS[options.network],
-        checkpoints=options.out / f"{options.network}.checkpoints",
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-        verbose=2 if options.log else 1,
-    )
     weights = options.out / f"{options.network}.h5"
-    model.save_weights(weights)
-    weights.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    try:
+        _, record = trained(
+            options.network,
+            data,
+            weights,
+            epochs=options.epochs or EPOCHS[options.network],
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            verbose=2 if options.log else 1,
+        )
+    except OtherTrainingError as error:
+        parser.error(str(error))
     print(f"{weights}: {record['test_accuracy']:.2%} of {len(data.test):,} test images ({data.source})")
     return 0
 

@@ -99,6 +99,7 @@ def test_table() -> None:
         (["--kept", "1"], "--kept must be between 0 and 1, got 1.0"),
         (["--arm-images", "30", "--host-images", "20"], "at most --host-images"),
         (["--data", "missing.npz"], "no file missing.npz"),
+        (["--network", "dscnn"], "invalid choice: 'dscnn'"),  # which has no weights
     ],
 )
 def test_options_are_checked(

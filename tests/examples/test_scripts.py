@@ -70,13 +70,37 @@ def test_train_takes_no_shipped_weights(
 ) -> None:
     asked = {}
 
-    def train(network: str, data: cifar10.Cifar10, **settings: object) -> tuple[keras.Model, dict]:
-        asked[network] = settings
+    def trained(
+        network: str, data: cifar10.Cifar10, weights: Path, **settings: object
+    ) -> tuple[keras.Model, dict]:
+        asked[weights] = settings
         return _tiny(network), {}
 
-    monkeypatch.setattr(common, "train", train)
+    monkeypatch.setattr(common, "trained", trained)
+    np.savez(tmp_path / "small.npz", **cifar_arrays)
+    arguments = [
+        "--train",
+        "--data",
+        str(tmp_path / "small.npz"),
+        "--out",
+        str(tmp_path / "runs"),
+        "--seed",
+        "3",
+    ]
+    options = common.parse("lenet", None, arguments, kept=0.5, epochs=2)
+    assert common.float_network("lenet", options).name == "lenet"
+    weights = tmp_path / "runs" / "lenet" / "float.h5"
+    assert asked == {weights: {"epochs": 40, "seed": 3, "verbose": 1}}
+
+
+def test_a_float_training_with_other_options_is_refused(
+    cifar_arrays: dict[str, np.ndarray], tmp_path: Path
+) -> None:
     np.savez(tmp_path / "small.npz", **cifar_arrays)
     arguments = ["--train", "--data", str(tmp_path / "small.npz"), "--out", str(tmp_path / "runs")]
     options = common.parse("lenet", None, arguments, kept=0.5, epochs=2)
-    assert common.float_network("lenet", options).name == "lenet"
-    assert asked == {"lenet": {"epochs": 40, "checkpoints": tmp_path / "runs" / "lenet" / "checkpoints"}}
+    states = options.folder / "float.checkpoints"
+    states.mkdir()
+    (states / "settings.json").write_text('{"seed": 1}')
+    with pytest.raises(SystemExit, match="seed 1 and not 0"):
+        common.float_network("lenet", options)

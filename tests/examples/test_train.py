@@ -32,12 +32,42 @@ def data(cifar_arrays: dict[str, np.ndarray]) -> cifar10.Cifar10:
     return cifar10.split(**cifar_arrays, source="brightness")
 
 
-def _train(data: cifar10.Cifar10, folder: Path, epochs: int) -> tuple[keras.Model, dict]:
-    return train.train("lenet", data, epochs=epochs, checkpoints=folder, batch_size=12, verbose=0)
+def _train(data: cifar10.Cifar10, folder: Path, epochs: int, seed: int = 0) -> tuple[keras.Model, dict]:
+    return train.train("lenet", data, epochs=epochs, checkpoints=folder, batch_size=12, seed=seed, verbose=0)
 
 
 class _KilledError(Exception):
     pass
+
+
+def test_a_run_with_other_settings_is_not_continued(data: cifar10.Cifar10, tmp_path: Path) -> None:
+    _train(data, tmp_path / "states", 1)
+    message = r"found one with epochs 1 and not 2, seed 0 and not 1: continue that one .* remove the folder"
+    with pytest.raises(train.OtherTrainingError, match=message):
+        _train(data, tmp_path / "states", 2, seed=1)
+    (tmp_path / "states" / "settings.json").unlink()
+    with pytest.raises(train.OtherTrainingError, match="network unknown and not lenet"):
+        _train(data, tmp_path / "states", 1)
+
+
+def test_each_command_trains_anew_once_the_weights_are_saved(
+    cifar_arrays: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "small.npz", **cifar_arrays)
+    out = tmp_path / "runs"
+    arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--batch-size", "12", "--out", str(out)]
+    found = []
+    for seed in ("0", "1"):
+        assert train.main([*arguments, "--epochs", "1", "--seed", seed, "--log"]) == 0
+        assert {path.name for path in out.iterdir()} == {"lenet.h5", "lenet.json"}
+        record = json.loads((out / "lenet.json").read_text())
+        assert record["settings"]["seed"] == int(seed)
+        found.append(record["curves"]["loss"])
+    assert found[0] != found[1]
+    _train(cifar10.load(tmp_path / "small.npz"), out / "lenet.checkpoints", 1)
+    with pytest.raises(SystemExit):
+        train.main([*arguments, "--epochs", "3", "--log"])
+    assert "epochs 1 and not 3" in capsys.readouterr().err
 
 
 def test_a_killed_run_continues_where_it_stopped(
@@ -99,3 +129,9 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
         train.main(["lenet", "--data", str(tmp_path / "missing.npz"), "--out", str(tmp_path)])
     assert stop.value.code == 2
     assert "missing.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("network", networks.PRETRAINED)
+def test_weights_are_shipped_of_as_many_epochs_as_the_command_trains(network: str) -> None:
+    record = json.loads((networks.WEIGHTS / f"{network}.json").read_text())
+    assert record["settings"]["epochs"] == train.EPOCHS[network]
