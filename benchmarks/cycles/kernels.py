@@ -34,13 +34,12 @@ import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import Figures, measure, measure_baseline
 from benchmarks.shared.models import keep_kernels, keep_pairs, quantized
-from benchmarks.shared.options import KERNELS, PAIRS, REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.options import CORES, KERNELS, PAIRS, REFERENCE, add_networks, argument_parser
+from benchmarks.shared.records import add_replace, recorded, stays, write_json
 from export.errors import TargetError
 from export.kernels.layout import ACTIVATIONS
 
 RESULTS = FIGURES / "kernels.json"
-_CORES = ("cortex-m33", "cortex-m4")
 _KEPT = (1.0, 0.5, 0.25, 0.125)
 _KERNELS = (0.5, 0.25)
 _RAM = (32, 48, 64, 96, 112, 128)
@@ -52,13 +51,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     images = to_int8(read_archive(SUBSET, ("test",))["test"][0][: options.images])
     start = time.monotonic()
-    networks = {}
+    networks = _recorded(options)
     for name in options.networks:
         networks[name] = _network(name, images, options, start)
         content = {"versions": _versions(), "activations": options.activations, "networks": networks}
         write_json(options.output, content)
         _say(start, f"{name} saved in {options.output}")
     return 0
+
+
+def _recorded(options: argparse.Namespace) -> dict[str, Any]:
+    """By network, what the record has that may stay."""
+    masks = [[PAIRS, kept] for kept in options.kept] + [[KERNELS, kept] for kept in options.kernels]
+    wanted = {
+        "activations": options.activations,
+        "masks": masks,
+        "cores": options.cores,
+        "images": options.images,
+        "ram": options.ram,
+    }
+    record, found = recorded(options.output), {}
+    for name, entry in record.get("networks", {}).items():
+        designs = entry["designs"]
+        settings = {
+            "activations": record["activations"],
+            "masks": [[design["mask"], design["kept"]] for design in designs],
+            "cores": [figures["core"] for figures in designs[0]["cores"]],
+            "images": designs[0]["cores"][0]["images"],
+            "ram": [limit["kib"] for limit in entry["limits"]],
+        }
+        if stays(f"{name} in {options.output}", settings, wanted, options.replace):
+            found[name] = entry
+    return found
 
 
 def _network(
@@ -126,14 +150,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="fractions of whole kernels, four output channels at once",
     )
     parser.add_argument("--ram", type=int, nargs="*", help="limits of RAM in KiB; default: 32 to 128")
-    parser.add_argument("--cores", nargs="+", choices=_CORES, help="default: both")
+    parser.add_argument("--cores", nargs="+", choices=CORES, help="default: both")
     parser.add_argument("--images", type=int, help="test images to run; default: 10")
     parser.add_argument("--activations", choices=ACTIVATIONS, default="auto", help="as for export.to_c")
     parser.add_argument("--quick", action="store_true", help="lenet on cortex-m33, exact and a quarter kept")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
+    add_replace(parser)
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)
-    options.cores = options.cores or (_CORES[:1] if options.quick else _CORES)
+    options.cores = options.cores or (CORES[:1] if options.quick else CORES)
     options.kept = options.kept or ((1.0, 0.25) if options.quick else _KEPT)
     options.kernels = (() if options.quick else _KERNELS) if options.kernels is None else options.kernels
     options.ram = (() if options.quick else _RAM) if options.ram is None else options.ram

@@ -24,12 +24,11 @@ from networks import NETWORKS
 import export
 from benchmarks import FIGURES
 from benchmarks.cycles.measure import measure
-from benchmarks.shared.options import argument_parser
+from benchmarks.shared.options import CORES, argument_parser
 from benchmarks.shared.records import write_json
 from export.frontend.reference import run_reference
 
 RESULTS = FIGURES / "layers.json"
-_CORES = ("cortex-m33", "cortex-m4")
 _NAME = "measured"
 _SEPARABLE = "dscnn"
 _SAMPLES = 20
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=None, help="JSON; default: layers.json in benchmarks/results"
     )
     options = parser.parse_args(arguments)
-    cores = _CORES[:1] if options.quick else _CORES
+    cores = CORES[:1] if options.quick else CORES
     record: dict[str, Any] = {"layers": [], "networks": {}}
     for case in _QUICK if options.quick else CASES:
         record["layers"].append(_measured(case, cores))

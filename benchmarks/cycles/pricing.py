@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.models import CALIBRATION_IMAGES
+from benchmarks.shared.options import CORES, REFERENCE, add_networks, argument_parser
+from benchmarks.shared.records import add_replace, recorded, stays, write_json
 from export.costing.counts import count_plan
 from export.frontend import read_tflite
 from export.passes import run_passes
@@ -38,16 +39,19 @@ from keras_approx.skipping.granularity import group_sums, spread
 from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = FIGURES / "pricing.json"
-_CORES = ("cortex-m33", "cortex-m4")
 _KEPT = (0.75, 0.5, 0.25, 0.125)
-_CALIBRATION = 200
 Masks = dict[str, NDArray[np.bool_]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
-    images = to_float(read_archive(SUBSET, ("validation",))["validation"][0][:_CALIBRATION])
-    record: dict[str, Any] = {}
+    images = to_float(read_archive(SUBSET, ("validation",))["validation"][0][:CALIBRATION_IMAGES])
+    settings = {"cores": options.cores, "kept": [f"{kept:g}" for kept in options.kept]}
+    record = {
+        name: entry
+        for name, entry in recorded(options.output).items()
+        if stays(f"{name} in {options.output}", _settings(entry), settings, options.replace)
+    }
     for name in options.networks:
         model = keras_approx.wrap(pretrained(name), compensate=True, input_range=INPUT_RANGE)
         keras_approx.calibrate(model, images, verbose=False)
@@ -60,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: largest error of a layer {100 * worst:.3f} %", flush=True)
         write_json(options.output, record)
     return 0
+
+
+def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The cores and shares that a network was measured with."""
+    seconds = entry["seconds"]
+    return {"cores": [*seconds], "kept": [*next(iter(seconds.values()))]}
 
 
 def _seconds(
@@ -161,9 +171,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_networks(parser, REFERENCE)
     parser.add_argument("--quick", action="store_true", help="few designs, on one core")
     parser.add_argument("--output", type=Path, help=f"JSON; default: {RESULTS.name} in benchmarks/results")
+    add_replace(parser)
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[1:2] if options.quick else REFERENCE)
-    options.cores = _CORES[:1] if options.quick else _CORES
+    options.cores = CORES[:1] if options.quick else CORES
     options.kept = (0.25,) if options.quick else _KEPT
     options.granularities = () if options.quick else ("operand", "block")
     options.energy = [("pair", 0.25)] if options.quick else [("pair", 0.5), ("pair", 0.25), ("block", 0.12)]

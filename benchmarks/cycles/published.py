@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks import FIGURES
 from benchmarks.pages.tables import table
 from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from export.analysis.interpreter import run
 from export.artifact.linked_elf import LinkedElf
 from export.artifact.manifest import FORMAT, Generator, MadeFor, Manifest, TensorInfo
@@ -116,11 +116,19 @@ PUBLISHED = (
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     models = dict(options.model)
-    rows = []
+    rows = {
+        (row["network"], row["core"], row["build"]): row for row in recorded(options.output).get("builds", ())
+    }
     for network, core, path in options.builds:
-        rows.append(_build(network, core, path, models.get(network)))
-        _print(rows[-1])
-    write_json(options.output, {"builds": rows})
+        if row := rows.get((network, core, path.name)):
+            found = {"output compared": row["bytes_off_reference"] is not None}
+            wanted = {"output compared": network in models}
+            stays(f"{path.name} in {options.output}", found, wanted, options.replace)
+    for network, core, path in options.builds:
+        row = _build(network, core, path, models.get(network))
+        rows[network, core, path.name] = row
+        _print(row)
+    write_json(options.output, {"builds": [*rows.values()]})
     return 0
 
 
@@ -239,7 +247,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NETWORK=FILE",
         help="the .tflite that a network's builds were made of, to check their output",
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
+    add_output(parser, RESULTS)
     return parser.parse_args(arguments)
 
 

@@ -32,8 +32,8 @@ import export
 from benchmarks import FIGURES
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.front import front
-from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import read_json, write_json
+from benchmarks.shared.options import CORE, argument_parser
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from benchmarks.training.runs import first
 from export.costing.candidate import Candidate, Wanted
 from export.elimination.network import Eliminator
@@ -55,7 +55,6 @@ from keras_approx.skipping.significance import RELATIVE_FLOOR
 
 RESULTS = FIGURES / "paper.json"
 DESIGNS = FIGURES / "designs"
-CORE = "cortex-m33"
 LOSSES = (0, 1, 5, 10)
 """Points of accuracy that a design may lose on the search's images."""
 REPORTED = "21 % less latency than exact CMSIS-NN inference at no loss, in the mean of its LeNet and AlexNet"
@@ -74,13 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = load(options.data)
     models = {name: (DESIGNS / f"{name}_exact.tflite").read_bytes() for name in options.networks}
     models |= {name: Path(path).read_bytes() for name, path in options.models}
-    record: dict[str, Any] = {"reported": REPORTED, "networks": {}}
-    if options.output.is_file():
-        record = read_json(options.output)
+    settings = {"data": data.source, "search_images": options.search, "test_images": len(data.test)}
+    before = recorded(options.output).get("networks", {})
+    networks = {
+        name: entry
+        for name, entry in before.items()
+        if stays(f"{name} in {options.output}", entry, settings, options.replace)
+    }
     for name, tflite in models.items():
-        record["networks"][name] = measured(name, tflite, data, options.search)
-        write_json(options.output, record)
-        print(f"\n{name}\n" + table(record["networks"][name]), flush=True)
+        networks[name] = measured(name, tflite, data, options.search)
+        write_json(options.output, {"reported": REPORTED, "networks": networks})
+        print(f"\n{name}\n" + table(networks[name]), flush=True)
     return 0
 
 
@@ -349,7 +352,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--search", type=int, default=1000, help="images to search with (default: %(default)s)"
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
     options.networks = options.networks or ([] if options.models else ["lenet", "alexnet"])
     return options

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from networks import pretrained
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from benchmarks.training.runs import first
 
 RESULTS = FIGURES / "rounding.json"
@@ -32,7 +31,12 @@ CALIBRATION_IMAGES = 2560
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = load(options.data)
-    record = {}
+    settings = {"data": data.source, "validation_images": len(data.validation)}
+    record = {
+        name: entry
+        for name, entry in recorded(options.output).items()
+        if stays(f"{name} in {options.output}", entry, settings, options.replace)
+    }
     for name in options.networks:
         record[name] = _figures(name, data)
         print(name, *(f"{key} {value}" for key, value in record[name].items()), flush=True)
@@ -73,7 +77,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     add_networks(parser, REFERENCE)
     add_data(parser)
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
     options.networks = options.networks or REFERENCE
     return options

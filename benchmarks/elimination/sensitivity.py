@@ -22,14 +22,13 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import read_json, write_json
+from benchmarks.shared.options import CORE, REFERENCE, add_networks, argument_parser
+from benchmarks.shared.records import add_output, recorded, stays, write_json
+from benchmarks.training.explorations import CALIBRATION_IMAGES
 from benchmarks.training.runs import first
 
 RESULTS = FIGURES / "sensitivity.json"
 WORK = Path("runs") / "sensitivity"
-CORE = "cortex-m33"
-CALIBRATION_IMAGES = 1280
 # A network of more layers is looked at in less detail.
 VALIDATION_IMAGES = {"lenet": 2000, "alexnet": 2000, "resnet8": 1000}
 _MANY = {"conv1": (1.0, 0.75, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2), "*": (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)}
@@ -46,14 +45,22 @@ CHOICES: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = load(options.data)
-    record: dict[str, Any] = {}
-    if options.output.is_file():
-        record = read_json(options.output)
+    record = {
+        name: entry
+        for name, entry in recorded(options.output).items()
+        if stays(f"{name} in {options.output}", entry, _settings(name, data, options), options.replace)
+    }
     for name in options.networks:
         record[name] = figures(_explored(name, data, options), data.source)
         write_json(options.output, record)
         print(f"{name}: {len(record[name]['layers'])} layers", flush=True)
     return 0
+
+
+def _settings(name: str, data: Cifar10, options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures of a network depend on."""
+    count = options.validation or VALIDATION_IMAGES[name]
+    return {"data": data.source, "validation_images": min(count, len(data.validation))}
 
 
 def _explored(name: str, data: Cifar10, options: argparse.Namespace) -> keras_approx.ParetoFront:
@@ -106,7 +113,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_data(parser)
     parser.add_argument("--validation", type=int, help=f"images; default: {VALIDATION_IMAGES}")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of what was measured")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
     options.networks = options.networks or REFERENCE
     return options

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cifar10 import INPUT_RANGE, add_data, load, to_int8
@@ -24,7 +23,7 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.elimination_tables import IN_SEQUENCE
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import read_json, write_json
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from benchmarks.training.runs import first
 from export.analysis.interpreter import run
 from export.frontend import read_tflite
@@ -38,19 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = load(options.data)
     images, validation = first(data.train, options.images), first(data.validation, options.validation)
-    record: dict[str, Any] = {}
-    if options.output.is_file():
-        record = read_json(options.output)
     settings = {"images": options.images, "validation": len(validation), "data": data.source}
+    record = {
+        name: entry
+        for name, entry in recorded(options.output).items()
+        if stays(f"{name} in {options.output}", entry["settings"], settings, options.replace)
+    }
     for name in options.networks:
         network = pretrained(name)
         exact = keras_approx.eliminate(
             network, images.inputs, kept=1.0, input_range=INPUT_RANGE, verbose=False
         )
         tflite = export.to_tflite(exact) if options.int8 else b""
-        done = record.get(name, {})
-        if done.get("settings") != settings:
-            done = {"settings": settings, "exact": accuracy(exact, validation)}
+        done = record.get(name) or {"settings": settings, "exact": accuracy(exact, validation)}
         for granularity, shares in MASKS.items():
             for kept in shares:
                 for sequence in (False, True):
@@ -82,7 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=IMAGES, help="to look at (default: %(default)s)")
     parser.add_argument("--validation", type=int, default=5000, help="default: %(default)s")
     parser.add_argument("--int8", action="store_true", help="also on the int8 graph, which takes longer")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
     options.networks = options.networks or REFERENCE
     return options

@@ -24,8 +24,8 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
-from benchmarks.shared.options import REFERENCE, argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.options import CORES, REFERENCE, argument_parser
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
@@ -34,9 +34,7 @@ from export.frontend.reference import run_reference
 from export.kernels.layout import ACTIVATIONS
 
 RESULTS = FIGURES / "exactness.json"
-CORES = ("cortex-m33", "cortex-m4")
 EXAMPLES = ("lenet", "alexnet", "resnet8", "dscnn")
-CALIBRATION_IMAGES = 200
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,8 @@ def load(name: str) -> bytes:
         return Path(name).read_bytes()
     import tf_keras as keras  # noqa: PLC0415 - loads TensorFlow
     from cifar10 import to_float  # noqa: PLC0415
+
+    from benchmarks.shared.models import CALIBRATION_IMAGES  # noqa: PLC0415
 
     images = to_float(_images("validation")[:CALIBRATION_IMAGES])
     return export.to_tflite(keras.models.load_model(name, compile=False), representative_data=images)
@@ -168,8 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--kept", type=float, default=1.0, help="part of each convolution's pairs to keep, at random"
     )
     parser.add_argument("--activations", default="auto", choices=ACTIVATIONS)
-    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
+    add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
+    results = _recorded(options)
     columns = "  ".join(f"{name:>10}" for name in ("interpreter", "host", *CORES))
     print(f"{'wrong bytes of':40}  export  {'compared':>9}  {columns}")
     verdicts = []
@@ -179,9 +180,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exported = [verdict for verdict in verdicts if not verdict.blockers]
     inexact = [verdict for verdict in exported if not verdict.exact]
     print(f"{len(exported)} of {len(verdicts)} exported, {len(inexact)} of them with wrong bytes")
-    results = [{**asdict(verdict), "model": Path(verdict.model).name} for verdict in verdicts]
-    write_json(options.output, {"activations": options.activations, "results": results})
+    results |= {Path(verdict.model).name: _entry(verdict) for verdict in verdicts}
+    write_json(options.output, {"activations": options.activations, "results": [*results.values()]})
     return int(bool(inexact))
+
+
+def _entry(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as the record has it."""
+    return {**asdict(verdict), "model": Path(verdict.model).name}
+
+
+def _recorded(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """By model, what the record has that may stay."""
+    record = recorded(options.output)
+    wanted = {
+        "activations": options.activations,
+        "kept": options.kept,
+        "runs": [options.images, options.arm_images],
+    }
+    found = {}
+    for entry in record.get("results", ()):
+        settings = {"activations": record["activations"], **entry}
+        compared = wanted if entry["wrong_bytes"] else {**wanted, "runs": entry["runs"]}  # or refused
+        if stays(f"{entry['model']} in {options.output}", settings, compared, options.replace):
+            found[entry["model"]] = entry
+    return found
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ import numpy as np
 
 import export
 from benchmarks import FIGURES
-from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import read_json, write_json
+from benchmarks.shared.options import CORES, argument_parser
+from benchmarks.shared.records import recorded, write_json
 from export.analysis.interpreter import run
 from export.artifact.compiling import build_host
 from export.errors import ExportError
@@ -36,7 +36,6 @@ from export.reading.flatbuffer import read_model
 from tests.export.models.random_networks import random_network
 
 RESULTS = FIGURES / "random_networks.json"
-CORES = ("cortex-m33", "cortex-m4")
 INFERENCES = 3
 _EVERY = 5  # networks of which one runs on a core
 
@@ -82,7 +81,9 @@ def _several(outputs: Any) -> tuple[Any, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argument_parser(__doc__)
-    parser.add_argument("--networks", type=int, default=1000, help="seeds 0 .. this (default 1000)")
+    parser.add_argument(
+        "--networks", type=int, default=1000, help="seeds 0 to one less than this (default 1000)"
+    )
     parser.add_argument("--seed", type=int, help="only this one; nothing is saved")
     parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -90,9 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found, names = compare(options.seed)
         print(dict(found), dict(names), sep="\n")
         return int(_wrong(found) > 0)
-    record: dict[str, Any] = {"networks": 0, "bytes": {}, "operators": {}, "failed": {}}
-    if options.output.exists():
-        record = read_json(options.output)
+    record = {"networks": 0, "bytes": {}, "operators": {}, "failed": {}, **recorded(options.output)}
     for seed in [*map(int, record["failed"]), *range(record["networks"], options.networks)]:
         record["networks"] = max(record["networks"], seed + 1)
         what = _tried(seed, record)

@@ -8,11 +8,11 @@ from typing import Any
 from benchmarks.pages.no_loss_tables import Pair
 from benchmarks.pages.tables import CMSIS_NN, Records, gain, span, table
 from benchmarks.shared.front import front
-from benchmarks.shared.options import REFERENCE
+from benchmarks.shared.options import CORE, REFERENCE
 from export.targets import BOARDS
 from keras_approx.skipping.significance import ELIMINATION
 
-_CORE, _OTHER, _OTHER_BOARD = "cortex-m33", "cortex-m4", "stm32f405"
+_OTHER, _OTHER_BOARD = "cortex-m4", "stm32f405"
 # Labels of a headline's entries; others are budgets, such as "1.78 M". Where a metric ranked: "energy 25" and
 # "energy 1.78 M"; of designs by hand: "designed 1.55 M"; where layers choose their granularity: "explored 1.12 M", and
 # of a wider network: "wider 1 M".
@@ -162,7 +162,7 @@ def losses(results: Mapping[str, Any], label: str) -> str:
 def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
     """The cells of a model under `_FIGURES`."""
     entry = entries[label]
-    m33, m4, f405 = (entry["cores"][target] for target in (_CORE, _OTHER, _OTHER_BOARD))
+    m33, m4, f405 = (entry["cores"][target] for target in (CORE, _OTHER, _OTHER_BOARD))
     return (
         f"{100 * entry['test_accuracy']:.2f} %",
         "" if label == EXACT else f"{_points(entries, label):+.2f}",
@@ -171,7 +171,7 @@ def _figures(name: str, label: str, entries: Mapping[str, Any]) -> tuple[str, ..
         *(f"{m4['cycles']:,}", span(f405["board_cycles"])),
         span([1000 * cycles / BOARDS[m33["board"]].clock_hz for cycles in m33["board_cycles"]], ".2f"),
         *(f"{m33[size]:,}" for size in ("flash_bytes", "ram_bytes")),
-        f"{CMSIS_NN[name][_CORE] / m33['cycles']:.2f}",
+        f"{CMSIS_NN[name][CORE] / m33['cycles']:.2f}",
     )
 
 
@@ -190,7 +190,7 @@ def _model(label: str) -> str:
 
 
 def _cycles_of(item: tuple[str, Mapping[str, Any]]) -> int:
-    return int(item[1]["cores"][_CORE]["cycles"])
+    return int(item[1]["cores"][CORE]["cycles"])
 
 
 def _points(entries: Mapping[str, Any], label: str) -> float:

@@ -13,8 +13,8 @@ from benchmarks.cycles.terms import TERMS
 from benchmarks.pages.accuracy_tables import trained_front
 from benchmarks.pages.tables import CMSIS_NN, DETAILED, label
 from benchmarks.shared.front import front
+from benchmarks.shared.options import CORE
 
-_CORE = "cortex-m33"
 _COLORS = dict(
     zip(TERMS, ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#999999", "#CC79A7"), strict=True)
 )  # Okabe and Ito's, which color-blind readers can tell apart
@@ -48,7 +48,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     for row, (name, network) in zip(axes, networks.items(), strict=True):
         by_kept = {label(design): design for design in network["designs"]}
         for axis, kept in zip(row, DETAILED, strict=True):
-            figures = next(f for f in by_kept[kept]["cores"] if f["core"] == _CORE)
+            figures = next(f for f in by_kept[kept]["cores"] if f["core"] == CORE)
             _bars(axis, figures["layers"])
             axis.set_title(f"{name}, {kept}: {figures['cycles'] / 1e6:.2f} M cycles", fontsize=10)
         row[0].set_ylabel("million cycles")
@@ -109,10 +109,9 @@ def draw_headline(results: Mapping[str, Any], path: Path) -> None:
     )
     for axis, (name, entries) in zip(axes[0], networks.items(), strict=True):
         exact = entries["exact"]
-        library = CMSIS_NN[name][_CORE] / 1e6
+        library = CMSIS_NN[name][CORE] / 1e6
         points = sorted(
-            (entry["cores"][_CORE]["cycles"] / 1e6, 100 * entry["test_accuracy"])
-            for entry in entries.values()
+            (entry["cores"][CORE]["cycles"] / 1e6, 100 * entry["test_accuracy"]) for entry in entries.values()
         )
         best = front(points)
         beaten = [point for point in points if point not in best]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.cycles.terms import TERMS
+from benchmarks.shared.options import CORE
 from export.targets import Span
 
 # CMSIS-NN at commit 99f736a, called directly, built by GCC 12.2, run and priced as the exports are: cycles on each
@@ -26,7 +27,7 @@ _SMALL = 1000  # cycles: layers below are a few calls, of which a percentage say
 
 def gain(network: str, cycles: int) -> float:
     """How many times the cycles CMSIS-NN takes on the M33."""
-    return CMSIS_NN[network]["cortex-m33"] / cycles
+    return CMSIS_NN[network][CORE] / cycles
 
 
 def overview(results: Mapping[str, Any]) -> str:
@@ -34,10 +35,10 @@ def overview(results: Mapping[str, Any]) -> str:
     labels = [label(design) for design in next(iter(results["networks"].values()))["designs"]]
     rows = []
     for name, network in results["networks"].items():
-        library = CMSIS_NN[name]["cortex-m33"]
+        library = CMSIS_NN[name][CORE]
         cells = []
         for _, by_core in _by_core(network):
-            cycles = by_core["cortex-m33"]["cycles"]
+            cycles = by_core[CORE]["cycles"]
             cells.append(f"{cycles / 1e6:.2f} M ({library / cycles:.1f}x)")
         rows.append((name, f"{library / 1e6:.2f} M", *cells))
     return table(("cycles, Cortex-M33", "CMSIS-NN", *labels), rows, left=1)
@@ -93,7 +94,7 @@ def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, 
     macs = sum(layer["macs"] for layer in network["designs"][0]["cores"][0]["layers"])
     library = CMSIS_NN.get(name)
     baseline = {figures["core"]: figures for figures in network["baseline"]}
-    reference = library["cortex-m33"] if library else baseline["cortex-m33"]["cycles"]
+    reference = library[CORE] if library else baseline[CORE]["cycles"]
 
     def row(
         code: str, m33: int | None, waited: Sequence[int] | None, m4: int | None, flash: int, ram: int
@@ -103,10 +104,10 @@ def _network_rows(name: str, network: Mapping[str, Any]) -> Iterator[tuple[str, 
         return (name, code, _number(m33), span(waited), _number(m4), rate, gain, _number(flash), _number(ram))
 
     if library:
-        cycles = (library["cortex-m33"], None, library["cortex-m4"])
+        cycles = (library[CORE], None, library["cortex-m4"])
         yield row("CMSIS-NN", *cycles, library["flash"], library["ram"])
     for code, by_core in (("baseline", baseline), *_by_core(network)):
-        m33, m4 = by_core.get("cortex-m33", {}), by_core.get("cortex-m4", {})
+        m33, m4 = by_core.get(CORE, {}), by_core.get("cortex-m4", {})
         one = m33 or m4
         cycles = (m33.get("cycles"), m33.get("board_cycles"), m4.get("cycles"))
         yield row(code, *cycles, one["flash_bytes"], one["ram_bytes"])
@@ -161,7 +162,7 @@ def layers(results: Mapping[str, Any]) -> str:
     )
     rows = []
     for name, kept, figures in _designs(results):
-        if kept not in DETAILED or figures["core"] != "cortex-m33":
+        if kept not in DETAILED or figures["core"] != CORE:
             continue
         for index, layer in enumerate(figures["layers"]):
             ratio = f"{layer['cycles'] / layer['limit']:.2f}" if layer["limit"] else ""

@@ -13,12 +13,12 @@ import tf_keras as keras
 import tflite as schema
 from cifar10 import SUBSET, to_float
 from jpeg_archive import read_archive
-from networks import NETWORKS, WEIGHTS, pretrained
+from networks import NETWORKS, PRETRAINED, pretrained
 from numpy.typing import NDArray
 
 from export import to_tflite
 
-_CALIBRATION = 200
+CALIBRATION_IMAGES = 200
 _SEED = 0
 _BLOCK = 4  # output channels that a kernel block has
 
@@ -42,12 +42,12 @@ def quantized(name: str) -> Source:
     Args:
         name: A key of `examples.networks.NETWORKS`.
     """
-    if (WEIGHTS / f"{name}.h5").is_file():
+    if name in PRETRAINED:
         model, weights = pretrained(name), "trained on CIFAR-10 (JPEG version)"
     else:
         keras.utils.set_random_seed(_SEED)
         model, weights = NETWORKS[name](), f"random (seed {_SEED})"
-    images = to_float(read_archive(SUBSET, ("validation",))["validation"][0][:_CALIBRATION])
+    images = to_float(read_archive(SUBSET, ("validation",))["validation"][0][:CALIBRATION_IMAGES])
     return Source(to_tflite(model, representative_data=images), weights)
 
 

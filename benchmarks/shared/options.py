@@ -9,6 +9,11 @@ REFERENCE = ("lenet", "alexnet", "resnet8")
 """The networks whose figures are compared with others', in the order of all tables."""
 
 
+CORE = "cortex-m33"
+"""The core whose cycles are compared with others'."""
+CORES = (CORE, "cortex-m4")
+"""The cores that exports are run on."""
+
 PAIRS, KERNELS = "pairs", "kernels"
 """What masks keep: pairs of input channels at one kernel position, or all taps of a pair for four output channels."""
 

@@ -16,8 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,11 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.options import CORE, argument_parser
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 
 RESULTS = FIGURES / "exploration.json"
 CALIBRATION_IMAGES, VALIDATION_IMAGES = 1000, 1000
-TARGET = "cortex-m33"
 
 
 class TimedPrice:
@@ -61,7 +59,7 @@ def wrapped(images: np.ndarray) -> Any:
 def explore(model: Any, options: Mapping[str, Any], confidence: float | None) -> tuple[Any, dict[str, Any]]:
     """The front, and what it took."""
     begin = time.perf_counter()
-    price = TimedPrice(export.Pricer(model, target=TARGET))
+    price = TimedPrice(export.Pricer(model, target=CORE))
     planning = time.perf_counter() - begin
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
@@ -99,7 +97,7 @@ def naive(
         times = [time.perf_counter()]
         right = int(np.count_nonzero(model.predict(images, verbose=0).argmax(axis=1) == labels))
         times.append(time.perf_counter())
-        export.estimate(model, target=TARGET)
+        export.estimate(model, target=CORE)
         times.append(time.perf_counter())
         built = wrapped(calibration)
         keras_approx.apply_design(front, record, built)
@@ -124,15 +122,15 @@ def naive(
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argument_parser(__doc__)
     parser.add_argument(
         "--levels", type=int, nargs=5, default=[7, 7, 7, 6, 5], help="fractions a layer (default 7 7 7 6 5)"
     )
     parser.add_argument("--naive", type=int, default=8, help="designs to time the naive way (default 8)")
     parser.add_argument("--patient", action="store_true", help="measure without giving up early too")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
-    arguments = parser.parse_args()
+    add_output(parser, RESULTS)
+    options = parser.parse_args(arguments)
     data = load()
     calibration = data.train.inputs[:CALIBRATION_IMAGES]
     part = slice(VALIDATION_IMAGES)
@@ -141,26 +139,31 @@ def main() -> int:
     names = list(keras_approx.get_masks(model))
     values = {
         name: np.round(np.linspace(1, 0.25, levels), 4).tolist()
-        for name, levels in zip(names, arguments.levels, strict=True)
+        for name, levels in zip(names, options.levels, strict=True)
     }
-    options = {"calibration": calibration, "validation": validation, "values": values}
-    result: dict[str, Any] = {
+    given = {"calibration": calibration, "validation": validation, "values": values}
+    settings: dict[str, Any] = {
         "network": "lenet",
         "data": data.source,
         "validation_images": VALIDATION_IMAGES,
-        "target": TARGET,
+        "target": CORE,
         "values": values,
+    }
+    if before := recorded(options.output):
+        stays(str(options.output), before, settings, options.replace)
+    result: dict[str, Any] = {
+        **settings,
         "cores": os.cpu_count(),
         "load_before": [round(load, 2) for load in os.getloadavg()],
     }
-    front, result["grid"] = explore(model, options, 0.999)
-    if arguments.patient:
-        patient, result["patient"] = explore(model, options, None)
+    front, result["grid"] = explore(model, given, 0.999)
+    if options.patient:
+        patient, result["patient"] = explore(model, given, None)
         result["same_front"] = [r.id for r in patient.designs] == [r.id for r in front.designs]
     result["load_after"] = [round(load, 2) for load in os.getloadavg()]
-    result["naive"] = naive(front, model, validation, calibration, arguments.naive)
+    result["naive"] = naive(front, model, validation, calibration, options.naive)
     result["exact"] = {"accuracy": front.exact.score, **front.exact.costs}
-    write_json(arguments.output, result)
+    write_json(options.output, result)
     grid, slow = result["grid"], result["naive"]
     print(
         f"{grid['designs']:,} designs in {grid['seconds'] / 60:.1f} minutes ({grid['minutes_per_hundred']:.3f} a "

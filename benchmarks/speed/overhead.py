@@ -15,20 +15,19 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 from cifar10 import INPUT_RANGE, load
-from networks import NETWORKS, pretrained
+from networks import PRETRAINED, pretrained
 
 import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import add_output, recorded, stays, write_json
 from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = FIGURES / "overhead.json"
@@ -36,14 +35,17 @@ BATCH = 128
 UPDATES = 5
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "network", nargs="?", choices=NETWORKS, default="alexnet", help="default: %(default)s"
+        "network", nargs="?", choices=PRETRAINED, default="alexnet", help="default: %(default)s"
     )
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each (default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON to write (default: %(default)s)")
-    options = parser.parse_args()
+    add_output(parser, RESULTS)
+    options = parser.parse_args(arguments)
+    settings = {"network": options.network, "batch_size": BATCH, "steps": options.steps}
+    if before := recorded(options.output):
+        stays(str(options.output), before, settings, options.replace)
     part = load("subset").train
     images, labels = part.inputs[:BATCH], part.labels[:BATCH]
     network = pretrained(options.network)
@@ -69,9 +71,7 @@ def main() -> int:
     print(f"wrapped over tfmot         {ratio:7.2f}")
     print(f"update of all masks        {1000 * update:7.1f} ms")
     record = {
-        "network": options.network,
-        "batch_size": BATCH,
-        "steps": options.steps,
+        **settings,
         "step_seconds": {name: round(value, 5) for name, value in medians.items()},
         "wrapped_over_tfmot": round(ratio, 3),
         "mask_update_seconds": round(update, 4),

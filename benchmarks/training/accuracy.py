@@ -10,14 +10,13 @@
 
 Every run starts from the shipped float weights, and the exact int8 model it is compared with was fine-tuned for as
 many epochs. A run that ended is kept (models in --work, a record in --results) and not done again, so a command that
-was interrupted continues with the run it was at; a record of other settings or images is replaced. Test accuracies are
-those of the generated C on all test images; metrics and ingredients look at validation images only.
+was interrupted continues with the run it was at. Test accuracies are those of the generated C on all test images;
+metrics and ingredients look at validation images only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -35,7 +34,8 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.pages.accuracy_tables import fractions
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import record_of, write_json
+from benchmarks.shared.records import add_replace, read_folder, record_of, write_json
+from benchmarks.training.explorations import CALIBRATION_IMAGES
 from benchmarks.training.runs import ELIMINATION_IMAGES, EPOCHS, KEPT, WORK, Run, fine_tuned, first, with_data
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions
@@ -46,7 +46,6 @@ RESULTS = FIGURES / "accuracy"
 SHORT_EPOCHS = 3
 RECORDED = "sgd"
 AFTER_TRAINING = (0.75, 0.5, 0.35, 0.25)
-CALIBRATION_IMAGES = 1280
 
 ENERGY = {"significance": "energy"}
 
@@ -92,7 +91,7 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
                     recipe["optimizer"] = options.optimizer
                 run = Run(network, kept, options.epochs or EPOCHS[network], seed, recipe)
                 result = options.results / f"{run.name}.json"
-                if not record_of(result, with_data(asdict(run), data)):
+                if not record_of(result, with_data(asdict(run), data), options.replace):
                     print(f"\n{run.name}", flush=True)
                     model, record = fine_tuned(run, data, options.work / run.name)
                     code = export.to_c(model, options.work / run.name / "out")
@@ -104,8 +103,7 @@ def _table(options: argparse.Namespace, data: Cifar10) -> None:
 
 def read_table(results: Path) -> list[dict[str, Any]]:
     """The records of all runs of the table."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
-    return [record for record in records if "test_accuracy" in record]
+    return [record for record in read_folder(results) if "test_accuracy" in record]
 
 
 def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
@@ -115,7 +113,7 @@ def _metrics(options: argparse.Namespace, data: Cifar10) -> None:
         for metric in (*METRICS, ELIMINATION):
             run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, options={"significance": metric})
             path = options.results / f"metric_{network}_{metric}.json"
-            record = record_of(path, with_data(asdict(run), data))
+            record = record_of(path, with_data(asdict(run), data), options.replace)
             if not record:
                 _, record = fine_tuned(run, data, options.work / run.name)
                 record |= {"after_training": _after_training(network, metric, data)}
@@ -158,7 +156,7 @@ def _ingredients(options: argparse.Namespace, data: Cifar10) -> None:
         for number, (change, (recipe, wrapping)) in enumerate(INGREDIENTS.items()):
             run = Run(network, 0.25, options.epochs or SHORT_EPOCHS, 0, recipe, wrapping)
             path = options.results / f"ingredient_{network}_{number:02}.json"
-            record = record_of(path, with_data(asdict(run), data))
+            record = record_of(path, with_data(asdict(run), data), options.replace)
             if not record:
                 _, record = fine_tuned(run, data, options.work / run.name)
                 write_json(path, {"change": change} | record)
@@ -193,6 +191,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--results", type=Path, help=f"folder for records; default: {RESULTS.name} in results"
     )
+    add_replace(parser)
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)

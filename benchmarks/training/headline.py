@@ -45,7 +45,7 @@ from benchmarks.pages.accuracy_tables import (
 )
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import write_bytes, write_json
 from benchmarks.training.designs import DESIGNS, HandMade
 from benchmarks.training.explorations import Exploration, design_tuned, explored
 from benchmarks.training.runs import (
@@ -98,10 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             done[label] = entry
             record["networks"][name] = done
             record["versions"] = _versions()
-            write_json(options.output, record)
-            path = _path(name, label, options)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(tflite)
+            write_bytes(_path(name, label, options), tflite)
+            write_json(options.output, record)  # last: what has a record is not done again
             print(_line(name, label, entry), flush=True)
     return 0
 

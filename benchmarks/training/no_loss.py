@@ -12,7 +12,6 @@ command that was interrupted continues with the training it was at.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,17 +24,15 @@ from cifar10 import Cifar10, add_data, load, to_int8
 
 import export
 from benchmarks import FIGURES
-from benchmarks.cycles.measure import host_outputs, measure
-from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import record_of, write_json
+from benchmarks.shared.options import CORE, REFERENCE, add_networks, argument_parser
+from benchmarks.shared.records import add_replace, read_json, record_of, write_bytes, write_json
 from benchmarks.training.designs import NO_LOSS
+from benchmarks.training.headline import ARM_IMAGES, HOST_IMAGES
 from benchmarks.training.runs import EPOCHS, WORK, Run, fine_tuned, first, with_data
+from benchmarks.training.shipped import accuracy_on_host, cores
 
 RESULTS = FIGURES / "no_loss"
-CORE = "cortex-m33"
 SEEDS = 3
-HOST_IMAGES = 1000
-ARM_IMAGES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,13 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in range(options.seeds):
             for run in _runs(network, options.epochs or EPOCHS[network], seed):
                 path = options.results / f"{run.name}.json"
-                if not record_of(path, with_data(asdict(run), data)):
+                if not record_of(path, with_data(asdict(run), data), options.replace):
                     print(f"\n{run.name}", flush=True)
                     model, record = fine_tuned(run, data, options.work / run.name)
                     tflite = export.to_tflite(model)
                     figures = _figures(tflite, data, options)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.with_suffix(".tflite").write_bytes(tflite)
+                    write_bytes(path.with_suffix(".tflite"), tflite)
                     write_json(path, record | figures)  # last: what has a record is not done again
         print("\n".join(_lines(network, options)), flush=True)
     return 0
@@ -71,13 +67,13 @@ def _figures(tflite: bytes, data: Cifar10, options: argparse.Namespace) -> dict[
     """What the generated C does with all test images, once it was found to be exact."""
     images = to_int8(data.test.images)
     with tempfile.TemporaryDirectory() as folder:
-        cycles = measure(tflite, CORE, images[: options.arm_images], Path(folder), "auto").cycles
-        outputs = host_outputs(Path(folder), tflite, images, options.host_images)
+        on_core = cores(tflite, images[: options.arm_images], Path(folder), (CORE,))[CORE]
+        right = accuracy_on_host(Path(folder) / CORE, tflite, data.test, options.host_images)
     return {
-        "test_accuracy": float(np.mean(outputs.argmax(axis=1) == data.test.labels)),
+        "test_accuracy": right,
         "exact_images": {"host": options.host_images, CORE: options.arm_images},
         "core": CORE,
-        "cycles": cycles,
+        "cycles": on_core["cycles"],
     }
 
 
@@ -86,7 +82,7 @@ def _lines(network: str, options: argparse.Namespace) -> list[str]:
     lines, accuracies = [], []
     for seed in range(options.seeds):
         runs = _runs(network, options.epochs or EPOCHS[network], seed)
-        records = [json.loads((options.results / f"{run.name}.json").read_text("utf-8")) for run in runs]
+        records = [read_json(options.results / f"{run.name}.json") for run in runs]
         accuracies.append([record["test_accuracy"] for record in records])
         lines.append(
             f"{network}, seed {seed}: "
@@ -104,6 +100,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="default: %(default)s")
     parser.add_argument("--work", type=Path, help=f"folder for models; default: {WORK}")
     parser.add_argument("--results", type=Path, help="folder for records; default: no_loss in results")
+    add_replace(parser)
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)

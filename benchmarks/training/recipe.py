@@ -28,15 +28,14 @@ from networks import pretrained
 import export
 import keras_approx
 from benchmarks import FIGURES
-from benchmarks.shared.options import argument_parser
-from benchmarks.shared.records import record_of, write_json
+from benchmarks.shared.options import CORE, argument_parser
+from benchmarks.shared.records import add_replace, record_of, write_json
 from benchmarks.training.runs import LEARNING_RATE, first, remembered, sgd, with_data
 from keras_approx.skipping.selection import LayerSetting
 
 RESULTS = FIGURES / "recipe"
 WORK = Path("runs") / "recipe"
 NETWORK = "lenet"
-CORE = "cortex-m33"
 GRANULARITY = {"conv1": "pair", "conv*": "kernel block"}
 SHARES = {"conv1": 0.5, "conv2": 0.5, "conv3": 0.8}
 EXEMPT = ("dense1", "logits")
@@ -150,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = {"trial": name, "epochs": options.epochs * trial.longer, "seed": seed}
             label = f"{name}_epochs{settings['epochs']}_seed{seed}"
             path = options.results / f"{label}.json"
-            record = record_of(path, with_data(settings, data))
+            record = record_of(path, with_data(settings, data), options.replace)
             if not record:
                 train = _training(trial, options.epochs, seed, data)
                 model, record = remembered(train, settings, data, options.work / label)
@@ -175,6 +174,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--work", type=Path, default=WORK, help="folder for models (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for records")
+    add_replace(parser)
     parser.add_argument("--quick", action="store_true", help="2,000 images, 1 epoch, into runs/quick")
     options = parser.parse_args(arguments)
     if options.quick:

@@ -18,7 +18,7 @@ from networks import pretrained
 from train import accuracy
 
 import keras_approx
-from benchmarks.shared.records import write_json
+from benchmarks.shared.records import read_json, write_json
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import ELIMINATION
 
@@ -140,7 +140,7 @@ def remembered(
     """
     settings = with_data(settings, data)
     if (folder / RECORD).is_file():
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / RECORD)
         if record["settings"] != settings:
             raise ValueError(f"{folder} holds a run with other settings: remove it, or use another folder")
         with keras_approx.approx_scope():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.cycles import kernels
@@ -23,6 +26,32 @@ def test_bad_requests(arguments: list[str], message: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         kernels.main(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_one_network_is_measured_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def network(name: str, images: Any, options: Namespace, start: float) -> dict[str, Any]:
+        figures = [{"core": core, "images": options.images} for core in options.cores]
+        designs = [{"mask": "pairs", "kept": kept, "cores": figures} for kept in options.kept]
+        return {"designs": designs, "limits": [{"kib": kib} for kib in options.ram]}
+
+    monkeypatch.setattr(kernels, "_network", network)
+    monkeypatch.setattr(kernels, "read_archive", lambda *given: {"test": (np.zeros((2, 3), np.uint8), None)})
+    output = tmp_path / "kernels.json"
+    arguments = ["--quick", "--output", str(output)]
+    assert kernels.main(["resnet8", *arguments]) == 0
+    assert kernels.main(["lenet", *arguments]) == 0
+    record = json.loads(output.read_text())
+    assert list(record["networks"]) == ["resnet8", "lenet"]
+    for other, message in (
+        (["--kept", "1"], r"masks .* and not \[\['pairs', 1.0\]\]"),
+        (["--cores", "cortex-m4"], "cores .* and not"),
+        (["--images", "1"], "images 2 and not 1"),
+        (["--ram", "32"], "ram .* and not"),
+        (["--activations", "int8"], "activations auto and not int8"),
+    ):
+        with pytest.raises(SystemExit, match=f"resnet8 in .* {message}"):
+            kernels.main(["lenet", *arguments, *other])
+    assert json.loads(output.read_text()) == record
 
 
 @pytest.mark.slow

@@ -52,6 +52,15 @@ def test_a_build_is_priced(tmp_path: Path) -> None:
     assert entry["modeled_cycles"] == [build["cycles_without_waits"]] * 2
     assert entry["modeled_over_published"] == pytest.approx(build["cycles_without_waits"] / 1.71e6, abs=1e-3)
 
+    other = {**build, "build": "other.elf"}
+    output.write_text(json.dumps({"builds": [other, build]}))
+    arguments = [f"micro_speech:cortex-m33:{elf}", "--output", str(output)]
+    assert published.main(arguments) == 0
+    assert json.loads(output.read_text())["builds"] == [other, build]
+    output.write_text(json.dumps({"builds": [{**build, "bytes_off_reference": 0}]}))
+    with pytest.raises(SystemExit, match=r"network.elf in .* output compared True and not False"):
+        published.main(arguments)
+
 
 @pytest.mark.parametrize(
     "build", ["resnet8", "resnet8:cortex-m7:a.elf", "lenet:cortex-m4:a.elf", "resnet8:cortex-m4:none"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.elimination import paper
 from benchmarks.pages import plot
+from benchmarks.shared.records import read_json, write_json
 from export.analysis.interpreter import run
 from export.frontend import read_tflite
 from export.frontend.stored_layers import stored_layers
@@ -35,6 +37,27 @@ def test_every_combination_is_the_network_with_these_weights(monkeypatch: pytest
         assert isinstance(op, Conv2D)
         kept = (made.constant(op.weights) != 0).mean()
         assert kept == pytest.approx(design["kept_pairs"][second.name], abs=0.05)
+
+
+def test_one_network_is_measured_and_others_stay(
+    images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(name: str, tflite: bytes, data: Any, search: int) -> dict[str, Any]:
+        return {"data": data.source, "search_images": search, "test_images": len(data.test)}
+
+    monkeypatch.setattr(paper, "measured", measured)
+    monkeypatch.setattr(paper, "table", lambda network: "")
+    output = tmp_path / "paper.json"
+    other = {"data": "CIFAR-10 from small.npz", "search_images": 9, "test_images": 40, "exact": {}}
+    write_json(output, {"reported": "before", "networks": {"toolkit": other}})
+    arguments = ["lenet", "--data", images, "--output", str(output)]
+    assert paper.main([*arguments, "--search", "9"]) == 0
+    record = read_json(output)
+    assert list(record["networks"]) == ["toolkit", "lenet"]
+    assert record["networks"]["toolkit"] == other
+    with pytest.raises(SystemExit, match=r"toolkit in .* search_images 9 and not 1000"):
+        paper.main(arguments)
+    assert read_json(output) == record
 
 
 def test_direct_kernels_are_found_where_winograd_s_are_faster() -> None:

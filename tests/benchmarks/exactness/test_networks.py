@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,31 @@ def test_files_of_any_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert several["wrong_bytes"] == dict.fromkeys(("interpreter", "host", *exactness.CORES), 0)
     assert several["bytes_compared"] == 4 * (7 * 5 + 16 + 1 + 7 * 6)
     assert refused["blockers"] and missing["blockers"] and not refused["wrong_bytes"]
+
+
+def test_other_models_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = dict.fromkeys(("interpreter", "host", *exactness.CORES), 0)
+
+    def judge(name: str, options: Namespace) -> exactness.Verdict:
+        return exactness.Verdict(name, options.kept, (options.images, options.arm_images), 10, wrong)
+
+    monkeypatch.setattr(exactness, "judge", judge)
+    few = ["--images", "4", "--arm-images", "2", "--output", str(tmp_path / "record.json")]
+    assert exactness.main(["folder/a.tflite", "b.tflite", *few]) == 0
+    assert exactness.main(["c.tflite", "a.tflite", *few]) == 0
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert [entry["model"] for entry in record["results"]] == ["a.tflite", "b.tflite", "c.tflite"]
+    for other, message in (
+        (["--images", "5"], r"runs \[4, 2\] and not \[5, 2\]"),
+        (["--kept", "0.5"], "kept 1.0 and not 0.5"),
+        (["--activations", "int8"], "activations auto and not int8"),
+    ):
+        with pytest.raises(SystemExit, match=f"a.tflite in .* {message}"):
+            exactness.main(["c.tflite", *few, *other])
+    assert json.loads((tmp_path / "record.json").read_text()) == record
+    assert exactness.main(["c.tflite", *few, "--images", "5", "--replace"]) == 0
+    (entry,) = json.loads((tmp_path / "record.json").read_text())["results"]
+    assert entry["runs"] == [5, 2]
 
 
 def test_wrong_bytes_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import tf_keras as keras
 
 import keras_approx
 from benchmarks.training import accuracy, runs
-
-
-def _tiny(name: str) -> keras.Model:
-    inputs = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False, name="conv1")(inputs)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
-    return keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(x)), name=name)
+from tests.benchmarks import tiny
 
 
 @pytest.fixture
-def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setattr(runs, "pretrained", _tiny)
-    monkeypatch.setattr(accuracy, "pretrained", _tiny)
-    rng = np.random.default_rng(0)
-    arrays: dict[str, Any] = {}
-    for part, count in (("train", 320), ("test", 40)):
-        arrays[f"y_{part}"] = np.arange(count) % 10
-        noise = rng.integers(0, 25, (count, 32, 32, 3))
-        arrays[f"x_{part}"] = (25 * arrays[f"y_{part}"][:, None, None, None] + noise).astype(np.uint8)
-    np.savez(tmp_path / "small.npz", **arrays)
-    return str(tmp_path / "small.npz")
+def data(images: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(runs, "pretrained", tiny.network)
+    monkeypatch.setattr(accuracy, "pretrained", tiny.network)
+    return images
 
 
 def test_the_table_continues_and_compares(
@@ -59,7 +42,7 @@ def test_the_table_continues_and_compares(
 
 
 @pytest.mark.slow
-def test_records_of_other_settings_are_replaced(data: str, tmp_path: Path) -> None:
+def test_records_of_other_settings_are_replaced_if_told(data: str, tmp_path: Path) -> None:
     folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     arguments = ["table", "lenet", "--data", data, "--kept", "0.5", "--epochs", "1", *folders]
     assert accuracy.main(arguments) == 0
@@ -67,15 +50,10 @@ def test_records_of_other_settings_are_replaced(data: str, tmp_path: Path) -> No
     for path in (tmp_path / "results").iterdir():
         path.write_text(path.read_text().replace('"images": 288', '"images": 5'))
     assert accuracy.read_table(tmp_path / "results") != records
-    assert accuracy.main(arguments) == 0
+    with pytest.raises(SystemExit, match="images 5 and not 288"):
+        accuracy.main(arguments)
+    assert accuracy.main([*arguments, "--replace"]) == 0
     assert accuracy.read_table(tmp_path / "results") == records
-
-
-def test_another_run_is_not_taken_for_this_one(data: str, tmp_path: Path) -> None:
-    images = accuracy.load(data)
-    runs.fine_tuned(runs.Run("lenet", 0.5, 1), images, tmp_path)
-    with pytest.raises(ValueError, match="holds a run with other settings"):
-        runs.fine_tuned(runs.Run("lenet", 0.4, 1), images, tmp_path)
 
 
 @pytest.mark.slow
@@ -96,17 +74,6 @@ def test_metrics_and_ingredients(
     ]
     assert "straight-through gradients" in printed
     assert len(list((tmp_path / "results").glob("*.json"))) == 5
-
-
-def test_names_of_runs_are_distinct() -> None:
-    made = [
-        runs.Run("lenet", 0.25, 2),
-        runs.Run("lenet", 0.25, 2, seed=1),
-        runs.Run("lenet", 0.25, 2, options={"significance": "taylor"}),
-        runs.Run("lenet", 0.25, 2, wrapping={"skipped_gradient": "straight_through"}),
-    ]
-    assert len({run.name for run in made}) == len(made)
-    assert made[2].name == "lenet_kept25_epochs2_seed0_significance-taylor"
 
 
 def test_wrong_names(capsys: pytest.CaptureFixture[str]) -> None:

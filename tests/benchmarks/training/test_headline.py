@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,25 @@ def _tiny(name: str) -> keras.Model:
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
     return keras.Model(inputs, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name=name)
+
+
+def test_what_has_a_record_has_its_model(
+    images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry: dict[str, Any] = {"settings": {}, "test_accuracy": 0.5, "test_images": 40, "kept": 1.0}
+    entry["cores"] = {"cortex-m33": {"cycles": 1000}}
+    monkeypatch.setattr(headline, "_network", lambda *given: [("exact", entry, b"int8")])
+    output = tmp_path / "headline.json"
+    (tmp_path / "designs").write_text("in the way of the folder")
+    arguments = ["lenet", "--data", images, "--output", str(output)]
+    with pytest.raises(OSError):
+        headline.main(arguments)
+    assert not output.exists()
+    (tmp_path / "designs").unlink()
+    assert headline.main(arguments) == 0
+    assert json.loads(output.read_text())["networks"]["lenet"]["exact"] == entry
+    assert [path.name for path in (tmp_path / "designs").iterdir()] == ["lenet_exact.tflite"]
+    assert (tmp_path / "designs" / "lenet_exact.tflite").read_bytes() == b"int8"
 
 
 @pytest.mark.slow
