@@ -51,7 +51,7 @@ def read_tflite(data: bytes) -> Graph:
         except BlockedError:
             state.assume(operator)
         except (UnsupportedModelError, QuantizationError) as error:
-            blockers.append(error)
+            blockers.append(_named(operator, error))
             state.assume(operator)
     if blockers:
         raise _joined(blockers)
@@ -59,6 +59,7 @@ def read_tflite(data: bytes) -> Graph:
     found = [output for output in outputs if output is not None]
     if len(found) != len(outputs) or not found:
         raise ModelFormatError("no operator writes one of the model's outputs; the file is damaged")
+    _check_dependence(ops, (*inputs, *(kept.read for kept in state.states)), found)
     _name_ends(state, model.outputs, found)
     _name_ends(state, model.inputs, inputs)
     values = state.variables.values
@@ -70,6 +71,19 @@ def read_tflite(data: bytes) -> Graph:
     return prune(Graph(tuple(state.tensors), tuple(ops), tuple(inputs), tuple(found), tuple(states)))
 
 
+def _check_dependence(ops: Sequence[Op], sources: Sequence[int], outputs: Sequence[int]) -> None:
+    """Demands that every output depends on an input or a state: one that does not is a constant, and no network."""
+    reached = set(sources)
+    for op in ops:
+        if reached.intersection(op.inputs):
+            reached.add(op.output)
+    for number, output in enumerate(outputs):
+        if output not in reached:
+            raise UnsupportedModelError(
+                f"output {number} of the model does not depend on its inputs; remove it, or convert the model again"
+            )
+
+
 def _name_ends(state: Lowering, stored: Sequence[int], ends: Sequence[int]) -> None:
     """Several inputs or outputs are called what the file's signature calls them, unless it only numbers them."""
     if len(set(ends)) < 2:
@@ -78,6 +92,12 @@ def _name_ends(state: Lowering, stored: Sequence[int], ends: Sequence[int]) -> N
         name = state.raw.end_names.get(index, "")
         if name and not _NUMBERED.fullmatch(name):
             state.tensors[end] = replace(state.tensors[end], name=name)
+
+
+def _named(op: RawOperator, error: ExportError) -> ExportError:
+    """The error with the operator in its message, which arithmetic knows nothing of."""
+    text = str(error)
+    return error if text.startswith(str(op)) else type(error)(f"{op}: {text}")
 
 
 def _joined(blockers: Sequence[ExportError]) -> ExportError:

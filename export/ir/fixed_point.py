@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from export.errors import QuantizationError
 from export.ir.graph import Graph
 from export.ir.ops import Add, Conv2D, DepthwiseConv2D, FullyConnected, Mean, Relu
 from export.ir.tensor import Quantization
@@ -29,7 +30,15 @@ INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 
 
 def quantize_multiplier(real: float) -> Multiplier:
-    """The closest (mult, shift) to a positive real; (0, 0) where every result would round to zero."""
+    """The closest (mult, shift) to a positive real; (0, 0) where every result would round to zero.
+
+    Raises:
+        QuantizationError: The real is infinite or no number, as ratios of extreme scales are.
+    """
+    if not math.isfinite(real):
+        raise QuantizationError(
+            f"expected scales whose ratio is a finite number, got {real}; quantize the model again"
+        )
     if real == 0.0:
         return 0, 0
     fraction, shift = math.frexp(real)
@@ -37,6 +46,17 @@ def quantize_multiplier(real: float) -> Multiplier:
     if mult == 1 << 31:
         mult, shift = mult >> 1, shift + 1
     return (mult, shift) if shift >= -31 else (0, 0)
+
+
+def fits_shifted(most: Ints, shifts: Ints) -> bool:
+    """Whether accumulators stay in 32 bits where multipliers shift them to the left first.
+
+    Args:
+        most: The largest magnitude of each channel, int64.
+        shifts: Of each channel's multiplier, to the left where positive.
+    """
+    left = np.maximum(shifts, 0)
+    return bool((left < 31).all() and (most >> (31 - left) == 0).all())
 
 
 def saturate_int32(x: Ints) -> Ints:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from export.analysis.channel_functions import Functions, channel_functions, source_of
 from export.analysis.ranges import activation_ranges
 from export.ir.bounds import accumulator_bounds
-from export.ir.fixed_point import INT32_MAX, conv_multipliers
+from export.ir.fixed_point import INT32_MAX, conv_multipliers, fits_shifted
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.rewrite import with_constants
@@ -197,8 +197,7 @@ def _replaced(
 
 def _fit(bounds: tuple[NDArray[np.int64], NDArray[np.int64]], multipliers: Sequence[tuple[int, int]]) -> bool:
     most = np.maximum(np.abs(bounds[0]), np.abs(bounds[1]))
-    shifts = np.array([max(0, shift) for _, shift in multipliers])
-    return bool((most << np.minimum(shifts, 24) <= INT32_MAX).all())
+    return fits_shifted(most, np.array([shift for _, shift in multipliers]))
 
 
 def _without(graph: Graph, op: Op) -> Graph:

@@ -154,8 +154,9 @@ class Lowering:
         """Makes the int8 activation that the operator writes; its shape is computed, not read."""
         return self.add_activation(op.outputs[number], shape, str(op))
 
-    def temporary(self, like: int, shape: tuple[int, ...]) -> int:
+    def temporary(self, op: RawOperator, like: int, shape: tuple[int, ...]) -> int:
         """Makes an int8 activation between two operators of one stored operator, quantized like another one."""
+        check_size(str(op), shape)
         first = self.tensors[like]
         self.tensors.append(_with_batch(Tensor(first.name, shape, "int8", first.quantization)))
         self._shapes[len(self.tensors) - 1] = shape
@@ -186,10 +187,10 @@ class Lowering:
                 f"{where} writes {tensor.dtype} activations ({tensor.name[:60]!r}), expected int8; convert "
                 "the model with full-integer quantization (representative data, TFLITE_BUILTINS_INT8)"
             )
-        if min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS or len(shape) > MAX_RANK:
+        check_size(where, shape)
+        if len(shape) > MAX_RANK:
             raise UnsupportedModelError(
-                f"{where}: expected an activation of at most {MAX_RANK} dimensions and {MAX_ELEMENTS:,} elements, "
-                f"got shape {shape}"
+                f"{where}: expected an activation of at most {MAX_RANK} dimensions, got shape {shape}"
             )
         self._activation_elements += math.prod(shape)
         if self._activation_elements > MAX_TOTAL:
@@ -327,6 +328,19 @@ class Lowering:
                     f"{op}: inputs and output must share one scale and zero point, got "
                     f"{first.scale:g}, {first.zero_point} and {other.scale:g}, {other.zero_point}"
                 )
+
+
+def check_size(where: str, shape: Sequence[int]) -> None:
+    """Demands that an array has elements, and no more than any microcontroller could hold: before it is made.
+
+    Raises:
+        UnsupportedModelError: Of another size.
+    """
+    if min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS:
+        raise UnsupportedModelError(
+            f"{where}: expected an array of 1 to {MAX_ELEMENTS:,} elements, got shape {tuple(shape)}; make the layer "
+            "smaller"
+        )
 
 
 def _with_batch(tensor: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def sliced(state: Lowering, op: RawOperator, values: NDArray[Any]) -> NDArray[An
 
     Raises:
         ModelFormatError: Begin, end and strides do not fit, or nothing is left.
-        UnsupportedModelError: Ends are counted from where slices begin.
+        UnsupportedModelError: Ends are counted from where slices begin, or one element is taken backwards.
     """
     if state.option(op, _OPTIONS, "Offset"):
         raise UnsupportedModelError(
@@ -40,7 +40,12 @@ def sliced(state: Lowering, op: RawOperator, values: NDArray[Any]) -> NDArray[An
         elif new_axis:
             cuts.append(None)
         elif shrink:
-            cuts.append(first)
+            if step < 0:  # the reference kernel writes nothing then
+                raise UnsupportedModelError(
+                    f"{op}: stride {step} of dimension {axis}, of which one element is taken, is not supported; "
+                    "expected a positive one"
+                )
+            cuts.append(0 if no_begin else first)
         else:
             cuts.append(slice(None if no_begin else first, None if no_end else last, step))
     try:

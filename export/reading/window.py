@@ -25,8 +25,10 @@ class Window:
 def pair(state: Lowering, op: RawOperator, options_type: str, y: str, x: str) -> tuple[int, int]:
     """Two options that are positive numbers of steps."""
     values = (state.option(op, options_type, y), state.option(op, options_type, x))
-    if not all(1 <= value <= _MAX_STEP for value in values):
+    if min(values) < 1:
         raise ModelFormatError(f"{op}: {y} and {x} must be positive, got {values}; the file is damaged")
+    if max(values) > _MAX_STEP:
+        raise UnsupportedModelError(f"{op}: {y} and {x} must be at most {_MAX_STEP:,}, got {values}")
     return values
 
 

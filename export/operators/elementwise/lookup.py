@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import QuantizationError
+from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import multiply_two_roundings, relu_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Lookup, Op, Relu
@@ -45,6 +46,8 @@ def read_quantize(state: Lowering, op: RawOperator) -> Op:
 def _read_leaky_relu(state: Lowering, op: RawOperator) -> Op:
     source, output = _ends(state, op)
     alpha = state.option(op, "LeakyReluOptions", "Alpha")
+    if not math.isfinite(alpha):
+        raise ModelFormatError(f"{op}: expected a finite slope, got {alpha}; the file is damaged")
     _check_ratio(state, op, source, output, max(1.0, abs(alpha)))
     return _lookup(state, source, output, tables.leaky_relu(alpha))
 

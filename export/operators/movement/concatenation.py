@@ -80,7 +80,7 @@ def _joined(
     for source, shape in zip(sources, shapes, strict=True):
         wanted = (*[1] * (rank - len(shape)), *shape)
         if state.tensors[source].shape != wanted:
-            temporary = state.temporary(source, wanted)
+            temporary = state.temporary(op, source, wanted)
             made.append(Reshape((source,), temporary))
             source = temporary  # noqa: PLW2901
         inputs.append(source)

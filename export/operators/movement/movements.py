@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,12 +13,11 @@ from export.operators.movement.move import elements, moved
 from export.operators.movement.shape_values import strided_slice_of_shape
 from export.operators.operator import Reading
 from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
+from export.reading.lowering import Lowering, check_size
 from export.reading.slices import sliced
 from keras_approx.text import plural
 
 _MAX_BLOCK = 1 << 16
-_MAX_GROWTH = 1 << 24  # elements of an output
 
 
 def axis_of(op: RawOperator, axis: int, rank: int) -> int:
@@ -133,7 +131,7 @@ def _tile(state: Lowering, op: RawOperator) -> Op:
         raise ModelFormatError(
             f"{op}: {repeats} repeats of {plural(index.ndim, 'dimension')}; the file is damaged"
         )
-    _limit(op, index.size * math.prod(repeats))
+    check_size(str(op), [n * count for n, count in zip(index.shape, repeats, strict=True)])
     return moved(state, op, source, np.tile(index, repeats))
 
 
@@ -141,7 +139,7 @@ def _broadcast_to(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2)
     source = state.operand(op)
     shape = state.integers(op, 1).reshape(-1).tolist()
-    _limit(op, math.prod(shape))
+    check_size(str(op), shape)
     try:
         index = np.broadcast_to(elements(state, source), shape)
     except ValueError:
@@ -163,7 +161,7 @@ def _gather(state: Lowering, op: RawOperator) -> Op:
     wanted = state.integers(op, 1)
     if wanted.size and not 0 <= wanted.min() <= wanted.max() < index.shape[axis]:
         raise ModelFormatError(f"{op}: indices outside 0 .. {index.shape[axis] - 1}; the file is damaged")
-    _limit(op, index.size // index.shape[axis] * wanted.size)
+    check_size(str(op), (*index.shape[:axis], *wanted.shape, *index.shape[axis + 1 :]))
     return moved(state, op, source, index.take(wanted, axis))
 
 
@@ -193,6 +191,7 @@ def _mirror_pad(state: Lowering, op: RawOperator) -> Op:
         raise ModelFormatError(
             f"{op}: paddings {amounts.tolist()} of shape {index.shape}; the file is damaged"
         )
+    check_size(str(op), (np.array(index.shape) + amounts.sum(axis=1)).tolist())
     padded = np.pad(index, amounts.tolist(), "reflect" if mode == 0 else "symmetric")
     return moved(state, op, source, padded)
 
@@ -201,14 +200,15 @@ def _resize_nearest(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2)
     source, _ = state.image(op)
     index = elements(state, source)
-    size = resized(state, op)
     corners, centers = (
         bool(state.option(op, "ResizeNearestNeighborOptions", name))
         for name in ("AlignCorners", "HalfPixelCenters")
     )
-    for axis in (1, 2):
-        index = index.take(_nearest(index.shape[axis], size[axis - 1], corners, centers), axis)
-    return moved(state, op, source, index)
+    rows, columns = (
+        _nearest(before, after, corners, centers)
+        for before, after in zip(index.shape[1:3], resized(state, op), strict=True)
+    )
+    return moved(state, op, source, index[:, rows[:, None], columns])
 
 
 def resized(state: Lowering, op: RawOperator) -> tuple[int, int]:
@@ -216,7 +216,8 @@ def resized(state: Lowering, op: RawOperator) -> tuple[int, int]:
     size = state.integers(op, 1).reshape(-1).tolist()
     if len(size) != 2 or min(size) < 1:
         raise ModelFormatError(f"{op}: expected a height and a width, got {size}; the file is damaged")
-    _limit(op, math.prod(size) * state.tensors[state.activation(op)].shape[3])
+    batch, _, _, depth = state.shape(state.image(op)[0])
+    check_size(str(op), (batch, *size, depth))
     return size[0], size[1]
 
 
@@ -290,11 +291,6 @@ def _reshaped(state: Lowering, op: RawOperator, source: int, shape: tuple[int, .
     output = state.define(op, shape)
     state.same_quantization(op, source, output)
     return Reshape((source,), output)
-
-
-def _limit(op: RawOperator, size: int) -> None:
-    if size > _MAX_GROWTH:
-        raise UnsupportedModelError(f"{op}: expected at most {_MAX_GROWTH} elements, got {size}")
 
 
 MOVES = Reading(

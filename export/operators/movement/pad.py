@@ -46,16 +46,20 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     source = state.operand(op)
     shape, quantization = state.shape(source), state.tensors[source].quant
     amounts = state.integers(op, 1)
-    if amounts.shape != (len(shape), 2) or not 0 <= amounts.min() <= amounts.max() <= _MAX_PADDING:
+    if amounts.shape != (len(shape), 2) or amounts.min() < 0:
         raise ModelFormatError(
-            f"{op}: paddings of shape {amounts.shape}, expected {plural(len(shape), 'pair')} >= 0; the file is damaged"
+            f"{op}: expected paddings of {plural(len(shape), 'pair')} >= 0, got {amounts.tolist()}; the file is damaged"
+        )
+    if amounts.max() > _MAX_PADDING:
+        raise UnsupportedModelError(
+            f"{op}: expected paddings of at most {_MAX_PADDING:,}, got {amounts.max():,}"
         )
     pairs = amounts.tolist()
     padded = tuple(before + n + after for n, (before, after) in zip(shape, pairs, strict=True))
     output = state.define(op, padded)
     state.same_quantization(op, source, output)
     value = _value(state, op, quantization)
-    image = len(shape) == 4 and not any(pairs[0] + pairs[3])
+    image = len(shape) == 4 and shape[0] == 1 and not any(pairs[0] + pairs[3])
     if image and value == quantization.zero_point and state.tensors[source].data is None:
         (top, bottom), (left, right) = pairs[1:3]
         return Pad((source,), output, Padding(top, bottom, left, right))

@@ -23,7 +23,7 @@ from export.operators.products.weights import check_accumulators, read_bias, rea
 from export.operators.rules import of_channels
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
+from export.reading.lowering import Lowering, check_size
 from export.reading.window import pair, window
 
 
@@ -38,6 +38,7 @@ def _read_conv(state: Lowering, op: RawOperator) -> Op:
                 f"{op}: weights for {depth} of {x.shape[3]} input channels and {channels} outputs; the file is damaged"
             )
         held = state.tensors[weights]
+        check_size(f"{op} with the weights of all groups", (*held.shape[:3], x.shape[3]))
         data = ungrouped(np.asarray(held.data), x.shape[3] // depth)
         state.tensors[weights] = replace(held, shape=data.shape, data=data)
     return Conv2D(**_fields(state, op, "Conv2DOptions", source, weights))

@@ -39,31 +39,43 @@ def _read(state: Lowering, op: RawOperator) -> Op | list[Op]:
             f"{op}: weights of shape {(channels, depth)} for an input of shape {x.shape}; the file is damaged"
         )
     rows = x.size // depth
-    keep = state.option(op, _OPTIONS, "KeepNumDims") and state.shape(source)[-1] == depth
+    keep = state.option(op, _OPTIONS, "KeepNumDims") and state.shape(source)[-1:] == (depth,)
     output = state.define(op, (*state.shape(source)[:-1], channels) if keep else (rows, channels))
     bias = read_bias(state, op, x, weights, output)
     check_accumulators(state, op, x, weights, bias, output)
     clamp = fused_clamp(state, op, _OPTIONS, output)
     if rows == 1:
-        return _of_vector(state, source, output, weights, bias, clamp)
-    return _at_positions(state, source, output, weights, bias, clamp)
+        return _of_vector(state, op, source, output, weights, bias, clamp)
+    return _at_positions(state, op, source, output, weights, bias, clamp)
 
 
 def _of_vector(
-    state: Lowering, source: int, output: int, weights: int, bias: int | None, clamp: tuple[int, int]
+    state: Lowering,
+    op: RawOperator,
+    source: int,
+    output: int,
+    weights: int,
+    bias: int | None,
+    clamp: tuple[int, int],
 ) -> list[Op]:
     """A dense layer over its whole input, which must lie in order without gaps: an image becomes a vector first."""
     made: list[Op] = []
     vector = (1, state.tensors[weights].shape[1])
     if state.tensors[source].shape != vector:
-        flat = state.temporary(source, vector)
+        flat = state.temporary(op, source, vector)
         made.append(Reshape((source,), flat))
         source = flat
     return [*made, FullyConnected((source,), output, weights, bias, clamp)]
 
 
 def _at_positions(
-    state: Lowering, source: int, output: int, weights: int, bias: int | None, clamp: tuple[int, int]
+    state: Lowering,
+    op: RawOperator,
+    source: int,
+    output: int,
+    weights: int,
+    bias: int | None,
+    clamp: tuple[int, int],
 ) -> list[Op]:
     """A dense layer at each of several positions: a 1 x 1 convolution that rounds as dense layers do."""
     held = state.tensors[weights]
@@ -76,11 +88,11 @@ def _at_positions(
     image = state.tensors[source].shape
     if len(image) != _IMAGE or image[-1] != depth:
         image = (1, 1, rows, depth)
-        flat = state.temporary(source, image)
+        flat = state.temporary(op, source, image)
         made.append(Reshape((source,), flat))
         source = flat
     wanted = (*image[:-1], channels)
-    result = output if state.tensors[output].shape == wanted else state.temporary(output, wanted)
+    result = output if state.tensors[output].shape == wanted else state.temporary(op, output, wanted)
     made.append(Conv2D((source,), result, weights, bias, (1, 1), (1, 1), Padding(), clamp, once=True))
     return [*made, *([] if result == output else [Reshape((result,), output)])]
 

@@ -42,8 +42,11 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     state.arity(op, 2)
     operands = state.operand(op, 0), state.operand(op, 1)
     transposed = (bool(state.option(op, _OPTIONS, "AdjX")), bool(state.option(op, _OPTIONS, "AdjY")))
-    shapes = [_matrix(state.shape(x), flip) for x, flip in zip(operands, transposed, strict=True)]
-    if any(len(shape) < 2 for shape in shapes) or shapes[0][-1] != shapes[1][-2]:
+    given = [state.shape(x) for x in operands]
+    if min(map(len, given)) < 2:
+        raise ModelFormatError(f"{op}: expected two matrices, got shapes {given}; the file is damaged")
+    shapes = [_matrix(shape, flip) for shape, flip in zip(given, transposed, strict=True)]
+    if shapes[0][-1] != shapes[1][-2]:
         raise ModelFormatError(
             f"{op}: shapes {shapes[0]} and {shapes[1]} do not go together; the file is damaged"
         )

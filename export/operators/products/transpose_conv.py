@@ -17,7 +17,7 @@ from export.operators.operator import Reading
 from export.operators.products.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
-from export.reading.lowering import Lowering
+from export.reading.lowering import Lowering, check_size
 from export.reading.window import pair
 
 _OPTIONS = "TransposeConvOptions"
@@ -57,12 +57,11 @@ def _read(state: Lowering, op: RawOperator) -> list[Op]:
     if any(axis.before < 0 for axis in axes):
         raise UnsupportedModelError(f"{op}: an output of {shape} is too small for its padding")
     blocks = stride[0] * stride[1]
-    if blocks == 1:
-        spread, spread_bias = _mirrored(state, weights, stride), bias
-    else:
-        spread, spread_bias = _mirrored(state, weights, stride), _repeated(state, bias, blocks)
+    between = state.temporary(op, output, (1, axes[0].rows, axes[1].rows, blocks * channels))
+    check_size(f"{op} as a convolution", (blocks * channels, axes[0].taps, axes[1].taps, depth))
+    spread = _mirrored(state, weights, stride)
+    spread_bias = bias if blocks == 1 else _repeated(state, bias, blocks)
     padding = Padding(axes[0].before, axes[0].after, axes[1].before, axes[1].after)
-    between = state.temporary(output, (1, axes[0].rows, axes[1].rows, blocks * channels))
     conv = Conv2D((source,), between, spread, spread_bias, (1, 1), (1, 1), padding, clamp)
     index = np.arange(state.tensors[between].size).reshape(
         axes[0].rows, axes[1].rows, stride[0], stride[1], channels
@@ -79,10 +78,10 @@ class _Axis:
         padded = max(0, (size - 1) * stride + kernel - outputs) // 2 if same else 0
         at = np.arange(outputs) + padded
         first, last = int(at[0]) // stride, int(at[-1]) // stride
-        taps = -(-kernel // stride)
-        self.before = taps - 1 - first
+        self.taps = -(-kernel // stride)
+        self.before = self.taps - 1 - first
         self.after = max(0, last - (size - 1))
-        self.rows = size + self.before + self.after - taps + 1
+        self.rows = size + self.before + self.after - self.taps + 1
         self.places: tuple[NDArray[np.int64], NDArray[np.int64]] = (at // stride - first, at % stride)
 
 

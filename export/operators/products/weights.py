@@ -8,7 +8,7 @@ import numpy as np
 
 from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.ir.bounds import accumulator_bounds
-from export.ir.fixed_point import quantize_multiplier
+from export.ir.fixed_point import fits_shifted, quantize_multiplier
 from export.ir.tensor import Quantization, Tensor
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -81,11 +81,9 @@ def check_accumulators(
     axis = 3 if op.name == "DEPTHWISE_CONV_2D" else 0
     low, high = accumulator_bounds(constant.data, data, x.quant.zero_point, axis)
     most = np.maximum(-low - 1, high)
-    shifts = [
-        max(0, quantize_multiplier(x.quant.scale * scale / target)[1]) for scale in constant.quant.scales
-    ]
+    shifts = [quantize_multiplier(x.quant.scale * scale / target)[1] for scale in constant.quant.scales]
     # Channel by channel: one without weights may have a huge bias, which only its own tiny scale is for.
-    if ((most >> (31 - np.minimum(shifts, 31))) > 0).any():
+    if not fits_shifted(most, np.array(shifts)):
         raise QuantizationError(
             f"{op}: sums of products can overflow 32 bits; the bias is too large, or the output scale too small "
             "for the input and weight scales: quantize the model again"

@@ -93,7 +93,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     _check_kind(state, op)
     source = state.activation(op)
     shape = state.shape(source)
-    hidden, cell = (state.raw.tensors[op.inputs[position]] for position in (_HIDDEN, _CELL))
+    hidden, cell = (state.stored(op, position) for position in (_HIDDEN, _CELL))
     units = hidden.shape[-1] if hidden.shape else 0
     batch = 1 if state.option(op, _OPTIONS, "TimeMajor") else 0
     if len(shape) != 3 or shape[batch] != 1:
@@ -119,8 +119,16 @@ def _read(state: Lowering, op: RawOperator) -> Op:
         )
     clip = state.option(op, _OPTIONS, "CellClip")
     clip = int(min(max(clip / cell_scale, -32768.0), 32767.0)) if clip > 0 else 0
+    if op.intermediates[4] < 0:
+        raise ModelFormatError(f"{op}: its intermediate tensor 4 is missing; the file is damaged")
     effective = state.quantization(state.raw.tensors[op.intermediates[4]], str(op), per_tensor=True)
     scale = np.float32(2.0**-15) / np.float32(effective.scale) * np.float32(2.0**-15)
+    multiplier = quantize_multiplier(float(scale))
+    if multiplier[1] > 0:  # products are up to 2^30
+        raise QuantizationError(
+            f"{op}: the scale {effective.scale:g} of its intermediate tensor 4 is so small that the hidden state can "
+            "overflow 32 bits, expected at least 2^-30; quantize the model again"
+        )
     h = state.add_state(hidden.name, np.full((1, units), held.zero_point, np.int8), held)
     c = state.add_state(cell.name, np.zeros((1, units), np.int16), Quantization((cell_scale,), (0,)))
     return Lstm(
@@ -129,7 +137,7 @@ def _read(state: Lowering, op: RawOperator) -> Op:
         gates,
         1 - power[1],
         clip,
-        quantize_multiplier(float(scale)),
+        multiplier,
         effective.zero_point,
     )
 
@@ -241,12 +249,11 @@ def _emit(context: Context) -> str:
         tables += table("int32_t", f"{symbol}_{name}_b", gate.bias)
         tables += table("int32_t", f"{symbol}_{name}_hb", gate.recurrent_bias)
     turn = f"const {ctype(source)} *x = (const {ctype(source)} *)in0 + {source.offset(0, 0)} + t * {_step(source)};\n"
+    turn += f"{ctype(target)} *y = y0 + t * {_step(target)};\n"  # all units read h before any changes it
     turn += f"for (int u = 0; u < {units}; u++) {{\n{indent(_unit(op, symbol, inputs, units))}}}\n"
-    turn += f"for (int u = 0; u < {units}; u++) {{\n    h[u] = next[u];\n"
-    turn += f"    y0[t * {_step(target)} + u] = next[u];\n}}\n"
+    turn += f"for (int u = 0; u < {units}; u++) {{\n    h[u] = (int8_t)y[u];\n}}\n"
     body = fill_border(target, context.zero_point(op.output)) + open_output(target)
     body += "int8_t *h = (int8_t *)(uintptr_t)in1;\nint16_t *c = (int16_t *)(uintptr_t)in2;\n"
-    body += f"int8_t next[{units}];\n"
     body += f"for (int t = 0; t < {steps}; t++) {{\n{indent(turn)}}}\n"
     helper = _HELPER.replace("INPUTS", str(inputs)).replace("UNITS", str(units))
     return tables + FUNCTIONS + helper.replace("ELEMENT", ctype(source)) + function(context, body)
@@ -277,7 +284,7 @@ def _unit(op: Lstm, symbol: str, inputs: int, units: int) -> str:
     text += "c[u] = (int16_t)now;\n"
     text += f"int32_t shown = fx16_logistic(output) * fx16_tanh(now, {15 - op.cell_shift});\n"
     text += f"int32_t q = ka_multiply(shown, {_pair(op.hidden)}) + ({op.hidden_zero_point});\n"
-    return text + "next[u] = (int8_t)ka_clamp8(q, -128, 127);\n"
+    return text + "y[u] = (int8_t)ka_clamp8(q, -128, 127);\n"
 
 
 def _step(layout: Layout) -> int:

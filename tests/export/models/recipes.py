@@ -156,6 +156,9 @@ RECIPES: dict[str, Recipe] = {
     "strided slice masks": lambda b: _strided(
         b, [0, 1, 2], [0, 5, 3], [1, 1, 1], (1, 4, 4), beginMask=1, endMask=1, shrinkAxisMask=4
     ),
+    "strided slice first of a masked axis": lambda b: _strided(
+        b, [0, 3, 2, 1], [1, 4, 5, 4], [1, 1, 1, 1], (1, 3, 3), beginMask=2, shrinkAxisMask=2
+    ),
     "strided slice backwards": lambda b: _strided(
         b, [0, -1, 0, 0], [1, -7, 5, 4], [1, -1, 1, 2], (1, 6, 5, 2)
     ),

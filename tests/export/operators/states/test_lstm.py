@@ -1,11 +1,16 @@
-"""LSTM layers that are refused."""
+"""LSTM layers that are refused, and the stack of a wide one."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from export.errors import UnsupportedModelError
+from export import simulate, to_c
+from export.errors import ModelFormatError, QuantizationError, UnsupportedModelError
 from export.frontend import read_tflite
+from export.targets import STACK_BYTES
 from tests.export.models.bench import Bench, lstm
 
 
@@ -25,3 +30,28 @@ def test_an_lstm_of_diagonals_is_refused() -> None:
     bench.builder._operators[-1].builtinOptions.diagonalRecurrentTensors = True
     with pytest.raises(UnsupportedModelError, match="diagonals"):
         read_tflite(bench.builder.finish(bench.inputs, y))
+
+
+def test_a_hidden_state_that_could_overflow_is_refused() -> None:
+    bench = Bench()
+    y = lstm(bench, bench.s, 3)
+    between = bench.builder._operators[-1].intermediates
+    bench.builder._tensors[between[4]].quantization.scale = [1e-12]
+    with pytest.raises(QuantizationError, match="its intermediate tensor 4 is so small"):
+        read_tflite(bench.builder.finish(bench.inputs, y))
+
+
+def test_absent_tensors_are_no_others() -> None:
+    bench = Bench()
+    y = lstm(bench, bench.s, 3)
+    bench.builder._operators[-1].intermediates[4] = -1
+    with pytest.raises(ModelFormatError):
+        read_tflite(bench.builder.finish(bench.inputs, y))
+
+
+def test_the_stack_does_not_grow_with_the_units(tmp_path: Path) -> None:
+    bench = Bench()
+    y = lstm(bench, bench.s, 400)
+    written = to_c(bench.builder.finish(bench.s, y), tmp_path / "out", activations="int8")
+    measured = simulate(written.path, np.zeros((1, 7, 6), np.int8))
+    assert measured.stack_bytes < STACK_BYTES / 2
