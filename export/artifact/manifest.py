@@ -19,6 +19,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from export.artifact.names import PATTERN
 from export.errors import InputError, ModelFormatError
 from export.ir.real import quantize
+from export.targets.board_file import NAME_PATTERN
 from keras_approx.schema import Record, explain, read_bounded
 from keras_approx.text import plural
 
@@ -31,7 +32,7 @@ _MAX_ELEMENTS = 1 << 26  # of an input or output
 _Name = Annotated[str, StringConstraints(pattern=f"^{PATTERN}$")]
 _Source = Annotated[str, StringConstraints(pattern=r"^(src/)?[A-Za-z0-9_]{1,120}\.c$")]
 _Header = Annotated[str, StringConstraints(pattern=r"^(src/)?[A-Za-z0-9_]{1,120}\.h$")]
-_Target = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+_Target = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
 Dtype = Literal["int8", "int32"]
 _Count = Annotated[int, Field(ge=0, lt=1 << 40)]
 # Whole options: they choose a language or an optimization, and none writes a file or runs another program.

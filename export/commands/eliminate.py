@@ -53,7 +53,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         examples=_EXAMPLES,
     )
     add_model(parser, "int8 .tflite file, ")
-    add_data(parser, required=True, help=".npz file of inputs as the model takes them")
+    add_data(parser, required=True, help=".npz file of inputs as the model takes them", labels=True)
     add_split(parser)
     parser.add_argument(
         "--test", metavar="FILE", help=".npz file of other samples, with class numbers, for the accuracy"

@@ -73,7 +73,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         examples=_EXAMPLES,
     )
     add_model(parser)
-    add_data(parser, required=True, help=".npz file of training inputs and labels")
+    add_data(parser, required=True, help=".npz file of training inputs and labels", labels=True)
     add_split(parser)
     add_calibration_images(parser, "as for wrap")
     parser.add_argument(

@@ -63,7 +63,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         examples=_EXAMPLES,
     )
     add_model(parser)
-    add_data(parser, required=True, help=".npz file of inputs and class numbers to train on")
+    add_data(parser, required=True, help=".npz file of inputs and class numbers to train on", labels=True)
     add_split(parser)
     parser.add_argument(
         "--test", metavar="FILE", help=".npz file of other samples, for the final accuracy alone"

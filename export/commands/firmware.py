@@ -49,10 +49,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         metavar="N",
         type=at_least_one,
         default=3,
-        help="run the first N inputs of the file (default: 3)",
+        help="how many inputs to run, the first of the file or random ones (default: 3)",
     )
     add_inputs_array(parser)
-    parser.set_defaults(run=run, labels_array=None)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -63,11 +63,12 @@ def run(options: argparse.Namespace) -> Result:
     manifest = read_manifest(options.out_dir)
     given = None
     if options.inputs is not None:
-        given = [values[: options.samples] for values in read_inputs(options, manifest, say)[0]]
+        inputs, _ = read_inputs(options, manifest, say, labels=False)
+        given = [values[: options.samples] for values in inputs]
     out_dir = Path(options.out_dir)
     folder = options.out or out_dir.with_name(f"{out_dir.name}-firmware")
     say(f"computing the outputs to expect, writing {folder}")
-    firmware = write_firmware(out_dir, folder, board=options.board, inputs=given)
+    firmware = write_firmware(out_dir, folder, board=options.board, inputs=given, samples=options.samples)
     board = firmware.board
     text = f"{folder}: firmware for {board.name} with {plural(firmware.samples, 'sample')}; see its README.md"
     if not firmware.predicted:

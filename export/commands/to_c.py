@@ -66,13 +66,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         parser,
         required=False,
         help=".npz file of inputs: to quantize a plain Keras model with, or for designs of explore --recalibrate",
+        labels=False,
     )
     add_split(parser)
     add_calibration_images(parser, "how many inputs of --data to use, of those not set apart")
     add_target(parser)
-    parser.add_argument(
-        "--name", default="model", help="prefix of files and functions: a lower-case C name (default: model)"
-    )
+    parser.add_argument("--name", help="prefix of files and functions: a lower-case C name (default: model)")
     parser.add_argument(
         "--activations",
         choices=ACTIVATIONS,
@@ -90,7 +89,6 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     project.add_argument(
         "--layout",
         choices=LAYOUT_NAMES,
-        default="cmake",
         help="cmake: a library target for add_subdirectory; arduino: a library with an example sketch; cmsis-pack: a "
         "package with a component, for Keil and csolution; plain: C files alone (default: cmake)",
     )
@@ -113,13 +111,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Exports, or predicts what an export takes."""
     say = Steps()
-    check_name(options.name)
+    project = _project(options)
     resolve(options.target)
-    project = {
-        "layout": options.layout,
-        "class_names": None if options.class_names is None else _lines(options.class_names),
-        "sample": None if options.sample is None else _sample(options.sample, options.inputs_array),
-    }
     model, representative = _model(options, say)
     from export.api import estimate, to_c  # noqa: PLC0415 (the compiler: slow to import)
 
@@ -136,9 +129,27 @@ def run(options: argparse.Namespace) -> Result:
         return Result(str(predicted), _record(predicted))
     say(f"planning kernels, writing {options.out}")
     with told(say, "export.schedule"):
-        written = to_c(model, options.out, name=options.name, **project, **settings)
+        written = to_c(model, options.out, **project, **settings)
     text = f"{written.estimate}\n{options.out}: {len(written.manifest['files'])} files"
     return Result(text, {"out": str(options.out), **_record(written.estimate)})
+
+
+def _project(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of `to_c`'s arguments that say what the folder holds, as far as they were given."""
+    if options.estimate:
+        for option in ("name", "layout", "class_names", "sample"):
+            if getattr(options, option) is not None:
+                raise InputError(
+                    f"--{option.replace('_', '-')} says what --out holds, and --estimate writes nothing: leave it out"
+                )
+    given: dict[str, Any] = {"name": options.name, "layout": options.layout}
+    if options.name is not None:
+        check_name(options.name)
+    if options.class_names is not None:
+        given["class_names"] = _lines(options.class_names)
+    if options.sample is not None:
+        given["sample"] = _sample(options.sample, options.inputs_array)
+    return {option: value for option, value in given.items() if value is not None}
 
 
 def _lines(path: str) -> list[str]:

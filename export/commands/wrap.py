@@ -42,7 +42,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
         examples=_EXAMPLES,
     )
     add_model(parser)
-    add_data(parser, required=False, help=".npz file of inputs as the model takes them, to calibrate with")
+    add_data(
+        parser,
+        required=False,
+        help=".npz file of inputs as the model takes them, to calibrate with",
+        labels=False,
+    )
     add_split(parser)
     add_new_file(parser, "file to write, .keras or .h5")
     add_calibration_images(parser, "samples to calibrate with, of those not set apart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from export.csource.text import comment, printable
 from export.errors import TargetError
 from export.targets import FAMILIES, STACK_BYTES, Bank, Board, Placement, Prefetch, Startup, get_core
 
@@ -67,7 +68,8 @@ def board_header(board: Board, placement: Placement) -> str:
         "PIN_ON_VDDIO2": str(int(startup.family == "l4" and startup.port == "G")),
     }
     lines = "\n".join(f"#define {name} {value}" for name, value in entries.items())
-    return f"/* {board.name}: {board.source}. */\n#ifndef BOARD_H\n#define BOARD_H\n\n{lines}\n\n#endif\n"
+    head = comment([f"{board.name}: {printable(board.source, 100)}."])
+    return f"{head}#ifndef BOARD_H\n#define BOARD_H\n\n{lines}\n\n#endif\n"
 
 
 def memory_script(board: Board, placement: Placement) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -23,7 +24,6 @@ from export.firmware.board_files import board_header, memory_script, startup_of
 from export.frontend import read_tflite
 from export.targets import FAMILIES, Board, Placement, get_board, get_core
 
-DEFAULT_SAMPLES = 3  # the first fills the caches
 NETWORK_FOLDER = "network"
 _ALIGNMENT = 8  # of inputs and outputs
 _OWN_BYTES = 256  # variables of the firmware beside outputs and the layers' figures
@@ -40,13 +40,7 @@ _COMMON = (
     ),
     *("print.h", "registers.h", "samples.h", "sections.ld", "stack.h", "startup.c"),
 )
-_OF_CHIP = {
-    "chip_f4.c": ("no_monitors.h",),
-    "chip_g4_l4.c": ("no_monitors.h",),
-    "chip_h5.c": ("icache.h",),
-    "chip_h7.c": ("no_monitors.h",),
-    "chip_u5.c": ("icache.h",),
-}
+_INCLUDED = re.compile(r'#include "(\w+\.h)"')
 
 
 @dataclass(frozen=True)
@@ -72,6 +66,7 @@ def write_firmware(
     *,
     board: str | None = None,
     inputs: Any = None,
+    samples: int = 3,
 ) -> Firmware:
     """Writes a project that runs an exported network on a board and prints what it takes.
 
@@ -80,6 +75,7 @@ def write_firmware(
         folder: The folder to write, new or empty.
         board: Name of the board, or the path of a .toml file that describes it; the one it was exported for if None.
         inputs: int8 [n, *input shape], a sequence of such arrays for several inputs; random ones if None.
+        samples: How many random ones; the first inference fills the caches.
 
     Returns:
         What was written.
@@ -95,13 +91,16 @@ def write_firmware(
     startup = startup_of(chosen)
     placement = _placement(chosen, manifest)
     check_replaceable(Path(folder), earlier=False)
-    given = _random_inputs(manifest) if inputs is None else inputs
+    given = _random_inputs(manifest, samples) if inputs is None else inputs
     packed = manifest.pack(given)
     if len(packed) == 0:
         raise InputError("expected at least one input, got none")
     outputs = manifest.pack_outputs(run(read_tflite(_model(out_dir, manifest)), given))
     chip = FAMILIES[startup.family].chip
-    texts = {name: _template(name) for name in (*_COMMON, chip, *_OF_CHIP[chip])}
+    texts = {name: _template(name) for name in (*_COMMON, chip)}
+    texts |= {
+        name: _template(name) for name in _INCLUDED.findall(texts[chip]) if name not in (*texts, "board.h")
+    }
     texts |= {
         "CMakeLists.txt": _cmake(manifest, chosen, chip),
         "README.md": _template("README.md").replace("@board@", chosen.name).replace("@uart@", _uart(chosen)),
@@ -162,9 +161,9 @@ def _model(out_dir: str | os.PathLike[str], manifest: Manifest) -> bytes:
         ) from error
 
 
-def _random_inputs(manifest: Manifest) -> list[NDArray[np.int8]]:
+def _random_inputs(manifest: Manifest, count: int) -> list[NDArray[np.int8]]:
     rng = np.random.default_rng(0)
-    return [rng.integers(-128, 128, (DEFAULT_SAMPLES, *info.shape), np.int8) for info in manifest.inputs]
+    return [rng.integers(-128, 128, (count, *info.shape), np.int8) for info in manifest.inputs]
 
 
 def _defines(out_dir: str | os.PathLike[str], manifest: Manifest, samples: int) -> str:

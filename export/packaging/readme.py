@@ -12,7 +12,12 @@ _HEAD = (
 )
 _RUN = "Run it: `{run}`, in {memory:,} bytes of static memory. {ends}"
 _CONVERT = "Inputs and outputs are int8; `{name}_quantize_input(real)` and `{name}_dequantize_output(value)` convert."
-_STRUCTS = "The structs hold pointers to int8 arrays; the header has functions that convert."
+_INDICES = (
+    "Inputs are int8, and `{name}_quantize_input(real)` converts; outputs are numbers of elements, int32."
+)
+_STRUCTS = (
+    "The structs hold pointers to arrays; the header says what is in them, and has functions that convert."
+)
 _RUN_IN = (
     "Run it in your own memory: `{run_in}`, with `{NAME}_ARENA_SIZE` bytes at a multiple of `{NAME}_ARENA_ALIGNMENT`"
     "{state}. Networks that run in turn can share an arena. `{NAME}_NO_STATIC_ARENA` leaves the static one out."
@@ -46,7 +51,10 @@ def readme(schedule: Schedule, name: str, advice: str, example: bool) -> str:
     values = {"name": name, "NAME": name.upper(), "memory": schedule.data_bytes}
     values["run"] = prototype(graph, name)
     values["run_in"] = prototype(graph, name, memory_of(schedule))
-    values["ends"] = (_CONVERT if single(graph) else _STRUCTS).format_map(values)
+    ends = _STRUCTS
+    if single(graph):
+        ends = _INDICES if graph.tensors[graph.output].quantization is None else _CONVERT
+    values["ends"] = ends.format_map(values)
     values["state"] = _STATE.format_map(values) if schedule.state_bytes else ""
     points = [advice, _RUN, _RUN_IN, _SECTION, _HOOKS, _COMPILE, *([_EXAMPLE] if example else [])]
     items = [_wrap(f"- {point.format_map(values)}", "  ") for point in points]

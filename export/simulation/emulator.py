@@ -21,9 +21,9 @@ from export.simulation.tracer import BlockTracer, EmulatorInterface, Trace
 from export.targets import Flash, Memory, Timing
 
 _PAGE = 4096
-_STACK = 0x60000000  # external memory, which no board here has
 _STACK_BYTES = 1 << 16
-_BUFFERS = 0x68000000
+_FREE = 0x60000000  # external memory: from here on the first that the image does not use
+_FREE_STEP = 1 << 24
 _RETURN = 0x1F000000  # in the code region of the Armv7-M memory map: others may not be executed
 _PAINT = 0xA5
 
@@ -55,8 +55,13 @@ class Emulator:
         self._image = image
         self._entry = image.address_of(f"{image.manifest.name}_run")
         manifest = image.manifest
-        self._output = _BUFFERS + _pages(places(manifest.inputs)[1])
-        self._pointers = self._output + _pages(places(manifest.outputs)[1])
+        input_pages, output_pages = (_pages(places(ends)[1]) for ends in (manifest.inputs, manifest.outputs))
+        pointer_pages = _pages(4 * len(manifest.inputs + manifest.outputs))
+        size = _STACK_BYTES + input_pages + output_pages + pointer_pages
+        self._stack = _free(size, [*image.ram_ranges, *((s.address, len(s.data)) for s in image.segments)])
+        self._inputs = self._stack + _STACK_BYTES
+        self._output = self._inputs + input_pages
+        self._pointers = self._output + output_pages
         machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         machine.ctl_set_cpu_model(getattr(arm_const, image.core.emulator))
         self._machine = machine
@@ -66,13 +71,11 @@ class Emulator:
         machine.mem_map(start, _pages(max(s.address + len(s.data) for s in kept) - start), read | execute)
         for first, size in _page_ranges(image.ram_ranges):
             machine.mem_map(first, size, read | write | execute)
-        machine.mem_map(_STACK, _STACK_BYTES, read | write)
-        pointers = _pages(4 * len(manifest.inputs + manifest.outputs))
-        machine.mem_map(_BUFFERS, self._pointers + pointers - _BUFFERS, read | write)
+        machine.mem_map(self._stack, size, read | write)
         machine.mem_map(_RETURN, _PAGE, read | execute)
         for segment in image.segments:
             machine.mem_write(segment.address, segment.data)
-        machine.mem_write(_STACK, bytes([_PAINT]) * _STACK_BYTES)
+        machine.mem_write(self._stack, bytes([_PAINT]) * _STACK_BYTES)
         # The hook is given to the C interface directly: a Python function for every block would cost more
         # than emulating it. Memory hooks are avoided: with them, Unicorn 2.1.4 mis-executes the instruction
         # after IT.
@@ -119,9 +122,9 @@ class Emulator:
         """
         machine = self._machine
         _, output_size = places(self._image.manifest.outputs)
-        machine.mem_write(_BUFFERS, values.tobytes())
+        machine.mem_write(self._inputs, values.tobytes())
         machine.mem_write(self._output, bytes(output_size))
-        machine.reg_write(arm_const.UC_ARM_REG_SP, _STACK + _STACK_BYTES)
+        machine.reg_write(arm_const.UC_ARM_REG_SP, self._stack + _STACK_BYTES)
         machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
         first, second = self._arguments()
         machine.reg_write(arm_const.UC_ARM_REG_R0, first)
@@ -143,8 +146,8 @@ class Emulator:
         """What the network is called with: the input and the output, or structs of pointers to several."""
         manifest = self._image.manifest
         if manifest.single:
-            return _BUFFERS, self._output
-        inputs = [_BUFFERS + start for start in places(manifest.inputs)[0]]
+            return self._inputs, self._output
+        inputs = [self._inputs + start for start in places(manifest.inputs)[0]]
         outputs = [self._output + start for start in places(manifest.outputs)[0]]
         self._machine.mem_write(self._pointers, struct.pack(f"<{len(inputs + outputs)}I", *inputs, *outputs))
         return self._pointers, self._pointers + 4 * len(inputs)
@@ -159,7 +162,7 @@ class Emulator:
 
     def stack_bytes(self) -> int:
         """Returns the deepest the stack has been: how much of its paint is gone."""
-        stack = np.frombuffer(bytes(self._machine.mem_read(_STACK, _STACK_BYTES)), np.uint8)
+        stack = np.frombuffer(bytes(self._machine.mem_read(self._stack, _STACK_BYTES)), np.uint8)
         touched = np.flatnonzero(stack != _PAINT)
         return _STACK_BYTES - int(touched[0]) if touched.size else 0
 
@@ -169,6 +172,16 @@ def _address(function: Any) -> int:
     value = ctypes.cast(function, ctypes.c_void_p).value
     assert value is not None
     return value
+
+
+def _free(size: int, taken: Iterable[tuple[int, int]]) -> int:
+    """The first address from `_FREE` on where so many bytes overlap nothing that is taken: (address, bytes)."""
+    ranges = tuple(taken)
+    return next(
+        start
+        for start in range(_FREE, 1 << 32, _FREE_STEP)
+        if all(start + size <= first or first + used <= start for first, used in _page_ranges(ranges))
+    )
 
 
 def _pages(size: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from export.artifact.files import write_file
 from export.targets import Span
 from keras_approx.notebooks import html_table
 from keras_approx.text import printable, text_table
@@ -92,8 +93,12 @@ class Measurement:
         return {**content, "milliseconds": self.milliseconds}
 
     def save(self, path: str | Path) -> None:
-        """Writes `to_dict()` as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        """Writes `to_dict()` as JSON, whole or not at all.
+
+        Raises:
+            OutputPathError: The file cannot be written.
+        """
+        write_file(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode(), "another file")
 
     def __repr__(self) -> str:
         return f"<Measurement on {self._totals()}>"

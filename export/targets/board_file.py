@@ -54,7 +54,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
+_NAME = re.compile(NAME_PATTERN)
 _PIN = re.compile(r"P[A-K]([0-9]|1[0-5])")
 _BANK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,23}")
 _ADDRESSES = (0, 0xFFFFFFFF)
@@ -274,7 +275,8 @@ def _check_apart(where: str, flash: Flash, banks: Iterable[Bank]) -> None:
 def _placement(table: _Table, banks: Iterable[Bank]) -> PlacementNames:
     known = {bank.name: bank for bank in banks}
     wanted = table.pop("activations")
-    if not isinstance(wanted, list) or not wanted or any(name not in known for name in wanted):
+    listed = isinstance(wanted, list) and wanted and all(isinstance(name, str) for name in wanted)
+    if not listed or not set(wanted) <= known.keys():
         raise table.error("activations", f"a list of banks, of {', '.join(sorted(known))}", wanted)
     chosen = [known[name] for name in wanted]
     for before, after in pairwise(chosen):

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.commands.program.files import unfinished
+from export.artifact.files import unfinished
 from export.errors import ModelFormatError, OutputPathError
 
 if TYPE_CHECKING:

@@ -27,14 +27,15 @@ def add_arrays(parser: argparse.ArgumentParser) -> None:
 
 
 def read_inputs(
-    options: argparse.Namespace, manifest: Manifest, say: Callable[[str], None]
+    options: argparse.Namespace, manifest: Manifest, say: Callable[[str], None], *, labels: bool = True
 ) -> tuple[list[np.ndarray], np.ndarray | None]:
     """Inputs and labels of the file that --inputs names.
 
     Args:
-        options: With `inputs`, `inputs_array` and `labels_array`.
+        options: With `inputs`, `inputs_array` and, for labels, `labels_array`.
         manifest: Of the network.
         say: Is told if the inputs look as if they were not scaled.
+        labels: Whether to look for labels.
 
     Returns:
         For each input of the network int8 [n, *shape]; class numbers [n], or None if there are none, or several
@@ -44,14 +45,13 @@ def read_inputs(
         InputError: The file cannot be read, or an array is missing or does not fit the network.
     """
     names = [options.inputs_array] if len(manifest.inputs) == 1 else [info.name for info in manifest.inputs]
-    labels = options.labels_array or "labels"
-    counted = options.labels_array is not None or len(manifest.outputs) == 1
+    asked = options.labels_array if labels else None
+    wanted = [*names, *([asked] if asked is not None else [])]
+    optional = ["labels"] if labels and asked is None and len(manifest.outputs) == 1 else []
     if str(options.inputs).endswith(".npz"):
-        optional = [labels] if options.labels_array is None and counted else []
-        wanted = [*names, *([labels] if options.labels_array is not None else [])]
         found = read_npz(options.inputs, wanted, optional)
-    elif options.labels_array is not None or len(names) > 1:
-        what = "labels" if options.labels_array is not None else f"the inputs {', '.join(names)}"
+    elif len(wanted) > 1:
+        what = "labels" if asked is not None else f"the inputs {', '.join(names)}"
         raise InputError(f"{what} come in .npz files: expected one for --inputs, got {options.inputs!r}")
     else:
         found = {names[0]: read_npy(options.inputs)}
@@ -59,9 +59,10 @@ def read_inputs(
         if not found[name].size:
             raise InputError(f"expected inputs in the array {name!r} of {options.inputs!r}, got none")
     inputs = [_quantized(found[name], info, say) for name, info in zip(names, manifest.inputs, strict=True)]
-    if labels not in found:
+    name = asked or "labels"
+    if name in names or name not in found:
         return inputs, None
-    return inputs, class_numbers(options.inputs, labels, found[labels], len(inputs[0]))
+    return inputs, class_numbers(options.inputs, name, found[name], len(inputs[0]))
 
 
 def _quantized(values: np.ndarray, info: TensorInfo, say: Callable[[str], None]) -> np.ndarray:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from export.artifact.files import write_file
 from export.errors import OutputPathError
 
 
@@ -73,11 +74,6 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(part)
 
 
-def unfinished(path: Path) -> Path:
-    """What a file is called until it is complete: in the same folder, with a name that is never too long."""
-    return path.with_name(f".keras_approx-{os.getpid()}{path.suffix}")
-
-
 def write_new_file(path: Path, content: bytes, option: str = "--out") -> None:
     """Writes a file whole or not at all; into a device or a pipe it writes as it can.
 
@@ -89,21 +85,4 @@ def write_new_file(path: Path, content: bytes, option: str = "--out") -> None:
     Raises:
         OutputPathError: It cannot be written.
     """
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-        else:
-            _replace(path.resolve(), content)
-    except OSError as error:
-        raise OutputPathError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose another {option}"
-        ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = unfinished(path)
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, content, f"another {option}")

@@ -37,13 +37,17 @@ def add_command(
     return parser
 
 
-def add_data(parser: argparse.ArgumentParser, *, required: bool, help: str) -> None:
-    """Adds the options that name a file of samples and its arrays."""
+def add_data(parser: argparse.ArgumentParser, *, required: bool, help: str, labels: bool) -> None:
+    """Adds the options that name a file of samples and its arrays; `labels`: whether the command reads them."""
     parser.add_argument("--data", metavar="FILE", required=required, help=help)
     add_inputs_array(parser)
-    parser.add_argument(
-        "--labels-array", metavar="NAME", default="labels", help="array of class numbers (default: labels)"
-    )
+    if labels:
+        parser.add_argument(
+            "--labels-array",
+            metavar="NAME",
+            default="labels",
+            help="array of class numbers (default: labels)",
+        )
 
 
 def add_inputs_array(parser: argparse.ArgumentParser) -> None:

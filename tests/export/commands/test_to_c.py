@@ -16,10 +16,10 @@ from tests.export.models.networks import Layers, small_classifier
 
 def test_plain_models_are_quantized_with_data(folder, tmp_path, run, fails):
     out = tmp_path / "out"
-    arguments = ["export", folder / "model.keras", "--target", "cortex-m4", "--name", "net"]
+    arguments = ["export", folder / "model.keras", "--target", "cortex-m4"]
     data = ["--data", folder / "train.npz", "--calibration-images", 20]
     predicted = run(*arguments, *data, "--estimate")
-    written = run(*arguments, *data, "--out", out)
+    written = run(*arguments, *data, "--out", out, "--name", "net")
     assert written["out"] == str(out)
     assert {name: value for name, value in written.items() if name != "out"} == predicted
     inputs = np.load(folder / "train.npz")["inputs"][np.random.default_rng(0).permutation(120)[12:32]]
@@ -51,7 +51,7 @@ def test_says_what_is_wrong_before_the_work(folder, fails):
         "export", model, "--estimate", "--target", "nucleo-u575"
     )
     assert "unknown target 'z80'" in fails("export", model, "--estimate", "--target", "z80")
-    assert "C identifier" in fails("export", model, "--estimate", "--name", "Net!")
+    assert "C identifier" in fails("export", model, "--out", folder / "never", "--name", "Net!")
     assert "no model" in fails("export", folder / "none.keras", "--estimate")
 
 
@@ -88,3 +88,17 @@ def test_what_the_folder_holds(tmp_path, run, fails):
     assert len(set(re.findall(r"-?\d+", sketch.split("sample[30] = {")[1].split("}")[0]))) == 1
     for option in ("--class-names", "--sample"):
         assert str(tmp_path / "m.tflite") in fails(*command, option, tmp_path / "m.tflite")
+
+
+@pytest.mark.parametrize("option", [("--layout", "plain"), ("--name", "net"), ("--sample", "x.npy")])
+def test_an_estimate_takes_no_option_of_what_is_written(option, tmp_path, fails):
+    (tmp_path / "m.tflite").write_bytes(small_classifier())
+    told = fails("export", tmp_path / "m.tflite", "--estimate", *option)
+    assert f"{option[0]} says what --out holds, and --estimate writes nothing" in told
+
+
+def test_arrays_of_labels_are_no_option_where_nothing_reads_them(folder, capsys):
+    for command in ("export", "wrap"):
+        with pytest.raises(SystemExit):
+            main([command, str(folder / "model.keras"), "--out", "x", "--labels-array", "y"])
+        assert "--labels-array" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,18 @@ def test_the_command_names_a_folder_beside(several: Path, capsys: pytest.Capture
     assert "the export's predictions are not for stm32f405" in shown
     assert main(["firmware", str(several)]) == 1
     assert "expected a new or an empty folder" in capsys.readouterr().err
+
+
+def test_what_a_board_file_says_of_its_source_stays_in_a_comment(several: Path, tmp_path: Path) -> None:
+    text = resources.files("export.targets.boards").joinpath("nucleo-u575zi-q.toml").read_text()
+    start = text.index("source = ")
+    line = text[start : text.index("\n", start)]
+    hostile = tmp_path / "board.toml"
+    text = text.replace('name = "nucleo-u575zi-q"', 'name = "my-board"')
+    hostile.write_text(text.replace(line, 'source = "sch\u00e9ma */ int hacked; /*"'), encoding="utf-8")
+    header = (write_firmware(several, tmp_path / "firmware", board=str(hostile)).path / "board.h").read_text()
+    assert "sch_ma _/ int hacked_ /_" in header.split("*/")[0]
+    assert header.count("*/") == 1
 
 
 def test_the_stack_lies_where_the_placement_says() -> None:

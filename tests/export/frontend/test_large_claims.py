@@ -13,8 +13,11 @@ import pytest
 
 from export.api import estimate, to_c
 from export.errors import ExportError, UnsupportedModelError
-from tests.export.models.model_builder import ModelBuilder
+from export.frontend import read_tflite
+from tests.export.models.bench import Bench
+from tests.export.models.model_builder import ModelBuilder, Value
 from tests.export.models.networks import Layers
+from tests.export.models.recipes import Recipe
 
 
 @contextmanager
@@ -91,6 +94,64 @@ def test_a_channel_without_weights_may_have_any_bias(tmp_path: Path) -> None:
     y = builder.conv(x, weights, np.array([5, 1 << 30], np.int32), **scales)
     with pytest.raises(ExportError, match="overflow 32 bits"):
         to_c(builder.finish(x, y), tmp_path / "out")
+
+
+def test_a_channel_without_weights_may_not_shift_out_of_a_word(tmp_path: Path) -> None:
+    builder = ModelBuilder()
+    x = builder.tensor((1, 1, 1, 2), 0.1)
+    weights = np.array([[[[3, -2]]], [[[0, 0]]]], np.int8)
+    y = builder.conv(x, weights, np.zeros(2, np.int32), weight_scales=[0.01, 1e20], scale=0.1, zero_point=0)
+    with pytest.raises(ExportError, match="overflow 32 bits"):
+        to_c(builder.finish(x, y), tmp_path / "out", target="cortex-m3")
+
+
+def transposed(b: Bench) -> Value:
+    x = b.builder.reshape(b.x, (1, 1, 1, 120))
+    weights, bias = np.ones((4, 3, 3, 120), np.int8), np.zeros(4, np.int32)
+    scales = {"weight_scales": [0.1] * 4, "scale": 0.1, "zero_point": 0}
+    y = b.builder.transposed(x, weights, bias, **scales, stride=(1, 1), padding="SAME")
+    options = b.builder._operators[-1].builtinOptions
+    options.strideH = options.strideW = 1 << 16
+    return y
+
+
+def grouped(b: Bench) -> Value:
+    groups = 1 << 16
+    x = b.op("TILE", [b.x, b.ints(1, 1, 1, groups // 4)], (1, 6, 5, groups), kind="TileOptions")
+    weights = np.ones((groups, 1, 1, 1), np.int8)
+    return b.builder.conv(x, weights, None, weight_scales=[0.1], scale=0.1, zero_point=0)
+
+
+def mirrored(b: Bench) -> Value:
+    x = b.builder.reshape(b.x, (2, 2, 2, 3, 5, 1, 1, 1))
+    for _ in range(6):
+        shape = [3 * n for n in x.shape]
+        x = b.op("MIRROR_PAD", [x, b.ints([[n, n] for n in x.shape])], shape, kind="MirrorPadOptions", mode=1)
+    return x
+
+
+def resized(b: Bench) -> Value:
+    x = b.builder.reshape(b.x, (1, 1, 60, 2))
+    size = (1 << 23, 1)
+    return b.op(
+        "RESIZE_NEAREST_NEIGHBOR", [x, b.ints(*size)], (1, *size, 2), kind="ResizeNearestNeighborOptions"
+    )
+
+
+@pytest.mark.parametrize("make", [transposed, grouped, mirrored])
+def test_small_files_that_ask_for_much_memory(make: Recipe) -> None:
+    bench = Bench()
+    y = make(bench)
+    model = bench.builder.finish(bench.x, y)
+    with at_most(500), pytest.raises(ExportError):
+        read_tflite(model)
+
+
+def test_a_resized_image_takes_the_memory_of_its_result() -> None:
+    bench = Bench()
+    model = bench.builder.finish(bench.x, resized(bench))
+    with at_most(1000):
+        read_tflite(model)
 
 
 def test_wide_dilations_take_no_time(tmp_path: Path) -> None:

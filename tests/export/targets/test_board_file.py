@@ -119,6 +119,7 @@ def test_like_takes_what_is_not_given():
             "banks next to each other, the lowest first: SRAM2 ends at",
         ),
         ('["SRAM1", "SRAM2"]', "[]", "activations: expected a list of banks"),
+        ('["SRAM1", "SRAM2"]', '[["SRAM1"]]', "activations: expected a list of banks"),
         ('stack = "SRAM2"', 'stack = "SRAM9"', "stack: expected one of CCM, SRAM1, SRAM2, got 'SRAM9'"),
         ('code = "CCM"', 'code = "SRAM1"', "code: expected a bank with a code_origin, got 'SRAM1'"),
         (
