@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_approx.errors import NotCalibratedError, OptionError
+from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
 from keras_approx.exploration.evaluate.design_prices import Fitted
 from keras_approx.exploration.evaluate.images import ImageSet, ValidationSet
 from keras_approx.exploration.evaluate.packing import PackedModel, pack_model, unmasked_copy
@@ -112,13 +112,20 @@ def recalibration_batches(
 
     Raises:
         OptionError: If it is wanted, but there is no batch normalization to re-estimate, or no images.
+        UnsupportedModelError: If one is called several times.
     """
-    adaptive = any(map(is_adaptive, calls(model)))
+    adaptive = [call.layer for call in calls(model) if is_adaptive(call)]
     if not wanted and not (significance == ELIMINATION and adaptive):
         return ()
     if not adaptive:
         raise OptionError(
             f"model {model.name!r} has no batch normalization to recalibrate, or all is frozen: leave out recalibrate="
+        )
+    shared = next((layer.name for layer in adaptive if adaptive.count(layer) > 1), None)
+    if shared is not None:
+        raise UnsupportedModelError(
+            f"exploration re-estimates batch normalization that is called once, {shared!r} is called several times: "
+            "set its trainable to False, or explore with significance='energy' and without recalibrate="
         )
     if not images.first:
         raise OptionError("recalibrate=True needs images to measure statistics on: give calibration=")

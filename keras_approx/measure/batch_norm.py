@@ -8,7 +8,8 @@ from typing import Any
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CalibrationError, UnsupportedModelError
 from keras_approx.graph.topology import Call, calls
-from keras_approx.measure.batches import model_batches
+from keras_approx.layers.registry import positions
+from keras_approx.measure.batches import batch_length, model_batches
 from keras_approx.measure.calibration import input_specs
 
 
@@ -25,7 +26,8 @@ def recalibrate_batch_norm(
     Moving averages follow training with a delay, and remember batches that went through other masks and
     weights. Each batch is normalized by its own statistics, as in training, without dropout; population
     variances are means of the batches' variances (the "precise" statistics of Wu and Johnson, "Rethinking 'Batch'
-    in BatchNorm", 2021).
+    in BatchNorm", 2021). A short last batch counts by its samples. A layer that is called several times gets the means
+    over its calls, each of which counts by its positions.
 
     Batch normalization that the user froze, by `trainable = False` or by a call with `training=False`, keeps its
     statistics, and normalizes by them here too.
@@ -50,16 +52,42 @@ def recalibrate_batch_norm(
         raise UnsupportedModelError(f"model {model.name!r} has no batch normalization to recalibrate{reason}")
     keys = {call.key for call in chosen}
     measure = tf.function(lambda inputs: _moments(found, keys, inputs), input_signature=[input_specs(model)])
-    sums, count = None, 0
+    means = {call.layer: MeanMoments() for call in chosen}
     for batch in model_batches(model, data, batch_size, steps):
-        moments = measure(batch)
-        sums = moments if sums is None else tf.nest.map_structure(tf.add, sums, moments)
-        count += 1
-    if sums is None:
-        raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
-    for call, (mean, variance) in zip(chosen, sums, strict=True):
-        call.layer.moving_mean.assign(mean / count)
-        call.layer.moving_variance.assign(variance / count)
+        for call, moments in zip(chosen, measure(batch), strict=True):
+            means[call.layer].add(batch_length(batch) * positions(call.shape), *moments)
+    for layer, total in means.items():
+        mean, variance = total.found()
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
+
+
+class MeanMoments:
+    """The means of means and variances, each counted by how many values it is of."""
+
+    def __init__(self) -> None:
+        self._mean: Any = 0.0
+        self._variance: Any = 0.0
+        self._weight = 0.0
+        self._first = 0
+
+    def add(self, values: int, mean: Any, variance: Any) -> None:
+        """Adds the mean and the variance of so many values, float32 [channels] each."""
+        self._first = self._first or values
+        weight = values / self._first  # 1 where all are of as many: nothing is rounded then
+        self._mean += weight * mean
+        self._variance += weight * variance
+        self._weight += weight
+
+    def found(self) -> tuple[Any, Any]:
+        """Mean and variance, float32 [channels] each.
+
+        Raises:
+            CalibrationError: If nothing was added.
+        """
+        if not self._weight:
+            raise CalibrationError("there is no data: expected at least one batch of inputs, got none")
+        return self._mean / self._weight, self._variance / self._weight
 
 
 def is_adaptive(call: Call) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -261,13 +262,13 @@ def _normalized(model: Any) -> set[str]:
     for call in found:
         for key in call.inputs:
             takers.setdefault(key, []).append(call)
-    return {
-        call.layer.name
-        for call in found
-        if isinstance(call.layer, SkipWrapper)
-        and takers.get(call.key)
-        and all(is_adaptive(taker) for taker in takers[call.key])
-    }
+    normalized: dict[str, bool] = {}
+    for call in found:
+        if isinstance(call.layer, SkipWrapper):
+            read = takers.get(call.key, ())
+            adaptive = bool(read) and all(map(is_adaptive, read))
+            normalized[call.layer.name] = adaptive and normalized.get(call.layer.name, True)
+    return {name for name, adaptive in normalized.items() if adaptive}
 
 
 def _adaptive_norms_behind(model: Any, changed: Collection[str]) -> set[str]:
@@ -330,15 +331,17 @@ def _fit_in_sequence(
 ) -> None:
     """Sets masks from the first layer on, and fits each layer to the inputs that those before it leave.
 
-    Batch normalization right behind a layer gets the mean and the variance that follow from the same moments.
+    Batch normalization right behind a layer gets the mean and the variance that follow from the same moments. A layer
+    that is called several times is fitted once, at its first call, to the inputs of all its calls; these moments are of
+    none of them alone, so batch normalization behind it is measured.
     """
     plain = keras.Model(model.inputs, model.outputs)  # of the same layers, whatever trains them
     exact = keras.models.clone_model(plain)
     exact.set_weights(plain.get_weights())
     norms = _norms_of(model)
     changed = False
-    for call in [call for call in calls(model) if isinstance(call.layer, SkipWrapper)]:
-        layer = call.layer
+    called = Counter(call.layer for call in calls(model) if isinstance(call.layer, SkipWrapper))
+    for layer, times in called.items():
         mask, how = masks[layer.name], refits[layer.name]
         if not changed and mask.all():
             continue
@@ -354,7 +357,11 @@ def _fit_in_sequence(
         mean, covariance = how.moments.mean, how.moments.covariance
         if inputs is not None:
             mean, covariance = inputs.mean, inputs.covariance
-        for norm in norms.get(layer.name, ()):
+        behind = norms.get(layer.name, ())
+        if behind and times > 1:
+            recalibrate_batch_norm(model, data, layers={norm.name for norm in behind}, **reading)
+            continue
+        for norm in behind:
             weights = _used(layer)
             offset = 0.0 if layer.bias is None else layer.bias.numpy()
             norm.moving_mean.assign((expected_outputs(weights, mean) + offset).astype(np.float32))

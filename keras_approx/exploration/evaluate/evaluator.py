@@ -28,6 +28,7 @@ from keras_approx.exploration.evaluate.segments import (
     masked_weights,
 )
 from keras_approx.layers.skip_wrapper import get_masks, skip_wrappers
+from keras_approx.measure.batch_norm import MeanMoments
 from keras_approx.measure.batches import arrays_of
 from keras_approx.training.eliminate import Refit
 
@@ -243,10 +244,11 @@ class Evaluator:
         segment, weights = self._segments[level], chain.weights[level]
         found = [segment.adapt(tensors, weights.kernel, weights.bias) for tensors in inputs]
         outputs = [tensors for tensors, _ in found]
-        sums = found[0][1]
-        for _, moments in found[1:]:
-            sums = tf.nest.map_structure(tf.add, sums, moments)
-        means = [(mean / len(found), variance / len(found)) for mean, variance in sums]
+        totals = [MeanMoments() for _ in segment.norms]
+        for (_, moments), batch in zip(found, self._recalibration, strict=True):
+            for total, measured in zip(totals, moments, strict=True):
+                total.add(len(batch[0]), *measured)
+        means = [total.found() for total in totals]
         self._weights.put(("moments", chain.names[level]), means, 8 * sum(len(mean) for mean, _ in means) + 1)
         self._keep(("adapted", chain.names[level]), outputs)
         return outputs, means

@@ -241,6 +241,17 @@ def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: 
         explored(dataclasses.replace(problem, model=keras_approx.wrap(plain)), tmp_path, recalibrate=True)
 
 
+def test_batch_normalization_that_is_called_twice_is_not_recalibrated(problem: Small, tmp_path: Path) -> None:
+    """What it is after the first call would depend on the masks of layers between the calls."""
+    inputs, norm = keras.Input((8, 8, 3)), keras.layers.BatchNormalization(name="twice")
+    x = norm(keras.layers.Conv2D(3, 3, padding="same")(norm(inputs)))
+    x = keras.layers.Dense(4)(keras.layers.Flatten()(x))
+    other = dataclasses.replace(problem, model=keras_approx.wrap(keras.Model(inputs, x)))
+    with pytest.raises(UnsupportedModelError, match="'twice' is called several times"):
+        explored(other, tmp_path, recalibrate=True)
+    assert explored(other, tmp_path, values=[1.0, 0.5], significance="energy", price=None).designs
+
+
 def test_a_model_is_calibrated_if_it_was_not(problem: Small, tmp_path: Path) -> None:
     model = keras_approx.wrap(models.small(), compensate=True)
     arguments = {**problem.arguments, "search": SMALL}

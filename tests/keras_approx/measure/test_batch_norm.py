@@ -66,6 +66,45 @@ def test_batches_are_averaged_and_nothing_else_changes() -> None:
     assert all(np.array_equal(v.numpy(), before[v.name]) for v in model.trainable_variables)
 
 
+def _one_norm() -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="norm")])
+
+
+def test_a_short_last_batch_counts_by_its_samples() -> None:
+    """One sample alone has no variance."""
+    model, samples = _one_norm(), np.random.default_rng(2).normal(0, 1, (65, 3)).astype(np.float32)
+    keras_approx.recalibrate_batch_norm(model, samples, batch_size=64)
+    mean, variance = _statistics(model, "norm")
+    np.testing.assert_allclose(mean, samples.mean(axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(variance, samples[:64].var(axis=0) * 64 / 65, rtol=1e-4)
+
+
+def test_equal_batches_count_alike_to_the_last_bit() -> None:
+    model, samples = _one_norm(), np.random.default_rng(2).normal(0, 1, (21, 3)).astype(np.float32)
+    parts = []
+    for start in (0, 7, 14):
+        keras_approx.recalibrate_batch_norm(model, samples[start : start + 7])
+        parts.append(_statistics(model, "norm"))
+    keras_approx.recalibrate_batch_norm(model, samples, batch_size=7)
+    for found, one, two, three in zip(_statistics(model, "norm"), *parts, strict=True):
+        np.testing.assert_array_equal(found, (one + two + three) / np.float32(3))
+
+
+def test_a_layer_that_is_called_twice_gets_the_means_over_both_calls() -> None:
+    """The second call has a quarter of the positions of the first."""
+    inputs = keras.Input((4, 4, 1))
+    norm = keras.layers.BatchNormalization(name="norm")
+    smaller = keras.layers.MaxPooling2D()(inputs)
+    outputs = [keras.layers.GlobalAveragePooling2D()(norm(x)) for x in (inputs, smaller)]
+    model = keras.Model(inputs, keras.layers.Add()(outputs))
+    images = np.random.default_rng(1).normal(2, 3, (30, 4, 4, 1)).astype(np.float32)
+    keras_approx.recalibrate_batch_norm(model, images)
+    mean, variance = _statistics(model, "norm")
+    large, small = images, images.reshape(30, 2, 2, 2, 2, 1).max(axis=(2, 4))
+    np.testing.assert_allclose(mean, [0.8 * large.mean() + 0.2 * small.mean()], rtol=1e-4)
+    np.testing.assert_allclose(variance, [0.8 * large.var() + 0.2 * small.var()], rtol=1e-4)
+
+
 def _statistics(model: keras.Model, name: str) -> list[np.ndarray]:
     return model.get_layer(name).get_weights()[-2:]
 

@@ -15,6 +15,7 @@ from keras_approx.measure.moments import measure_moments
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.masks import kept_fraction
 from keras_approx.skipping.selection import LayerSetting
+from keras_approx.training.eliminate import measure_refits
 from tests.keras_approx import models
 
 
@@ -251,6 +252,39 @@ def test_fitting_in_sequence_comes_nearer(bias: bool, norm: bool) -> None:
     assert errors[1] < errors[0]
     for name, mask in keras_approx.get_masks(alone).items():
         np.testing.assert_array_equal(mask, keras_approx.get_masks(following)[name])
+
+
+@pytest.mark.parametrize("norm", ["none", "shared", "each"])
+def test_layers_that_are_called_twice_are_fitted_once(norm: str) -> None:
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((9, 8, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="stem")(inputs)
+    conv = keras.layers.Conv2D(8, 3, padding="same", name="twice")
+    norms = [keras.layers.BatchNormalization() for _ in range(2)]
+    for number in range(2):
+        x = conv(x)
+        x = x if norm == "none" else norms[number if norm == "each" else 0](x)
+        x = keras.layers.ReLU()(x)
+    network = keras.Model(inputs, keras.layers.Dense(5, name="end")(keras.layers.Flatten()(x)))
+    images = _images(400)
+    if norm != "none":
+        keras_approx.recalibrate_batch_norm(network, images)
+    exact = network.predict(images, verbose=0)
+    alone, following = (
+        keras_approx.eliminate(network, images, kept=0.5, in_sequence=sequence, verbose=False)
+        for sequence in (False, True)
+    )
+    errors = [np.square(model.predict(images, verbose=0) - exact).mean() for model in (alone, following)]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_means_are_normalized_only_behind_every_call() -> None:
+    inputs = keras.Input((9, 8, 3))
+    conv = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="twice")
+    x = conv(keras.layers.BatchNormalization()(conv(inputs)))
+    once = keras.layers.BatchNormalization()(keras.layers.Conv2D(3, 3, name="once")(x))
+    found = measure_refits(keras_approx.wrap(keras.Model(inputs, once)), _images(9), verbose=False)
+    assert {name: refit.normalized for name, refit in found.items()} == {"twice": False, "once": True}
 
 
 def test_nothing_skipped_in_sequence_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_what_is_shared_is_computed_once(problem: Small, monkeypatch: pytest.Mon
     assert runs == {"first": 1 * blocks, "second": 5 * blocks, "third": 24 * blocks}
 
 
-def _recalibrated(problem: Small, work: Work, batches: int) -> list[int]:
+def _recalibrated(problem: Small, work: Work, batches: int, size: int = 16) -> list[int]:
     """By the public functions, each design from the same statistics."""
     found = []
     model = unmasked_copy(problem.model)
@@ -105,7 +106,7 @@ def _recalibrated(problem: Small, work: Work, batches: int) -> list[int]:
         model.set_weights(weights)
         keras_approx.set_masks(model, chosen)
         if not all(mask.all() for mask in chosen.values()):
-            keras_approx.recalibrate_batch_norm(model, problem.calibration, batch_size=16, steps=batches)
+            keras_approx.recalibrate_batch_norm(model, problem.calibration, batch_size=size, steps=batches)
         found.append(Small(model, problem.calibration, problem.images, problem.labels).right())
     return found
 
@@ -124,6 +125,14 @@ def test_recalibrated_counts_are_those_of_the_public_functions(problem: Small, c
     assert counts == _recalibrated(problem, work, 3)
     assert counts[3] == _right(problem, work)[3]
     assert counts != _right(problem, work)
+
+
+def test_a_short_batch_counts_by_its_samples_here_too(problem: Small) -> None:
+    """The second batch has one sample."""
+    work, images = _work(problem.model, 6), problem.calibration[:41]
+    outcomes = _evaluator(problem, recalibration=[images[:40], images[40:]]).evaluate(work)
+    counts = [_count(outcome) for outcome in sorted(outcomes, key=lambda outcome: outcome.row)]
+    assert counts == _recalibrated(dataclasses.replace(problem, calibration=images), work, 2, 40)
 
 
 def test_hopeless_designs_are_given_up(problem: Small) -> None:
