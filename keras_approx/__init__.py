@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_approx import errors as errors
     from keras_approx.conversion import conversion_model as conversion_model
     from keras_approx.exploration.design import Design as Design
     from keras_approx.exploration.explore import explore as explore
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keras_approx.exploration.front.tables import write_front_csv as write_front_csv
     from keras_approx.exploration.front.tuning import fine_tune_designs as fine_tune_designs
     from keras_approx.exploration.quality import Quality as Quality
+    from keras_approx.exploration.records import EvaluatedDesign as EvaluatedDesign
     from keras_approx.exploration.search.alone import Alone as Alone
     from keras_approx.exploration.search.budget import Budget as Budget
     from keras_approx.exploration.search.evolution import Evolve as Evolve
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from keras_approx.measure.calibration import calibrate as calibrate
     from keras_approx.measure.summaries import summary as summary
     from keras_approx.saving import approx_scope as approx_scope
+    from keras_approx.skipping import masks as masks
+    from keras_approx.skipping import schedules as schedules
+    from keras_approx.skipping import significance as significance
     from keras_approx.skipping.granularity import Granularity as Granularity
     from keras_approx.skipping.selection import LayerSetting as LayerSetting
     from keras_approx.training import callbacks as callbacks
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from keras_approx.training.options import Distillation as Distillation
     from keras_approx.training.options import Eliminate as Eliminate
     from keras_approx.training.options import Rank as Rank
+    from keras_approx.training.prices import CyclePrices as CyclePrices
     from keras_approx.training.prices import measure_prices as measure_prices
     from keras_approx.wrapping import strip as strip
     from keras_approx.wrapping import wrap as wrap
@@ -56,9 +62,11 @@ _HOMES = {
     "Augmentation": "training.batches",
     "Budget": "exploration.search.budget",
     "Checkpoints": "training.checkpoints",
+    "CyclePrices": "training.prices",
     "Design": "exploration.design",
     "Distillation": "training.options",
     "Eliminate": "training.options",
+    "EvaluatedDesign": "exploration.records",
     "Evolve": "exploration.search.evolution",
     "Grid": "exploration.search.grid",
     "Granularity": "skipping.granularity",
@@ -105,9 +113,11 @@ __all__ = [
     "Augmentation",
     "Budget",
     "Checkpoints",
+    "CyclePrices",
     "Design",
     "Distillation",
     "Eliminate",
+    "EvaluatedDesign",
     "Evolve",
     "Granularity",
     "Grid",
@@ -148,14 +158,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return _import(name, _MODULES[name])
-    if name in _HOMES:
-        value = getattr(_import(name, _HOMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # for mypy the names above are all there are
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return _import(name, _MODULES[name])
+        if name in _HOMES:
+            value = getattr(_import(name, _HOMES[name]), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _import(name: str, module: str) -> Any:

@@ -13,21 +13,11 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from keras_approx.errors import OptionError
 from keras_approx.schema import Record, explain
-from keras_approx.skipping.granularity import DEFAULT, GRANULARITIES, Granularity, get_granularity
+from keras_approx.skipping.granularity import DEFAULT, Granularity, granularity_name
 from keras_approx.skipping.selection import LayerSetting, Select, Selection
 
 EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
 """For each selection the value with which a layer keeps all its products."""
-
-
-def canonical(granularity: str | Granularity) -> str | Granularity:
-    """The granularity's name, if it has one.
-
-    Raises:
-        OptionError: If there is none of that name.
-    """
-    extent = get_granularity(granularity)
-    return next((name for name, known in GRANULARITIES.items() if known == extent), extent)
 
 
 OfLayers = str | Granularity | Mapping[str, str | Granularity]
@@ -36,7 +26,7 @@ OfLayers = str | Granularity | Mapping[str, str | Granularity]
 
 def granularity_json(granularity: str | Granularity) -> str | list[int]:
     """The name, or input and output channels, and True behind them if a group has all taps: what JSON can hold."""
-    known = canonical(granularity)
+    known = granularity_name(granularity)
     if not isinstance(known, Granularity):
         return known
     return [known.inputs, known.outputs, *([True] if known.taps else [])]
@@ -81,9 +71,9 @@ class Design:
     def _simplest(self, kept: Mapping[str, float]) -> OfLayers:
         given = self.granularity
         if not isinstance(given, Mapping):
-            uniform = canonical(given)
+            uniform = granularity_name(given)
             return uniform if kept else DEFAULT
-        found = {name: canonical(given.get(name, DEFAULT)) for name in kept}
+        found = {name: granularity_name(given.get(name, DEFAULT)) for name in kept}
         if len(set(found.values())) > 1:
             return found
         return next(iter(found.values()), DEFAULT)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from keras_approx.checks import check_readable_again, is_used_up
 from keras_approx.errors import NotCalibratedError, OptionError, UnsupportedModelError
 from keras_approx.exploration.evaluate.design_prices import Fitted
 from keras_approx.exploration.evaluate.images import ImageSet, ValidationSet
@@ -66,9 +67,11 @@ def chosen_significance(
 
     Raises:
         OptionError: If it is "elimination", which these do not allow.
+        CalibrationError: Likewise for calibration data that can be read once only.
     """
     if given is None:
-        suits = isinstance(search, Budget) and _takes_elimination(space) and _readable_twice(calibration)
+        readable = calibration is not None and not is_used_up(calibration)
+        suits = isinstance(search, Budget) and _takes_elimination(space) and readable
         return ELIMINATION if suits else "energy"
     if given == ELIMINATION:
         _check_elimination(space, calibration)
@@ -186,11 +189,6 @@ def _takes_elimination(space: Space) -> bool:
     return space.select == "fraction" and len(space.granularities) == 1
 
 
-def _readable_twice(calibration: Any) -> bool:
-    """Whether there are data that are no iterator, which is empty after the first time."""
-    return calibration is not None and not isinstance(calibration, Iterator)
-
-
 def _check_elimination(space: Space, calibration: Any) -> None:
     if not _takes_elimination(space):
         raise OptionError(
@@ -201,3 +199,4 @@ def _check_elimination(space: Space, calibration: Any) -> None:
         raise OptionError(
             "significance 'elimination' needs images to fit weights on: give calibration=, which can be read twice"
         )
+    check_readable_again(calibration)

@@ -151,19 +151,6 @@ def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> 
     )
 
 
-def check_readable_again(data: Any) -> None:
-    """Refuses what is empty after it was read once.
-
-    Raises:
-        CalibrationError: If the data is a generator or another iterator.
-    """
-    if isinstance(data, Iterator):
-        raise CalibrationError(
-            f"the data are read several times, but a {type(data).__name__} is used up after the first: give an array, "
-            "a tf.data.Dataset, or a list of batches"
-        )
-
-
 def _are_arrays(data: Any) -> bool:
     return isinstance(data, (tuple, list)) and all(
         isinstance(array, (np.ndarray, tf.Tensor)) for array in data

@@ -151,7 +151,7 @@ class Calibrator:
             value = tf.reduce_mean(loss(labels, prediction))
         outputs = tapped[-count:]
         sums, ranges = self._reduce(tapped[:-count])
-        samples = tf.cast(tf.shape(inputs)[0], tf.float32)
+        samples = tf.cast(tf.shape(tf.nest.flatten(inputs)[0])[0], tf.float32)
         for call, x, gradient, layer in zip(
             self._wrappers, tapped, tape.gradient(value, outputs), sums, strict=False
         ):

@@ -155,6 +155,11 @@ def group_sums(values: np.ndarray, granularity: str | Granularity) -> np.ndarray
     return sums.sum(axis=tuple(range(sums.ndim - 2)), keepdims=True) if extent.taps else sums
 
 
+def kept_pairs(mask: np.ndarray) -> int:
+    """How many pairs a mask keeps, of which at least one operand."""
+    return int(np.count_nonzero(group_sums(mask, "pair")))
+
+
 def group_instructions(shape: tuple[int, ...], granularity: str | Granularity) -> np.ndarray:
     """How many sums the groups of a kernel of this shape take part in: their positions times their output channels.
 

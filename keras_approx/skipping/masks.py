@@ -23,6 +23,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from keras_approx.array_files import read_arrays, write_arrays
+from keras_approx.checks import check_kept
 from keras_approx.errors import MaskError, OptionError
 from keras_approx.skipping.granularity import (
     Granularities,
@@ -137,8 +138,7 @@ def fraction_masks(
     Raises:
         OptionError: If an option is none of the above, or `least` asks for more than the fraction.
     """
-    if not 0 <= fraction <= 1:
-        raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {fraction}")
+    check_kept(fraction)
     if scope not in get_args(Scope):
         raise OptionError(f"scope must be one of {', '.join(get_args(Scope))}, got {scope!r}")
     extents = layer_granularities(granularity, list(significance))

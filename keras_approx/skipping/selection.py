@@ -14,7 +14,7 @@ from keras_approx.skipping.granularity import (
     Granularity,
     first_matches,
     get_granularity,
-    group_sums,
+    kept_pairs,
     layer_granularities,
 )
 from keras_approx.skipping.masks import Scope, budget_masks, fraction_masks, pair_price, threshold_mask
@@ -175,7 +175,9 @@ class Selection:
                 own = get_schedule(setting.value)(step)
                 masks |= self._select({name: setting}, extents, significance, positions, own, prices)
         if self.select == "budget":
-            value -= sum(_cycles(mask, pair_price(_checked(prices), name)) for name, mask in masks.items())
+            value -= sum(
+                kept_pairs(mask) * pair_price(_checked(prices), name) for name, mask in masks.items()
+            )
             if ranked and value < 0:
                 raise OptionError("exempt layers and those with a budget of their own take the whole budget")
         masks |= self._select(ranked, extents, significance, positions, value, prices)
@@ -219,10 +221,6 @@ class Selection:
             least=least,
             most=most,
         )
-
-
-def _cycles(mask: np.ndarray, price: float) -> float:
-    return price * np.count_nonzero(group_sums(mask, "pair"))
 
 
 def _checked(prices: Mapping[str, float] | None) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_approx.checks import check_whole
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.graph.outputs import by_name, by_output
@@ -115,8 +116,8 @@ def training_data(
         OptionError: If anything does not fit; the message says what was expected.
     """
     for name, number in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
-        if number is not None and (not isinstance(number, (int, np.integer)) or number < 1):
-            raise OptionError(f"{name} must be a whole number of at least 1, got {number!r}")
+        if number is not None:
+            check_whole(name, number)
     validation = converted_data(validation_data)
     if isinstance(data, (tuple, list)):
         arrays = _checked(

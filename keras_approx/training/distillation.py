@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_approx.compat import plain_settings, tf
-from keras_approx.errors import OptionError, UnsupportedModelError
+from keras_approx.errors import UnsupportedModelError
 from keras_approx.keras3 import converted
+from keras_approx.training.options import Distillation
 from keras_approx.training.tasks import Task, last_activation, tasks_of, weights_of
 from keras_approx.wrapped_model import WrappedModel
 
@@ -51,10 +52,7 @@ def distill(student: Any, teacher: Any, *, temperature: float = 3.0, weight: flo
         UnsupportedModelError: If shapes differ; when it is compiled, if a model ends in
             an activation that does not go with the loss.
     """
-    if not 0 < temperature < float("inf") or not 0 <= weight <= 1:
-        raise OptionError(
-            f"expected a temperature above 0 and a weight between 0 and 1, got {temperature} and {weight}"
-        )
+    Distillation(weight, temperature)  # which checks them
     for what in ("inputs", "outputs"):
         a, b = ([tuple(tensor.shape)[1:] for tensor in getattr(model, what)] for model in (student, teacher))
         if a != b:

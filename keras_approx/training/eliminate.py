@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_approx.checks import check_readable_again
 from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.graph.topology import Call, calls
 from keras_approx.layers.quantized_layers import QuantizedWrapper
 from keras_approx.layers.skip_wrapper import SkipWrapper, set_masks, skip_wrappers
 from keras_approx.measure.batch_norm import is_adaptive, recalibrate_batch_norm
-from keras_approx.measure.batches import check_readable_again, model_batches
+from keras_approx.measure.batches import model_batches
 from keras_approx.measure.calibration import calibrate
 from keras_approx.measure.moments import measure_input_moments, measure_moments
 from keras_approx.measure.summaries import mask_positions, summarize

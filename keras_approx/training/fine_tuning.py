@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from keras_approx.checks import check_whole
 from keras_approx.compat import keras
 from keras_approx.errors import OptionError
 from keras_approx.keras3 import check_callbacks, converted
@@ -54,7 +55,7 @@ def fine_tune(
     learning_rate: float | None = None,
     distillation: Distillation | float = Distillation(),
     input_range: tuple[float, float] | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Any = (),
     verbose: int | str = "auto",
 ) -> tuple[Any, Any]:
     """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
@@ -115,7 +116,8 @@ def fine_tune(
         export.to_c(model, "out/")
     """
     skipping, teaching = _skipping(kept, skipping), _teaching(distillation)
-    _check(epochs, optimizer, learning_rate, callbacks)
+    further = _listed(callbacks)
+    _check(epochs, optimizer, learning_rate, further)
     student = wrapped_student(model, input_range)
     teacher = (strip(model) if student is model else model) if teaching.teacher is None else teaching.teacher
     tasks, weights = _weighted_tasks(model, student, loss, loss_weights)
@@ -152,7 +154,7 @@ def fine_tune(
         steps_per_epoch=steps_per_epoch,
         validation_data=learnt.validation,
         class_weight=None if class_weight is None else dict(class_weight),
-        callbacks=[updates, guard, *(_after_skipping(updates, callback) for callback in callbacks)],
+        callbacks=[updates, guard, *(_after_skipping(updates, callback) for callback in further)],
         verbose=verbose,
     )
     _tell(student, skipping, learnt, given, guard, verbose)
@@ -172,7 +174,7 @@ def _skipping(kept: float | None, skipping: Eliminate | Rank | None) -> Eliminat
 
 
 def _teaching(distillation: Distillation | float) -> Distillation:
-    if isinstance(distillation, Real):
+    if isinstance(distillation, Real) and not isinstance(distillation, bool):
         return Distillation(float(distillation))
     if not isinstance(distillation, Distillation):
         raise OptionError(
@@ -200,20 +202,31 @@ def _compiled(
 
 def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: Sequence[Any]) -> None:
     """Checks what needs no model."""
-    if not isinstance(epochs, int) or epochs < 1:
-        raise OptionError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+    check_whole("epochs", epochs)
     if learning_rate is not None:
         if optimizer is not None:
             raise OptionError(
                 "the learning rate is the optimizer's own: give optimizer= or learning_rate=, not both"
             )
         WarmCosine(learning_rate, 1)
+    if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
+        name = type(optimizer).__name__
+        wanted = name if hasattr(keras.optimizers, name) else "Optimizer, or a class derived from it"
+        raise OptionError(
+            f"the optimizer is a legacy {name}, whose state cannot be set back where training diverges: give "
+            f"tf_keras.optimizers.{wanted}"
+        )
     if isinstance(optimizer, keras.optimizers.Optimizer) and optimizer.iterations.numpy():
         raise OptionError(
             f"the optimizer has taken {optimizer.iterations.numpy()} steps already, with other weights: give a new "
             "one, such as type(optimizer).from_config(optimizer.get_config())"
         )
-    check_callbacks(list(callbacks))
+    check_callbacks(callbacks)
+
+
+def _listed(given: Any) -> list[Any]:
+    """What is given one by one or in a list."""
+    return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def _losses_and_metrics(tasks: Sequence[Task], weights: Sequence[float], metrics: Any) -> dict[str, Any]:
@@ -226,7 +239,7 @@ def _losses_and_metrics(tasks: Sequence[Task], weights: Sequence[float], metrics
         "loss_weights": {task.output: weight for task, weight in zip(tasks, weights, strict=True)}
         if several
         else None,
-        "metrics": converted("metric", metrics if isinstance(metrics, Mapping) else list(metrics)),
+        "metrics": converted("metric", metrics if isinstance(metrics, Mapping) else _listed(metrics)),
     }
 
 

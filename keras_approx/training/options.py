@@ -7,9 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
+from keras_approx.checks import check_kept, check_readable_again, check_whole
 from keras_approx.errors import OptionError
 from keras_approx.skipping.schedules import AnySchedule
-from keras_approx.skipping.selection import Selection
+from keras_approx.skipping.selection import Select, Selection
 from keras_approx.skipping.significance import Metric, get_metric
 
 Prices = Mapping[str, float] | Callable[[Any], Mapping[str, float]]
@@ -50,19 +51,13 @@ class Eliminate(Selection):
             raise OptionError(
                 "what is eliminated together has no threshold of its own: give a fraction or a budget"
             )
-        if self.select == "fraction" and not 0 <= self.kept <= 1:
-            raise OptionError(f"the fraction of products to keep must be between 0 and 1, got {self.kept}")
-        if self.rounds < 1:
-            raise OptionError(f"elimination takes at least one round, got {self.rounds}")
+        if self.select == "fraction":
+            check_kept(self.kept)
+        check_whole("rounds", self.rounds)
+        check_whole("batches", self.batches)
         if self.rounds > 1 and self.select == "budget":
             raise OptionError("rounds of elimination go by fractions: with a budget leave rounds= out")
-        if self.batches < 1:
-            raise OptionError(f"elimination looks at no fewer than one batch, got {self.batches}")
-        if (self.prices is not None) != (self.select == "budget"):
-            raise OptionError(
-                "a budget needs prices, the cycles of one kept pair by layer name, and nothing else does; select is "
-                f"{self.select!r}"
-            )
+        _check_prices(self.select, self.prices)
 
 
 @dataclass(frozen=True)
@@ -76,11 +71,12 @@ class Rank(Selection):
         frequency: Steps between updates; None for a tenth of the schedule's length, but at most 50.
         batches: How many of the first batches measure statistics and activation ranges before training.
         prices: For budgets; see `measure_prices`.
-        data: If given, the model is calibrated with it again before each update.
+        data: If given, the model is calibrated with it again before each update: no iterator, which can be read once.
         loss: For `data` with labels: of which to measure gradients.
 
     Raises:
         OptionError: If one is out of range, or options do not go together.
+        CalibrationError: If `data` cannot be read several times.
 
     Example:
         Rank("energy", keras_approx.schedules.Ramp(1.0, 0.3), exempt=["logits"])
@@ -103,12 +99,34 @@ class Rank(Selection):
                 raise OptionError(
                     f"with select={self.select!r} give kept= as a schedule of {self.select}s, not as {self.kept}"
                 )
-            if not 0 <= float(self.kept) <= 1:
-                raise OptionError(
-                    f"the fraction of products to keep must be between 0 and 1, got {self.kept}"
-                )
-        if self.batches < 1:
-            raise OptionError(f"calibration looks at no fewer than one batch, got {self.batches}")
+            check_kept(self.kept)
+        check_whole("batches", self.batches)
+        check_updates(
+            self.select, frequency=self.frequency, prices=self.prices, data=self.data, loss=self.loss
+        )
+
+
+def check_updates(select: Select, *, frequency: Any, prices: Prices | None, data: Any, loss: Any) -> None:
+    """Checks the options of repeated updates; see callbacks.UpdateSkipMasks.
+
+    Raises:
+        OptionError: If one is out of range, or they do not go together.
+        CalibrationError: If the data cannot be read several times.
+    """
+    if frequency is not None:
+        check_whole("frequency", frequency)
+    _check_prices(select, prices)
+    if loss is not None and data is None:
+        raise OptionError("loss is for calibrating with data while training: give data= too")
+    check_readable_again(data)
+
+
+def _check_prices(select: Select, prices: Prices | None) -> None:
+    if (prices is not None) != (select == "budget"):
+        raise OptionError(
+            "prices are for a budget, and a budget needs them, as keras_approx.measure_prices gives them; select is "
+            f"{select!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,17 @@ from keras_approx.skipping.granularity import (
     Granularities,
     Granularity,
     group_sums,
+    kept_pairs,
     layer_granularities,
     spread,
 )
 
 
 @dataclass(frozen=True)
-class CyclePrices:
+class CyclePrices(Mapping[str, float]):
     """Cycles of an inference as a linear function of the pairs that are kept.
+
+    It is a mapping, from layer names to the cycles that one kept pair takes, as options called `prices` take it.
 
     Attributes:
         pairs: By layer name, cycles that one kept pair takes.
@@ -31,11 +34,18 @@ class CyclePrices:
     pairs: Mapping[str, float]
     fixed: float
 
+    def __getitem__(self, layer: str) -> float:
+        return self.pairs[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
     def cycles(self, masks: Mapping[str, np.ndarray]) -> float:
         """Cycles of an inference with these masks, for all layers."""
-        return self.fixed + sum(
-            price * np.count_nonzero(group_sums(masks[name], "pair")) for name, price in self.pairs.items()
-        )
+        return self.fixed + sum(price * kept_pairs(masks[name]) for name, price in self.pairs.items())
 
     def budget(self, cycles: float) -> float:
         """What is left for pairs of the cycles of a whole inference: a budget for masks.
@@ -73,9 +83,18 @@ def measure_prices(
         kept: Two fractions of groups to keep, in (0, 1], the smaller one first.
         seed: Of the masks.
 
+    Returns:
+        The prices, for `prices=` of Eliminate, Rank, eliminate and callbacks; their `budget` says what of the cycles of
+        a whole inference is left for pairs.
+
     Raises:
         OptionError: If the fractions are none of the above, or a layer's price does not come out above 0.
         NotWrappedError: If the model is not wrapped.
+
+    Example:
+        prices = keras_approx.measure_prices(model, export.Pricer(model).cycles)
+        way = keras_approx.Eliminate(prices.budget(2e6), select="budget", prices=prices)
+        model, history = keras_approx.fine_tune(model, (images, labels), skipping=way)
     """
     low, high = kept
     if not 0 < low < high <= 1:
@@ -95,23 +114,19 @@ def measure_prices(
         for name, chance in chances.items():
             set_masks(model, {**base, name: chance < high})
             more = float(cycles(model)) - least
-            pairs = _pairs(chance < high) - _pairs(base[name])
+            pairs = kept_pairs(chance < high) - kept_pairs(base[name])
             if not more > 0 or not pairs:
                 raise OptionError(
                     f"layer {name!r} with {pairs} more of its pairs takes {more:g} more cycles: expected both above 0; "
-                    "check the cost function, choose fractions further apart, or exempt the layer"
+                    "check the cost function, or choose fractions further apart"
                 )
             prices[name] = more / pairs
     finally:
         set_masks(model, before)
-    return CyclePrices(prices, least - sum(price * _pairs(base[name]) for name, price in prices.items()))
+    return CyclePrices(prices, least - sum(price * kept_pairs(base[name]) for name, price in prices.items()))
 
 
 def _ranks(mask: np.ndarray, granularity: str | Granularity) -> np.ndarray:
     """Evenly spaced from 0 to below 1, one for each group of a mask's kernel."""
     shape = group_sums(mask, granularity).shape
     return (np.arange(np.prod(shape)) / np.prod(shape)).reshape(shape)
-
-
-def _pairs(mask: np.ndarray) -> int:
-    return int(np.count_nonzero(group_sums(mask, "pair")))

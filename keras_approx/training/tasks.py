@@ -38,15 +38,16 @@ _OF_VALUES = (
     "poisson",
 )
 _METRICS = {"classes": "accuracy", "labels": "binary_accuracy", "values": "mae"}
+# Parts of names as `plain_name` gives them.
 _HIGHER_IS_BETTER = (
     "acc",
     "auc",
     "precision",
     "recall",
-    "f1_score",
-    "fbeta_score",
+    "f1score",
+    "fbetascore",
     "iou",
-    "r2_score",
+    "r2score",
     "sensitivity",
 )
 _LOWER_IS_BETTER = (
@@ -63,8 +64,8 @@ _LOWER_IS_BETTER = (
         "poisson",
         "cosh",
     ),
-    "false_positives",
-    "false_negatives",
+    "falsepositives",
+    "falsenegatives",
 )
 
 
@@ -219,10 +220,15 @@ def last_activation(model: Any, output: int = 0) -> str:
 
 def higher_is_better(metric: str) -> bool | None:
     """Whether a metric of Keras is better the higher it is; None if its name does not say."""
-    name = metric.lower()
+    name = plain_name(metric)
     if any(part in name for part in _LOWER_IS_BETTER):
         return False
     return True if any(part in name for part in _HIGHER_IS_BETTER) else None
+
+
+def plain_name(name: str) -> str:
+    """A name without what tells names of classes, functions and objects apart: "binaryiou" of "BinaryIoU"."""
+    return name.replace("_", "").lower()
 
 
 def snake_case(name: str) -> str:

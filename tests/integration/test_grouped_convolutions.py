@@ -74,9 +74,7 @@ def test_statistics_are_those_of_each_group(wrapped, images) -> None:
 @pytest.mark.parametrize("metric", ["relative", "expected", "energy", "variance"])
 def test_metrics_rank_the_operands_of_groups(wrapped, metric: str) -> None:
     layer = wrapped.get_layer("strided")
-    values = keras_approx.skipping.significance.significance(
-        metric, layer.kernel.numpy(), layer.get_statistics()
-    )
+    values = keras_approx.significance.significance(metric, layer.kernel.numpy(), layer.get_statistics())
     assert values.shape == layer.get_mask().shape
     assert values.any()
 

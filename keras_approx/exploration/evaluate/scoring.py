@@ -16,13 +16,13 @@ from keras_approx.errors import OptionError
 from keras_approx.exploration.quality import ACCURACY, Quality
 from keras_approx.keras3 import converted
 from keras_approx.text import plural
-from keras_approx.training.tasks import higher_is_better, last_activation, snake_case
+from keras_approx.training.tasks import higher_is_better, last_activation, plain_name
 
 _OF_PROBABILITIES = (
     *("accuracy", "crossentropy", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "iou"),
     *("divergence", "positives", "negatives"),
 )
-"""Parts of the names of Keras's metrics that always take probabilities, whatever the last layer is."""
+"""Parts of the plain names of Keras's metrics that always take probabilities, whatever the last layer is."""
 _KNOWN = "'accuracy', 'auc', 'mae', 'mse', 'binary_accuracy', or another of Keras"
 
 
@@ -142,8 +142,8 @@ def _named(name: str, model: Any, labels: np.ndarray) -> _Found:
         _check_decisions(name, labels, outputs)
         return _Found("auc", partial(_area, end == "linear"))
     known = _of_keras(name)
-    told = snake_case(getattr(known, "__name__", type(known).__name__))
-    if told.startswith("sparse_"):
+    told = plain_name(getattr(known, "__name__", type(known).__name__))
+    if told.startswith("sparse"):
         if not classes:
             raise OptionError(
                 f"the metric {name!r} takes class numbers, got labels of shape {labels.shape} and {labels.dtype}"
@@ -160,17 +160,25 @@ def _named(name: str, model: Any, labels: np.ndarray) -> _Found:
 
 def _of_keras(name: str) -> Any:
     """A function or an object of tf_keras.metrics, by the name of either: "mae", "RootMeanSquaredError", "r2_score"."""
-    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    for one in (name, camel):
+    classes = {plain_name(one): one for one, kind in vars(keras.metrics).items() if _is_metric(kind)}
+    for one in (name, classes.get(plain_name(name))):
         try:
             found = keras.metrics.get(one)
-        except (ValueError, TypeError):
+        except ValueError:
             continue
+        except TypeError as error:
+            raise OptionError(
+                f"the metric {name!r} needs arguments: give an object, metric=tf_keras.metrics.{one}(...)"
+            ) from error
         if callable(found):
             return found
     raise OptionError(
         f"Keras has no metric {name!r}: expected {_KNOWN}, or keras_approx.Quality(function, ...)"
     )
+
+
+def _is_metric(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, keras.metrics.Metric)
 
 
 def _accuracy(model: Any, labels: np.ndarray) -> _Found:

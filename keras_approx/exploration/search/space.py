@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from keras_approx.errors import OptionError
-from keras_approx.exploration.design import EVERYTHING, Design, canonical
+from keras_approx.exploration.design import EVERYTHING, Design
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions, masked_layers
 from keras_approx.skipping.granularity import (
     DEFAULT,
     Granularity,
     first_matches,
+    granularity_name,
     group_significance,
     matches,
 )
@@ -123,7 +124,7 @@ def _several(granularity: str | Granularity | Sequence[str | Granularity]) -> tu
     several = [granularity] if isinstance(granularity, (str, Granularity)) else list(granularity)
     if not several:
         raise OptionError("granularity is empty: expected at least one")
-    return tuple(dict.fromkeys(map(canonical, several)))
+    return tuple(dict.fromkeys(map(granularity_name, several)))
 
 
 def _choices(

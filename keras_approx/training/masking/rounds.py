@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from keras_approx.checks import check_readable_again
 from keras_approx.errors import OptionError
-from keras_approx.measure.batches import check_readable_again
 from keras_approx.skipping.schedules import AnySchedule, get_schedule
 from keras_approx.skipping.selection import LayerSetting, Selection
 from keras_approx.training.eliminate import skip_by_elimination

@@ -16,7 +16,7 @@ from keras_approx.skipping.schedules import AnySchedule, get_schedule
 from keras_approx.skipping.selection import LayerSetting, Select, Selection
 from keras_approx.skipping.significance import Metric, get_metric, significance
 from keras_approx.training.masking.moves import MoveMasks
-from keras_approx.training.options import Prices
+from keras_approx.training.options import Prices, check_updates
 
 MOST_STEPS_BETWEEN_UPDATES = 50
 UPDATES_IN_A_RAMP = 10
@@ -47,11 +47,12 @@ class UpdateSkipMasks(MoveMasks):
         prices: For budgets, and then required: cycles that one kept pair takes in an inference, by layer
             name, or a function of the model that gives them, called once; see keras_approx.measure_prices.
         data: If given, the model is calibrated with it again before each update, as keras_approx.calibrate
-            takes it: an array or a dataset, which can be read many times.
+            takes it: an array, a dataset or a list of batches, which can be read many times.
         loss: For `data` with labels: of which to measure gradients, see keras_approx.calibrate.
 
     Raises:
         OptionError: If an option has another value than those above.
+        CalibrationError: If `data` cannot be read several times.
         NotWrappedError: When training starts, if the model is not wrapped.
         NotCalibratedError: When training starts, if the model was not calibrated.
     """
@@ -81,12 +82,7 @@ class UpdateSkipMasks(MoveMasks):
             layers=dict(layers or {}),
         )
         super().__init__(schedule, selection)
-        if frequency is not None and frequency < 1:
-            raise OptionError(f"frequency must be at least 1 step, got {frequency}")
-        if (prices is not None) != (select == "budget"):
-            raise OptionError(f"prices are for a budget, and a budget needs them; select is {select!r}")
-        if loss is not None and data is None:
-            raise OptionError("loss is for calibrating with data while training: give data= too")
+        check_updates(select, frequency=frequency, prices=prices, data=data, loss=loss)
         self.metric = get_metric(significance)
         self.frequency = frequency or MOST_STEPS_BETWEEN_UPDATES
         self._follows_ramp = frequency is None

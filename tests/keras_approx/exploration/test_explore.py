@@ -233,6 +233,13 @@ def test_what_elimination_cannot_do(problem: Small, tmp_path: Path, options: Any
         explored(problem, tmp_path, significance="elimination", **options)
 
 
+def test_elimination_reads_calibration_data_twice(problem: Small, tmp_path: Path) -> None:
+    batches = iter([problem.calibration])
+    with pytest.raises(CalibrationError, match="is used up after the first"):
+        explored(problem, tmp_path, significance="elimination", calibration=batches)
+    assert next(batches) is problem.calibration  # refused before anything was read
+
+
 def test_recalibration_needs_something_to_recalibrate(problem: Small, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="give calibration="):
         explored(problem, tmp_path, recalibrate=True, calibration=None)

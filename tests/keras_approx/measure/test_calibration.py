@@ -109,6 +109,33 @@ def test_gradients() -> None:
     assert all(layer.get_statistics().gradient is None for layer in skip_wrappers(wrapped))
 
 
+def test_gradients_of_several_inputs_count_the_samples() -> None:
+    """Two inputs of unlike shapes, two batches of unlike sizes: the mean over all samples."""
+    image, facts = keras.Input((4, 4, 2)), keras.Input((3,))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(3, 3, name="first")(image))
+    x = keras.layers.Concatenate()([x, keras.layers.Dense(2, name="second")(facts)])
+    network = keras.Model([image, facts], keras.layers.Dense(2, name="third")(x))
+    rng = np.random.default_rng(0)
+    x, y = (
+        tuple(rng.normal(size=(6, *shape)).astype(np.float32) for shape in ((4, 4, 2), (3,))),
+        np.ones((6, 2)),
+    )
+    found = []
+    for batches in ([(x, y)], [(tuple(one[:3] for one in x), y[:3]), (tuple(one[3:] for one in x), y[3:])]):
+        wrapped = keras_approx.wrap(network)
+        keras_approx.calibrate(wrapped, batches, loss="mse", verbose=False)
+        found.append([layer.get_statistics().gradient for layer in skip_wrappers(wrapped)])
+    wrapped = keras_approx.wrap(network)
+    with tf.GradientTape() as tape:
+        kernels = [layer.kernel for layer in skip_wrappers(wrapped)]
+        value = tf.reduce_mean(keras.losses.get("mse")(y, wrapped(x)))
+    for one, gradient in zip(found[0], tape.gradient(value, kernels), strict=True):
+        np.testing.assert_allclose(one, np.abs(gradient), rtol=1e-3, atol=1e-6)
+    assert all(
+        (two >= one - 1e-6).all() for one, two in zip(*found, strict=True)
+    )  # of each batch the magnitude
+
+
 def _state(model: Any) -> list[np.ndarray]:
     return [weight.copy() for weight in model.get_weights()]
 

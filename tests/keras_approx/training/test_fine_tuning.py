@@ -14,7 +14,7 @@ from keras_approx.errors import OptionError
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.masks import kept_fraction
-from keras_approx.skipping.schedules import Constant
+from keras_approx.skipping.schedules import Constant, Ramp
 from tests.keras_approx import models
 
 LOSS = "sparse_categorical_crossentropy"
@@ -249,6 +249,8 @@ def _used_optimizer() -> Any:
             {"learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
             "got <.*CosineDecay.*an optimizer= has a schedule",
         ),
+        ({"optimizer": keras.optimizers.legacy.SGD()}, "legacy SGD.* give tf_keras.optimizers.SGD$"),
+        ({"distillation": True}, "or the teacher's weight, got True"),
         ({"optimizer": _used_optimizer()}, r"has taken 1 steps already.*give a new one"),
     ],
 )
@@ -266,11 +268,16 @@ def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
         (lambda: Rank("elimination"), "refits weights"),
         (lambda: Rank("enrgy"), "significance must be one of"),
         (lambda: Rank(kept=2), "between 0 and 1"),
-        (lambda: Rank(batches=0), "no fewer than one batch"),
-        (lambda: Eliminate(rounds=0), "at least one round"),
-        (lambda: Eliminate(batches=0), "no fewer than one batch"),
+        (lambda: Rank(batches=0), "batches must be a whole number of at least 1, got 0"),
+        (lambda: Rank(frequency=1.5), "frequency must be a whole number of at least 1, got 1.5"),
+        (lambda: Rank(kept=Ramp(1, 0.5), select="budget"), "a budget needs them"),
+        (lambda: Rank(loss="mse"), "give data= too"),
+        (lambda: Eliminate(rounds=0), "rounds must be a whole number of at least 1, got 0"),
+        (lambda: Eliminate(rounds=2.5), "rounds must be a whole number of at least 1, got 2.5"),
+        (lambda: Eliminate(batches=0), "batches must be a whole number of at least 1, got 0"),
+        (lambda: Eliminate(batches=True), "batches must be a whole number of at least 1, got True"),
         (lambda: Eliminate(select="threshold"), "no threshold of its own"),
-        (lambda: Eliminate(100, select="budget"), "needs prices"),
+        (lambda: Eliminate(100, select="budget"), "a budget needs them"),
         (lambda: Eliminate(scope="globall"), "scope must be one of global, layer"),
         (lambda: Distillation(temperature=0), "temperature above 0"),
     ],
@@ -278,6 +285,16 @@ def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
 def test_ways_that_cannot_be(make: Any, says: str) -> None:
     with pytest.raises(OptionError, match=says):
         make()
+
+
+def test_one_metric_and_one_callback_need_no_list() -> None:
+    watch = _Kept()
+    options = {"loss": LOSS, "epochs": np.int64(1), "batch_size": 16, "verbose": 0}
+    _, history = keras_approx.fine_tune(
+        models.small(), _data(), metrics="accuracy", callbacks=watch, validation_data=_data(), **options
+    )
+    assert {"val_loss", "val_accuracy"} == {name for name in history.history if name.startswith("val_")}
+    assert len(watch.of_steps) == 4
 
 
 def test_an_option_that_there_is_not_is_named() -> None:

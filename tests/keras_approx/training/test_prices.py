@@ -10,6 +10,7 @@ import pytest
 import keras_approx
 from keras_approx.errors import OptionError
 from keras_approx.skipping.granularity import Granularities, group_sums
+from keras_approx.skipping.schedules import Constant
 from keras_approx.training.prices import CyclePrices, measure_prices
 from tests.keras_approx import models
 
@@ -33,6 +34,23 @@ def test_linear_costs(granularity: Granularities) -> None:
     assert prices.cycles(masks) == pytest.approx(_cycles(wrapped))
 
 
+def test_prices_are_taken_as_they_are_measured() -> None:
+    wrapped = keras_approx.wrap(models.small())
+    images = models.inputs(wrapped, 200)
+    keras_approx.calibrate(wrapped, images, verbose=False)
+    prices = measure_prices(wrapped, _cycles)
+    budget = prices.budget(0.5 * _cycles(wrapped))
+    found = []
+    for given in (prices, dict(prices.pairs)):
+        model = keras_approx.wrap(models.small())
+        keras_approx.eliminate(model, images, kept=budget, select="budget", prices=given, verbose=False)
+        found.append(keras_approx.get_masks(model))
+        keras_approx.Rank(kept=Constant(budget), select="budget", prices=given)
+    assert prices.cycles(found[0]) <= 0.5 * _cycles(wrapped)
+    for name, mask in found[0].items():
+        np.testing.assert_array_equal(mask, found[1][name])
+
+
 def test_budgets() -> None:
     prices = CyclePrices(PRICES, 1000)
     assert prices.budget(1500) == 500
@@ -43,7 +61,7 @@ def test_budgets() -> None:
 def test_costs_that_are_none() -> None:
     wrapped = keras_approx.wrap(models.small())
     masks = keras_approx.get_masks(wrapped)
-    with pytest.raises(OptionError, match=r"layer 'first' with .* takes 0 more cycles"):
+    with pytest.raises(OptionError, match=r"'first' with .* takes 0 more cycles.* fractions further apart$"):
         measure_prices(wrapped, lambda _: 12)
     assert all(np.array_equal(mask, masks[name]) for name, mask in keras_approx.get_masks(wrapped).items())
     with pytest.raises(OptionError, match="two fractions"):

@@ -12,6 +12,7 @@ from keras_approx.compat import keras, tf
 from keras_approx.errors import OptionError
 from keras_approx.exploration.evaluate.scoring import Scorer, checked_labels, scorer_of
 from keras_approx.exploration.quality import Quality
+from keras_approx.training.tasks import higher_is_better
 
 COUNT = 200
 
@@ -142,6 +143,57 @@ def test_keras_gets_probabilities_where_it_takes_them() -> None:
         assert _score("precision", end, _outputs(3, end), labels) == pytest.approx(expected)
 
 
+_LABELS, _CLASSES = _labels(3), np.eye(4)[_classes(4)]
+
+
+@pytest.mark.parametrize("end", [None, "last"])
+@pytest.mark.parametrize(
+    ("kind", "snake", "labels", "last"),
+    [
+        (keras.metrics.BinaryIoU, "binary_iou", _LABELS, "sigmoid"),
+        (keras.metrics.BinaryIoU, "binary_io_u", _LABELS, "sigmoid"),
+        (keras.metrics.F1Score, "f1_score", _CLASSES, "softmax"),
+        (keras.metrics.FBetaScore, "fbeta_score", _CLASSES, "softmax"),
+        (keras.metrics.Recall, "recall", _LABELS, "sigmoid"),
+        (keras.metrics.BinaryAccuracy, "binary_accuracy", _LABELS, "sigmoid"),
+        (keras.metrics.CategoricalAccuracy, "categorical_accuracy", _CLASSES, "softmax"),
+    ],
+)
+def test_metrics_by_every_name(kind: Any, snake: str, labels: np.ndarray, last: str, end: str | None) -> None:
+    width, wanted = labels.shape[1], last if end else None
+    outputs, probabilities = _outputs(width, wanted), _outputs(width, last)
+    expected = float(np.mean(_measured_by_keras(kind(), labels, probabilities)))
+    for name in (kind.__name__, snake):
+        scorer = _scorer(name, width, wanted, labels)
+        assert scorer.higher_is_better
+        assert scorer.score(labels, outputs) == pytest.approx(expected, rel=1e-5)
+    scorer = _scorer(kind(), width, last, labels)
+    assert scorer.higher_is_better
+    assert scorer.score(labels, probabilities) == pytest.approx(expected, rel=1e-5)
+
+
+def _measured_by_keras(metric: Any, labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    metric.update_state(labels.astype(np.float32), outputs)
+    return np.asarray(metric.result())
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        *((name, True) for name in ("Accuracy", "AUC", "Precision", "R2Score", "SensitivityAtSpecificity")),
+        *((name, True) for name in ("IoU", "MeanIoU", "OneHotIoU", "one_hot_mean_io_u", "mean_iou")),
+        *((name, False) for name in ("FalsePositives", "false_negatives", "KLDivergence", "Poisson")),
+        *(
+            (name, False)
+            for name in ("LogCoshError", "CategoricalHinge", "BinaryCrossentropy", "MAE", "loss")
+        ),
+        *((name, None) for name in ("Sum", "CosineSimilarity", "opinion")),
+    ],
+)
+def test_directions_by_every_name(name: str, better: bool | None) -> None:
+    assert higher_is_better(name) is better
+
+
 def test_objects_and_functions_get_what_the_model_gives() -> None:
     outputs, values = _outputs(2, None), _values(2)
     assert _score(keras.metrics.MeanSquaredError(), None, outputs, values) == pytest.approx(
@@ -179,6 +231,12 @@ def _fails(labels: np.ndarray, outputs: np.ndarray) -> float:
         ("sparse_top_k_categorical_accuracy", None, _values(2), "takes class numbers"),
         ("mean_opinion", None, _values(2), "Keras has no metric 'mean_opinion': expected 'accuracy', 'auc'"),
         ("kl_divergences", None, _values(2), "Keras has no metric"),
+        (
+            "mean_iou",
+            None,
+            _labels(2),
+            r"'mean_iou' needs arguments.* metric=tf_keras.metrics.MeanIoU\(...\)",
+        ),
         (_worst, None, _values(2), r"which way is better does not.*Quality\(_worst, higher_is_better=...\)"),
         (7, None, _values(2), "metric must be .* got 7"),
         (Quality(_not_a_number, True), None, _values(2), "_not_a_number is nan .* a finite number"),

@@ -10,7 +10,7 @@ import pytest
 
 import keras_approx
 from keras_approx.compat import keras, tf
-from keras_approx.errors import NotCalibratedError, NotWrappedError, OptionError
+from keras_approx.errors import CalibrationError, NotCalibratedError, NotWrappedError, OptionError
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from keras_approx.measure.summaries import mask_positions
 from keras_approx.skipping.granularity import group_sums
@@ -19,6 +19,7 @@ from keras_approx.skipping.schedules import Constant, Polynomial, Ramp
 from keras_approx.skipping.selection import LayerSetting
 from keras_approx.skipping.significance import OperandStatistics, significance
 from keras_approx.training.callbacks import EliminateInRounds, SkipSummaries, UpdateSkipMasks
+from keras_approx.training.options import Rank
 from tests.keras_approx import models
 from tests.keras_approx.training.fitting import Watch, compiled, fit
 
@@ -238,7 +239,8 @@ def test_taylor_and_functions_rank_while_training() -> None:
         ({"scope": "all"}, "scope must be one of global, layer"),
         ({"granularity": "triple"}, "granularity must be one of operand, pair, block"),
         ({"significance": "entropy"}, "significance must be one of"),
-        ({"frequency": 0}, "at least 1 step"),
+        ({"frequency": 0}, "frequency must be a whole number of at least 1, got 0"),
+        ({"frequency": 2.5}, "frequency must be a whole number"),
         ({"loss": "mse"}, "give data= too"),
         ({"exempt": "conv"}, "sequence of layer names"),
     ],
@@ -246,6 +248,13 @@ def test_taylor_and_functions_rank_while_training() -> None:
 def test_options_that_do_not_exist(options: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         UpdateSkipMasks(0.5, **options)
+
+
+def test_data_are_read_more_than_once() -> None:
+    for make in (lambda data: UpdateSkipMasks(0.5, data=data), lambda data: Rank(data=data)):
+        with pytest.raises(CalibrationError, match="a generator is used up after the first: give an array"):
+            make(batch for batch in [np.zeros((2, 8, 8, 3), np.float32)])
+        make([np.zeros((2, 8, 8, 3), np.float32)])
 
 
 def test_models_that_cannot_be_masked() -> None:
