@@ -17,8 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse("lenet", __doc__, arguments, kept=0.25, epochs=10)
     network = float_network("lenet", options)
 
-    # Wraps, calibrates, then skips ever more products while the network learns from its labels and from what it
-    # said before.
+    # Wraps, calibrates, skips all products that go at once, and fits the other weights. Then the network learns from
+    # its labels and from what it said before; skipped products stay skipped.
     model, _ = keras_approx.fine_tune(network, kept=options.kept, **training_arguments(options))
 
     finish(model, options)

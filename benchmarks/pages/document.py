@@ -22,8 +22,10 @@ from benchmarks.pages import (
     exactness_tables,
     no_loss_tables,
     plot,
+    quotes,
     tables,
 )
+from benchmarks.pages.quotes import Quote
 from benchmarks.shared.options import argument_parser
 from benchmarks.shared.records import read_folder, read_json
 
@@ -35,11 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     results, root = options.results, options.root
     pictures = root / "docs" / "benchmarks"
-    document_sentences(results, root)
-    for name, found in _tables(results).items():
-        page = root / name
-        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
-        print(f"wrote {page}")
+    for name, filled in pages(results, root).items():
+        (root / name).write_text(filled, encoding="utf-8")
+        print(f"wrote {root / name}")
     plot.draw(read_json(results / "kernels.json"), pictures / "kernels.png")
     headline = read_json(results / "headline.json")
     plot.draw_headline(headline, pictures / "headline.png")
@@ -47,14 +47,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def pages(results: Path, root: Path) -> dict[str, str]:
+    """The pages with the saved figures in them, by their names.
+
+    Args:
+        results: Folder of the saved figures.
+        root: Folder of README.md and docs/.
+    """
+    of_page = _quotes(results)
+    return {
+        name: fill((root / name).read_text(encoding="utf-8"), found, of_page.get(name))
+        for name, found in _tables(results).items()
+    }
+
+
+def _quotes(results: Path) -> dict[str, Quote]:
+    """What finds the figures in the sentences of a page, by the page's name."""
+    runs = read_folder(results / "accuracy")
+    headline, no_loss = read_json(results / "headline.json"), read_folder(results / "no_loss")
+    return {
+        "docs/benchmarks/accuracy.md": quotes.models(headline, no_loss, runs),
+        "docs/benchmarks/recipe.md": quotes.optimizers(runs, read_json(results / "overhead.json")),
+        "docs/benchmarks/kernels.md": quotes.prices(read_json(results / "pricing.json")),
+    }
+
+
 def _tables(results: Path) -> dict[str, dict[str, str]]:
-    """The tables of each page, by their names."""
+    """The tables of each page, and what else has a place in it, by their names."""
     kernels = read_json(results / "kernels.json")
     others = read_json(results / "layers.json")
     headline = read_json(results / "headline.json")
     no_loss = read_folder(results / "no_loss")
     runs = read_folder(results / "accuracy")
+    exactness = read_json(results / "exactness.json")
+    generated = read_json(results / "random_networks.json")
+    proven = no_loss_tables.proven(no_loss)
     return {
+        "README.md": {
+            "summary": accuracy_tables.summary(headline, proven),
+            "proven_exact": no_loss_tables.proven_exact(proven),
+            "exact_gain": accuracy_tables.gains(headline, "no loss"),
+            "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
+            "differing": exactness_tables.differing(exactness, generated),
+        },
+        "docs/howto/eliminate_or_fine_tune.md": {
+            f"{name}_{share}": accuracy_tables.losses(headline, f"{label}{share}")
+            for name, label in (
+                ("eliminated", accuracy_tables.ELIMINATED),
+                ("tuned", accuracy_tables.KEPT_SHARE),
+            )
+            for share in (50, 25)
+        },
+        "docs/exactness.md": {
+            "networks": exactness_tables.networks(exactness),
+            "exported": exactness_tables.exported(exactness),
+            "random": exactness_tables.random_networks(generated),
+        },
         "docs/benchmarks/kernels.md": {
             "overview": tables.overview(kernels),
             "networks": tables.networks(kernels),
@@ -67,7 +115,7 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
         },
         "docs/cycles.md": {"published": published.summary(read_json(results / "published.json"))},
         "docs/benchmarks/accuracy.md": {
-            "tiers": accuracy_tables.tiers(headline, no_loss_tables.proven(no_loss)),
+            "tiers": accuracy_tables.tiers(headline, proven),
             "no_loss": no_loss_tables.no_loss(no_loss),
             "headline": accuracy_tables.headline(headline),
             "fractions": accuracy_tables.fractions(runs),
@@ -85,62 +133,32 @@ def _tables(results: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def document_sentences(results: Path, root: Path) -> None:
-    """Puts the saved figures into README.md and into sentences of other pages.
-
-    Args:
-        results: Folder of the saved figures.
-        root: Folder of README.md and docs/.
-    """
-    headline = read_json(results / "headline.json")
-    exactness = read_json(results / "exactness.json")
-    generated = read_json(results / "random_networks.json")
-    summary = {
-        "summary": accuracy_tables.summary(headline, no_loss_tables.proven(read_folder(results / "no_loss"))),
-        "exact_gain": accuracy_tables.gains(headline, "no loss"),
-        "point_gain": accuracy_tables.gains(headline, "at most 1 point"),
-        "differing": exactness_tables.differing(exactness, generated),
-    }
-    losses = {
-        f"{name}_{share}": accuracy_tables.losses(headline, f"{label}{share}")
-        for name, label in (("eliminated", accuracy_tables.ELIMINATED), ("tuned", accuracy_tables.KEPT_SHARE))
-        for share in (50, 25)
-    }
-    checked = {
-        "networks": exactness_tables.networks(exactness),
-        "exported": exactness_tables.exported(exactness),
-        "random": exactness_tables.random_networks(generated),
-    }
-    for name, found in (
-        ("README.md", summary),
-        ("docs/howto/eliminate_or_fine_tune.md", losses),
-        ("docs/exactness.md", checked),
-    ):
-        page = root / name
-        page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
-
-
-def fill(text: str, found: Mapping[str, str]) -> str:
+def fill(text: str, found: Mapping[str, str], quote: Quote | None = None) -> str:
     """Replaces what stands between `<!-- table: name -->`, or `<!-- figure: name -->`, and `<!-- end -->`.
 
     Args:
         text: A page.
-        found: Tables and figures by name.
+        found: Tables and figures by name; each has a place.
+        quote: Finds the figures that are not in `found`.
 
     Raises:
-        ValueError: A name that is neither, or one that has no place.
+        ValueError: A name that is none of these, or one of `found` that has no place.
     """
     missing = set(found)
 
     def replaced(match: re.Match[str]) -> str:
         kind, name = match.groups()
-        if name not in found:
-            raise ValueError(f"no table {name!r}; there are {', '.join(found)}")
         missing.discard(name)
         gap = "\n" if kind == "table" else ""
-        return f"<!-- {kind}: {name} -->{gap}{found[name]}<!-- end -->"
+        return f"<!-- {kind}: {name} -->{gap}{content(kind, name)}<!-- end -->"
 
-    filled = re.sub(r"<!-- (table|figure): (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
+    def content(kind: str, name: str) -> str:
+        try:
+            return found[name] if name in found or quote is None or kind == "table" else quote(name)
+        except KeyError:
+            raise ValueError(f"no {kind} {name!r}; there are {', '.join(found)}") from None
+
+    filled = re.sub(r"<!-- (table|figure): (.+?) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
     if missing:
         raise ValueError(f"no place for the tables {', '.join(sorted(missing))}; add '<!-- table: name -->'")
     return filled

@@ -58,7 +58,7 @@ def paper(results: Mapping[str, Any], headline: Mapping[str, Any]) -> str:
                         f"{library / cycles:.1f}" if library else "",
                     )
                 )
-    head = ("network", "way", "points allowed in the search", "points lost on test images", "M33 cycles")
+    head = ("network", "way", "points allowed in the search", "points on test images", "M33 cycles")
     return table((*head, "less than exact", "CMSIS-NN / cycles"), rows, left=2)
 
 

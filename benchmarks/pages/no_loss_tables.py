@@ -52,12 +52,21 @@ def no_loss(records: Records) -> str:
 def proven(records: Records) -> Mapping[str, Pair]:
     """By network, the fastest means of enough seeds that lose nothing."""
     found: dict[str, Pair] = {}
-    for pairs in _trainings(records):
-        mean = _mean(pairs)
-        enough = len(pairs) >= LEAST_SEEDS and mean.points >= -MOST_LOST
+    for mean in means(records).values():
+        enough = len(mean.seeds) >= LEAST_SEEDS and mean.points >= -MOST_LOST
         if enough and (mean.network not in found or mean.cycles[1] < found[mean.network].cycles[1]):
             found[mean.network] = mean
     return found
+
+
+def means(records: Records) -> Mapping[tuple[str, int], Pair]:
+    """By network and epochs, the means of all seeds."""
+    return {(pairs[0].network, pairs[0].epochs): _mean(pairs) for pairs in _trainings(records)}
+
+
+def proven_exact(found: Mapping[str, Pair]) -> str:
+    """The mean test accuracies of the exact models that `proven` ones are compared with."""
+    return ", ".join(f"{100 * pair.accuracies[0]:.2f} % for {name}" for name, pair in found.items())
 
 
 def _trainings(records: Records) -> Iterator[list[Pair]]:

@@ -42,7 +42,7 @@ _EXAMPLES = """\
   keras-approx export model_int8.tflite --out out/ --name resnet --target stm32f405
   keras-approx export model_int8.tflite --out out/ --target stm32f405 --max-ram 48K    # the rest is the firmware's
   keras-approx export tuned.keras --out MyNet/ --layout arduino --class-names labels.txt --sample test.npz
-  keras-approx export wrapped.keras --front front.json --max-drop 0.01 --out out/     # a design, not fine-tuned
+  keras-approx export wrapped.keras --front front.json --max-drop 0.01 --data train.npz --out out/   # not fine-tuned
 """
 
 
@@ -65,7 +65,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], help: str) -> None:
     add_data(
         parser,
         required=False,
-        help=".npz file of inputs: to quantize a plain Keras model with, or for designs of explore --recalibrate",
+        help=".npz file of inputs: to quantize a plain Keras model with, or the one that explore had, with which a "
+        "design of --front is refitted or re-estimated",
         labels=False,
     )
     add_split(parser)

@@ -21,8 +21,8 @@ with numbers, and quotients by numbers are read as the layers that compute them:
 
 Wrapped models have fewer kinds of layers. Those of sequences become layers of images of one row, so that the mask of a
 Conv1D has the shape (1, size, inputs, outputs); Dense layers at many positions become 1x1 convolutions, separable
-convolutions two layers, and activation functions layers of their own. Exploration wants one output, and masked
-layers that are called once.
+convolutions two layers, and activation functions layers of their own. Exploration takes models
+of one output whose masked layers are called once.
 
 **mask**: single products can be skipped. All other layers are quantized, and computed as they are.
 """

@@ -151,7 +151,7 @@ LAYERS: Mapping[str, LayerSpec] = {
     ),
     "DepthwiseConv2D": _depthwise(f"any stride, dilation and multiplier; {_PADDED}"),
     "DepthwiseConv1D": _depthwise(f"any stride, dilation and multiplier; {_PADDED}"),
-    "SeparableConv2D": _separable(f"as a DepthwiseConv2D and a Conv2D; {_PADDED}"),
+    "SeparableConv2D": _separable(f"as a DepthwiseConv2D and a Conv2D, which has a mask; {_PADDED}"),
     "SeparableConv1D": _separable(
         f"as a DepthwiseConv2D and a Conv2D, which has a mask; {_PADDED}, or 'causal'"
     ),

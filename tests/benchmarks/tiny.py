@@ -9,7 +9,7 @@ import tf_keras as keras
 
 
 def network(name: str) -> keras.Model:
-    """A convolution of four channels and a dense layer, named as in the examples' networks; its weights are always the same."""
+    """A convolution of four channels and a dense layer, named as in the examples; its weights are always the same."""
     keras.utils.set_random_seed(4)
     inputs = keras.Input((32, 32, 3))
     x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False, name="conv1")(inputs)

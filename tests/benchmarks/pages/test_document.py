@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import pytest
 
@@ -25,19 +25,26 @@ def test_tables_go_between_their_markers() -> None:
         fill(text + "<!-- table: other -->\n<!-- end -->", found)
 
 
-def test_sentences_show_the_saved_figures(tmp_path: Path) -> None:
+def test_pages_show_the_saved_figures() -> None:
     root = document.ROOT
-    pages = ("README.md", "docs/howto/eliminate_or_fine_tune.md", "docs/exactness.md")
-    (tmp_path / "docs/howto").mkdir(parents=True)
-    for page in pages:
-        (tmp_path / page).write_text((root / page).read_text())
-    document.document_sentences(root / "benchmarks/results", tmp_path)
-    for page in pages:
-        assert (tmp_path / page).read_text() == (root / page).read_text(), (
-            "run python -m benchmarks.pages.document"
+    for page, filled in document.pages(root / "benchmarks/results", root).items():
+        assert (root / page).read_text(encoding="utf-8") == filled, (
+            f"{page}: run python -m benchmarks.pages.document"
         )
+
+
+def test_all_records_are_shown() -> None:
+    source = (document.ROOT / "benchmarks/pages/document.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'results / "([\w.]+)"', source))
+    models = {"designs"}  # the models behind a record
+    assert {path.name for path in (document.ROOT / "benchmarks/results").iterdir()} - models == read
 
 
 def test_single_figures_stay_in_their_sentence() -> None:
     text = "It is <!-- figure: gain -->1<!-- end --> times faster."
     assert fill(text, {"gain": "2 to 3"}) == "It is <!-- figure: gain -->2 to 3<!-- end --> times faster."
+    quoted = "It loses <!-- figure: loss of lenet, 1 M -->0<!-- end --> points."
+    filled = fill(quoted, {}, {"loss of lenet, 1 M": "0.5"}.__getitem__)
+    assert filled == "It loses <!-- figure: loss of lenet, 1 M -->0.5<!-- end --> points."
+    with pytest.raises(ValueError, match="no figure 'loss of lenet, 1 M'"):
+        fill(quoted, {}, {}.__getitem__)

@@ -36,6 +36,7 @@ def test_means_of_three_seeds_that_lose_nothing_are_a_tier() -> None:
     assert no_loss_tables.proven([*exact, *level[:2], *worse]) == {}  # too few seeds, and 0.06 points
     proven = no_loss_tables.proven([*exact, *level, *worse])
     assert proven["lenet"].cycles == (1_900_000, 1_600_000)
+    assert no_loss_tables.proven_exact(proven) == "81.00 % for lenet"
     entries = {"exact": entry(0.81, 1_900_000)}
     first, second = cells_of(accuracy_tables.summary({"networks": {"lenet": entries}}, proven))
     assert first[1] == "no loss: designed, mean of 3 trainings of 12 epochs"

@@ -102,3 +102,11 @@ def test_arrays_of_labels_are_no_option_where_nothing_reads_them(folder, capsys)
         with pytest.raises(SystemExit):
             main([command, str(folder / "model.keras"), "--out", "x", "--labels-array", "y"])
         assert "--labels-array" in capsys.readouterr().err
+
+
+def test_the_example_of_a_design_has_the_data_that_a_default_exploration_needs(capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "--front front.json" in line]
+    assert lines
+    assert all("--data" in line for line in lines)
