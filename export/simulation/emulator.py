@@ -69,8 +69,8 @@ class Emulator:
         kept = [segment for segment in image.segments if not segment.writable]
         start = min(segment.address for segment in kept) & -_PAGE
         machine.mem_map(start, _pages(max(s.address + len(s.data) for s in kept) - start), read | execute)
-        for first, size in _page_ranges(image.ram_ranges):
-            machine.mem_map(first, size, read | write | execute)
+        for first, used in _page_ranges(image.ram_ranges):
+            machine.mem_map(first, used, read | write | execute)
         machine.mem_map(self._stack, size, read | write)
         machine.mem_map(_RETURN, _PAGE, read | execute)
         for segment in image.segments:
