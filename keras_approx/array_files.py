@@ -149,7 +149,10 @@ def _read(file: IO[bytes], size: int, held: int = 0) -> np.ndarray:
         raise ValueError(f"its header claims {needed:,} bytes of shape {shape}, but it has {size:,}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if held + needed > memory // 2:
-        raise ValueError(f"it takes {held + needed:,} bytes, and this machine has {memory:,}")
+        raise ValueError(
+            f"it needs {held + needed:,} bytes of memory, and at most half of this machine's may be used, which is "
+            f"{memory // 2:,}"
+        )
     values = np.empty(prod(shape), dtype)
     target, done = values.view(np.uint8), 0
     while done < needed:

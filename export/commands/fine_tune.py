@@ -33,6 +33,7 @@ from export.commands.program.options import (
     weight,
 )
 from export.errors import InputError
+from keras_approx.errors import CheckpointError
 from keras_approx.skipping.granularity import DEFAULT
 from keras_approx.skipping.significance import ELIMINATION, METRICS
 from keras_approx.text import plural
@@ -153,7 +154,10 @@ def run(options: argparse.Namespace) -> Result:
     from keras_approx.compat import keras  # noqa: PLC0415
 
     settings = _settings(options, samples, None if chosen is None else chosen[1].id)
-    checkpoints = Checkpoints(folder, settings, batches)
+    try:
+        checkpoints = Checkpoints(folder, settings, batches)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} (--checkpoint names the folder)") from error
     recipe = {**_recipe(options, model), "callbacks": [checkpoints], "verbose": verbosity()}
     keras.utils.set_random_seed(options.seed)
     say(f"{plural(len(training), 'sample')} to train on, {len(validation):,} to validate with")

@@ -12,7 +12,7 @@ from keras_approx.exploration.evaluate.evaluator import Outcome, Work
 from keras_approx.exploration.evaluate.images import ValidationSet
 from keras_approx.exploration.evaluate.workers import Runner
 from keras_approx.exploration.front.pareto_front import pareto_designs
-from keras_approx.exploration.progress import Progress
+from keras_approx.exploration.progress import ExplorationProgress
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.search.protocol import Search
 from keras_approx.exploration.search.space import Space
@@ -50,7 +50,7 @@ class Exploration:
     def run(self, search: Search, space: Space, exact: Design, seed: int, *, verbose: bool) -> None:
         """Searches to the end; the records are then those of all designs that the search proposed."""
         [first] = self._evaluate([exact], droppable=False)
-        progress = Progress(first, self._pricing.objectives[0], verbose, metric=self._scorer.name)
+        progress = ExplorationProgress(first, self._pricing.objectives[0], verbose, metric=self._scorer.name)
         proposals = search.proposals(space, self._pricing.objectives, seed)
         try:
             proposal = next(proposals)
@@ -70,7 +70,7 @@ class Exploration:
         designs: Sequence[Design],
         *,
         droppable: bool,
-        progress: Progress | None = None,
+        progress: ExplorationProgress | None = None,
         remaining: int = 0,
     ) -> list[EvaluatedDesign]:
         """The records of designs, in their order.

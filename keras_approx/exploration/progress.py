@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TextIO
 
 from keras_approx.exploration.quality import ACCURACY, losses, shown
 from keras_approx.exploration.records import EvaluatedDesign, within
+from keras_approx.progress import Line
 
 
-class Progress:
-    """Shows progress: on a terminal in place, elsewhere a line now and then.
+class ExplorationProgress:
+    """Shows how far an exploration is: on a terminal in place, elsewhere a line now and then.
 
     Args:
         exact: The design that keeps everything.
@@ -36,11 +36,10 @@ class Progress:
         self._enabled = enabled
         self._metric = metric
         self._losses = losses(metric, exact.score)
-        self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty()
-        self._begin = self._shown = time.monotonic()
+        self._line = Line(stream)
+        self._begin = time.monotonic()
         self._best: dict[str, float] = {}
-        self._done = self._left = self._width = 0
+        self._done = self._left = 0
         self._known = 1
         self._improve(exact)
 
@@ -61,15 +60,14 @@ class Progress:
             self._begin = time.monotonic()
         self._left = max(self._left - 1, 0)
         self._improve(record)
-        if self._enabled and time.monotonic() - self._shown > (0.2 if self._terminal else 30):
+        if self._enabled and self._line.is_due():
             self._show()
 
     def finish(self) -> None:
         """The last line."""
         if self._enabled:
             self._show()
-            if self._terminal:
-                self._stream.write("\n")
+            self._line.end()
 
     def _improve(self, record: EvaluatedDesign) -> None:
         if not record.dropped_early:
@@ -79,12 +77,7 @@ class Progress:
                     self._best[loss.text] = min(cost, self._best.get(loss.text, cost))
 
     def _show(self) -> None:
-        self._shown = time.monotonic()
-        text = self.line(self._shown - self._begin)
-        end = "" if self._terminal else "\n"
-        self._stream.write(("\r" if self._terminal else "") + text.ljust(self._width) + end)
-        self._stream.flush()
-        self._width = len(text) if self._terminal else 0
+        self._line.show(self.line(time.monotonic() - self._begin))
 
     def line(self, seconds: float) -> str:
         """The line, so many seconds after the first design."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from keras_approx.compat import tf
-from keras_approx.errors import CalibrationError
+from keras_approx.errors import CalibrationError, OptionError
+from keras_approx.graph.outputs import by_name
 from keras_approx.text import plural
 
 Shape = tuple[int, ...]
@@ -92,16 +93,12 @@ def for_keras(batch: Any) -> Any:
     return list(batch) if isinstance(batch, tuple) else batch
 
 
-def _several(inputs: Any, names: Sequence[str], what: str) -> Sequence[Any]:
+def _several(inputs: Any, names: tuple[str, ...], what: str) -> list[Any]:
     """What is given for each of several inputs."""
-    if isinstance(inputs, Mapping) and set(inputs) == set(names):
-        return [inputs[name] for name in names]
-    if isinstance(inputs, (tuple, list)) and len(inputs) == len(names):
-        return inputs
-    got = f"keys {', '.join(map(str, inputs))}" if isinstance(inputs, Mapping) else type(inputs).__name__
-    raise CalibrationError(
-        f"{what} must have an array for each of the inputs {', '.join(names)}, as a tuple or by name, got {got}"
-    )
+    try:
+        return list(by_name(what, inputs, names, "inputs").values())
+    except OptionError as error:
+        raise CalibrationError(str(error)) from error
 
 
 def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> Batches:

@@ -25,6 +25,7 @@ import numpy as np
 from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.checks import check_kept
 from keras_approx.errors import MaskError, OptionError
+from keras_approx.files import replacing
 from keras_approx.skipping.granularity import (
     Granularities,
     Granularity,
@@ -275,8 +276,8 @@ def _select(layers: Mapping[str, _Groups], amount: float) -> dict[str, np.ndarra
     count = int(np.searchsorted(np.cumsum(costs[order]), amount, side="right"))
     if count < first.sum():
         raise OptionError(
-            f"what is kept in any case costs {costs[first].sum():g}, more than the {amount:g} that all may "
-            "cost: lower `least`, or keep more"
+            f"the shares that `least` keeps cost {costs[first].sum():g}, more than the {amount:g} that all kept "
+            "products may cost: lower `least`, or raise the fraction or the budget"
         )
     kept = np.zeros(len(ranks), np.bool_)
     kept[order[:count]] = True
@@ -310,7 +311,7 @@ def save_masks(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    with open(path, "wb") as file:
+    with replacing(path) as file:
         write_arrays(file, {name: np.asarray(mask, np.bool_) for name, mask in masks.items()}, compress=True)
 
 

@@ -76,8 +76,8 @@ class ShuffledBatches:
             )
         if augmentation.shift and augmentation.shift >= min(inputs.shape[1:3]):
             raise OptionError(
-                f"a shift of {augmentation.shift} moves images of {inputs.shape[1]} x {inputs.shape[2]} pixels out of "
-                "sight: give fewer"
+                f"the shift, {augmentation.shift}, must be smaller than the image "
+                f"({inputs.shape[1]} x {inputs.shape[2]})"
             )
         self._inputs, self._labels, self._batch_size = inputs, labels, batch_size
         self._augmentation, self._seed = augmentation, seed

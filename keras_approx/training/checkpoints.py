@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CheckpointError
+from keras_approx.files import is_unfinished, replacing
 from keras_approx.locks import try_lock
 from keras_approx.schema import explain, read_bounded
 from keras_approx.training.batches import ShuffledBatches
@@ -23,7 +24,7 @@ from keras_approx.training.guard import Guard
 
 _SETTINGS, _CURVES, _STATE, _SAVING = "settings.json", "curves.json", "state", "saving"
 _BEST = "best-{}.npz"  # after so many epochs
-_OURS = re.compile(r"(settings|curves)\.(json|new)|state|saving|best-\d+\.(npz|new)")
+_OURS = re.compile(r"(settings|curves)\.json|state|saving|best-\d+\.npz")
 _MAX_BYTES = 64 << 20
 _Content = TypeVar("_Content")
 _Folder = tuple[int, int]
@@ -92,7 +93,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
             guard.restore(_load_arrays(self.folder / _BEST.format(done)))
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Nothing is left to do."""
+        """Does nothing, as `set_model` has restored the state already."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.curves.append({name: float(value) for name, value in (logs or {}).items()})
@@ -104,7 +105,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
         except (tf.errors.OpError, OSError) as error:
             raise CheckpointError(
                 f"cannot write the checkpoint {str(self.folder)!r}: {getattr(error, 'message', error)}; make room, "
-                "then give the same command again"
+                "then train again, which resumes after the last epoch that was saved"
             ) from error
         (self.folder / _BEST.format(epoch)).unlink(missing_ok=True)
         self.batches.epoch = epoch + 1
@@ -138,7 +139,7 @@ def _prepare(folder: Path, settings: Mapping[str, Any]) -> _Folder:
         raise
     except OSError as error:
         raise CheckpointError(
-            f"cannot use {str(folder)!r} for checkpoints: {error}; remove it, or choose another --checkpoint"
+            f"cannot use {str(folder)!r} for checkpoints: {error}; remove it, or choose another folder"
         ) from error
     return held
 
@@ -152,8 +153,8 @@ def _hold(folder: Path) -> _Folder:
     if not try_lock(descriptor):
         os.close(descriptor)
         raise CheckpointError(
-            f"another fine-tune trains with the checkpoint {str(folder)!r}: wait until it has finished, or choose "
-            "another --out or --checkpoint"
+            f"another process trains with the checkpoint {str(folder)!r}: wait until it has finished, or choose "
+            "another folder"
         )
     _HELD[held] = descriptor
     return held
@@ -166,9 +167,10 @@ def _release(held: _Folder) -> None:
 
 
 def _claim(folder: Path, wanted: Mapping[str, Any]) -> None:
-    if any(not _OURS.fullmatch(entry.name) for entry in folder.iterdir()):
+    names = [entry.name for entry in folder.iterdir()]
+    if any(not _OURS.fullmatch(name) and not is_unfinished(name) for name in names):
         raise CheckpointError(
-            f"the folder {str(folder)!r} holds something that is no checkpoint: choose another --checkpoint"
+            f"the folder {str(folder)!r} holds something that is no checkpoint: choose another folder"
         )
     path = folder / _SETTINGS
     if not (folder / _CURVES).exists():  # nothing was trained yet, whatever the settings were
@@ -195,16 +197,13 @@ def _read(kind: TypeAdapter[_Content], path: Path) -> _Content:
 
 
 def _write(path: Path, content: Any) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as file:
+        file.write(f"{json.dumps(content)}\n".encode())
 
 
 def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    temporary = path.with_suffix(".new")
-    with open(temporary, "wb") as file:
+    with replacing(path) as file:
         write_arrays(file, arrays)
-    os.replace(temporary, path)
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:

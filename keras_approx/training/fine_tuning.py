@@ -58,7 +58,7 @@ def fine_tune(
     callbacks: Any = (),
     verbose: int | str = "auto",
 ) -> tuple[Any, Any]:
-    """Fine-tunes a model until it does with a part of its products, quantized as the exported code will be.
+    """Fine-tunes a model so that it works with only some of its products, quantized as the exported code will be.
 
     The model is wrapped with compensation and calibrated. Elimination skips products before the first step, or a
     metric ranks them while training, see `Eliminate` and `Rank`. The loss is half that of the labels, half the distance
@@ -87,15 +87,15 @@ def fine_tune(
         validation_split: Share of arrays to set apart by chance in place of validation data; 0 for none.
         loss: As for `compile`; None for the one that the model was compiled with. Of several outputs each has its own.
         loss_weights: Of several outputs, as for `compile`; None for those that the model was compiled with, or 1.
-        metrics: As for `compile`; None for the accuracy, or the mean absolute error of values.
+        metrics: As for `compile`, one or several; None for the accuracy, or the mean absolute error of values.
         optimizer: A tf_keras optimizer in place of Adam, a new one, with a learning rate of its own.
         learning_rate: Adam's at its peak; None for one that suits the model's weights, see rates.default_rate.
         distillation: How to learn from the model as given, or another; a number is the weight of the teacher, 0 for
             none.
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
-        callbacks: More Keras callbacks; they come after those that move masks and keep the best state. EarlyStopping,
-            and ModelCheckpoint with save_best_only, see epochs only from the end of the schedule on, as others keep
-            more.
+        callbacks: One more Keras callback, or several; they come after those that move masks and keep the best state.
+            EarlyStopping, and ModelCheckpoint with save_best_only, only see epochs after the schedule has ended,
+            because earlier epochs skip less and would look better.
         verbose: As for `fit`; with 0 what was reached is not printed either.
 
     Returns:

@@ -14,7 +14,7 @@ from keras_approx.layers.quantized_layers import QuantizedWrapper
 
 MOST = 2e-3
 SHARE = 0.02
-"""A step of Adam's moves each weight by about the rate: it is to be this share of a layer's weights."""
+"""A step of Adam changes each weight by about the learning rate, which is this share of the weights' typical size."""
 WARM_UP = 0.05
 """Share of the steps over which the rate rises to its peak."""
 

@@ -161,7 +161,7 @@ def tasks_of(model: Any, loss: Any) -> tuple[Task, ...]:
     elif len(loss) == 1:
         losses = {names[0]: next(iter(loss.values() if isinstance(loss, Mapping) else loss))}
     else:
-        raise OptionError(f"expected one loss, for the one output, got {len(loss)}")
+        raise OptionError(f"the model has one output, so give one loss; got {len(loss)}")
     missing = [name for name, one in losses.items() if one is None]
     if missing:
         raise OptionError(

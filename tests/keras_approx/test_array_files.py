@@ -56,7 +56,9 @@ def test_all_arrays_together_fit_the_memory(tmp_path: Path, monkeypatch: pytest.
         write_arrays(file, {"a": np.zeros(150), "b": np.zeros(150)})
     monkeypatch.setattr("os.sysconf", lambda name: 64)  # 64 pages of 64 bytes, half of which may be taken
     assert read_arrays(tmp_path / "some.npz", ["a"])["a"].size == 150
-    with pytest.raises(ValueError, match="takes 2,400 bytes, and this machine has 4,096"):
+    with pytest.raises(
+        ValueError, match=r"needs 2,400 bytes of memory, and at most half of .* which is 2,048"
+    ):
         read_arrays(tmp_path / "some.npz")
 
 
@@ -115,7 +117,7 @@ def test_other_compression_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, "/dev/zero"):
-        with pytest.raises(ValueError, match="no file"):
+        with pytest.raises(ValueError, match="it is not a regular file"):
             read_arrays(path)
-        with pytest.raises(ValueError, match="no file"):
+        with pytest.raises(ValueError, match="it is not a regular file"):
             read_array(path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +11,7 @@ from keras_approx.errors import StoreError
 from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.strict_json import json_of
+from keras_approx.files import replacing
 from keras_approx.schema import Record, explain, read_bounded
 
 FORMAT = "keras_approx Pareto front"
@@ -66,14 +65,8 @@ def save_front(front: ParetoFront, path: str | Path) -> None:
         "significance": front.significance,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(_unfinished(path.name))
-    part.write_text(json_of(data, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
-def _unfinished(name: str) -> str:
-    """What a file is called until it is complete: never too long, and the same each time, so that none is left."""
-    return f".keras_approx-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
+    with replacing(path) as file:
+        file.write(f"{json_of(data, indent=1)}\n".encode())
 
 
 def load_front(path: str | Path) -> ParetoFront:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_approx.exploration.quality import shown
+from keras_approx.files import replacing
 from keras_approx.notebooks import html_table
 from keras_approx.text import plural
 
@@ -29,7 +31,7 @@ def is_front_csv(path: str | Path) -> bool:
 
 
 def write_front_csv(front: ParetoFront, path: str | Path) -> None:
-    """Writes a table of all evaluated designs, one a line, those of the front first.
+    """Writes a table of all evaluated designs, one a line, those of the front first: the whole table, or none of it.
 
     Args:
         front: The front.
@@ -46,19 +48,21 @@ def write_front_csv(front: ParetoFront, path: str | Path) -> None:
     columns = [*_FIRST, *(name.replace("score", front.metric) for name in measured)]
     columns += [*front.exact.costs, "select", "granularity"]
     columns += [f"{what}:{name}" for what in ("value", "kept") for name in layers]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for record in records:
-            design = record.design
-            writer.writerow(
-                [
-                    *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
-                    *(record.costs[name] for name in front.exact.costs),
-                    *(design.select, design.granularity, *(design.value(name) for name in layers)),
-                    *(record.kept_by_layer[name] for name in layers),
-                ]
-            )
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    for record in records:
+        design = record.design
+        writer.writerow(
+            [
+                *(record.id, record.id in on_front, *(getattr(record, name) for name in measured)),
+                *(record.costs[name] for name in front.exact.costs),
+                *(design.select, design.granularity, *(design.value(name) for name in layers)),
+                *(record.kept_by_layer[name] for name in layers),
+            ]
+        )
+    with replacing(path) as file:
+        file.write(table.getvalue().encode())
 
 
 def to_html(front: ParetoFront) -> str:

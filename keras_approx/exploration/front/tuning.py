@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ def fine_tune_designs(
     metric: Any = None,
     price: Price | None = None,
     skipping: Eliminate | Rank | None = None,
+    each: Callable[[EvaluatedDesign, Any, Any], Any] | None = None,
     **options: Any,
 ) -> list[tuple[Any, Any]]:
     """Fine-tunes designs, each from the given model, and records their scores in the front.
@@ -52,6 +53,8 @@ def fine_tune_designs(
         price: As for `explore`: the masks that training ended with are priced.
         skipping: How products are skipped; the design gives its kept=, select=, granularity= and layers=. None for that
             which the exploration did.
+        each: Called after each design with its new record, the model and the History, such as to save the model: if a
+            later design fails, it is lost otherwise.
         **options: Other arguments of keras_approx.fine_tune, such as epochs=.
 
     Returns:
@@ -61,6 +64,16 @@ def fine_tune_designs(
         OptionError: If an option is one that the design gives, or has a value that it cannot have.
         TypeError: If fine_tune has no such option.
         KeyError: If a design was not evaluated.
+
+    Example:
+        keras_approx.fine_tune_designs(
+            front,
+            front.designs,
+            network,
+            (images, labels),
+            validation=(others, other_labels),
+            each=lambda record, model, history: model.save(f"{record.id}.keras"),
+        )
     """
     if "kept" in options:
         raise OptionError("what is kept follows from the design: leave out kept=")
@@ -81,8 +94,10 @@ def fine_tune_designs(
         )
         score = scorer.score(labels, tuned.predict(for_keras(images), verbose=0))
         costs = None if price is None else price_of_model(price, tuned)
-        front.annotate(record, fine_tuned_score=score, fine_tuned_costs=costs)
+        annotated = front.annotate(record, fine_tuned_score=score, fine_tuned_costs=costs)
         found.append((tuned, history))
+        if each is not None:
+            each(annotated, tuned, history)
     return found
 
 

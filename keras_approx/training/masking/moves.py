@@ -92,7 +92,7 @@ class MoveMasks(PublishKept, ABC):
         if total is not None and first + total <= self.end_step and self.end_step > first:
             warnings.warn(
                 f"the last move of masks is due before step {self.end_step}, but this training ends after "
-                f"{first + total} steps: the model will not come to keep {self._goal}; train longer, or give a "
+                f"{first + total} steps: the schedule will not reach its end, {self._goal}; train longer, or give a "
                 "schedule in shares of the training, such as schedules.Ramp",
                 stacklevel=2,
             )
@@ -142,7 +142,7 @@ class MoveMasks(PublishKept, ABC):
     def _goal(self) -> str:
         assert self.schedule is not None
         value = self.schedule(self.end_step)
-        return f"{value:.1%} of them" if self.selection.select == "fraction" else f"{value:g}"
+        return f"{value:.1%}" if self.selection.select == "fraction" else f"{value:g}"
 
     def _step(self) -> int:
         return int(self.model.optimizer.iterations.numpy())

@@ -99,13 +99,14 @@ def test_says_what_is_wrong_before_the_work(folder, tmp_path, fails):
     arguments = [*_arguments(folder, tmp_path / "t.keras")]
     assert "are the same file" in fails(*arguments, "--test", folder / "train.npz")
     assert "or another batch size" in fails(*arguments, "--batch-size", 4000)
-    assert "shift of 8 moves images of 8 x 8 pixels out of sight" in fails(*arguments, "--shift", 8)
+    assert "the shift, 8, must be smaller than the image (8 x 8)" in fails(*arguments, "--shift", 8)
     assert "--max-drop without --front" in fails(*arguments, "--max-drop", 0.1)
     np.savez(tmp_path / "classes.npz", inputs=np.zeros((9, 8, 8, 3)), labels=np.arange(9))
     assert "class 8, but the model has only 4" in fails(*arguments, "--data", tmp_path / "classes.npz")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("Dear")
-    assert "no checkpoint" in fails(*arguments, "--checkpoint", tmp_path / "mine")
+    told = fails(*arguments, "--checkpoint", tmp_path / "mine")
+    assert "no checkpoint: choose another folder (--checkpoint names the folder)" in told
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 
-from keras_approx.exploration.progress import Progress
+from keras_approx.exploration.progress import ExplorationProgress
 from tests.keras_approx.exploration.problems import record
 
 EXACT = record({}, 800, 2_000_000)
 
 
-def _progress(stream: io.StringIO | None = None, enabled: bool = True) -> Progress:
-    progress = Progress(EXACT, "cycles", enabled, stream=stream or io.StringIO())
+def _progress(stream: io.StringIO | None = None, enabled: bool = True) -> ExplorationProgress:
+    progress = ExplorationProgress(EXACT, "cycles", enabled, stream=stream or io.StringIO())
     progress.expect(1000)
     progress.restore([record({"a": 0.9}, 800, 1_900_000)])
     progress.update(record({"a": 0.5}, 795, 1_234_000))
@@ -25,16 +25,18 @@ def test_the_line() -> None:
         "5/1,002 designs, 0.2/s, 1:23:05 left | exact 80.00% 2 M cycles; "
         "no loss 1.9 M, -1 point 1.23 M, -5 points 1.23 M"
     )
-    assert "-:-- left" in Progress(EXACT, "cycles", True, stream=io.StringIO()).line(0.0)
+    assert "-:-- left" in ExplorationProgress(EXACT, "cycles", True, stream=io.StringIO()).line(0.0)
 
 
 def test_preparation_before_the_first_design_says_nothing_of_the_rest(monkeypatch) -> None:
-    clock = iter([0.0, *[600.0] * 2, *[610.0] * 3])
-    monkeypatch.setattr("keras_approx.exploration.progress.time.monotonic", lambda: next(clock))
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     stream = io.StringIO()
-    progress = Progress(EXACT, "cycles", True, stream=stream)
+    progress = ExplorationProgress(EXACT, "cycles", True, stream=stream)
     progress.expect(12)
+    now[0] = 600.0
     progress.update(record({"a": 0.5}, 795, 1_234_000))
+    now[0] = 610.0
     progress.update(record({"a": 0.1}, 100, 900))
     progress.finish()
     first, last = stream.getvalue().splitlines()

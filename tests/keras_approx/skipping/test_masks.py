@@ -191,9 +191,9 @@ def test_cost_exponent_decides_what_a_budget_buys() -> None:
 
 
 def test_least_beyond_all() -> None:
-    with pytest.raises(OptionError, match="lower `least`, or keep more"):
+    with pytest.raises(OptionError, match="lower `least`, or raise the fraction"):
         fraction_masks({"a": np.ones((4, 2))}, {"a": 1}, 0.25, least={"a": 0.5})
-    with pytest.raises(OptionError, match="lower `least`, or keep more"):
+    with pytest.raises(OptionError, match="lower `least`, or raise the fraction"):
         budget_masks({"a": np.ones((4, 2))}, {"a": 10}, 10, least={"a": 0.5})
     with pytest.raises(OptionError, match="between 0 and 1"):
         threshold_mask(np.ones((4, 2)), 0.5, least=2)

@@ -213,7 +213,7 @@ def _used_optimizer() -> Any:
     [
         ({"loss": None}, "give loss="),
         ({"loss": "crossentropy"}, "Keras has no loss 'crossentropy'"),
-        ({"loss": ["mse", "mse"]}, "expected one loss"),
+        ({"loss": ["mse", "mse"]}, "one output, so give one loss; got 2"),
         ({"batch_size": 64, "validation_split": 0}, "at least two steps"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"epochs": 0}, "epochs must be a whole number"),

@@ -14,6 +14,7 @@ from keras_approx.compat import keras
 from keras_approx.errors import OptionError
 from keras_approx.exploration.front.file import load_front, save_front
 from keras_approx.exploration.front.pareto_front import ParetoFront
+from keras_approx.exploration.records import EvaluatedDesign
 from tests.keras_approx import models
 from tests.keras_approx.exploration.problems import Small, price
 
@@ -119,6 +120,37 @@ def test_elimination_in_rounds(problem: Small, front: ParetoFront, rounds: int) 
     # Of 8 steps; the second round is at 40 % of them.
     first = [0.25] * 3 if rounds == 1 else [0.4] * 3
     np.testing.assert_allclose(shares, [*first, *[0.25] * 5, *[1.0] * 8], atol=0.02)
+
+
+def test_what_was_tuned_before_a_design_fails_is_not_lost(problem: Small, front: ParetoFront) -> None:
+    seen: list[tuple[str, float | None, int]] = []
+
+    def each(record: EvaluatedDesign, model: Any, history: Any) -> None:
+        right = model.predict(problem.images, verbose=0).argmax(axis=1) == problem.labels
+        assert record.fine_tuned_score == right.mean()
+        seen.append((record.id, front[record.id].fine_tuned_score, len(history.history["loss"])))
+
+    class Fails(keras.callbacks.Callback):
+        def on_train_begin(self, logs: object = None) -> None:
+            if seen:
+                raise RuntimeError("no power")
+
+    designs = [front.designs[0], front.designs[1]]
+    with pytest.raises(RuntimeError, match="no power"):
+        keras_approx.fine_tune_designs(
+            front,
+            designs,
+            problem.model,
+            (problem.images[:256], problem.labels[:256]),
+            validation=(problem.images, problem.labels),
+            each=each,
+            loss=LOSS,
+            epochs=1,
+            batch_size=32,
+            callbacks=Fails(),
+            verbose=0,
+        )
+    assert seen == [(designs[0].id, front[designs[0].id].fine_tuned_score, 1)]
 
 
 def test_options_that_the_design_gives(problem: Small, front: ParetoFront) -> None:
