@@ -1,7 +1,7 @@
 """What rounding weights to int8 costs, and what int8 as a whole costs: the most that a better rounding could win.
 
     python -m benchmarks.elimination.rounding --data cifar10.npz           # all networks; minutes
-    python -m benchmarks.elimination.rounding lenet
+    python -m benchmarks.elimination.rounding lenet --output lenet.json      # one, on the images shipped here
 
 Nothing is trained. Only validation images are looked at.
 """

@@ -1,7 +1,7 @@
 """The sensitivity of each layer, and the cycles that skipping in it saves: pairs, kernels, blocks, several shares.
 
     python -m benchmarks.elimination.sensitivity --data cifar10.npz           # all networks
-    python -m benchmarks.elimination.sensitivity resnet8 --validation 500
+    python -m benchmarks.elimination.sensitivity resnet8 --validation 500 --output resnet8.json
 
 Elimination alone, on validation images; nothing is trained. Cycles are those that the exporter predicts for the M33.
 The designs by hand of `benchmarks.training.headline` follow from these figures. What was measured is kept in

@@ -1,7 +1,7 @@
 """What fitting layers in sequence is worth: validation accuracy after elimination alone.
 
     python -m benchmarks.elimination.sequence --data cifar10.npz            # all networks
-    python -m benchmarks.elimination.sequence lenet --validation 1000
+    python -m benchmarks.elimination.sequence lenet --validation 1000 --output lenet.json
 
 Each layer is fitted to the outputs of the exact network: for the exact network's inputs, or for the inputs that the
 layers before it leave once they skip. Nothing is trained, and labels are used to count right answers only.
@@ -29,7 +29,8 @@ from export.analysis.interpreter import run
 from export.frontend import read_tflite
 
 RESULTS = FIGURES / "sequence.json"
-IMAGES = 4096
+IMAGES = 2560
+VALIDATION_IMAGES = 3000
 MASKS = {"pair": (0.5, 0.25), "kernel": (0.5,), "kernel block": (0.6,)}
 
 
@@ -79,7 +80,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_networks(parser, REFERENCE)
     add_data(parser)
     parser.add_argument("--images", type=int, default=IMAGES, help="to look at (default: %(default)s)")
-    parser.add_argument("--validation", type=int, default=5000, help="default: %(default)s")
+    parser.add_argument("--validation", type=int, default=VALIDATION_IMAGES, help="default: %(default)s")
     parser.add_argument("--int8", action="store_true", help="also on the int8 graph, which takes longer")
     add_output(parser, RESULTS)
     options = parser.parse_args(arguments)

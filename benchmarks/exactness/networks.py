@@ -1,8 +1,8 @@
 """Bit-exactness of exported networks against TFLite's reference kernels, byte by byte.
 
-    python -m benchmarks.exactness.networks                                 # the networks of the examples
-    python -m benchmarks.exactness.networks models/*.tflite                  # any files, of any inputs and outputs
-    python -m benchmarks.exactness.networks lenet --kept 0.25 --activations int8
+    python -m benchmarks.exactness.networks --output examples.json          # the networks of the examples
+    python -m benchmarks.exactness.networks models/*.tflite --output models.json    # any files, inputs and outputs
+    python -m benchmarks.exactness.networks lenet --kept 0.25 --activations int8 --output lenet.json
 
 Each network is exported; the interpreter, the host build, and the builds for an emulated Cortex-M33 and Cortex-M4 must
 give what OpResolverType.BUILTIN_REF gives. The networks of the examples get test images, all others random bytes, one

@@ -1,7 +1,7 @@
 """How fast designs are evaluated: a grid over all layers of lenet on 1,000 validation images, against the naive way.
 
     python -m benchmarks.speed.exploration                            # 10,290 designs, about 10 minutes on 2 cores
-    python -m benchmarks.speed.exploration --levels 3 3 3 3 3          # 243 designs
+    python -m benchmarks.speed.exploration --levels 3 3 3 3 3 --output small.json     # 243 designs
 
 Every layer keeps one of several fractions of its pairs, and every combination is evaluated (accuracy on the validation
 images, cycles, flash and RAM on a Cortex-M33). It is done in one process, without giving designs up early
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,10 @@ from networks import pretrained
 
 import export
 import keras_approx
-from benchmarks import FIGURES
 from benchmarks.shared.options import CORE, argument_parser
 from benchmarks.shared.records import add_output, recorded, stays, write_json
 
-RESULTS = FIGURES / "exploration.json"
+RESULTS = Path("runs") / "exploration.json"
 CALIBRATION_IMAGES, VALIDATION_IMAGES = 1000, 1000
 
 

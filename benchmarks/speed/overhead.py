@@ -1,7 +1,7 @@
 """What wrapping costs while training: seconds of a training step, and of an update of all masks.
 
     python -m benchmarks.speed.overhead                # alexnet, batches of 128
-    python -m benchmarks.speed.overhead lenet --steps 50
+    python -m benchmarks.speed.overhead lenet --steps 50 --output lenet.json
 
 A step of the wrapped network is compared with one of tfmot's quantization-aware training and one of the float network;
 steps of the three take turns, so that other work on the machine falls on all alike, and the median counts. Seconds
@@ -32,6 +32,7 @@ from keras_approx.training.callbacks import UpdateSkipMasks
 
 RESULTS = FIGURES / "overhead.json"
 BATCH = 128
+STEPS = 20
 UPDATES = 5
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "network", nargs="?", choices=PRETRAINED, default="alexnet", help="default: %(default)s"
     )
-    parser.add_argument("--steps", type=int, default=30, help="timed steps of each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="timed steps of each (default: %(default)s)")
     add_output(parser, RESULTS)
     options = parser.parse_args(arguments)
     settings = {"network": options.network, "batch_size": BATCH, "steps": options.steps}

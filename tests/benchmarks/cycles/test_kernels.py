@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.cycles import kernels
+from benchmarks.shared.options import REFERENCE
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,10 @@ def test_one_network_is_measured_and_others_stay(tmp_path: Path, monkeypatch: py
         with pytest.raises(SystemExit, match=f"resnet8 in .* {message}"):
             kernels.main(["lenet", *arguments, *other])
     assert json.loads(output.read_text()) == record
+
+
+def test_the_record_is_of_the_default_settings() -> None:
+    assert {*kernels._recorded(kernels._parse([]))} == {*REFERENCE}
 
 
 @pytest.mark.slow

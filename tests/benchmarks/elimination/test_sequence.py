@@ -31,3 +31,10 @@ def test_one_network_is_measured_and_others_stay(
         sequence.main(["lenet", "--data", images, "--images", "32", "--output", str(output)])
     assert sequence.main(arguments) == 0
     assert read_json(output) == record
+
+
+def test_the_record_is_of_the_default_settings() -> None:
+    options = sequence._parse([])
+    for entry in read_json(options.output).values():
+        assert entry["settings"]["images"] == options.images
+        assert entry["settings"]["validation"] == options.validation

@@ -14,7 +14,7 @@ from benchmarks.speed import overhead
     ("arguments", "message"),
     [
         (["lenet", "--steps", "50"], "network alexnet and not lenet, steps 20 and not 50"),
-        (["alexnet"], "steps 20 and not 30"),
+        (["alexnet", "--steps", "30"], "steps 20 and not 30"),
     ],
 )
 def test_other_settings_are_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -24,6 +24,15 @@ def test_other_settings_are_refused(arguments: list[str], message: str, tmp_path
     with pytest.raises(SystemExit, match=message):
         overhead.main([*arguments, "--output", str(output)])
     assert read_json(output) == before
+
+
+def test_the_record_is_of_the_default_settings() -> None:
+    record = read_json(overhead.RESULTS)
+    assert (record["network"], record["batch_size"], record["steps"]) == (
+        "alexnet",
+        overhead.BATCH,
+        overhead.STEPS,
+    )
 
 
 def test_networks_without_weights_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
