@@ -124,13 +124,13 @@ def _loop(
     problem: ConvProblem, layer: Unnumbered, unrolled: int, rows: bool, target: Target
 ) -> Iterator[Candidate]:
     timing = priced_timing(target)
-    plan = _bounded(partial(plan_loop, problem, unrolled, rows=rows), timing)
+    plan = _on_word_boundaries(partial(plan_loop, problem, unrolled, rows=rows), timing)
     yield _candidate("loop", count_loop(layer, unrolled, rows, timing), target, plan)
 
 
 def _bytes(problem: ConvProblem, layer: Unnumbered, unrolled: int, target: Target) -> Iterator[Candidate]:
     timing = priced_timing(target)
-    plan = _bounded(partial(plan_bytes, problem, unrolled), timing)
+    plan = _on_word_boundaries(partial(plan_bytes, problem, unrolled), timing)
     yield _candidate("bytes", count_bytes(layer, unrolled, timing), target, plan)
 
 
@@ -147,7 +147,7 @@ def _unpacked(
         yield Way(least, partial(_unpacked, problem, smaller, widely, target))
 
 
-def _bounded(plan: Callable[[], Plan], timing: Timing) -> Callable[[], Plan]:
+def _on_word_boundaries(plan: Callable[[], Plan], timing: Timing) -> Callable[[], Plan]:
     """Makes a plan on word boundaries."""
     return lambda: on_word_boundaries(plan(), timing)
 

@@ -100,8 +100,8 @@ def with_plain_c(
         limit: Bytes of flash.
 
     Returns:
-        The same for as many stages as possible: those go first that save most bytes for a cycle, until some flash is
-        spared, and of them none that the others make needless. All of them where no choice fits.
+        The same for as many stages as possible. Stages become plain C in the order of the bytes they save for a cycle,
+        until the rest fits; then those are restored that still fit. The candidates as they came if no choice fits.
     """
     result = list(chosen)
     total = flash_bytes(result)

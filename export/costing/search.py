@@ -15,8 +15,8 @@ class Way:
     """What may lead to candidates, before it is counted.
 
     Attributes:
-        least: Cycles below which no candidate of it comes, wherever its code lies; for lower strips and for smaller
-            blocks, as a rule.
+        least: A lower bound on the cycles of its candidates, wherever their code lies. For lower strips and smaller
+            blocks it is a heuristic, not a proof.
         look: Counts what it leads to: candidates, and ways that are known only then.
     """
 

@@ -1,8 +1,7 @@
 """Loops as C, whose cycles follow from their turns.
 
-Of loops of few turns, compilers write some out and loop around others, as it suits what stands in them, and they
-compute counters and pointers from each other. Here turns are hidden from the compiler, and what moves is out of its
-sight too.
+Compilers unroll short loops as they see fit, and derive counters and pointers from each other. Turns and steps of
+pointers are hidden from the optimizer here, so that the machine code matches the cost model.
 """
 
 from __future__ import annotations

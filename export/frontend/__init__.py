@@ -1,4 +1,4 @@
-"""From models to the int8 graph: the only package here that imports TensorFlow, and only when called."""
+"""From models to the int8 graph. TensorFlow is imported only when a function needs it."""
 
 from export.frontend.tflite import read_tflite
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from export.ir.ops import Padding
+
+Channel = TypeVar("Channel", int, NDArray[np.int64])
 
 ACTIVATIONS = ("auto", "int16", "int8")  # what a user may ask for
 ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
@@ -101,8 +107,8 @@ def flat(layout: Layout) -> Layout:
     return Layout(1, 1, size, size, Padding(), layout.element, layout.shuffled)
 
 
-def shuffled_channel(channel: int) -> int:
-    """The position of a channel when the middle two of every four are swapped."""
+def shuffled_channel(channel: Channel) -> Channel:
+    """The position of a channel, or of each of an array, when the middle two of every four are swapped."""
     return channel & ~3 | (channel & 1) << 1 | channel >> 1 & 1
 
 

@@ -20,10 +20,12 @@ def check_class_names(names: Sequence[str] | None, graph: Graph) -> tuple[str, .
     if names is None:
         return ()
     listed = tuple(names) if not isinstance(names, str) else ()
-    odd = next((name for name in listed if not _is_text(name)), None)
-    if odd is not None or not listed:
+    odd: list[object] = [name for name in listed if not _is_text(name)]
+    if not listed:
+        odd = [names]
+    if odd:
         raise ExportError(
-            f"class_names must be a sequence of texts of 1 to {_LONGEST_NAME} letters, got {odd or names!r}"
+            f"class_names must be a sequence of texts of 1 to {_LONGEST_NAME} letters, got {odd[0]!r}"
         )
     sizes = [graph.tensors[tensor].size for tensor in graph.outputs]
     if sizes != [len(listed)]:

@@ -2,7 +2,7 @@
 
 Every offset and length of the file is untrusted. Python's bounds checks keep reads inside the file; what they
 miss is checked here: lengths are charged against the size of the file, so that overlapping vectors cannot
-make a small file cost much time or memory. Beyond this module nothing touches the flatbuffer.
+make a small file cost much time or memory. Modules that patch or convert files read flatbuffers again, after this one.
 """
 
 from __future__ import annotations

@@ -132,8 +132,8 @@ class Lowering:
             raise BlockedError
         if tensor.data is not None:
             raise UnsupportedModelError(
-                f"{op}: input {position} ({tensor.name[:60]!r}) is a constant; only activations are "
-                "supported there"
+                f"{op}: input {position} ({tensor.name[:60]!r}) is a constant, expected an "
+                "activation; fold the operator, as converters do"
             )
         if tensor.dtype != "int8":
             raise QuantizationError(
@@ -246,7 +246,9 @@ class Lowering:
     def values(self, tensor: RawTensor, where: str) -> NDArray[Any]:
         """The values of a constant, in its shape."""
         if tensor.data is None:
-            raise UnsupportedModelError(f"{where}: {tensor.name[:60]!r} must be a constant")
+            raise UnsupportedModelError(
+                f"{where}: {tensor.name[:60]!r} must be a constant; convert the model with fixed values"
+            )
         if tensor.sparse or tensor.dtype not in _NUMPY:
             kind = "sparse" if tensor.sparse else tensor.dtype
             raise UnsupportedModelError(f"{where}: a {kind} constant ({tensor.name[:60]!r}) is not supported")
@@ -326,7 +328,8 @@ class Lowering:
             if (first.scales, first.zero_points) != (other.scales, other.zero_points):
                 raise QuantizationError(
                     f"{op}: inputs and output must share one scale and zero point, got "
-                    f"{first.scale:g}, {first.zero_point} and {other.scale:g}, {other.zero_point}"
+                    f"{first.scale:g}, {first.zero_point} and {other.scale:g}, {other.zero_point}; quantize the model "
+                    "again"
                 )
 
 

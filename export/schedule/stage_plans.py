@@ -34,7 +34,7 @@ def stage_candidates(
 ) -> list[Candidate]:
     """The kernels that can compute a stage, the fastest first; none where plain C loops have to do it.
 
-    Prices are those of the plans before `completed`, costs those of the completed ones.
+    `price` leaves out what `completed` adds, such as filling the border; `cost` has it.
 
     Args:
         graph: The network.

@@ -22,7 +22,7 @@ from tests.export.models.networks import Layers, random_network
 
 GOLDEN = Path(__file__).parent / "golden_c.json"
 DESIGNS = Path(__file__).parents[2] / "benchmarks/results/designs"
-TARGETS = ("cortex-m33", "cortex-m4", "host")
+TARGETS = ("cortex-m33", "cortex-m4", "cortex-m3", "host")
 SEEDS = range(30)
 
 

@@ -59,7 +59,7 @@ exit status:
        and what to do. With a traceback instead: a bug
   {USAGE}    the command line itself is wrong
   {INTERRUPTED}  stopped by Ctrl-C; fine-tune and explore continue when the same command is given again
-  {CLOSED}  what read the output stopped reading, such as head
+  {CLOSED}  the program that read the output has ended, as head does
 """
 
 

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from export.kernels.layout import Layout
+from export.kernels.layout import Layout, shuffled_channel
 
 Ints = NDArray[np.int64]
 
@@ -42,12 +42,11 @@ class Nest:
 
 
 def addresses(layout: Layout, flat: Ints) -> Ints:
-    """Where elements lie, given their indices in row-major order of the activation."""
+    """Where elements lie, given their indices in row-major order of the activation, which is not in planes."""
+    assert not layout.lines
     pixels, channels = np.divmod(flat, layout.channels)
     rows, columns = np.divmod(pixels, layout.width)
-    within = channels
-    if layout.shuffled:
-        within = channels & ~3 | (channels & 1) << 1 | channels >> 1 & 1
+    within = shuffled_channel(channels) if layout.shuffled else channels
     border = layout.border
     return (rows + border.top) * layout.row + (columns + border.left) * layout.pixel + within
 

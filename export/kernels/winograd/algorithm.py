@@ -45,7 +45,7 @@ class Input(NamedTuple):
         return {self.first, self.second} if self.name else {self.first}
 
 
-@dataclass(frozen=True, eq=False)  # there is one of each, so that what is kept by it is found fast
+@dataclass(frozen=True, eq=False)  # compared by identity, which makes cache lookups cheap
 class Scheme:
     """How outputs of one direction are computed.
 

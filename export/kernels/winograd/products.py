@@ -146,7 +146,7 @@ def _turn(pairs: int, first: bool) -> list[Step]:
     return steps
 
 
-def single_kernel(tiling: Tiling, group: Group, most: int, timing: Timing) -> Kernel:
+def single_kernel(group: Group, most: int, timing: Timing) -> Kernel:
     """Like `paired_kernel`, for a block of one tile; the header's bytes do not matter."""
     body = _body(group, most, _single_turn)
     return Kernel(aligned(single_steps(body, 0), timing), FRAME)

@@ -111,7 +111,7 @@ def _tables(shape: Shape) -> _Tables:
         for group in tiling.groups:
             tiles = tiling.range_of(strip, group)
             if tiles[0] < tiles[1]:
-                blocks, _, single = _tiles_of(tiling, strip, tiles)
+                blocks, _, single = _tiles_of(strip, tiles)
                 for part in (*_parts(group, blocks > 0 and single), group):
                     tables.at(header(tiling, part, blocks))
         for kind in strip.kinds:
@@ -137,7 +137,7 @@ def _tile_table(shape: Shape, strip: Strip, kind: Kind) -> list[int]:
     return words
 
 
-def _tiles_of(tiling: Tiling, strip: Strip, tiles: tuple[int, int]) -> tuple[int, int, bool]:
+def _tiles_of(strip: Strip, tiles: tuple[int, int]) -> tuple[int, int, bool]:
     """Blocks of two tiles that a range takes, the first of them, and whether a block of a single tile follows."""
     first, end = tiles[0] // TILES, tiles[1]
     single = end % TILES == 1 and end == len(strip.order)
@@ -263,7 +263,7 @@ class _Builder:
         tiles = tiling.range_of(strip, group)
         if tiles[0] == tiles[1]:
             return []
-        blocks, start, single = _tiles_of(tiling, strip, tiles)
+        blocks, start, single = _tiles_of(strip, tiles)
         # Packed weights lie in RAM; kernels that skip some are so long that they would push constants out.
         shared = not self._shape.packed and self._shape.patterns is None
         twice = shared and blocks > 0 and single
@@ -311,7 +311,7 @@ class _Builder:
         if self._shape.patterns is not None:
             return self._kernel(sparse_kernel, tiling, group, self._shape.patterns[number], tiles, timing)
         if tiles == 1:
-            return self._kernel(single_kernel, tiling, group, self._shape.unrolled, timing)
+            return self._kernel(single_kernel, group, self._shape.unrolled, timing)
         if holds_weights(group):
             return self._kernel(held_kernel, tiling, group, timing)
         return self._kernel(paired_kernel, tiling, group, self._shape.unrolled, timing)

@@ -32,7 +32,9 @@ _IMAGE = 4  # dimensions
 def _read(state: Lowering, op: RawOperator) -> list[Op]:
     sources = _operands(state, op)
     if state.option(op, "ConcatenationOptions", "FusedActivationFunction") != 0:
-        raise UnsupportedModelError(f"{op}: a fused activation is not supported")
+        raise UnsupportedModelError(
+            f"{op}: a fused activation is not supported; put it into an operator of its own"
+        )
     shapes = [state.shape(source) for source in sources]
     axis = axis_of(op, state.option(op, "ConcatenationOptions", "Axis"), len(shapes[0]))
     return _joined(state, op, sources, shapes, axis)
@@ -85,7 +87,7 @@ def _joined(
             source = temporary  # noqa: PLW2901
         inputs.append(source)
     lowered = axis + rank - len(shapes[0])
-    if lowered == 0:  # one part of the batch's only one
+    if lowered == 0:  # a single input, joined along the batch: only the shape changes
         return [*made, Reshape((inputs[0],), output)]
     return [*made, Concatenation(tuple(inputs), output, lowered)]
 

@@ -28,7 +28,7 @@ from export.reading.activation import define_probability
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
-# From 512 on the reference kernel stops the process when the classes are about equally likely: all of them are 0 then.
+# From 512 classes on, outputs that are nearly equal all round to 0, and the reference kernel aborts.
 _MOST_PLANNED = 511
 MAX_CLASSES = 4095
 """More could overflow the sum."""

@@ -147,12 +147,16 @@ def _check_kind(state: Lowering, op: RawOperator) -> None:
     optional = (*range(_PEEPHOLE, _BIAS), *range(_PROJECTION, _HIDDEN), *range(_NORM, _INPUTS))
     if any(op.inputs[position] >= 0 for position in optional) or op.inputs[_WEIGHTS] < 0:
         raise UnsupportedModelError(
-            f"{op}: coupled gates, peepholes, projections and layer normalization are not supported"
+            f"{op}: coupled gates, peepholes, projections and layer normalization are not supported; use a plain LSTM"
         )
     if state.option(op, _OPTIONS, "DiagonalRecurrentTensors"):
-        raise UnsupportedModelError(f"{op}: recurrent weights that are diagonals are not supported")
+        raise UnsupportedModelError(
+            f"{op}: recurrent weights that are diagonals are not supported; use full matrices"
+        )
     if state.option(op, _OPTIONS, "FusedActivationFunction") != _TANH:
-        raise UnsupportedModelError(f"{op}: only tanh is supported as its activation")
+        raise UnsupportedModelError(
+            f"{op}: only tanh is supported as its activation; build the layer with it"
+        )
 
 
 def _gate(

@@ -63,7 +63,9 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     weights, memory = state.values(feature, str(op)), state.values(time, str(op))
     rank = state.option(op, _OPTIONS, "Rank")
     if state.option(op, _OPTIONS, "FusedActivationFunction") != _RELU:
-        raise UnsupportedModelError(f"{op}: only RELU is supported as its activation, as in TFLite")
+        raise UnsupportedModelError(
+            f"{op}: only RELU is supported as its activation, as in TFLite; build the layer with it"
+        )
     fits = weights.ndim == memory.ndim == 2 and len(weights) == len(memory) and rank >= 1
     if not fits or len(weights) % rank or shape != (1, weights.shape[1]):
         raise ModelFormatError(
