@@ -1,7 +1,10 @@
 """Damaged and hostile files: an error of ours, or a model that is consistent; never anything else."""
 
 import struct
+import warnings
+from functools import cache
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from export.ir.validate import validate
 from export.passes import run_passes
 from tests.export.models.model_builder import ModelBuilder
 from tests.export.models.networks import random_network
+from tests.export.models.recipes import RECIPES, network
 
 MODEL = random_network(4)
 WORDS = st.one_of(
@@ -59,6 +63,32 @@ def test_changed_words(changes):
     for place, word in changes:
         struct.pack_into("<I", data, 4 * place, word)
     read_or_refuse(bytes(data))
+
+
+# Sizes, counts and scales as they make trouble: as numbers, and as the bits of single precision.
+ODD_WORDS = [0, 1, 2, 3, 7, 64, 255, 1000, 65536, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]
+ODD_WORDS += [
+    int(np.float32(value).view(np.uint32)) for value in (1e38, 1e20, 1e-10, 1e-38, np.nan, np.inf, -1.0, 0.5)
+]
+
+
+@cache
+def model_of(recipe):
+    return network(RECIPES[recipe])
+
+
+@settings(max_examples=600)
+@given(
+    st.sampled_from(sorted(RECIPES)),
+    st.lists(st.tuples(st.integers(0, 1 << 16), st.sampled_from(ODD_WORDS)), min_size=1, max_size=3),
+)
+def test_changed_words_of_every_operator(recipe, changes):
+    data = bytearray(model_of(recipe))
+    for place, word in changes:
+        struct.pack_into("<I", data, place % (len(data) // 4) * 4, word)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # products of scales beyond single precision
+        read_or_refuse(bytes(data))
 
 
 @settings(max_examples=50)

@@ -190,3 +190,16 @@ def test_an_instruction_without_timing_is_an_error(tmp_path):
 def test_bad_requests(out_dir, inputs, options, error):
     with pytest.raises(error):
         simulate(out_dir, inputs, **options)
+
+
+def test_boards_may_have_external_ram(out_dir, tmp_path):
+    """The emulator puts its stack and inputs where the board has no memory."""
+    memories = '[flash]\norigin = 0x08000000\nbytes = 0x100000\nwaits = 0\nwidth = 16\nprefetch = "none"\n'
+    for name, origin in (("SDRAM1", 0x60000000), ("SDRAM2", 0x61000000)):
+        memories += f'[[ram]]\nname = "{name}"\norigin = {origin:#x}\nbytes = 0x10000\nwaits = 0\n'
+    head = 'name = "external"\ncore = "cortex-m4"\nclock_hz = 100_000_000\nsource = "none"\n'
+    placement = '[[placement]]\nactivations = ["SDRAM1"]\nstack = "SDRAM2"\n'
+    (tmp_path / "external.toml").write_text(head + memories + placement)
+    batch = handmade.inputs(2)
+    result = simulate(out_dir, batch, board=str(tmp_path / "external.toml"))
+    np.testing.assert_array_equal(result.outputs, handmade.reference(batch))
