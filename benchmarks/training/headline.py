@@ -1,23 +1,22 @@
 """All steps for lenet, alexnet and resnet8: explore, fine-tune what was found, export, verify, simulate.
 
-    python -m benchmarks.training.headline --data cifar10.npz        # everything; many hours on 2 cores
-    python -m benchmarks.training.headline lenet --epochs 20         # one network, on the images shipped here
-    python -m benchmarks.training.headline --quick                   # a small run of all steps; minutes
-    python -m benchmarks.training.headline --measure-again           # cycles of what was trained, as the code is now
+    python -m benchmarks.training.headline --data cifar10.npz          # everything; many hours on 2 cores
+    python -m benchmarks.training.headline lenet --output runs/a.json  # one network, on the images shipped here
+    python -m benchmarks.training.headline --quick                     # a small run of all steps; minutes
+    python -m benchmarks.training.headline --measure-again             # cycles of what was trained, as the code is now
 
 Explorations look at validation images only; designs are taken from their fronts at fixed budgets of cycles. Beside them
 stand the models of `benchmarks.training.accuracy table`, whose layers share a fraction of the products by one ranking.
 These are fine-tuned for as many epochs as the exact int8 model they are compared with; others come from elimination
 alone. Test images are looked at once, for the accuracies of the table. Whatever ended is kept in --work, so a command
-that was interrupted continues, and models that the other benchmark trained are not trained again; figures that were
-made with other settings or images are replaced. The int8 models are written beside the figures, in `designs/`.
+that was interrupted continues, and models that the other benchmark trained are not trained again. The int8 models are
+written beside the figures, in `designs/`.
 `benchmarks.pages.document` puts the tables into the README and docs/benchmarks/accuracy.md, and draws the plot.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +44,7 @@ from benchmarks.pages.accuracy_tables import (
 )
 from benchmarks.pages.tables import CMSIS_NN
 from benchmarks.shared.options import REFERENCE, add_networks, argument_parser
-from benchmarks.shared.records import write_bytes, write_json
+from benchmarks.shared.records import add_replace, recorded, stays, write_bytes, write_json
 from benchmarks.training.designs import DESIGNS, HandMade
 from benchmarks.training.explorations import Exploration, design_tuned, explored
 from benchmarks.training.runs import (
@@ -82,9 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = load(options.data)
     if options.quick:
         data = replace(data, train=first(data.train, 2000), validation=first(data.validation, 300))
-    record: dict[str, Any] = {"networks": {}}
-    if options.output.is_file():
-        record = json.loads(options.output.read_text(encoding="utf-8"))
+    record = recorded(options.output) or {"networks": {}}
     if options.measure_again:
         _measure_again(record, data, options)
         return 0
@@ -92,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = {
             label: entry
             for label, entry in record["networks"].get(name, {}).items()
-            if _comparable(name, label, entry["settings"], data, options)
+            if _stays(name, label, entry["settings"], data, options)
         }
         for label, entry, tflite in _network(name, data, options, done):
             done[label] = entry
@@ -203,7 +200,7 @@ def _settings(name: str, label: str, data: Cifar10, options: argparse.Namespace)
     return with_data(settings, data)
 
 
-def _comparable(
+def _stays(
     name: str, label: str, settings: Mapping[str, Any], data: Cifar10, options: argparse.Namespace
 ) -> bool:
     """Whether figures are what this command would make, or of the same training in a way it is not asked for."""
@@ -211,7 +208,7 @@ def _comparable(
     kind, *_ = label.partition(" ")
     if kind in METRICS and kind != options.significance and "rounds" in settings:
         wanted |= {"rounds": settings["rounds"]}
-    return settings == wanted
+    return stays(f"{name}, {label}", settings, wanted, options.replace)
 
 
 def _eliminated(name: str, kept: float, data: Cifar10) -> tuple[keras.Model, dict[str, Any]]:
@@ -304,6 +301,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="measure the models in designs/ again, as the code is now, and train nothing",
     )
+    add_replace(parser)
     parser.add_argument("--quick", action="store_true", help="lenet, 2,000 images, 2 epochs, into runs/quick")
     options = parser.parse_args(arguments)
     options.networks = options.networks or (REFERENCE[:1] if options.quick else REFERENCE)

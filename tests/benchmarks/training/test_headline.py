@@ -108,6 +108,9 @@ def test_the_whole_way_and_again(
     # Figures that are gone, or of another run, come back from what was kept, without any training.
     del record["networks"]["lenet"]["0.06 M"]
     output.write_text(json.dumps(record).replace('"epochs": 1', '"epochs": 30'))
+    with pytest.raises(SystemExit, match="epochs 30 and not 1"):
+        headline.main(arguments)
+    arguments.append("--replace")
     monkeypatch.setattr(keras_approx, "fine_tune", lambda *a, **k: pytest.fail("trained again"))
     monkeypatch.setattr(keras_approx, "fine_tune_designs", lambda *a, **k: pytest.fail("trained again"))
     assert headline.main(arguments) == 0
