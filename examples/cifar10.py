@@ -191,10 +191,11 @@ class AugmentedBatches(keras.utils.Sequence):
                 f"expected a batch size from 1 to the {len(part)} training images, got {batch_size}"
             )
         self._part, self._batch_size, self._seed = part, batch_size, seed
-        self._start(epoch)
+        self.start(epoch)
 
-    def _start(self, epoch: int) -> None:
-        self._epoch = epoch
+    def start(self, epoch: int) -> None:
+        """Makes the batches of an epoch the next ones."""
+        self.epoch = epoch
         self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._part))
 
     def __len__(self) -> int:
@@ -202,8 +203,8 @@ class AugmentedBatches(keras.utils.Sequence):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        rng = np.random.default_rng((self._seed, self._epoch, index))
+        rng = np.random.default_rng((self._seed, self.epoch, index))
         return to_float(augment(self._part.images[chosen], rng)), self._part.labels[chosen]
 
     def on_epoch_end(self) -> None:
-        self._start(self._epoch + 1)
+        self.start(self.epoch + 1)

@@ -13,7 +13,7 @@ from networks import pretrained
 
 import export
 import keras_approx
-from benchmarks.training.runs import first, remembered, sgd
+from benchmarks.training.runs import Resume, first, remembered, sgd
 from benchmarks.training.shipped import CORE
 
 CALIBRATION_IMAGES = 1280
@@ -99,9 +99,9 @@ def design_tuned(
         The wrapped model and its record, as `remembered` gives them.
     """
 
-    def train() -> tuple[keras.Model, keras.callbacks.History]:
+    def train(resume: Resume) -> keras.Model:
         batches = AugmentedBatches(data.train, seed=exploration.seed)
-        (result,) = keras_approx.fine_tune_designs(
+        ((model, _),) = keras_approx.fine_tune_designs(
             front,
             design,
             pretrained(exploration.network),
@@ -112,9 +112,10 @@ def design_tuned(
             optimizer=sgd(epochs * len(batches)),
             loss=LOSS,
             input_range=INPUT_RANGE,
+            callbacks=[resume(batches)],
             verbose=2,
         )
-        return result
+        return model
 
     settings = {
         "network": exploration.network,

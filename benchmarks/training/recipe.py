@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import keras_approx
 from benchmarks import FIGURES
 from benchmarks.shared.options import CORE, argument_parser
 from benchmarks.shared.records import add_replace, record_of, write_json
-from benchmarks.training.runs import LEARNING_RATE, first, remembered, sgd, with_data
+from benchmarks.training.runs import LEARNING_RATE, Resume, first, remembered, sgd, with_data
 from keras_approx.skipping.selection import LayerSetting
 
 RESULTS = FIGURES / "recipe"
@@ -88,7 +89,7 @@ class _HiddenSquares(AugmentedBatches):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = super().__getitem__(index)
-        rng = np.random.default_rng((self._seed, self._epoch, index, 1))
+        rng = np.random.default_rng((self._seed, self.epoch, index, 1))
         for image, (row, column) in zip(images, rng.integers(0, 32, (len(images), 2)), strict=True):
             image[
                 max(0, row - HIDDEN // 2) : row + HIDDEN // 2,
@@ -97,9 +98,7 @@ class _HiddenSquares(AugmentedBatches):
         return images, labels
 
 
-def trained(
-    trial: Trial, epochs: int, seed: int, data: Cifar10
-) -> tuple[keras.Model, keras.callbacks.History]:
+def trained(trial: Trial, epochs: int, seed: int, data: Cifar10, resume: Resume) -> keras.Model:
     """Fine-tunes a model as a trial says; it is wrapped."""
     epochs *= trial.longer
     batches = (_HiddenSquares if trial.hidden else AugmentedBatches)(data.train, seed=seed)
@@ -107,7 +106,7 @@ def trained(
     if trial.averaged:
         rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, use_ema=True, ema_momentum=0.99)
-    model, history = keras_approx.fine_tune(
+    model, _ = keras_approx.fine_tune(
         keras_approx.wrap(pretrained(NETWORK), compensate=True, input_range=INPUT_RANGE),
         batches,
         skipping=_skipping(trial),
@@ -117,11 +116,12 @@ def trained(
             trial.options.get("distillation", 0.5), teacher=pretrained(trial.teacher)
         ),
         loss=LOSS,
+        callbacks=[resume(batches)],
         verbose=2,
     )
     if trial.averaged:  # statistics are those of other weights
         keras_approx.recalibrate_batch_norm(model, first(data.train, 5120).inputs, batch_size=128)
-    return model, history
+    return model
 
 
 def _skipping(trial: Trial) -> keras_approx.Eliminate:
@@ -151,16 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = options.results / f"{label}.json"
             record = record_of(path, with_data(settings, data), options.replace)
             if not record:
-                train = _training(trial, options.epochs, seed, data)
+                train = partial(trained, trial, options.epochs, seed, data)
                 model, record = remembered(train, settings, data, options.work / label)
                 record |= {"cycles": export.estimate(model, target=CORE).cycles}
                 write_json(path, record)
             print(f"{record['validation_accuracy']:7.2%}  {label}", flush=True)
     return 0
-
-
-def _training(trial: Trial, epochs: int, seed: int, data: Cifar10) -> Callable[[], Any]:
-    return lambda: trained(trial, epochs, seed, data)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -31,6 +31,9 @@ ELIMINATION_IMAGES = 5120
 LEARNING_RATE = 0.1
 WORK = Path("runs") / "models"
 """Folder of the fine-tuned models, which benchmarks share."""
+Resume = Callable[[AugmentedBatches], keras_approx.Checkpoints]
+"""Makes the callback that saves a training after each epoch, and goes on from what it saved."""
+CHECKPOINT = "checkpoint"
 MODEL = "model.keras"
 RECORD = "record.json"
 
@@ -98,10 +101,10 @@ def sgd(steps: int, learning_rate: float = LEARNING_RATE) -> keras.optimizers.Op
 def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Does a run, or finds it again; see `remembered`. The test part of the data is not touched."""
 
-    def train() -> tuple[keras.Model, keras.callbacks.History]:
+    def train(resume: Resume) -> keras.Model:
         network = pretrained(run.network)
         batches = AugmentedBatches(data.train, seed=run.seed)
-        return keras_approx.fine_tune(
+        model, _ = keras_approx.fine_tune(
             keras_approx.wrap(network, compensate=True, input_range=INPUT_RANGE, **run.wrapping),
             batches,
             skipping=run.skipping,
@@ -112,14 +115,16 @@ def fine_tuned(run: Run, data: Cifar10, folder: Path) -> tuple[keras.Model, dict
             distillation=keras_approx.Distillation(run.options.get("distillation", 0.5), teacher=network),
             loss=LOSS,
             validation_data=(data.validation.inputs, data.validation.labels),
+            callbacks=[resume(batches)],
             verbose=2,
         )
+        return model
 
     return remembered(train, asdict(run), data, folder)
 
 
 def remembered(
-    train: Callable[[], tuple[keras.Model, keras.callbacks.History]],
+    train: Callable[[Resume], keras.Model],
     settings: Mapping[str, Any],
     data: Cifar10,
     folder: Path,
@@ -127,7 +132,8 @@ def remembered(
     """Trains a model, or loads it if that was done before.
 
     Args:
-        train: Gives a wrapped model and the History of `fit`.
+        train: Gives a wrapped model. What it is given makes a callback for its batches, with which it goes on where it
+            was interrupted.
         settings: What tells this training from others, as `json` can write it; "seed" is that of all chance.
         data: What is trained on.
         folder: Gets `model.keras` and `record.json`, once the training has ended.
@@ -148,19 +154,50 @@ def remembered(
     start = time.monotonic()
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings["seed"])
-    model, history = train()
+    callbacks = []
+
+    def resume(batches: AugmentedBatches) -> keras_approx.Checkpoints:
+        callbacks.append(keras_approx.Checkpoints(folder / CHECKPOINT, settings, _Start(batches)))
+        return callbacks[0]
+
+    model = train(resume)
+    (checkpoints,) = callbacks
     record = {
         "settings": settings,
         "versions": {"tensorflow": tf.__version__, "keras_approx": metadata.version("keras_approx")},
         "kept": {name: float(mask.mean()) for name, mask in keras_approx.get_masks(model).items()},
         "validation_accuracy": accuracy(model, data.validation),
-        "curves": {key: [round(float(v), 5) for v in values] for key, values in history.history.items()},
+        "curves": {
+            key: [round(epoch[key], 5) for epoch in checkpoints.curves] for key in checkpoints.curves[0]
+        },
         "seconds": round(time.monotonic() - start, 1),
     }
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / MODEL)
     write_json(folder / RECORD, record)
+    checkpoints.remove()
     return model, record
+
+
+class _Start:
+    """Batches that count their epochs by themselves: Checkpoints moves them where training begins, and not again."""
+
+    def __init__(self, batches: AugmentedBatches) -> None:
+        self._batches = batches
+        self._began = False
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    @property
+    def epoch(self) -> int:
+        return self._batches.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        if not self._began:
+            self._batches.start(epoch)
+        self._began = True
 
 
 def with_data(settings: Mapping[str, Any], data: Cifar10) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,6 @@ from keras_approx.errors import CheckpointError
 from keras_approx.files import is_unfinished, replacing
 from keras_approx.locks import try_lock
 from keras_approx.schema import explain, read_bounded
-from keras_approx.training.batches import ShuffledBatches
 from keras_approx.training.guard import Guard
 
 _SETTINGS, _CURVES, _STATE, _SAVING = "settings.json", "curves.json", "state", "saving"
@@ -33,6 +32,18 @@ _HELD: dict[_Folder, int] = {}
 """Descriptors that hold folders against other processes."""
 _SettingsFile = TypeAdapter(dict[str, Any])
 _CurvesFile = TypeAdapter(list[dict[str, float]])
+
+
+class Epochs(Protocol):
+    """Batches that training takes epoch by epoch, such as `ShuffledBatches`.
+
+    Attributes:
+        epoch: The one whose batches come next.
+    """
+
+    epoch: int
+
+    def __len__(self) -> int: ...
 
 
 class Checkpoints(keras.callbacks.BackupAndRestore):
@@ -58,7 +69,7 @@ class Checkpoints(keras.callbacks.BackupAndRestore):
         checkpoints.remove()
     """
 
-    def __init__(self, folder: str | Path, settings: Mapping[str, Any], batches: ShuffledBatches) -> None:
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any], batches: Epochs) -> None:
         folder = Path(folder)
         self._held = _prepare(folder, settings)
         super().__init__(str(folder / _STATE), delete_checkpoint=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cifar10 import load
+from cifar10 import AugmentedBatches, load
 
 import keras_approx
 from benchmarks.training import runs
@@ -28,6 +28,36 @@ def test_a_run_is_found_again_and_not_taken_for_another(
     assert found == record
     for before, after in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+class _InterruptedError(Exception):
+    pass
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "pretrained", tiny.network)
+    data, run = load(images), runs.Run("lenet", 0.5, 3)
+    model, record = runs.fine_tuned(run, data, tmp_path / "whole")
+    start, started = AugmentedBatches.start, []
+
+    def counted(batches: AugmentedBatches, epoch: int) -> None:
+        started.append(epoch)
+        if started.count(2) == 1 and epoch == 2:
+            raise _InterruptedError
+        start(batches, epoch)
+
+    monkeypatch.setattr(AugmentedBatches, "start", counted)
+    with pytest.raises(_InterruptedError):
+        runs.fine_tuned(run, data, tmp_path / "cut")
+    assert not (tmp_path / "cut" / runs.RECORD).exists()
+    again, found = runs.fine_tuned(run, data, tmp_path / "cut")
+    assert started == [0, 0, 1, 2, 0, 2, 3]
+    assert found["curves"] == record["curves"]
+    for before, after in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert not (tmp_path / "cut" / runs.CHECKPOINT).exists()
 
 
 def test_names_of_runs_are_distinct() -> None:
