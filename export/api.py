@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,9 @@ def estimate(
 
 def check_max_ram(max_ram: int | None) -> None:
     """Raises ExportError unless `max_ram` is a number of bytes."""
-    if max_ram is not None and (isinstance(max_ram, bool) or not isinstance(max_ram, int) or max_ram < 1):
+    if max_ram is not None and (
+        isinstance(max_ram, bool) or not isinstance(max_ram, Integral) or max_ram < 1
+    ):
         raise ExportError(f"max_ram must be a positive number of bytes or None, got {max_ram!r}")
 
 

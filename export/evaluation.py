@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.answers import class_count, classified, decision
 from export.artifact.compiling import HostModel, build_host
-from export.artifact.manifest import Manifest, read_manifest
+from export.artifact.manifest import Manifest, TensorInfo, read_manifest
 from export.errors import InputError
 from export.proportions import wilson_interval
 from keras_approx.text import plural
@@ -92,7 +93,7 @@ def evaluate(
         out_dir: What `export.to_c` returned, or the folder it wrote.
         inputs: Real numbers [n, *input shape], as the float model takes them, or int8; a sequence of such arrays for
             several inputs. Networks with states see them one after the other.
-        labels: Class numbers [n]. The answer is the class of the largest output.
+        labels: Class numbers [n], which `count_right` compares with the outputs.
         workers: How many processes run at once; one for each processor if None.
         cc: The compiler; the system's `cc` if None.
 
@@ -108,7 +109,7 @@ def evaluate(
     if workers is not None and not (isinstance(workers, int) and workers >= 1):
         raise InputError(f"expected a whole number of workers, at least 1, or None, got {workers!r}")
     outputs = _run(build_host(out_dir, cc=cc), batch, workers or os.cpu_count() or 1)
-    return Evaluation(**vars(count_right(outputs, wanted)), outputs=outputs)
+    return Evaluation(**vars(count_right(outputs, wanted, manifest.outputs[0])), outputs=outputs)
 
 
 def check_labels(manifest: Manifest, labels: Any, count: int) -> NDArray[Any]:
@@ -128,23 +129,40 @@ def check_labels(manifest: Manifest, labels: Any, count: int) -> NDArray[Any]:
         raise InputError(
             f"expected a class number for each of {plural(count, 'input')}, got {error}"
         ) from error
+    if wanted.shape == (count, 1):
+        wanted = wanted.reshape(count)
     if wanted.shape != (count,) or count == 0 or not np.issubdtype(wanted.dtype, np.integer):
         raise InputError(
             f"expected a class number for each of {plural(count, 'input')}, at least one, got {wanted.dtype} of shape "
             f"{list(wanted.shape)}"
         )
-    classes = int(np.prod(manifest.outputs[0].shape))
-    if wanted.min() < 0 or wanted.max() >= classes:
+    output = manifest.outputs[0]
+    if output.dtype == "int32" and output.size > 1:
         raise InputError(
-            f"expected labels of 0 .. {classes - 1}, as the network has {plural(classes, 'output')}, got "
+            f"labels go with class scores or one class number, this network gives {output.size} numbers; leave the "
+            "labels out"
+        )
+    highest = np.iinfo(np.int32).max if output.dtype == "int32" else class_count(output.size) - 1
+    if wanted.min() < 0 or wanted.max() > highest:
+        raise InputError(
+            f"expected labels of 0 .. {highest}, as the network has {plural(output.size, 'output')}, got "
             f"{wanted.min()} .. {wanted.max()}"
         )
     return wanted
 
 
-def count_right(outputs: Any, labels: NDArray[Any]) -> Answers:
-    """How often the largest output [n, ...] is that of the label [n]."""
-    answers = outputs.reshape(len(labels), -1).argmax(axis=1)
+def count_right(outputs: Any, labels: NDArray[Any], output: TensorInfo) -> Answers:
+    """How often a network gives the class of the label [n].
+
+    Args:
+        outputs: [n, ...]. The answer is the class of the largest of several, or what an output of class numbers holds;
+            of a single value see `answers.classified`.
+        labels: Class numbers [n].
+        output: What the manifest says of the output.
+    """
+    flat = outputs.reshape(len(labels), -1)
+    threshold = decision(output.scale, output.zero_point)
+    answers = flat[:, 0] if output.dtype == "int32" else classified(flat, threshold)
     return Answers(int((answers == labels).sum()), len(labels))
 
 

@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> Result:
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
     test = None
     if options.test is not None:
-        test = read_test(options, samples, say, shape=shape, classes=output_shape(model)[-1])
+        test = read_test(options, samples, say, shape=shape, outputs=output_shape(model)[-1])
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")

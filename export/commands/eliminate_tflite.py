@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from export.analysis import interpreter
+from export.answers import classified, decision
 from export.api import estimate, to_tflite
 from export.commands.inputs.samples import read_samples, read_test, split
 from export.commands.program.console import Result, Steps
@@ -39,9 +40,9 @@ def run_tflite(options: argparse.Namespace) -> Result:
             f"the network has {plural(len(graph.inputs), 'input')} and {plural(len(graph.outputs), 'output')}, "
             "expected one of each: call export.eliminate with an array for each input"
         )
-    shape, classes = graph.tensors[graph.input].shape[1:], graph.tensors[graph.output].size
+    shape, outputs = graph.tensors[graph.input].shape[1:], graph.tensors[graph.output].size
     samples = read_samples(options.data, inputs=options.inputs_array, labels=None, shape=shape)
-    test = read_test(options, samples, say, shape=shape, classes=classes)
+    test = read_test(options, samples, say, shape=shape, outputs=outputs)
     training, _ = split(samples, options.validation_share, options.split_seed)
     images = training.inputs[: options.images]
     say(f"looking at {len(images):,} of {len(samples):,} samples")
@@ -61,7 +62,9 @@ def run_tflite(options: argparse.Namespace) -> Result:
     }
     if test is not None:
         answers = interpreter.run(read_tflite(found), quantized_inputs(graph, test.inputs))
-        right = answers.reshape(len(test), -1).argmax(axis=1) == test.targets
+        quantization = graph.tensors[graph.output].quant
+        threshold = decision(quantization.scale, quantization.zero_point)
+        right = classified(answers.reshape(len(test), -1), threshold) == test.targets
         record["test_accuracy"] = float(right.mean())
         told += f": {record['test_accuracy']:.2%} test accuracy"
     return Result(told, {**record, "layers": [asdict(layer) for layer in predicted.layers]})

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from export.answers import classified
 from export.commands.inputs.designs import add_choice, choose, pricer
 from export.commands.inputs.ends import input_shape, output_shape
 from export.commands.inputs.models import add_model, check_model, check_model_name, load_model, save_model
@@ -200,8 +201,11 @@ def run(options: argparse.Namespace) -> Result:
 
 def accuracy(model: Any, samples: Samples) -> float:
     """Share of the samples that a model classifies right."""
+    from keras_approx.training.tasks import last_activation  # noqa: PLC0415
+
     outputs = model.predict(samples.inputs, batch_size=256, verbose=0)
-    return float((outputs.argmax(axis=-1) == samples.targets).mean())
+    threshold = 0.0 if last_activation(model) == "linear" else 0.5
+    return float((classified(outputs.reshape(len(samples), -1), threshold) == samples.targets).mean())
 
 
 def _check_masks(options: argparse.Namespace) -> None:
@@ -226,9 +230,9 @@ def _read(options: argparse.Namespace, model: Any, say: Steps) -> tuple[Samples,
     arrays = {"inputs": options.inputs_array, "labels": options.labels_array}
     shape = input_shape(model)
     samples = read_samples(options.data, shape=shape, **arrays)
-    classes = output_shape(model)[-1]
-    check_classes(samples, classes)
-    return samples, read_test(options, samples, say, shape=shape, classes=classes)
+    outputs = output_shape(model)[-1]
+    check_classes(samples, outputs)
+    return samples, read_test(options, samples, say, shape=shape, outputs=outputs)
 
 
 def _recipe(options: argparse.Namespace, model: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> Result:
         save_outputs(options.outputs, manifest, measurement.outputs)
     text, record = str(measurement), measurement.to_dict()
     if labels is not None:
-        answers = count_right(measurement.outputs, labels)
+        answers = count_right(measurement.outputs, labels, manifest.outputs[0])
         text += f"\n{answers}"
         record |= answers.to_dict()
     return Result(text, record)

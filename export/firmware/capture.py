@@ -93,7 +93,10 @@ def read_capture(path: str | Path) -> Capture:
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise InputError(f"cannot read the capture {str(path)!r}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot read the capture {str(path)!r}: {reason}; give the file that the serial port's output was saved to"
+        ) from error
     if len(content) > _LARGEST:
         raise InputError(f"expected a capture of at most {_LARGEST:,} bytes, got a longer {str(path)!r}")
     return parse_capture(content.decode("ascii", "replace"), str(path))

@@ -57,6 +57,9 @@ def read_tflite(data: bytes) -> Graph:
         raise _joined(blockers)
     outputs = [state.place(index) for index in model.outputs]
     found = [output for output in outputs if output is not None]
+    for number, index in enumerate(model.outputs):
+        if model.tensors[index].data is not None:
+            raise UnsupportedModelError(f"output {number} of the model is a constant; leave it out")
     if len(found) != len(outputs) or not found:
         raise ModelFormatError("no operator writes one of the model's outputs; the file is damaged")
     _check_dependence(ops, (*inputs, *(kept.read for kept in state.states)), found)

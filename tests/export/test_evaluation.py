@@ -12,6 +12,7 @@ import pytest
 import export
 from export.errors import InputError
 from tests.export import handmade
+from tests.export.models.bench import Bench
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,37 @@ def test_its_record_is_json(out_dir: Path) -> None:
     inputs = handmade.inputs(3)
     record = json.loads(json.dumps(export.evaluate(out_dir, inputs, _answers(inputs)).to_dict()))
     assert (record["right"], record["count"], record["accuracy"]) == (3, 3, 1.0)
+
+
+def _with_end(name: str, scale: float, zero_point: int, tmp_path: Path) -> Path:
+    bench = Bench()
+    y = bench.layers.dense(bench.v, 1)
+    if name == "LOGISTIC":
+        y = bench.op("LOGISTIC", [y], (1, 1), scale=scale, zero_point=zero_point)
+    return export.to_c(bench.builder.finish(bench.v, y), tmp_path / "out", target="host").path
+
+
+@pytest.mark.parametrize(("name", "scale", "zero_point"), [("LOGISTIC", 1 / 256, -128), ("linear", 0, 0)])
+def test_one_output_decides_between_two_classes(
+    name: str, scale: float, zero_point: int, tmp_path: Path
+) -> None:
+    """A logit above 0 is class 1, and so is the probability above a half that LOGISTIC makes of it."""
+    folder = _with_end(name, scale, zero_point, tmp_path)
+    inputs = np.random.default_rng(0).integers(-128, 128, (200, 8)).astype(np.int8)
+    zeros = export.evaluate(folder, inputs, np.zeros((200, 1), int))
+    info = json.loads((folder / "manifest.json").read_text())["outputs"][0]
+    reals = (zeros.outputs.reshape(-1).astype(int) - info["zero_point"]) * info["scale"]
+    ones = reals > (0.5 if name == "LOGISTIC" else 0.0)
+    assert 0.1 < ones.mean() < 0.9
+    assert zeros.right == 200 - ones.sum()
+    assert export.evaluate(folder, inputs, ones.astype(int)).accuracy == 1
+    with pytest.raises(InputError, match=r"labels of 0 \.\. 1"):
+        export.evaluate(folder, inputs, np.full(200, 2))
+
+
+def test_class_numbers_are_answers(tmp_path: Path) -> None:
+    bench = Bench()
+    model = bench.builder.finish(bench.v, bench.indices("ARG_MAX", bench.v, 1, (1,)))
+    folder = export.to_c(model, tmp_path / "out", target="host").path
+    inputs = np.random.default_rng(0).integers(-128, 128, (50, 8)).astype(np.int8)
+    assert export.evaluate(folder, inputs, inputs.argmax(axis=1)).accuracy == 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from export.answers import class_count
 from export.commands.inputs.arrays import read_npz
 from export.errors import InputError
 from keras_approx.text import plural
@@ -133,9 +134,9 @@ def check_apart(test: Samples, others: Samples) -> str | None:
     return None
 
 
-def check_classes(samples: Samples, classes: int) -> None:
-    """Raises InputError if a label is of none of so many classes."""
-    highest = int(samples.targets.max())
+def check_classes(samples: Samples, outputs: int) -> None:
+    """Raises InputError if a label is of no class that so many outputs tell apart; a single one decides between two."""
+    highest, classes = int(samples.targets.max()), class_count(outputs)
     if highest >= classes:
         raise InputError(
             f"{samples.source!r} has samples of class {highest}, but the model has only "
@@ -206,7 +207,7 @@ def read_test(
     say: Callable[[str], None],
     *,
     shape: Sequence[int],
-    classes: int,
+    outputs: int,
 ) -> Samples | None:
     """The samples of --test, which must be apart from those of --data; None if there are none.
 
@@ -215,7 +216,7 @@ def read_test(
         others: The samples of --data.
         say: Is told if some samples are in both.
         shape: Of one input of the model.
-        classes: How many the model has.
+        outputs: How many the model has.
 
     Raises:
         InputError: They are no samples for the model, or among the others.
@@ -228,7 +229,7 @@ def read_test(
         labels=options.labels_array,
         shape=shape,
     )
-    check_classes(test, classes)
+    check_classes(test, outputs)
     warning = check_apart(test, others)
     if warning is not None:
         say(warning)

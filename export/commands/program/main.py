@@ -118,9 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output stopped reading.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with _output():
-        options = _parse(given)
     try:
+        with _output():
+            options = _parse(given)
         if options.json not in (None, "-"):
             check_result_file(Path(options.json), "--json")
         check_distinct(options)

@@ -38,6 +38,11 @@ def constant_operand(case):
     return case.builder.pool("max", constant, (2, 2), (2, 2))
 
 
+def output_of_constants(case):
+    constant = case.builder.tensor((1, 4), 0.1, data=np.ones((1, 4), np.int8))
+    return case.builder.add(constant, constant, 0.2, 0)
+
+
 def asymmetric_weights(case):
     w = case.builder.tensor((4, 72), 0.1, 5, data=np.ones((4, 72), np.int8))
     out = case.builder.tensor((1, 4), 0.1)
@@ -129,6 +134,12 @@ CASES = {
     "operator": (unsupported_operator, UnsupportedModelError, r"operator 1 \(FLOOR\) is not supported"),
     "float activations": (float_activations, QuantizationError, "full-integer"),
     "constant operand": (constant_operand, UnsupportedModelError, "is a constant"),
+    "constant output": (
+        lambda c: c.builder.tensor((1, 3), 0.1, data=np.ones((1, 3), np.int8)),
+        UnsupportedModelError,
+        "output 0 of the model is a constant",
+    ),
+    "output of constants": (output_of_constants, UnsupportedModelError, "does not depend on its inputs"),
     "asymmetric weights": (asymmetric_weights, QuantizationError, "zero point 0"),
     "computed weights": (computed_weights, UnsupportedModelError, "must be a constant"),
     "groups": (lambda c: c.conv((5, 3, 3, 1), bias=5), ModelFormatError, "of 2 input channels and 5 outputs"),
