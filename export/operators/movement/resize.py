@@ -21,7 +21,8 @@ from export.operators.rules import growing, reads_channels, same_channels
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 
-_ONE = 1 << 10
+_SHIFT = 20  # of a product of two shares
+_ONE, _HALF = 1 << (_SHIFT // 2), 1 << (_SHIFT - 1)
 _OPTIONS = "ResizeBilinearOptions"
 
 
@@ -79,8 +80,7 @@ def _compute(graph: Graph, op: ResizeBilinear, x: NDArray[np.int8]) -> NDArray[n
     top = values[:, y0][:, :, x0] * (_ONE - fx) + values[:, y0][:, :, x1] * fx
     bottom = values[:, y1][:, :, x0] * (_ONE - fx) + values[:, y1][:, :, x1] * fx
     total = top * (_ONE - fy) + bottom * fy
-    half = 1 << 19
-    rounded = np.where(total > 0, (total + half) >> 20, -((half - total) >> 20))
+    rounded = np.where(total > 0, (total + _HALF) >> _SHIFT, -((_HALF - total) >> _SHIFT))
     return rounded.astype(np.int8)
 
 
@@ -103,9 +103,9 @@ def _emit(context: Context) -> str:
     head = f"const int32_t *r = {symbol}_row + 3 * y, *s = {symbol}_column + 3 * x;\n"
     terms = []
     for name, row, column, share in (
-        ("a", "r[0]", "s[0]", "(1024 - r[2]) * (1024 - s[2])"),
-        ("b", "r[0]", "s[1]", "(1024 - r[2]) * s[2]"),
-        ("c", "r[1]", "s[0]", "r[2] * (1024 - s[2])"),
+        ("a", "r[0]", "s[0]", f"({_ONE} - r[2]) * ({_ONE} - s[2])"),
+        ("b", "r[0]", "s[1]", f"({_ONE} - r[2]) * s[2]"),
+        ("c", "r[1]", "s[0]", f"r[2] * ({_ONE} - s[2])"),
         ("d", "r[1]", "s[1]", "r[2] * s[2]"),
     ):
         head += f"const {ctype(source)} *{name} = x0 + {row} * {source.row} + {column} * {source.pixel};\n"
@@ -113,7 +113,7 @@ def _emit(context: Context) -> str:
         terms.append(f"{name}[from] * share_{name}")
     inner = f"int from = {'ka_place(i)' if source.shuffled else 'i'};\n"
     inner += f"int32_t sum = {' + '.join(terms)};\n"
-    inner += "int32_t q = sum > 0 ? (sum + 524288) >> 20 : -((524288 - sum) >> 20);\n"
+    inner += f"int32_t q = sum > 0 ? (sum + {_HALF}) >> {_SHIFT} : -(({_HALF} - sum) >> {_SHIFT});\n"
     inner += f"y0[{at(target, 'y', 'x', 'i')}] = ({ctype(target)})q;\n"
     inner = head + counting_loops([("i", target.channels)], inner)
     body += counting_loops([("y", target.height), ("x", target.width)], inner)

@@ -99,7 +99,7 @@ def _work(context: Context) -> Work:
 
 _CONSTANTS = (
     *("LOG_2", "SQRT_HALF", "FOURTH_ROOT_OF_HALF", "CUBIC", "SQUARE", "CONSTANT", "LINEAR"),
-    *("POWER_SHIFT", "QUARTER"),
+    *("POWER_SHIFT", "QUARTER", "ACCUMULATION_BITS"),
 )
 _LOGARITHM = Template(
     """
@@ -116,12 +116,13 @@ static int32_t ${symbol}_log(int32_t sum)
     while (!((uint32_t)sum << spare >> 30))
         spare++;
     int32_t r = ${symbol}_raised(ka_high_multiply((int32_t)((uint32_t)sum << spare), ${SQRT_HALF}), 1);
-    int32_t k = (11 - spare) * (1 << ${POWER_SHIFT}) + ${QUARTER};
+    int32_t k = (${ACCUMULATION_BITS} - 1 - spare) * (1 << ${POWER_SHIFT}) + ${QUARTER};
     int32_t lower = ka_high_multiply(sum, ${SQRT_HALF});
     spare = 0;
     while (!((uint32_t)lower << spare >> 30))
         spare++;
-    int32_t other = ${symbol}_raised(sum, spare), power = (12 - spare) * (1 << ${POWER_SHIFT}) - ${QUARTER};
+    int32_t other = ${symbol}_raised(sum, spare);
+    int32_t power = (${ACCUMULATION_BITS} - spare) * (1 << ${POWER_SHIFT}) - ${QUARTER};
     r = other < r ? other : r;
     k = power > k ? power : k;
     int32_t p = (int32_t)(((uint32_t)r + ${FOURTH_ROOT_OF_HALF}u + 1) >> 1);
@@ -148,5 +149,5 @@ LOG_SOFTMAX = Operator(
     work=_work,
     reads=reads_rows,
     order=Order.ANY,
-    limits="over the last dimension, up to 4095 classes",
+    limits=f"over the last dimension, up to {MAX_CLASSES} classes",
 )

@@ -78,14 +78,16 @@ def _emit(context: Context) -> str:
     body = fill_border(target, context.zero_point(op.output)) + open_input(source) + open_output(target)
     value = f"x0[{at(source, 'y', 'x', 'c')}]"
     channels = [("c", source.channels)]
-    share = f"{symbol}_share({symbol}_exp[most - {value}], scale, shift)"
+    exponential = f"{symbol}_exp[most - {value}]"
+    share = f"{symbol}_share({exponential}, scale, shift)"
     inner = "int32_t most = -128;\n" + counting_loops(channels, f"if ({value} > most)\n    most = {value};\n")
     inner += "int32_t sum = 0, shift;\n"
-    inner += counting_loops(channels, f"sum += ka_shift_right({symbol}_exp[most - {value}], 12);\n")
+    inner += counting_loops(channels, f"sum += ka_shift_right({exponential}, {ACCUMULATION_BITS});\n")
     inner += f"int32_t scale = {symbol}_scale(sum, &shift);\n"
     inner += counting_loops(channels, f"y0[{at(target, 'y', 'x', 'c')}] = ({ctype(target)}){share};\n")
     body += counting_loops([("y", source.height), ("x", source.width)], inner)
-    return tables + reciprocal_function(symbol) + _HELPERS.substitute(symbol=symbol) + function(context, body)
+    helpers = reciprocal_function(symbol) + _HELPERS.substitute(symbol=symbol, BITS=ACCUMULATION_BITS)
+    return tables + helpers + function(context, body)
 
 
 def _work(context: Context) -> Work:
@@ -103,7 +105,7 @@ static int32_t ${symbol}_scale(int32_t sum, int32_t *shift)
     int32_t headroom = 0;
     while (!((uint32_t)sum << headroom >> 31))
         headroom++;
-    *shift = 12 - headroom + 23;
+    *shift = ${BITS} - headroom + 23;
     return ${symbol}_reciprocal((int32_t)((uint32_t)sum << headroom >> 1));
 }
 
@@ -128,5 +130,5 @@ SOFTMAX = Operator(
     plan=_plan,
     reads=reads_rows,
     order=Order.ANY,
-    limits="over the last dimension, up to 4095 classes",
+    limits=f"over the last dimension, up to {MAX_CLASSES} classes",
 )
