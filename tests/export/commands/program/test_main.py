@@ -150,6 +150,15 @@ def test_interrupts_exit_with_130(stop, said, monkeypatch, capsys):
     assert capsys.readouterr() == ("", f"\n{said}\n")
 
 
+def test_interrupts_while_a_command_is_imported_exit_with_130(monkeypatch, capsys):
+    def importing(chosen):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "parser", importing)
+    assert main(["export"]) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
 def test_results_go_to_standard_output_and_progress_does_not(monkeypatch, capsys, tmp_path):
     def run(options):
         print("half done")
