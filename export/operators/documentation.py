@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from export.operators.operator import Operator, Reading
-from export.operators.table import OPERATORS, READINGS
+from export.operators.operator import Alias, Operator
+from export.operators.table import ALIASES, OPERATORS
 
 _HEAD = """# Supported operators
 
@@ -25,7 +25,7 @@ as uint8; ELU has no reference kernel, so it is that of TFLite's other resolver.
 
 def page() -> str:
     """The content of docs/operators.md."""
-    entries: list[Operator | Reading] = [*OPERATORS, *READINGS]
+    entries: list[Operator | Alias] = [*OPERATORS, *ALIASES]
     rows = [(sorted(entry.readers), entry.limits) for entry in entries if entry.readers]
     lines = [f"| {', '.join(names)} | {limits} |" for names, limits in sorted(rows)]
     return "\n".join([_HEAD, "| operators | what is supported |", "|---|---|", *lines, ""])

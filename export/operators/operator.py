@@ -116,7 +116,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Alias:
     """Operators of TFLite that are read as others, and have no record of their own in the graph.
 
     Attributes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from export.ir.ops import Op
 from export.operators.elementwise import add, arithmetic, lines, lookup
 from export.operators.movement import concatenation, move, movements, pad, reshape, resize, shape_values
-from export.operators.operator import Operator, Reader, Reading
+from export.operators.operator import Alias, Operator, Reader
 from export.operators.products import conv, dense, matmul, transpose_conv
 from export.operators.reductions import log_softmax, mean, pool, reduce, softmax
 from export.operators.states import lstm, svdf, variables
@@ -38,7 +38,7 @@ OPERATORS: tuple[Operator, ...] = (
     lookup.RELU,
     lookup.LOOKUP,
 )
-READINGS: tuple[Reading, ...] = (
+ALIASES: tuple[Alias, ...] = (
     lookup.QUANTIZE,
     movements.MOVES,
     movements.RESHAPES,
@@ -46,7 +46,7 @@ READINGS: tuple[Reading, ...] = (
     transpose_conv.TRANSPOSE_CONV,
     variables.VARIABLES,
 )
-_ENTRIES: tuple[Operator | Reading, ...] = (*OPERATORS, *READINGS)
+_ENTRIES: tuple[Operator | Alias, ...] = (*OPERATORS, *ALIASES)
 READERS: Mapping[str, Reader] = {name: reader for entry in _ENTRIES for name, reader in entry.readers.items()}
 _BY_RECORD = {operator.op: operator for operator in OPERATORS}
 

@@ -19,7 +19,7 @@ from export.kernels.layout import Layout
 from export.kernels.plan import Plan
 from export.operators.elementwise import tables
 from export.operators.elementwise.tables import Table
-from export.operators.operator import Operator, Order, Range, Reader, Reading
+from export.operators.operator import Alias, Operator, Order, Range, Reader
 from export.operators.rules import once_a_pixel, reads_elements, same_channels
 from export.reading.activation import check_scale, clamp_bounds
 from export.reading.flatbuffer import RawOperator
@@ -154,7 +154,7 @@ RELU = _elementwise(
     readers=dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"), _read_relu),
     limits="any scales",
 )
-QUANTIZE = Reading(
+QUANTIZE = Alias(
     {"QUANTIZE": read_quantize},
     "between int8 and uint8; QUANTIZE of a float32 input and DEQUANTIZE to a float32 output are left to the caller",
 )

@@ -11,7 +11,7 @@ from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Op, Reshape
 from export.operators.movement.move import elements, moved
 from export.operators.movement.shape_values import strided_slice_of_shape
-from export.operators.operator import Reading
+from export.operators.operator import Alias
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering, check_size
 from export.reading.slices import sliced
@@ -293,7 +293,7 @@ def _reshaped(state: Lowering, op: RawOperator, source: int, shape: tuple[int, .
     return Reshape((source,), output)
 
 
-MOVES = Reading(
+MOVES = Alias(
     {
         "BROADCAST_TO": _broadcast_to,
         "DEPTH_TO_SPACE": _depth_to_space,
@@ -312,4 +312,4 @@ MOVES = Reading(
     },
     "any dimensions; places, sizes and orders are constants",
 )
-RESHAPES = Reading({"EXPAND_DIMS": _expand_dims, "SQUEEZE": _squeeze}, "any dimensions; as a reshape")
+RESHAPES = Alias({"EXPAND_DIMS": _expand_dims, "SQUEEZE": _squeeze}, "any dimensions; as a reshape")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from export.errors import UnsupportedModelError
-from export.operators.operator import Reading
+from export.operators.operator import Alias
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
 from export.reading.slices import sliced
@@ -36,4 +36,4 @@ def pack_of_shape(state: Lowering, op: RawOperator) -> None:
     state.known[op.outputs[0]] = np.array(values, np.int64)
 
 
-SHAPES = Reading({"SHAPE": _shape}, "folded, with STRIDED_SLICE and PACK of its values")
+SHAPES = Alias({"SHAPE": _shape}, "folded, with STRIDED_SLICE and PACK of its values")

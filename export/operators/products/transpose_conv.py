@@ -13,7 +13,7 @@ from export.errors import ModelFormatError, UnsupportedModelError
 from export.ir.ops import Conv2D, Op, Padding
 from export.ir.tensor import Quantization, Tensor
 from export.operators.movement.move import move
-from export.operators.operator import Reading
+from export.operators.operator import Alias
 from export.operators.products.weights import check_accumulators, read_bias, read_weights
 from export.reading.activation import fused_clamp
 from export.reading.flatbuffer import RawOperator
@@ -132,4 +132,4 @@ def _added(state: Lowering, tensor: Tensor) -> int:
     return len(state.tensors) - 1
 
 
-TRANSPOSE_CONV = Reading({"TRANSPOSE_CONV": _read}, "any kernel, stride and padding; as a convolution")
+TRANSPOSE_CONV = Alias({"TRANSPOSE_CONV": _read}, "any kernel, stride and padding; as a convolution")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ModelFormatError, UnsupportedModelError
-from export.operators.operator import Reading
+from export.operators.operator import Alias
 from export.reading.flatbuffer import RawGraph, RawOperator
 from export.reading.lowering import Lowering
 
@@ -91,7 +91,7 @@ def _assign_variable(state: Lowering, op: RawOperator) -> None:
     variables.values[name] = value
 
 
-VARIABLES = Reading(
+VARIABLES = Alias(
     {
         "ASSIGN_VARIABLE": _assign_variable,
         "CALL_ONCE": _call_once,
