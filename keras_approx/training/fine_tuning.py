@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -225,8 +225,9 @@ def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: 
 
 
 def _listed(given: Any) -> list[Any]:
-    """What is given one by one or in a list."""
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+    """What is given alone, such as the name of a metric, or as several."""
+    alone = isinstance(given, str) or not isinstance(given, Iterable)
+    return [given] if alone else list(given)
 
 
 def _losses_and_metrics(tasks: Sequence[Task], weights: Sequence[float], metrics: Any) -> dict[str, Any]:
