@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_approx.compat import keras, tf
-from keras_approx.errors import NotCalibratedError
+from keras_approx.errors import NotCalibratedError, UnsupportedModelError
 from keras_approx.graph.build import build_model, plain_layer
 from keras_approx.graph.layer_graph import Graph, Node, unique_name
 from keras_approx.graph.ranges import folded_rescaling, fused_batch_norm
@@ -25,7 +25,7 @@ from keras_approx.graph.rewrites import normalize, remove, restore
 from keras_approx.graph.topology import calls
 from keras_approx.layers.quantizers import QMAX, quantize_kernel
 from keras_approx.layers.registry import SPECS
-from keras_approx.layers.skip_wrapper import skip_wrappers
+from keras_approx.layers.skip_wrapper import check_all_wrapped, skip_wrappers, wrapped_inside
 from keras_approx.layers.transposed_conv import TransposedConv2D
 
 
@@ -47,8 +47,10 @@ def conversion_model(model: Any) -> Any:
     Raises:
         NotWrappedError: If the model is not wrapped.
         NotCalibratedError: If it was not calibrated.
+        UnsupportedLayerError: If it was given new layers that are not wrapped.
     """
     skip_wrappers(model)
+    check_all_wrapped(model)
     graph = read_model(model)
     for node in graph.nodes:
         if node.op == "QuantizeActivation" and node.config["range"] is None:
@@ -117,7 +119,11 @@ def float_conversion_model(model: Any) -> Any:
         UnsupportedModelError: If the model as a whole is not supported.
         UnsupportedLayerError: If a layer or one of its settings is not supported.
     """
-    return build_model(restore(lower(normalize(read_model(model)))), _conversion_layer)
+    graph = read_model(model)
+    inside = wrapped_inside(model)
+    if inside:
+        raise UnsupportedModelError(inside)
+    return build_model(restore(lower(normalize(graph))), _conversion_layer)
 
 
 def lower(graph: Graph) -> Graph:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras_approx.compat import keras
+from keras_approx.compat import keras, plain_settings
 from keras_approx.keras3 import PyDatasetSequence, check_callbacks, converted, converted_data
 from keras_approx.layers.custom_objects import CUSTOM_LAYERS
+
+
+def _restored(kind: type, restore: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """A pickled or copied model, which tf_keras saves and loads as it does files."""
+    with plain_settings(), keras.utils.custom_object_scope({**CUSTOM_LAYERS, kind.__name__: kind}):
+        return restore(*arguments)
 
 
 class WrappedModel(keras.Model):
@@ -18,13 +24,24 @@ class WrappedModel(keras.Model):
     """
 
     def name_outputs(self, names: Sequence[str]) -> None:
-        """Names the outputs of a model of several, for losses, labels and logs; the names are saved with it."""
+        """Names the outputs, for losses, labels and logs; the names are saved with the model."""
         self.output_names = list(names)
 
     def get_config(self) -> dict[str, Any]:
-        """As `tf_keras.Model.get_config`; with the names of several outputs."""
-        config = super().get_config()
-        return {**config, "output_names": list(self.output_names)} if len(self.outputs) > 1 else config
+        """As `tf_keras.Model.get_config`; with the names of outputs."""
+        return {**super().get_config(), "output_names": list(self.output_names)}
+
+    def get_build_config(self) -> dict[str, Any]:
+        """As `tf_keras.Model.get_build_config`; tf_keras shows it where a model is loaded outside of approx_scope."""
+        return {**super().get_build_config(), "load_in": "with keras_approx.approx_scope():"}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), *super().__reduce__())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        restore, arguments = self.__reduce__()
+        memo[id(self)] = copied = restore(*arguments)
+        return copied
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -15,7 +15,7 @@ from keras_approx.graph.reader import read_model
 from keras_approx.graph.rewrites import normalize, remove, restore
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
 from keras_approx.layers.registry import SPECS
-from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers, wrapped_inside
 from keras_approx.wrapped_model import WrappedModel
 
 
@@ -52,7 +52,9 @@ def wrap(
     _check_range(input_range)
     graph = normalize(read_model(model))
     if any(node.op == "QuantizeActivation" for node in graph.nodes):
-        raise UnsupportedModelError(f"model {model.name!r} is wrapped already")
+        raise UnsupportedModelError(
+            wrapped_inside(model) or f"model {model.name!r} is wrapped already; strip makes a plain one of it"
+        )
     if not any(SPECS[node.op].skippable for node in graph.nodes):
         raise UnsupportedModelError(
             f"model {model.name!r} has no Conv1D, Conv2D, Conv2DTranspose or Dense layer, so there is nothing "
@@ -60,8 +62,7 @@ def wrap(
         )
     options = {"skipped_gradient": skipped_gradient, "compensate": compensate}
     wrapped = build_model(insert_quantizers(graph, input_range), _layer_factory(options), WrappedModel)
-    if len(wrapped.outputs) > 1:
-        wrapped.name_outputs(output_names(model))
+    wrapped.name_outputs(output_names(model))
     return wrapped
 
 

@@ -10,6 +10,8 @@ from keras_approx.errors import OptionError
 
 def output_names(model: Any) -> tuple[str, ...]:
     """Names of a model's outputs: the keys of those that it gives as a dictionary, else those of Keras."""
+    if not hasattr(model, "output_names"):  # Sequential, of Keras 3
+        return (model.layers[-1].name,)
     outputs = model.output
     return tuple(sorted(outputs)) if isinstance(outputs, Mapping) else tuple(model.output_names)
 

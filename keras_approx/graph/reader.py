@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from keras_approx.compat import keras
 from keras_approx.errors import UnsupportedLayerError
 from keras_approx.graph.layer_graph import Graph, Node, unique_name
 from keras_approx.graph.operations import as_layer, is_operation
@@ -141,6 +144,11 @@ def _spec(layer: Any) -> LayerSpec:
             f"layer {layer.name!r} is a {type(layer).__module__}.{kind}, which is not supported; supported "
             f"are the Keras layers {', '.join(LAYERS)}"
         )
+    if kind == "InputLayer" and layer.compute_dtype != "float32":
+        raise UnsupportedLayerError(
+            f'input {layer.name!r} takes {layer.compute_dtype} values; build the model with Input(dtype="float32"), '
+            "which holds the same numbers"
+        )
     if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
         raise UnsupportedLayerError(
             f"layer {layer.name!r} computes in {layer.compute_dtype} with {layer.variable_dtype} weights; "
@@ -150,8 +158,14 @@ def _spec(layer: Any) -> LayerSpec:
 
 
 def _config(layer: Any, spec: LayerSpec, shape: tuple[int, ...]) -> dict[str, Any]:
-    given = layer.get_config()
-    for setting, values in {**spec.required, "activity_regularizer": (None,)}.items():
+    given = _settings(layer)
+    if given.get("activity_regularizer") is not None:
+        raise UnsupportedLayerError(
+            f"layer {layer.name!r} ({type(layer).__name__}) has an activity_regularizer, which acts in training alone: "
+            f"remove it with model.get_layer({layer.name!r}).activity_regularizer = None; if you want it in training, "
+            "put an ActivityRegularization layer behind this one"
+        )
+    for setting, values in spec.required.items():
         if setting in given and given[setting] not in values:
             raise UnsupportedLayerError(
                 f"layer {layer.name!r} ({type(layer).__name__}) has {setting}={given[setting]!r}; supported: "
@@ -167,6 +181,53 @@ def _config(layer: Any, spec: LayerSpec, shape: tuple[int, ...]) -> dict[str, An
         if "axis" in config:
             config["axis"] = given["axis"] % (len(shape) + 1) if spec.any_axis else -1
     return config
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    """The layer's configuration; refuses regularizers and constraints that cannot be made of theirs again."""
+    own = {setting: value for setting, value in vars(layer).items() if _is_own(setting, value)}
+    kind = f"layer {layer.name!r} ({type(layer).__name__})"
+    has = ", ".join(
+        f"{setting}={getattr(value, '__name__', type(value).__name__)}" for setting, value in own.items()
+    )
+    try:
+        with warnings.catch_warnings():  # of tf_keras about lambda functions
+            warnings.simplefilter("ignore")
+            given = dict(layer.get_config())
+    except Exception as error:  # classes of users raise anything
+        raise UnsupportedLayerError(
+            f"{kind}{' with ' + has if has else ''} has no configuration: {type(error).__name__}: {error}; give "
+            "classes of your own a get_config, or use those of Keras"
+        ) from error
+    if own and not type(layer).__module__.startswith("tf_keras."):
+        raise UnsupportedLayerError(
+            f"{kind} of Keras 3 has {has}, but the wrapped model trains in tf_keras: use classes of keras.regularizers "
+            "and keras.constraints, or build the model in tf_keras"
+        )
+    if not all(_restorable(setting, value, given[setting]) for setting, value in own.items()):
+        raise UnsupportedLayerError(
+            f"{kind} has {has}, which tf_keras cannot make of its configuration, as copying and saving do: register "
+            "functions and classes of your own with @tf_keras.saving.register_keras_serializable(), or use classes of "
+            "tf_keras.regularizers and tf_keras.constraints"
+        )
+    return given
+
+
+def _is_own(setting: str, value: Any) -> bool:
+    """Whether a layer's attribute is a regularizer or a constraint that is not Keras's."""
+    if setting.startswith("_") or not setting.endswith(("_regularizer", "_constraint")) or value is None:
+        return False
+    home = value.__module__ if inspect.isfunction(value) else type(value).__module__
+    return not home.startswith(_LIBRARIES)
+
+
+def _restorable(setting: str, value: Any, given: Any) -> bool:
+    module = keras.regularizers if setting.endswith("_regularizer") else keras.constraints
+    try:
+        restored = module.deserialize(given)
+    except Exception:  # classes of users raise anything
+        return False
+    return restored is value or (not inspect.isfunction(value) and type(restored) is type(value))
 
 
 def _activation(layer: Any) -> str:

@@ -16,6 +16,7 @@ from keras_approx.errors import (
     UnsupportedLayerError,
 )
 from keras_approx.layers.quantized_layers import QuantizedWrapper
+from keras_approx.layers.registry import SPECS
 from keras_approx.skipping.significance import OperandStatistics, by_output
 
 NOT_MEASURED = -1.0  # of magnitudes
@@ -102,6 +103,13 @@ class SkipWrapper(QuantizedWrapper):
             MaskError: If the mask has another shape or type.
             NotCalibratedError: If the layer compensates and nothing was measured yet.
         """
+        mask = self.checked_mask(mask)
+        if self.compensate:
+            self._compensate(mask, self.get_statistics().mean)
+        self.mask.assign(mask.astype(np.float32))
+
+    def checked_mask(self, mask: Any) -> np.ndarray:
+        """The mask, if `set_mask` takes it; raises what `set_mask` does otherwise."""
         mask = np.asarray(mask)
         if mask.shape != tuple(self.kernel.shape) or mask.dtype != np.bool_:
             raise MaskError(
@@ -109,8 +117,8 @@ class SkipWrapper(QuantizedWrapper):
                 f"got {mask.dtype} of shape {mask.shape}"
             )
         if self.compensate:
-            self._compensate(mask, self.get_statistics().mean)
-        self.mask.assign(mask.astype(np.float32))
+            self.get_statistics()
+        return mask
 
     def _compensate(self, mask: np.ndarray, mean: np.ndarray) -> None:
         skipped = np.where(mask, 0, self.kernel.numpy()) * by_output(mean, mask)
@@ -158,10 +166,36 @@ def skip_wrappers(model: Any) -> list[SkipWrapper]:
     found = [layer for layer in layers if isinstance(layer, SkipWrapper)]
     if not found:
         raise NotWrappedError(
-            f"model {model.name!r} has no layer that carries a mask: call keras_approx.wrap(model) first "
+            wrapped_inside(model)
+            or f"model {model.name!r} has no layer that carries a mask: call keras_approx.wrap(model) first "
             "and use the model it returns"
         )
     return found
+
+
+def wrapped_inside(model: Any) -> str:
+    """What to do with a model that has a wrapped model as a layer; empty for any other."""
+    for layer in model.layers:
+        if any(isinstance(inner, SkipWrapper) for inner in getattr(layer, "layers", ())):
+            return (
+                f"model {model.name!r} has the wrapped model {layer.name!r} as a layer: give that one, "
+                f"model.get_layer({layer.name!r}), or build the whole model of plain layers and wrap it"
+            )
+    return ""
+
+
+def check_all_wrapped(model: Any) -> None:
+    """Refuses a wrapped model that was given new layers with a kernel, which nothing quantizes.
+
+    Raises:
+        UnsupportedLayerError: If there is one.
+    """
+    for layer in model.layers:
+        spec = SPECS.get(type(layer).__name__)
+        if spec is not None and any("kernel" in weight for weight in spec.weights):
+            raise UnsupportedLayerError(
+                f"layer {layer.name!r} is not wrapped: strip the model, change it, and wrap it again"
+            )
 
 
 def get_masks(model: Any) -> dict[str, np.ndarray]:
@@ -180,7 +214,7 @@ def get_masks(model: Any) -> dict[str, np.ndarray]:
 
 
 def set_masks(model: Any, masks: Mapping[str, np.ndarray]) -> None:
-    """Sets the masks of a wrapped model.
+    """Sets the masks of a wrapped model, all or, if it raises, none.
 
     Args:
         model: A wrapped model, changed in place.
@@ -196,5 +230,6 @@ def set_masks(model: Any, masks: Mapping[str, np.ndarray]) -> None:
     unknown = sorted(set(masks) - set(layers))
     if unknown:
         raise MaskError(f"no layer named {', '.join(unknown)} carries a mask; these do: {', '.join(layers)}")
-    for name, mask in masks.items():
+    checked = {name: layers[name].checked_mask(mask) for name, mask in masks.items()}
+    for name, mask in checked.items():
         layers[name].set_mask(mask)

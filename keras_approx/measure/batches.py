@@ -122,6 +122,7 @@ def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> 
     names = tuple(model.input_names)
     if (steps is not None and steps < 1) or batch_size < 1:
         raise CalibrationError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
+    _check_without_labels(data, shapes)
     if len(shapes) == 1 and isinstance(data, (np.ndarray, tf.Tensor)):
         array = np.asarray(data)
         if array.shape[1:] != shapes[0]:
@@ -148,6 +149,26 @@ def model_batches(model: Any, data: Any, batch_size: int, steps: int | None) -> 
     )
 
 
+def _check_without_labels(data: Any, shapes: tuple[Shape, ...]) -> None:
+    """Refuses a pair of inputs and labels, which would be read as two batches."""
+    if not isinstance(data, tuple) or len(data) != 2 or isinstance(data[1], (tuple, Mapping)):
+        return
+    inputs, labels = data
+    if len(shapes) == 1:
+        pair = _are_arrays([inputs]) and tuple(inputs.shape)[1:] == shapes[0]
+    else:
+        pair = isinstance(inputs, Mapping) or _are_arrays(inputs)
+    try:
+        pair = pair and (len(shapes) > 1 or np.shape(labels)[1:] != shapes[0])
+    except ValueError:  # of parts of different shapes
+        return
+    if pair:
+        raise CalibrationError(
+            f"calibration data is a pair of a {type(inputs).__name__} and a {type(labels).__name__}, which looks like "
+            "inputs and labels: give the inputs alone, or a tf.data.Dataset of batches (inputs, labels)"
+        )
+
+
 def _are_arrays(data: Any) -> bool:
     return isinstance(data, (tuple, list)) and all(
         isinstance(array, (np.ndarray, tf.Tensor)) for array in data
@@ -160,6 +181,11 @@ def _least(size: int | None, steps: int | None) -> int | None:
 
 
 def _checked(inputs: Any, shape: Shape, number: int) -> np.ndarray:
+    if np.iscomplexobj(inputs):
+        raise CalibrationError(
+            f"batch {number} of the calibration data has complex values: expected real ones, for instance the real and "
+            "the imaginary part as two channels"
+        )
     try:
         batch = np.asarray(inputs, dtype=np.float32)
     except (TypeError, ValueError) as error:

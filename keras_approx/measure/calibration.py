@@ -14,7 +14,7 @@ from keras_approx.errors import CalibrationError
 from keras_approx.graph.topology import calls
 from keras_approx.layers.quantized_layers import QuantizeActivation, QuantizedWrapper
 from keras_approx.layers.registry import positions
-from keras_approx.layers.skip_wrapper import SkipWrapper, skip_wrappers
+from keras_approx.layers.skip_wrapper import SkipWrapper, check_all_wrapped, skip_wrappers
 from keras_approx.measure.batches import Batches, batch_length, model_batches
 from keras_approx.progress import Progress
 from keras_approx.skipping.significance import RELATIVE_FLOOR, OperandStatistics
@@ -49,6 +49,7 @@ def calibrate(
 
     Raises:
         NotWrappedError: If the model is not wrapped.
+        UnsupportedLayerError: If it was given new layers that are not wrapped.
         CalibrationError: If there is no data, it has another shape, contains NaN or infinity or values
             outside the input range that the model was wrapped with, or if activations are not finite;
             with a loss also if there are no labels.
@@ -87,10 +88,12 @@ class Calibrator:
 
     Raises:
         NotWrappedError: If the model is not wrapped.
+        UnsupportedLayerError: If it was given new layers that are not wrapped.
     """
 
     def __init__(self, model: Any, loss: Any = None) -> None:
         skip_wrappers(model)
+        check_all_wrapped(model)
         found = calls(model)
         self.model = model
         self._is_input = {call.key: not call.inputs for call in found}

@@ -68,8 +68,7 @@ class DistilledModel(WrappedModel):
 
     def __init__(self, student: Any, teacher: Any, temperature: float, weight: float) -> None:
         super().__init__(inputs=student.inputs, outputs=student.outputs, name=student.name)
-        if len(student.outputs) > 1:
-            self.name_outputs(student.output_names)
+        self.name_outputs(student.output_names)
         # In closures, so that Keras does not take the teacher for a part of the model.
         self._make_distance = lambda tasks, weights: _distances(tasks, weights, student, teacher, temperature)
         self._distance: Callable[[Any, Any, Any], Any] | None = None
@@ -106,8 +105,7 @@ class DistilledModel(WrappedModel):
     def get_config(self) -> dict[str, Any]:
         """The student's."""
         plain = WrappedModel(self.inputs, self.outputs, name=self.name)
-        if len(self.outputs) > 1:
-            plain.name_outputs(self.output_names)
+        plain.name_outputs(self.output_names)
         return plain.get_config()
 
     @classmethod

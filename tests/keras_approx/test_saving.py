@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy as copying
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,17 @@ def test_weights_and_optimizer(name: str, tmp_path: Path, trained: tuple[Any, li
     loaded.optimizer.build(loaded.trainable_variables)
     loaded.load_weights(tmp_path / name)
     _check(loaded, trained)
+
+
+@pytest.mark.parametrize("copy", [copying.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies(copy: Any, trained: tuple[Any, list[np.ndarray]]) -> None:
+    _check(copy(trained[0]), trained)
+
+
+def test_loading_out_of_scope_names_the_scope(tmp_path: Path) -> None:
+    keras_approx.wrap(models.small()).save(tmp_path / "model.keras")
+    with pytest.raises(TypeError, match=r"keras_approx\.approx_scope"):
+        keras.models.load_model(tmp_path / "model.keras")
 
 
 def test_weights_alone(tmp_path: Path, trained: tuple[Any, list[np.ndarray]]) -> None:

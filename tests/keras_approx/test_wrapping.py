@@ -12,8 +12,15 @@ import pytest
 
 import export
 import keras_approx
+from export.errors import ExportError
 from keras_approx.compat import keras
-from keras_approx.errors import NotWrappedError, OptionError, UnsupportedLayerError, UnsupportedModelError
+from keras_approx.errors import (
+    MaskError,
+    NotWrappedError,
+    OptionError,
+    UnsupportedLayerError,
+    UnsupportedModelError,
+)
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from tests.keras_approx import models
 
@@ -229,6 +236,18 @@ def test_unsupported_models(make: Any, says: str) -> None:
         keras_approx.wrap(make())
 
 
+def _own(weights: Any) -> Any:
+    """A regularizer or constraint that Keras does not know."""
+    return 0.5 * keras.backend.sum(weights)
+
+
+class _Unsaved(keras.regularizers.Regularizer):
+    """A regularizer without a configuration."""
+
+    def __call__(self, weights: Any) -> Any:
+        return _own(weights)
+
+
 @pytest.mark.parametrize(
     ("layer", "says"),
     [
@@ -242,7 +261,17 @@ def test_unsupported_models(make: Any, says: str) -> None:
         (layers.Activation(relu), "activation 'relu'"),
         (layers.ReLU(max_value=6, negative_slope=0.1), "negative_slope and a max_value"),
         (layers.ReLU(max_value=2), "max_value"),
-        (layers.Conv2D(2, 3, activity_regularizer="l2"), "activity_regularizer"),
+        (
+            layers.Conv2D(2, 3, name="c", activity_regularizer="l2"),
+            r"an activity_regularizer, .* training alone: remove it with model.get_layer\('c'\)",
+        ),
+        (layers.Conv2D(2, 3, kernel_regularizer=_own), "kernel_regularizer=_own, .* register functions"),
+        (
+            layers.Conv2D(2, 3, bias_regularizer=lambda w: w),
+            "bias_regularizer=<lambda>, .* register functions",
+        ),
+        (layers.Conv2D(2, 3, kernel_constraint=_own), "kernel_constraint=_own, .* register functions"),
+        (layers.Conv2D(2, 3, kernel_regularizer=_Unsaved()), "kernel_regularizer=_Unsaved .* a get_config"),
         (layers.Softmax(axis=1), "axis 1"),
         (layers.BatchNormalization(axis=1), "axis"),
         (layers.Conv2D(2, 3, dtype="mixed_float16"), "float16"),
@@ -312,6 +341,71 @@ def test_a_sum_of_three_is_two_sums() -> None:
     np.testing.assert_array_equal(wrapped.predict(x, verbose=0), model.predict(x, verbose=0))
     keras_approx.calibrate(wrapped, x, verbose=False)
     assert export.estimate(wrapped).cycles > 0
+
+
+def test_registered_regularizers_and_constraints_of_users() -> None:
+    with keras.utils.custom_object_scope({"_own": _own}):
+        layer = layers.Dense(2, kernel_regularizer=_own, kernel_constraint=_own)
+        wrapped = keras_approx.wrap(_functional(layers.Flatten(), layer))
+        copied = keras.models.clone_model(wrapped)
+    for model in (wrapped, copied):
+        (masked,) = skip_wrappers(model)
+        assert masked.layer.kernel_regularizer is masked.layer.kernel_constraint is _own
+
+
+def test_keras_3_regularizers_of_users() -> None:
+    layer = keras3.layers.Dense(2, name="own", kernel_regularizer=_own)
+    with pytest.raises(
+        UnsupportedLayerError, match=r"'own' .* kernel_regularizer=_own, .* keras.regularizers"
+    ):
+        keras_approx.wrap(keras3.Sequential([keras3.Input((3,)), layer]))
+
+
+def test_pixels_of_bytes() -> None:
+    model = keras.Sequential([keras.Input((4,), dtype="uint8"), layers.Rescaling(1 / 255), layers.Dense(2)])
+    with pytest.raises(UnsupportedLayerError, match=r'takes uint8 values; .* Input\(dtype="float32"\)'):
+        keras_approx.wrap(model)
+
+
+@pytest.mark.parametrize("library", [keras, keras3])
+def test_the_name_of_a_single_output(library: Any) -> None:
+    end = library.layers.Dense(3, activation="softmax", name="probs")
+    wrapped = keras_approx.wrap(library.Sequential([library.Input((4,)), end]))
+    again = type(wrapped).from_config(wrapped.get_config())
+    for model in (wrapped, again):
+        assert model.output_names == ["probs"]
+    wrapped.compile("sgd", {"probs": "sparse_categorical_crossentropy"}, metrics={"probs": "accuracy"})
+    history = wrapped.fit(np.ones((8, 4)), {"probs": np.zeros(8)}, verbose=0).history
+    assert set(history) == {"loss", "accuracy"}
+
+
+def test_a_new_head_on_wrapped_layers() -> None:
+    wrapped = keras_approx.wrap(models.small())
+    tensor = skip_wrappers(wrapped)[-1].input
+    changed = keras.Model(wrapped.inputs, layers.Dense(5, name="head")(tensor))
+    says = "'head' is not wrapped: strip the model, change it, and wrap it again"
+    with pytest.raises(UnsupportedLayerError, match=says):
+        keras_approx.calibrate(changed, models.inputs(wrapped), verbose=False)
+    with pytest.raises(ExportError, match=says):
+        export.to_tflite(changed)
+
+
+def test_a_wrapped_model_as_a_layer() -> None:
+    wrapped = keras_approx.wrap(models.small())
+    outer = keras.Sequential([keras.Input(wrapped.input_shape[1:]), wrapped])
+    says = f"has the wrapped model '{wrapped.name}' as a layer: give that one"
+    for refuse in (keras_approx.get_masks, keras_approx.wrap, export.to_tflite):
+        with pytest.raises(ValueError, match=says):
+            refuse(outer)
+
+
+def test_masks_are_set_all_or_none() -> None:
+    wrapped = keras_approx.wrap(models.small())
+    masks = {name: np.zeros_like(mask) for name, mask in keras_approx.get_masks(wrapped).items()}
+    last = list(masks)[-1]
+    with pytest.raises(MaskError, match=f"mask of '{last}'"):
+        keras_approx.set_masks(wrapped, {**masks, last: np.zeros(3, bool)})
+    assert all(mask.all() for mask in keras_approx.get_masks(wrapped).values())
 
 
 def test_options() -> None:

@@ -29,7 +29,9 @@ class PackedModel:
     @property
     def digest(self) -> str:
         """SHA-256 of architecture and weights; the same for equal models in every process."""
-        found = hashlib.sha256(self.config.encode())
+        config = json.loads(self.config)
+        config["config"].pop("output_names", None)  # which change no score
+        found = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
         for weight in self.weights:
             found.update(f"{weight.dtype.str}{weight.shape}".encode())
             found.update(np.ascontiguousarray(weight).tobytes())
