@@ -14,14 +14,14 @@ SMALL = st.integers(0, 3)
 
 @st.composite
 def layouts(draw: st.DrawFn) -> Layout:
-    """Layouts of every kind; shuffled ones have whole groups of four channels, as the planner makes them."""
+    """Layouts of every kind: pixels, shuffled in whole groups of four channels as the planner makes them, and planes."""
     channels = draw(st.integers(1, 9))
     element, shuffled = draw(st.sampled_from([("int8", False), ("int8", True), ("int16", False)]))
-    pixel = -(-channels // 4) * 4 if shuffled else channels + draw(st.integers(0, 2))
+    lines = 0 if shuffled else draw(st.integers(0, 4))
+    pixel = 1 if lines else -(-channels // 4) * 4 if shuffled else channels + draw(st.integers(0, 2))
     padding = Padding(draw(SMALL), draw(SMALL), draw(SMALL), draw(SMALL))
-    return Layout(
-        draw(st.integers(1, 5)), draw(st.integers(1, 5)), channels, pixel, padding, element, shuffled
-    )
+    size = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    return Layout(*size, channels, pixel, padding, element, shuffled, lines)
 
 
 @given(layouts())
