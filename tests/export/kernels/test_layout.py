@@ -14,7 +14,7 @@ SMALL = st.integers(0, 3)
 
 @st.composite
 def layouts(draw: st.DrawFn) -> Layout:
-    """Layouts of every kind: pixels, shuffled in whole groups of four channels as the planner makes them, and planes."""
+    """Layouts of every kind; shuffled ones have whole groups of four channels, as the planner makes them."""
     channels = draw(st.integers(1, 9))
     element, shuffled = draw(st.sampled_from([("int8", False), ("int8", True), ("int16", False)]))
     lines = 0 if shuffled else draw(st.integers(0, 4))
