@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from keras_approx.text import printable
+
 _NUMBER, _TEXT = "text-align: right; white-space: nowrap", "text-align: left"
 
 
@@ -36,4 +38,4 @@ def html_table(
 
 
 def _escape(text: str) -> str:
-    return html.escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+    return html.escape(printable(text, instead="\ufffd"))

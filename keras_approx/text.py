@@ -12,9 +12,9 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'es' if noun.endswith(('ch', 's', 'x')) else 's'}"
 
 
-def printable(text: str, limit: int | None = None) -> str:
-    """A text of one line without what could steer a terminal, and of at most so many letters."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+def printable(text: str, limit: int | None = None, instead: str = "?") -> str:
+    """A text of one line without what could steer a terminal or turn its direction, and of at most so many letters."""
+    shown = "".join(letter if letter.isprintable() else instead for letter in text)
     return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.csource.names import field_names
-from export.csource.text import printable
+from export.csource.text import comment_text
 from export.ir.graph import Graph
 from export.ir.tensor import Tensor
 from export.schedule.stage import Schedule
@@ -173,7 +173,7 @@ def _macros(graph: Graph, kind: str, name: str) -> list[str]:
     for tensor, field in zip(end_tensors(graph, kind), end_names(graph, kind), strict=True):
         shape = tensor.shape[1:]
         prefix = end_macro(graph, field, kind, name)
-        known = "" if single(graph) else f" {field} ({printable(tensor.name)})"
+        known = "" if single(graph) else f" {field} ({comment_text(tensor.name)})"
         meaning = "" if tensor.quantization is None else ", real = scale * (q - zero point)"
         lines = [f"/* {kind}{known}: {tensor.dtype}, {' x '.join(map(str, shape))}{meaning} */"]
         lines.append(f"#define {prefix}_SIZE {tensor.size}")

@@ -10,7 +10,7 @@ from export.codegen.model import emit_model
 from export.codegen.planned import emit_planned
 from export.codegen.runtime import runtime_header
 from export.csource.source import Context
-from export.csource.text import comment, printable
+from export.csource.text import comment, comment_text
 from export.operators.movement.reshape import emit_copy
 from export.operators.table import operator_of
 from export.schedule.estimate import Estimate, LayerEstimate
@@ -50,7 +50,7 @@ def emit_project(
         for index, stage in enumerate(schedule.stages)
     ]
     runtime = f"{name}_runtime.h"
-    layer_names = [printable(layer.name) for layer in estimate.layers]
+    layer_names = [comment_text(layer.name) for layer in estimate.layers]
     files = {
         f"{name}.h": emit_header(schedule, name, class_names),
         f"{name}.c": emit_model(schedule, name, contexts, layer_names, class_names),
@@ -78,7 +78,7 @@ def _emit(context: Context, stage: Stage) -> str:
 
 def _describe(layer: LayerEstimate, stage: Stage, core: str) -> list[str]:
     """What was done and why, for whoever reads the file."""
-    lines = [f"Layer {layer.index}: {layer.kind} {printable(layer.name)}".rstrip()]
+    lines = [f"Layer {layer.index}: {layer.kind} {comment_text(layer.name)}".rstrip()]
     for verb, buffers in (("reads", stage.reads), ("writes", (stage.writes,))):
         for buffer in buffers:
             layout = buffer.layout

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 WIDTH = 116
 
 
-def printable(text: str, limit: int = 60) -> str:
+def comment_text(text: str, limit: int = 60) -> str:
     """A name from a model as it may stand in a comment: ASCII letters, digits and a few signs, of limited length.
 
     Everything else becomes `_`, question marks too: two of them before a slash are a trigraph, a backslash.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.csource.text import comment, printable
+from export.csource.text import comment, comment_text
 from export.errors import TargetError
 from export.targets import FAMILIES, STACK_BYTES, Bank, Board, Placement, Prefetch, Startup, get_core
 
@@ -68,7 +68,7 @@ def board_header(board: Board, placement: Placement) -> str:
         "PIN_ON_VDDIO2": str(int(startup.family == "l4" and startup.port == "G")),
     }
     lines = "\n".join(f"#define {name} {value}" for name, value in entries.items())
-    head = comment([f"{board.name}: {printable(board.source, 100)}."])
+    head = comment([f"{board.name}: {comment_text(board.source, 100)}."])
     return f"{head}#ifndef BOARD_H\n#define BOARD_H\n\n{lines}\n\n#endif\n"
 
 

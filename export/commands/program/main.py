@@ -19,6 +19,7 @@ from export.commands.program.files import check_distinct, check_result_file, wri
 from export.errors import ExportError
 from keras_approx import __version__
 from keras_approx.errors import KerasApproxError
+from keras_approx.text import printable
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # argparse exits with USAGE by itself
 CLOSED = 141  # what shells give for a program that SIGPIPE ended
@@ -191,5 +192,4 @@ def _system_error(error: OSError | MemoryError) -> str:
 
 def _one_line(message: str) -> str:
     """A message without line breaks and without what could steer a terminal, such as in names of layers."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in message)
-    return re.sub(" +", " ", shown).strip()
+    return re.sub(" +", " ", printable(message, instead=" ")).strip()

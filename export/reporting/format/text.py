@@ -7,6 +7,7 @@ from math import floor, log10
 
 from export.proportions import wilson_interval
 from export.targets import Board, Span
+from keras_approx.text import printable as text_of_one_line
 
 _SHORT_KINDS = {
     "conv2d": "conv",
@@ -23,7 +24,7 @@ _SUPERSCRIPTS = str.maketrans(
 
 def clean(text: str) -> str:
     """A text without control and direction characters."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return text_of_one_line(text, instead="\ufffd")
 
 
 def printable(name: str, limit: int = 60) -> str:

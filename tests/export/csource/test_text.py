@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.csource.text import WIDTH, comment, indent, printable, quoted, table
+from export.csource.text import WIDTH, comment, comment_text, indent, quoted, table
 
 NASTY = st.text(st.sampled_from('*/\\?"\n\r\0 %$`;#<>äx'), max_size=80)
 
 
 @given(st.one_of(st.text(max_size=100), NASTY), st.integers(4, 80))
 def test_printable_text_is_harmless_and_short(text: str, limit: int) -> None:
-    safe = printable(text, limit)
+    safe = comment_text(text, limit)
     assert re.fullmatch(r"[A-Za-z0-9 _\-.:;/+=()\[\],]*", safe)
     assert len(safe) <= limit
     assert comment([safe]) == f"/* {safe}\n */\n"
@@ -23,7 +23,7 @@ def test_printable_text_is_harmless_and_short(text: str, limit: int) -> None:
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=60))
 def test_ordinary_names_stay_as_they_are(text: str) -> None:
-    assert printable(text) == text
+    assert comment_text(text) == text
 
 
 @pytest.mark.parametrize("text", ["*/", "a */ b", "\\", "end\\"])

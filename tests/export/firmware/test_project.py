@@ -60,7 +60,7 @@ def test_what_a_board_file_says_of_its_source_stays_in_a_comment(several: Path, 
     text = text.replace('name = "nucleo-u575zi-q"', 'name = "my-board"')
     hostile.write_text(text.replace(line, 'source = "sch\u00e9ma */ int hacked; /*"'), encoding="utf-8")
     header = (write_firmware(several, tmp_path / "firmware", board=str(hostile)).path / "board.h").read_text()
-    assert "sch_ma _/ int hacked_ /_" in header.split("*/")[0]
+    assert "sch_ma _/ int hacked; /_" in header.split("*/")[0]
     assert header.count("*/") == 1
 
 
