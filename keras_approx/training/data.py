@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -119,6 +121,8 @@ def training_data(
         if number is not None:
             check_whole(name, number)
     validation = converted_data(validation_data)
+    if _is_empty(validation):
+        raise OptionError("validation_data is empty: give at least one batch, or leave it out")
     if isinstance(data, (tuple, list)):
         arrays = _checked(
             "data", (*data, sample_weight) if sample_weight is not None else tuple(data), model, tasks
@@ -145,6 +149,48 @@ def training_data(
     if not at_hand:
         raise OptionError("there is no data: expected at least one batch of inputs and labels, got none")
     return TrainingData(source, None, steps, validation, at_hand)
+
+
+def check_class_weight(class_weight: Any, tasks: Sequence[Task]) -> None:
+    """Checks the weights of classes, which Keras does in the middle of training.
+
+    Raises:
+        OptionError: If they are not for one output that tells classes, or not a number for each of them.
+    """
+    if class_weight is None:
+        return
+    if len(tasks) > 1:
+        raise OptionError(
+            f"class_weight= is for models of one output, this one has {', '.join(task.output for task in tasks)}: give "
+            "sample_weight= by output"
+        )
+    (task,) = tasks
+    if task.kind == "values" or len(task.shape) > 1:
+        raise OptionError(
+            f"class_weight= is for outputs that tell one class for each input, not those of shape {task.shape} with "
+            f"the loss {task.name}: give sample_weight="
+        )
+    classes = max(task.shape[-1], 2)
+    if not isinstance(class_weight, Mapping) or set(class_weight) != set(range(classes)):
+        got = (
+            f"weights for {', '.join(map(repr, class_weight)) or 'none'}"
+            if isinstance(class_weight, Mapping)
+            else type(class_weight).__name__
+        )
+        raise OptionError(
+            f"class_weight must be a dictionary with a weight for each of the classes 0 to {classes - 1}; got {got}"
+        )
+    for number, weight in class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
+            raise OptionError(
+                f"class_weight of class {number} must be a finite number of at least 0, got {weight!r}"
+            )
+
+
+def _is_empty(validation: Any) -> bool:
+    if isinstance(validation, tf.data.Dataset):
+        return next(iter(validation.take(1)), None) is None
+    return isinstance(validation, (keras.utils.Sequence, PyDatasetSequence)) and not len(validation)
 
 
 def _steps(source: Any, steps_per_epoch: int | None) -> int:
@@ -184,6 +230,10 @@ def _split(arrays: Batch, validation: Any, share: float | None, batch_size: int)
         apart = 0
     if not apart:
         return arrays, None
+    if apart == count:
+        raise OptionError(
+            f"validation_split={share:g} of {plural(count, 'sample')} leaves none to train on: give a smaller share"
+        )
     order = np.random.default_rng(0).permutation(count)
     rest, chosen = np.sort(order[apart:]), np.sort(order[:apart])
     return _part(arrays, rest), _part(arrays, chosen)
@@ -227,6 +277,10 @@ def _checked(what: str, batch: Any, model: Any, tasks: Sequence[Task]) -> Batch:
                     f"{what} has {plural(count, 'input')}, but {name} of shape {array.shape}: expected one for "
                     "each input"
                 )
+    for given in weights:
+        for array in given.values() if isinstance(given, dict) else [given]:
+            if (array < 0).any():
+                raise OptionError(f"weights of {what} reach down to {array.min():g}: expected none below 0")
     for task in tasks:
         if isinstance(labels, dict):
             _check_labels(f"{what} for {task.output}", labels[task.output], task)

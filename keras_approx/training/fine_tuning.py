@@ -19,7 +19,7 @@ from keras_approx.skipping.schedules import AnySchedule, Constant, Ramp
 from keras_approx.skipping.selection import Selection
 from keras_approx.skipping.significance import taylor
 from keras_approx.training.callbacks import AfterSkipping, EliminateInRounds, UpdateSkipMasks
-from keras_approx.training.data import TrainingData, training_data
+from keras_approx.training.data import TrainingData, check_class_weight, training_data
 from keras_approx.training.distillation import distill
 from keras_approx.training.eliminate import wrapped_student
 from keras_approx.training.guard import Guard, Score
@@ -29,6 +29,7 @@ from keras_approx.training.rates import WarmCosine, default_rate
 from keras_approx.training.tasks import Task, tasks_of, weights_of
 from keras_approx.wrapping import strip
 
+_SETS_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 FIRST_ROUND = 1.6
 """What the first round of elimination keeps, over what the last one does."""
 ELIMINATION_SHARE = 0.4
@@ -94,8 +95,9 @@ def fine_tune(
             none.
         input_range: Range of the inputs; see `wrap`. Not for wrapped models.
         callbacks: One more Keras callback, or several; they come after those that move masks and keep the best state.
-            EarlyStopping, and ModelCheckpoint with save_best_only, only see epochs after the schedule has ended,
-            because earlier epochs skip less and would look better.
+            None may set the learning rate, unless there is an optimizer=. EarlyStopping, and ModelCheckpoint with
+            save_best_only, only see epochs after the schedule has ended, because earlier epochs skip less and would
+            look better.
         verbose: As for `fit`; with 0 what was reached is not printed either.
 
     Returns:
@@ -121,7 +123,7 @@ def fine_tune(
     student = wrapped_student(model, input_range)
     teacher = (strip(model) if student is model else model) if teaching.teacher is None else teaching.teacher
     tasks, weights = _weighted_tasks(model, student, loss, loss_weights)
-    _check_class_weight(class_weight, tasks)
+    check_class_weight(class_weight, tasks)
     learnt = training_data(
         data,
         student,
@@ -222,6 +224,12 @@ def _check(epochs: int, optimizer: Any, learning_rate: float | None, callbacks: 
             "one, such as type(optimizer).from_config(optimizer.get_config())"
         )
     check_callbacks(callbacks)
+    for callback in callbacks if optimizer is None else ():
+        if isinstance(callback, _SETS_RATE):
+            raise OptionError(
+                f"callback {type(callback).__name__} sets the learning rate, as fine_tune does at every step: "
+                "leave it out and give learning_rate=, the highest, or give optimizer=, whose rate callbacks can set"
+            )
 
 
 def _listed(given: Any) -> list[Any]:
@@ -254,14 +262,6 @@ def _weighted_tasks(
             loss_weights = (model.get_compile_config() or {}).get("loss_weights")
     tasks = tasks_of(student, loss)
     return tasks, weights_of(tasks, loss_weights)
-
-
-def _check_class_weight(class_weight: Mapping[int, float] | None, tasks: Sequence[Task]) -> None:
-    if class_weight is not None and len(tasks) > 1:
-        raise OptionError(
-            f"class_weight= is for models of one output, this one has {', '.join(task.output for task in tasks)}: give "
-            "sample_weight= by output"
-        )
 
 
 def _constant_loss(tasks: Sequence[Task], weights: Sequence[float], learnt: TrainingData) -> float:

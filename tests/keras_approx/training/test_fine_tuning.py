@@ -208,6 +208,11 @@ def _used_optimizer() -> Any:
     return optimizer
 
 
+def _no_batches() -> Any:
+    """A dataset that does not know that it is empty."""
+    return tf.data.Dataset.from_tensor_slices(_data()).batch(16).filter(lambda x, y: False)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -250,6 +255,27 @@ def _used_optimizer() -> Any:
             "got <.*CosineDecay.*an optimizer= has a schedule",
         ),
         ({"optimizer": keras.optimizers.legacy.SGD()}, "legacy SGD.* give tf_keras.optimizers.SGD$"),
+        ({"validation_split": 0.999}, "leaves none to train on"),
+        ({"validation_data": _no_batches()}, "validation_data is empty"),
+        (
+            {"data": (*_data(), np.linspace(-1, 1, 64))},
+            "weights of data reach down to -1: expected none below 0",
+        ),
+        ({"class_weight": [1, 1, 1, 1]}, "dictionary with a weight for each of the classes 0 to 3; got list"),
+        ({"class_weight": {0: 1.0, 1: 2.0}}, "classes 0 to 3; got weights for 0, 1"),
+        (
+            {"class_weight": {0: 1, 1: 1, 2: "2", 3: 1}},
+            "class 2 must be a finite number of at least 0, got '2'",
+        ),
+        (
+            {"class_weight": {0: 1, 1: 1, 2: 1, 3: -1}},
+            "class 3 must be a finite number of at least 0, got -1",
+        ),
+        (
+            {"callbacks": keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)},
+            "LearningRateScheduler sets the learning rate, .* give learning_rate=.* or give optimizer=",
+        ),
+        ({"callbacks": [keras.callbacks.ReduceLROnPlateau()]}, "ReduceLROnPlateau sets the learning rate"),
         ({"distillation": True}, "or the teacher's weight, got True"),
         ({"optimizer": _used_optimizer()}, r"has taken 1 steps already.*give a new one"),
     ],
