@@ -242,7 +242,8 @@ def trained_front(entries: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def _trained(entries: Mapping[str, Any]) -> list[dict[str, float]]:
-    return [model_figures(entries, label) for label in entries if not label.startswith(ELIMINATED)]
+    """The trained models of the network itself."""
+    return [model_figures(entries, label) for label in entries if not label.startswith((ELIMINATED, WIDER))]
 
 
 def fractions(records: Records) -> str:
