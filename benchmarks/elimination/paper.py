@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     networks = {
         name: entry
         for name, entry in before.items()
-        if stays(f"{name} in {options.output}", entry, settings, options.replace)
+        if stays(f"{name} in {options.output}", entry, settings, options.replace, figures=True)
     }
     for name, tflite in models.items():
         networks[name] = measured(name, tflite, data, options.search)

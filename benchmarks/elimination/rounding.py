@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = {
         name: entry
         for name, entry in recorded(options.output).items()
-        if stays(f"{name} in {options.output}", entry, settings, options.replace)
+        if stays(f"{name} in {options.output}", entry, settings, options.replace, figures=True)
     }
     for name in options.networks:
         record[name] = _figures(name, data)

@@ -48,7 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = {
         name: entry
         for name, entry in recorded(options.output).items()
-        if stays(f"{name} in {options.output}", entry, _settings(name, data, options), options.replace)
+        if stays(
+            f"{name} in {options.output}",
+            entry,
+            _settings(name, data, options),
+            options.replace,
+            figures=True,
+        )
     }
     for name in options.networks:
         record[name] = figures(_explored(name, data, options), data.source)

@@ -202,7 +202,7 @@ def _recorded(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     for entry in record.get("results", ()):
         settings = {"activations": record["activations"], **entry}
         compared = wanted if entry["wrong_bytes"] else {**wanted, "runs": entry["runs"]}  # or refused
-        if stays(f"{entry['model']} in {options.output}", settings, compared, options.replace):
+        if stays(f"{entry['model']} in {options.output}", settings, compared, options.replace, figures=True):
             found[entry["model"]] = entry
     return found
 

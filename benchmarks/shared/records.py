@@ -62,14 +62,17 @@ def recorded(path: Path) -> dict[str, Any]:
     return dict(read_json(path)) if path.is_file() else {}
 
 
-def stays(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], replace: bool) -> bool:
+def stays(
+    what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], replace: bool, *, figures: bool = False
+) -> bool:
     """Whether figures of a record may stand beside those that are measured now.
 
     Args:
         what: The figures, as the message calls them.
-        found: The settings of these figures; it may have more.
+        found: The settings of these figures.
         wanted: The settings of what is measured now.
         replace: Whether figures of other settings go.
+        figures: Whether `found` holds the figures too, beside the settings.
 
     Returns:
         False where they go.
@@ -78,10 +81,11 @@ def stays(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], replac
         SystemExit: The settings differ, and nothing says that the figures may go.
     """
     asked: dict[str, Any] = json.loads(json.dumps(wanted))
+    names = asked if figures else {**asked, **found}
     other = [
-        f"{name} {found.get(name, 'unknown')} and not {value}"
-        for name, value in asked.items()
-        if found.get(name) != value
+        f"{name} {found.get(name, 'unknown')} and not {asked.get(name, 'unknown')}"
+        for name in names
+        if found.get(name) != asked.get(name)
     ]
     if other and not replace:
         raise SystemExit(

@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "values": values,
     }
     if before := recorded(options.output):
-        stays(str(options.output), before, settings, options.replace)
+        stays(str(options.output), before, settings, options.replace, figures=True)
     result: dict[str, Any] = {
         **settings,
         "cores": os.cpu_count(),

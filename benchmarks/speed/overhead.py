@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     settings = {"network": options.network, "batch_size": BATCH, "steps": options.steps}
     if before := recorded(options.output):
-        stays(str(options.output), before, settings, options.replace)
+        stays(str(options.output), before, settings, options.replace, figures=True)
     part = load("subset").train
     images, labels = part.inputs[:BATCH], part.labels[:BATCH]
     network = pretrained(options.network)

@@ -22,14 +22,16 @@ def test_a_record_is_written_whole_and_read_again(tmp_path: Path) -> None:
 
 def test_figures_stay_beside_others_of_the_same_settings_only() -> None:
     found = {"images": 9, "cores": ["a", "b"], "cycles": 3}
-    assert stays("lenet", found, {"images": 9, "cores": ("a", "b")}, replace=False)
-    assert not stays("lenet", found, {"images": 8}, replace=True)
+    assert stays("lenet", found, {"images": 9, "cores": ("a", "b")}, replace=False, figures=True)
+    assert not stays("lenet", found, {"images": 8}, replace=True, figures=True)
     message = (
         "expected lenet to have been recorded with these settings, found images 9 and not 8, seed unknown and not 0: "
         "give the options they were recorded with, write to another place, or give --replace"
     )
     with pytest.raises(SystemExit, match=re.escape(message)):
-        stays("lenet", found, {"images": 8, "seed": 0}, replace=False)
+        stays("lenet", found, {"images": 8, "seed": 0}, replace=False, figures=True)
+    with pytest.raises(SystemExit, match="rounds 2 and not unknown"):
+        stays("lenet", {"images": 9, "rounds": 2}, {"images": 9}, replace=False)
 
 
 def test_a_run_of_other_settings_is_measured_anew_only_if_told(tmp_path: Path) -> None:
