@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from export.errors import OutputPathError
-
-
-def unfinished(path: Path) -> Path:
-    """What a file is called until it is complete: in the same folder, with a name that is never too long."""
-    return path.with_name(f".keras_approx-{os.getpid()}{path.suffix}")
+from keras_approx.files import replacing
 
 
 def write_file(path: Path, content: bytes, instead: str) -> None:
@@ -25,18 +20,7 @@ def write_file(path: Path, content: bytes, instead: str) -> None:
         OutputPathError: It cannot be written.
     """
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-        else:
-            _replace(path.resolve(), content)
+        with replacing(path) as file:
+            file.write(content)
     except OSError as error:
         raise OutputPathError(f"cannot write {str(path)!r}: {error.strerror}; choose {instead}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = unfinished(path)
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.artifact.files import unfinished
 from export.errors import ModelFormatError, OutputPathError
+from keras_approx.files import unfinished
 
 if TYPE_CHECKING:
     from export.commands.inputs.model_files import CheckedModel
@@ -174,7 +174,7 @@ def save_model(model: Any, path: Path) -> None:
     Raises:
         OutputPathError: The file cannot be written.
     """
-    temporary = unfinished(path)
+    temporary = path.with_name(unfinished(path.name) + path.suffix)  # Keras saves by the suffix
     try:
         model.save(temporary)
         os.replace(temporary, path)

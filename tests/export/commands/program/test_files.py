@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,11 @@ from export.errors import OutputPathError
 def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(b"old")
-    write = Path.write_bytes
 
-    def full(self: Path, content: bytes) -> int:
-        write(self, content[:1])
+    def full(*paths: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputPathError, match="No space left on device; choose another --json"):
         write_new_file(path, b"new", "--json")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("r.json", b"old")]
