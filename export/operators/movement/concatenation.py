@@ -20,6 +20,7 @@ from export.kernels.layout import Layout
 from export.kernels.plan import Plan, joined
 from export.operators.movement.move import write_moves
 from export.operators.movement.movements import axis_of
+from export.operators.movement.reshape import in_shape
 from export.operators.movement.shape_values import pack_of_shape
 from export.operators.operator import Channels, Mask, Operator, Order
 from export.operators.rules import growing
@@ -80,12 +81,9 @@ def _joined(
     made: list[Op] = []
     inputs = []
     for source, shape in zip(sources, shapes, strict=True):
-        wanted = (*[1] * (rank - len(shape)), *shape)
-        if state.tensors[source].shape != wanted:
-            temporary = state.temporary(op, source, wanted)
-            made.append(Reshape((source,), temporary))
-            source = temporary  # noqa: PLW2901
-        inputs.append(source)
+        part, reshapes = in_shape(state, op, source, (*[1] * (rank - len(shape)), *shape))
+        made += reshapes
+        inputs.append(part)
     lowered = axis + rank - len(shapes[0])
     if lowered == 0:  # a single input, joined along the batch: only the shape changes
         return [*made, Reshape((inputs[0],), output)]

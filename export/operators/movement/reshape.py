@@ -44,6 +44,16 @@ def _read(state: Lowering, op: RawOperator) -> Op:
     return Reshape((source,), output)
 
 
+def in_shape(
+    state: Lowering, op: RawOperator, source: int, shape: tuple[int, ...]
+) -> tuple[int, tuple[Reshape, ...]]:
+    """A tensor in the shape that what an operator is read as wants, and the reshape that makes it, if any."""
+    if state.tensors[source].shape == shape:
+        return source, ()
+    made = state.temporary(op, source, shape)
+    return made, (Reshape((source,), made),)
+
+
 def _compute(graph: Graph, op: Reshape, x: NDArray[np.int8]) -> NDArray[np.int8]:
     return x.reshape(len(x), *graph.tensors[op.output].shape[1:])
 

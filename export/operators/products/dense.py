@@ -14,6 +14,7 @@ from export.ir.exact import exact_float
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, FullyConnected, Op, Padding, Reshape
 from export.ir.requantization import requantize_dense
+from export.operators.movement.reshape import in_shape
 from export.operators.operator import Channels, Mask, Operator, Order, Range
 from export.operators.products.plain_products import emit_products, work_of_products
 from export.operators.products.weights import check_accumulators, read_bias, read_weights
@@ -59,13 +60,8 @@ def _of_vector(
     clamp: tuple[int, int],
 ) -> list[Op]:
     """A dense layer over its whole input, which must lie in order without gaps: an image becomes a vector first."""
-    made: list[Op] = []
-    vector = (1, state.tensors[weights].shape[1])
-    if state.tensors[source].shape != vector:
-        flat = state.temporary(op, source, vector)
-        made.append(Reshape((source,), flat))
-        source = flat
-    return [*made, FullyConnected((source,), output, weights, bias, clamp)]
+    vector, reshapes = in_shape(state, op, source, (1, state.tensors[weights].shape[1]))
+    return [*reshapes, FullyConnected((vector,), output, weights, bias, clamp)]
 
 
 def _at_positions(
@@ -84,17 +80,14 @@ def _at_positions(
     assert held.data is not None
     shape = (channels, 1, 1, depth)
     state.tensors[weights] = replace(held, shape=shape, data=held.data.reshape(shape))
-    made: list[Op] = []
     image = state.tensors[source].shape
     if len(image) != _IMAGE or image[-1] != depth:
         image = (1, 1, rows, depth)
-        flat = state.temporary(op, source, image)
-        made.append(Reshape((source,), flat))
-        source = flat
+    pixels, reshapes = in_shape(state, op, source, image)
     wanted = (*image[:-1], channels)
     result = output if state.tensors[output].shape == wanted else state.temporary(op, output, wanted)
-    made.append(Conv2D((source,), result, weights, bias, (1, 1), (1, 1), Padding(), clamp, once=True))
-    return [*made, *([] if result == output else [Reshape((result,), output)])]
+    conv = Conv2D((pixels,), result, weights, bias, (1, 1), (1, 1), Padding(), clamp, once=True)
+    return [*reshapes, conv, *([] if result == output else [Reshape((result,), output)])]
 
 
 def _compute(graph: Graph, op: FullyConnected, x: NDArray[np.int8]) -> NDArray[np.int8]:
