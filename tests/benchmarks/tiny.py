@@ -8,11 +8,11 @@ import numpy as np
 import tf_keras as keras
 
 
-def network(name: str) -> keras.Model:
-    """A convolution of four channels and a dense layer, named as in the examples; its weights are always the same."""
+def network(name: str, filters: int = 4) -> keras.Model:
+    """A convolution and a dense layer, named as in the examples; its weights are always the same."""
     keras.utils.set_random_seed(4)
     inputs = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False, name="conv1")(inputs)
+    x = keras.layers.Conv2D(filters, 3, strides=2, use_bias=False, name="conv1")(inputs)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
     return keras.Model(inputs, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name=name)

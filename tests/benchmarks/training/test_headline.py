@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import tf_keras as keras
 
 import keras_approx
 from benchmarks.training import explorations, headline, runs
 from benchmarks.training.designs import HandMade
-
-
-def _tiny(name: str) -> keras.Model:
-    keras.utils.set_random_seed(4)
-    inputs = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="conv1")(inputs)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.AveragePooling2D(5)(keras.layers.ReLU()(x))
-    return keras.Model(inputs, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name=name)
+from tests.benchmarks import tiny
 
 
 def test_what_has_a_record_has_its_model(
@@ -45,22 +36,15 @@ def test_what_has_a_record_has_its_model(
 
 @pytest.mark.slow
 def test_the_whole_way_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for module in (headline, explorations, runs):
-        monkeypatch.setattr(module, "pretrained", _tiny)
+        monkeypatch.setattr(module, "pretrained", partial(tiny.network, filters=8))
     monkeypatch.setattr(headline, "DESIGNS", {"lenet": {"0.07 M": HandMade({"conv1": ("kernel", 0.5)})}})
     monkeypatch.setattr(headline, "ARM_IMAGES", 2)
     monkeypatch.setattr(headline, "HOST_IMAGES", 20)
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part, count in (("train", 320), ("test", 40)):
-        arrays[f"y_{part}"] = np.arange(count) % 10
-        noise = rng.integers(0, 25, (count, 32, 32, 3))
-        arrays[f"x_{part}"] = (25 * arrays[f"y_{part}"][:, None, None, None] + noise).astype(np.uint8)
-    np.savez(tmp_path / "small.npz", **arrays)
     output = tmp_path / "headline.json"
-    arguments = ["lenet", "--data", str(tmp_path / "small.npz"), "--epochs", "1", "--rounds", "0"]
+    arguments = ["lenet", "--data", images, "--epochs", "1", "--rounds", "0"]
     arguments += [
         "--work",
         str(tmp_path / "work"),
