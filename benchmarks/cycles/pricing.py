@@ -30,7 +30,7 @@ from benchmarks import FIGURES
 from benchmarks.shared.models import CALIBRATION_IMAGES
 from benchmarks.shared.options import CORES, REFERENCE, add_networks, argument_parser
 from benchmarks.shared.records import add_replace, recorded, stays, write_json
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Requirements, plan_network

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from export.costing.counts import count_plan
-from export.costing.kernel_cycles import step_cycles
+from export.costing.counting.kernel_cycles import step_cycles
+from export.costing.counting.plans import count_plan
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected
 from export.kernels.language.steps import ACCUMULATORS, Step, register_name
 from export.kernels.plan import calls_of

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from export.costing.candidate import Candidate, Wanted
-from export.costing.counts import Count, count_plan
+from export.costing.counting.plans import Count, count_plan
+from export.costing.counting.shared import Unnumbered, count_bytes, count_loop
+from export.costing.counting.unpacked import count_unpacked, least_direct
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.search import Way, search
-from export.costing.shared_counts import Unnumbered, count_bytes, count_loop
-from export.costing.unpacked_counts import count_unpacked, least_direct
 from export.costing.winograd_choice import winograd_ways
 from export.kernels.direct.byte_weights import plan_bytes, takes_bytes
 from export.kernels.direct.plan import (

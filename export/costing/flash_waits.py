@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from export.costing.candidate import KernelWaits, Price
-from export.costing.counts import Count, Run
+from export.costing.counting.plans import Count, Run
 from export.kernels.language.steps import WORD
 from export.targets import Cache, Flash, Prefetch, Reading, Target
 

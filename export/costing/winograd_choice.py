@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache, partial
 import numpy as np
 
 from export.costing.candidate import NEAR_TIE, Candidate, Wanted
+from export.costing.counting.winograd import count_winograd, least_cycles, least_sparse
 from export.costing.flash_waits import price_count
 from export.costing.kernel_cost import known
 from export.costing.search import Way
-from export.costing.winograd_counts import count_winograd, least_cycles, least_sparse
 from export.kernels.direct.plan import ConvProblem, kept_pairs
 from export.kernels.language.scheduler import OutOfRegistersError
 from export.kernels.winograd.algorithm import Algorithm

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from export.costing.kernel_cycles import count_steps
+from export.costing.counting.kernel_cycles import count_steps
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
 from export.kernels.plan import repeated_calls

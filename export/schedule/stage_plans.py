@@ -10,7 +10,7 @@ import numpy as np
 
 from export.costing.candidate import Candidate, Wanted
 from export.costing.choice import candidates, planned_candidate, priced_timing
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.costing.depthwise_choice import depthwise_candidates
 from export.ir.graph import Graph
 from export.ir.ops import Conv2D, DepthwiseConv2D, FullyConnected

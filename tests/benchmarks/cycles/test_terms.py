@@ -15,7 +15,7 @@ from benchmarks.cycles.terms import (
     term_cycles,
 )
 from benchmarks.shared.models import keep_pairs
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.frontend import read_tflite
 from export.passes import run_passes
 from export.schedule import Requirements, Schedule, plan_network

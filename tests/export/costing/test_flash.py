@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.costing.candidate import Candidate, Price
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.costing.flash import fit_flash, with_plain_c
 from export.costing.kernel_cost import KernelCost
 from export.costing.plain_c import PlainCost

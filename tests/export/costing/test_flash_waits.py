@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import Run
+from export.costing.counting.kernel_cycles import Profile
+from export.costing.counting.plans import Run
 from export.costing.flash_waits import lost_lines, run_waits
-from export.costing.kernel_cycles import Profile
 from export.targets import BOARDS, Cache, Prefetch
 from tests.export.simulation.flash_reference import FlashReference
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from export.analysis.interpreter import run
-from export.costing import kernel_cycles as flow
+from export.costing.counting import kernel_cycles as flow
 from export.frontend import read_tflite
 from export.ir.ops import Conv2D, FullyConnected
 from export.kernels.language.instructions import ENTRY, EXIT, instructions

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.ir.ops import Padding
 from export.kernels.elementwise.plan import plan_border, plan_copy, plan_lookup
 from export.kernels.layout import Layout

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from export.costing.candidate import Candidate, Wanted
-from export.costing.counts import count_plan
+from export.costing.counting.plans import count_plan
 from export.frontend import read_tflite
 from export.ir.ops import Padding
 from export.kernels.layout import Layout

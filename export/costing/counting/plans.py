@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
 
+from export.costing.counting.kernel_cycles import Profile, kernel_profile
 from export.costing.kernel_cost import KernelCost
-from export.costing.kernel_cycles import Profile, kernel_profile
 from export.kernels.language.steps import WORD
 from export.kernels.plan import Call, HasCalls, Plan, repeated_calls
 from export.kernels.size import kernel_bytes

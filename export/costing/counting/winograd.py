@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from export.costing.counts import Count, LoopCounts, count_calls
-from export.costing.kernel_cycles import BODY, Frame, Profile, kernel_profile
+from export.costing.counting.kernel_cycles import BODY, Frame, Profile, kernel_profile
+from export.costing.counting.plans import Count, LoopCounts, count_calls
 from export.kernels.language.instructions import instructions
 from export.kernels.language.steps import WORD, Step
 from export.kernels.plan import repeated_calls

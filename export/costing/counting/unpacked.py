@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.costing.counts import Count, Run, count_plan
-from export.costing.kernel_cycles import BODY, Frame, Profile
-from export.costing.operand_groups import Form, Groups, OperandAddresses, find_groups
-from export.costing.pipeline_states import PipelineStates, pipeline_states
+from export.costing.counting.kernel_cycles import BODY, Frame, Profile
+from export.costing.counting.operand_groups import Form, Groups, OperandAddresses, find_groups
+from export.costing.counting.pipeline_states import PipelineStates, pipeline_states
+from export.costing.counting.plans import Count, Run, count_plan
 from export.kernels.direct.loops import Biases, Epilogue, Geometry, write_program
 from export.kernels.direct.plan import (
     ConvProblem,

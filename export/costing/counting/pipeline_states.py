@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from export.costing.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
+from export.costing.counting.operand_groups import Form, Ints, shape_count, shape_steps, without_channels
 from export.kernels.language.instructions import instructions
 from export.kernels.language.steps import ACCUMULATORS, register_number
 from export.targets import READY, Instruction, Kind, State, Timing, continue_cycles, entered

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from export.costing.counts import Count, count_plan
+from export.costing.counting.plans import Count, count_plan
 from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.plan import ConvProblem, plan_loop, shared_mode
 from export.kernels.elementwise.addition import ADDITION_WORDS

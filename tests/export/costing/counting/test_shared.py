@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from export.costing.counts import count_plan
-from export.costing.shared_counts import Unnumbered, count_bytes, count_loop
-from export.costing.unpacked_counts import least_direct
+from export.costing.counting.plans import count_plan
+from export.costing.counting.shared import Unnumbered, count_bytes, count_loop
+from export.costing.counting.unpacked import least_direct
 from export.kernels.direct.byte_weights import plan_bytes
 from export.kernels.direct.plan import kept_pairs, loop_unrollings, plan_loop
 from export.kernels.plan import on_word_boundaries
-from tests.export.costing.problems import TIMINGS, conv, random_weights
+from tests.export.costing.counting.problems import TIMINGS, conv, random_weights
 
 
 @pytest.mark.parametrize("pooled", [False, True])

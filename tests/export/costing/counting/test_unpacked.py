@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.costing.counts import count_plan
-from export.costing.unpacked_counts import count_unpacked, least_direct
+from export.costing.counting.plans import count_plan
+from export.costing.counting.unpacked import count_unpacked, least_direct
 from export.kernels.direct.loops import Geometry
 from export.kernels.direct.plan import ConvProblem, block_channels, kept_pairs, plan_unpacked
 from export.kernels.plan import with_wide_loads
 from export.targets import Timing
-from tests.export.costing.problems import ENTRY, TIMINGS, conv, random_weights
+from tests.export.costing.counting.problems import ENTRY, TIMINGS, conv, random_weights
 
 
 def assert_counted(problem: ConvProblem, timings: list[Timing] = TIMINGS) -> None:

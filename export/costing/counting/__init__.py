@@ -1,0 +1,1 @@
+"""What kernels take, counted without writing them where their shape tells."""
