@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_approx.files import replacing
+from keras_approx.storage.files import replacing
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from export.errors import OutputPathError
-from keras_approx.locks import try_lock
+from keras_approx.storage.locks import try_lock
 
 _CURRENT_FOLDER, _EXCHANGE = (
     -100,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from export.errors import OutputPathError
-from keras_approx.files import replacing
+from keras_approx.storage.files import replacing
 
 
 def write_file(path: Path, content: bytes, instead: str) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from export.artifact.exchange import exchange, locked
 from export.artifact.manifest import MANIFEST_NAME, MAX_BYTES
 from export.errors import OutputPathError
-from keras_approx.schema import read_bounded
+from keras_approx.storage.schema import read_bounded
 
 
 def check_replaceable(folder: Path, *, earlier: bool = True) -> None:

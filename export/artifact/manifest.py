@@ -20,7 +20,7 @@ from export.artifact.names import PATTERN
 from export.errors import InputError, ModelFormatError
 from export.ir.real import quantize
 from export.targets.board_file import NAME_PATTERN
-from keras_approx.schema import Record, explain, read_bounded
+from keras_approx.storage.schema import Record, explain, read_bounded
 from keras_approx.text import plural
 
 MANIFEST_NAME = "manifest.json"

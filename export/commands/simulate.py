@@ -16,7 +16,7 @@ from export.commands.program.files import check_result_file, write_new_file
 from export.commands.program.options import Commands, add_command, at_least_one
 from export.evaluation import check_labels, count_right
 from export.targets import CORES
-from keras_approx.array_files import write_arrays
+from keras_approx.storage.arrays import write_arrays
 from keras_approx.text import plural
 
 _EXAMPLES = """\

@@ -155,7 +155,7 @@ def _project(options: argparse.Namespace) -> dict[str, Any]:
 
 def _lines(path: str) -> list[str]:
     """The lines of a text file, without empty ones at the end."""
-    from keras_approx.schema import read_bounded  # noqa: PLC0415 (pydantic: slow to import)
+    from keras_approx.storage.schema import read_bounded  # noqa: PLC0415 (pydantic: slow to import)
 
     try:
         text = read_bounded(Path(path), _MAX_NAMES_BYTES).decode("utf-8-sig")

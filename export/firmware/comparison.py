@@ -15,7 +15,7 @@ from export.errors import InputError
 from export.firmware.capture import Capture, Sample
 from export.firmware.project import NETWORK_FOLDER, digest_of
 from export.targets import Span
-from keras_approx.schema import read_bounded
+from keras_approx.storage.schema import read_bounded
 from keras_approx.text import plural
 
 _MAX_BYTES = 64 << 20  # of a simulation's file

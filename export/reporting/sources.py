@@ -16,7 +16,7 @@ from export.errors import InputError
 from export.reporting.format.text import milliseconds, size
 from export.simulation import Measurement
 from export.targets import Board
-from keras_approx.schema import explain, read_bounded
+from keras_approx.storage.schema import explain, read_bounded
 
 _MAX_BYTES = 64 << 20
 _PathLike = str | os.PathLike[str]

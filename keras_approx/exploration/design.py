@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 
 from keras_approx.errors import OptionError
-from keras_approx.schema import Record, explain
 from keras_approx.skipping.granularity import DEFAULT, Granularity, granularity_name
 from keras_approx.skipping.selection import LayerSetting, Select, Selection
+from keras_approx.storage.schema import Record, explain
 
 EVERYTHING: Mapping[str, float] = {"fraction": 1.0, "threshold": 0.0}
 """For each selection the value with which a layer keeps all its products."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter
 
 from keras_approx.exploration.design import Design
-from keras_approx.schema import STRICT
+from keras_approx.storage.schema import STRICT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Costs = dict[str, Annotated[float, Field(ge=0)]]

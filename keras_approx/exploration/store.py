@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from keras_approx.errors import StoreError
 from keras_approx.exploration.records import RECORD, EvaluatedDesign
 from keras_approx.exploration.strict_json import json_of
-from keras_approx.locks import try_lock
-from keras_approx.schema import explain
+from keras_approx.storage.locks import try_lock
+from keras_approx.storage.schema import explain
 
 FORMAT = "keras_approx evaluations"
 SCHEMA = 2

@@ -22,10 +22,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.checks import check_kept
 from keras_approx.errors import MaskError, OptionError
-from keras_approx.files import replacing
 from keras_approx.skipping.granularity import (
     Granularities,
     Granularity,
@@ -35,6 +33,8 @@ from keras_approx.skipping.granularity import (
     layer_granularities,
     spread,
 )
+from keras_approx.storage.arrays import read_arrays, write_arrays
+from keras_approx.storage.files import replacing
 
 Scope = Literal["global", "layer"]
 """Whether all layers are in one ranking, or each in its own."""

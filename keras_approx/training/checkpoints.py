@@ -13,12 +13,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from keras_approx.array_files import read_arrays, write_arrays
 from keras_approx.compat import keras, tf
 from keras_approx.errors import CheckpointError
-from keras_approx.files import is_unfinished, replacing
-from keras_approx.locks import try_lock
-from keras_approx.schema import explain, read_bounded
+from keras_approx.storage.arrays import read_arrays, write_arrays
+from keras_approx.storage.files import is_unfinished, replacing
+from keras_approx.storage.locks import try_lock
+from keras_approx.storage.schema import explain, read_bounded
 from keras_approx.training.guard import Guard
 
 _SETTINGS, _CURVES, _STATE, _SAVING = "settings.json", "curves.json", "state", "saving"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from export.errors import InputError
-from keras_approx.array_files import array_names, read_array, read_arrays
+from keras_approx.storage.arrays import array_names, read_array, read_arrays
 
 
 def read_npy(path: str) -> np.ndarray:

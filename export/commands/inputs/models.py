@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.errors import ModelFormatError, OutputPathError
-from keras_approx.files import unfinished
+from keras_approx.storage.files import unfinished
 
 if TYPE_CHECKING:
     from export.commands.inputs.model_files import CheckedModel

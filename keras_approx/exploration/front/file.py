@@ -11,8 +11,8 @@ from keras_approx.errors import StoreError
 from keras_approx.exploration.front.pareto_front import ParetoFront
 from keras_approx.exploration.records import EvaluatedDesign
 from keras_approx.exploration.strict_json import json_of
-from keras_approx.files import replacing
-from keras_approx.schema import Record, explain, read_bounded
+from keras_approx.storage.files import replacing
+from keras_approx.storage.schema import Record, explain, read_bounded
 
 FORMAT = "keras_approx Pareto front"
 SCHEMA = 2

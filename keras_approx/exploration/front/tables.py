@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_approx.exploration.quality import shown
-from keras_approx.files import replacing
 from keras_approx.notebooks import html_table
+from keras_approx.storage.files import replacing
 from keras_approx.text import plural
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_approx.errors import CheckpointError
-from keras_approx.locks import try_lock
+from keras_approx.storage.locks import try_lock
 from keras_approx.training.batches import ShuffledBatches
 from keras_approx.training.checkpoints import Checkpoints
 

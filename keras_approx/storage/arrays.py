@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_approx.files import open_regular
+from keras_approx.storage.files import open_regular
 
 _NPY = b"\x93NUM"
 _ENDING = ".npy"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from keras_approx.files import open_regular
+from keras_approx.storage.files import open_regular
 
 # Types are taken as they stand: no number out of a text, no NaN, nothing that is not described.
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_approx.files import is_unfinished, open_regular, replacing
+from keras_approx.storage.files import is_unfinished, open_regular, replacing
 
 
 def test_what_fails_while_it_is_written_leaves_the_old_file(tmp_path: Path) -> None:

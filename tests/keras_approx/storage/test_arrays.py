@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_approx.array_files import array_names, read_array, read_arrays, write_arrays
+from keras_approx.storage.arrays import array_names, read_array, read_arrays, write_arrays
 
 NAMES = st.one_of(
     st.sampled_from(["file", "allow_pickle", "x.npy", "arr_0", "a/../b"]), st.text("abc/. _-é", min_size=1)
