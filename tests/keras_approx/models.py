@@ -84,3 +84,11 @@ def random_masks(model: Any, kept: float = 0.5, seed: int = 3) -> dict[str, np.n
     """Masks of a wrapped model, each product kept with this probability."""
     rng = np.random.default_rng(seed)
     return {name: rng.random(mask.shape) < kept for name, mask in keras_approx.get_masks(model).items()}
+
+
+def functional(*chain: Any, shape: tuple[int | None, ...] = (8, 8, 2)) -> Any:
+    """A model of layers one after the other."""
+    image = tensor = tf_keras.Input(shape)
+    for layer in chain:
+        tensor = layer(tensor)
+    return tf_keras.Model(image, tensor)

@@ -1,8 +1,7 @@
-"""wrap gives the same predictions, strip a plain model, and both refuse what they cannot do."""
+"""wrap gives the same predictions, strip a plain model, and their options are checked."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from keras_approx.errors import (
     NotWrappedError,
     OptionError,
     UnsupportedLayerError,
-    UnsupportedModelError,
 )
 from keras_approx.layers.skip_wrapper import skip_wrappers
 from tests.keras_approx import models
@@ -182,7 +180,7 @@ def test_weights_keep_their_names(way: str, tmp_path: Path) -> None:
 
 
 def test_a_clone_with_a_transposed_convolution() -> None:
-    wrapped = keras_approx.wrap(_functional(layers.Conv2DTranspose(2, 3, strides=2, activation="relu")))
+    wrapped = keras_approx.wrap(models.functional(layers.Conv2DTranspose(2, 3, strides=2, activation="relu")))
     clone = keras.models.clone_model(wrapped)
     clone.set_weights(wrapped.get_weights())
     x = models.inputs(wrapped)
@@ -197,122 +195,6 @@ def test_a_range_that_inputs_cannot_have(given: Any) -> None:
         OptionError, match=r"input_range must be .* two finite numbers such as \(0, 255\); got"
     ):
         keras_approx.wrap(models.small(), input_range=given)
-
-
-def _functional(*chain: Any, shape: tuple[int | None, ...] = (8, 8, 2)) -> Any:
-    image = tensor = keras.Input(shape)
-    for layer in chain:
-        tensor = layer(tensor)
-    return keras.Model(image, tensor)
-
-
-class _Subclassed(keras.Model):
-    def call(self, inputs: Any) -> Any:
-        return inputs
-
-
-class Conv2D(keras.layers.Conv2D):
-    """Has the name of a supported layer, and is none."""
-
-
-def relu(x: Any) -> Any:
-    """Has the name of a supported activation, and is none."""
-    return x
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda: 3, "expected a Keras model, got builtins.int"),
-        (_Subclassed, "subclass"),
-        (lambda: keras.Sequential([layers.Dense(2)]), "no input shape"),
-        (lambda: _functional(layers.Conv2D(2, 3), shape=(None, None, 3)), "must be fixed"),
-        (lambda: _functional(layers.ReLU()), "nothing to skip"),
-        (lambda: keras_approx.wrap(models.small()), "wrapped already"),
-    ],
-)
-def test_unsupported_models(make: Any, says: str) -> None:
-    with pytest.raises(UnsupportedModelError, match=says):
-        keras_approx.wrap(make())
-
-
-def _own(weights: Any) -> Any:
-    """A regularizer or constraint that Keras does not know."""
-    return 0.5 * keras.backend.sum(weights)
-
-
-class _Unsaved(keras.regularizers.Regularizer):
-    """A regularizer without a configuration."""
-
-    def __call__(self, weights: Any) -> Any:
-        return _own(weights)
-
-
-@pytest.mark.parametrize(
-    ("layer", "says"),
-    [
-        (layers.LayerNormalization(), "LayerNormalization, which is not supported"),
-        (layers.Lambda(lambda x: x), "Lambda, which is not supported"),
-        (Conv2D(2, 3), "which is not supported"),
-        (layers.Conv2D(2, 3, activation="gelu"), "activation 'gelu'"),
-        (layers.Activation("hard_sigmoid"), "hard_sigmoid of Keras 2"),
-        (layers.Conv2DTranspose(2, 3, strides=2, output_padding=1), "output_padding"),
-        (layers.ELU(0.5), "alpha"),
-        (layers.Activation(relu), "activation 'relu'"),
-        (layers.ReLU(max_value=6, negative_slope=0.1), "negative_slope and a max_value"),
-        (layers.ReLU(max_value=2), "max_value"),
-        (
-            layers.Conv2D(2, 3, name="c", activity_regularizer="l2"),
-            r"an activity_regularizer, .* training alone: remove it with model.get_layer\('c'\)",
-        ),
-        (layers.Conv2D(2, 3, kernel_regularizer=_own), "kernel_regularizer=_own, .* register functions"),
-        (
-            layers.Conv2D(2, 3, bias_regularizer=lambda w: w),
-            "bias_regularizer=<lambda>, .* register functions",
-        ),
-        (layers.Conv2D(2, 3, kernel_constraint=_own), "kernel_constraint=_own, .* register functions"),
-        (layers.Conv2D(2, 3, kernel_regularizer=_Unsaved()), "kernel_regularizer=_Unsaved .* a get_config"),
-        (layers.Softmax(axis=1), "axis 1"),
-        (layers.BatchNormalization(axis=1), "axis"),
-        (layers.Conv2D(2, 3, dtype="mixed_float16"), "float16"),
-        (layers.MaxPooling2D(data_format="channels_first"), "channels_first"),
-    ],
-)
-def test_unsupported_layers(layer: Any, says: str) -> None:
-    with pytest.raises(UnsupportedLayerError, match=says):
-        keras_approx.wrap(_functional(layer, layers.Flatten(), layers.Dense(2)))
-
-
-@pytest.mark.parametrize("library", [keras, keras3])
-def test_operations_that_are_not_layers(library: Any) -> None:
-    image = library.Input((4,))
-    for changed, says in (
-        (abs(image), "is not a layer"),
-        (image + np.ones(4, np.float32), "constant of shape"),
-        (image / (image + 1.0), "divides by a tensor"),
-    ):
-        model = library.Model(image, library.layers.Dense(2)(changed))
-        with pytest.raises(UnsupportedLayerError, match=says):
-            keras_approx.wrap(model)
-
-
-def test_keras_3_subclass() -> None:
-    class Subclassed(keras3.Model):
-        def call(self, inputs: Any) -> Any:
-            return inputs
-
-    with pytest.raises(UnsupportedModelError, match="subclass"):
-        keras_approx.wrap(Subclassed())
-
-
-@pytest.mark.parametrize("name", ["a..b", "x" * 300, "größe", '"); system("'])
-def test_names_that_nothing_may_carry(name: str) -> None:
-    image = keras3.Input((3,))
-    model = keras3.Model(image, keras3.layers.Dense(2, name=name)(image))
-    with pytest.raises(UnsupportedLayerError, match="rename the layer"):
-        keras_approx.wrap(model)
-    model = keras3.Model(image, keras3.layers.Dense(2)(image), name=name)
-    assert re.fullmatch(r"\w{1,128}", keras_approx.wrap(model).name, re.ASCII)
 
 
 def test_a_models_name_may_have_spaces() -> None:
@@ -341,24 +223,6 @@ def test_a_sum_of_three_is_two_sums() -> None:
     np.testing.assert_array_equal(wrapped.predict(x, verbose=0), model.predict(x, verbose=0))
     keras_approx.calibrate(wrapped, x, verbose=False)
     assert export.estimate(wrapped).cycles > 0
-
-
-def test_registered_regularizers_and_constraints_of_users() -> None:
-    with keras.utils.custom_object_scope({"_own": _own}):
-        layer = layers.Dense(2, kernel_regularizer=_own, kernel_constraint=_own)
-        wrapped = keras_approx.wrap(_functional(layers.Flatten(), layer))
-        copied = keras.models.clone_model(wrapped)
-    for model in (wrapped, copied):
-        (masked,) = skip_wrappers(model)
-        assert masked.layer.kernel_regularizer is masked.layer.kernel_constraint is _own
-
-
-def test_keras_3_regularizers_of_users() -> None:
-    layer = keras3.layers.Dense(2, name="own", kernel_regularizer=_own)
-    with pytest.raises(
-        UnsupportedLayerError, match=r"'own' .* kernel_regularizer=_own, .* keras.regularizers"
-    ):
-        keras_approx.wrap(keras3.Sequential([keras3.Input((3,)), layer]))
 
 
 def test_pixels_of_bytes() -> None:
