@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.ir.real import PROBABILITY
+
 
 def class_count(outputs: int) -> int:
     """How many classes so many outputs tell apart: a single one decides between two."""
@@ -27,5 +29,5 @@ def classified(outputs: NDArray[Any], threshold: float) -> NDArray[np.int64]:
 
 def decision(scale: float, zero_point: int) -> float:
     """The threshold of a single int8 output: a logit of 0, or half where LOGISTIC gives a probability, by its scale."""
-    real = 0.5 if (scale, zero_point) == (1 / 256, -128) else 0.0
+    real = 0.5 if (scale, zero_point) == PROBABILITY else 0.0
     return real / scale + zero_point

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PROBABILITY = 1 / 256, -128
+"""Scale and zero point of outputs of SOFTMAX and LOGISTIC."""
+
 
 def quantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.int8]:
     """The nearest int8 values, as TFLite's QUANTIZE and the generated header give them.

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from export.errors import QuantizationError, UnsupportedModelError
+from export.ir.real import PROBABILITY
 from export.ir.tensor import Quantization
 from export.reading.flatbuffer import RawOperator
 from export.reading.lowering import Lowering
@@ -52,7 +53,7 @@ def clamp_bounds(quantization: Quantization, activation: str) -> tuple[int, int]
 def define_probability(state: Lowering, op: RawOperator, shape: tuple[int, ...]) -> int:
     """Makes an output whose values are 0 .. 255 of 256."""
     output = state.define(op, shape)
-    check_scale(op, state.tensors[output].quant, 1 / 256, -128)
+    check_scale(op, state.tensors[output].quant, *PROBABILITY)
     return output
 
 

@@ -13,6 +13,7 @@ from export.errors import ModelFormatError, QuantizationError
 from export.ir.fixed_point import multiply_two_roundings, relu_multiplier
 from export.ir.graph import Graph
 from export.ir.ops import Lookup, Op, Relu
+from export.ir.real import PROBABILITY
 from export.ir.tensor import Quantization
 from export.kernels.elementwise.plan import plan_lookup
 from export.kernels.layout import Layout
@@ -140,7 +141,7 @@ LOOKUP = _elementwise(
         "EXP": _reader(tables.exp),
         "HARD_SWISH": _read_hard_swish,
         "LEAKY_RELU": _read_leaky_relu,
-        "LOGISTIC": _reader(tables.logistic, (1 / 256, -128)),
+        "LOGISTIC": _reader(tables.logistic, PROBABILITY),
         "TANH": _reader(tables.tanh, (1 / 128, 0)),
     },
     plan=_plan,
